@@ -1,0 +1,121 @@
+// The library's interface (design section 5). Everything that commands is durable when its promise resolves;
+// everything that reads changes nothing.
+
+import type { Amounts, Unit } from '../core/amount.js';
+import type {
+  BalanceView,
+  BudgetView,
+  Certificate,
+  CommandOutcome,
+  Decision,
+  Explanation,
+  Head,
+  HoldStatus,
+  HoldView,
+  LedgerEvent,
+  Outcome,
+  Settlement,
+  Snapshot,
+  Verdict,
+  VerifyReport,
+} from '../core/outcomes.js';
+import type {
+  Aliases,
+  Authorize,
+  BudgetSpec,
+  Command,
+  Correct,
+  Exhaust,
+  Extend,
+  Labels,
+  PutDefinitions,
+  RecordSpend,
+  Release,
+  Reverse,
+  SetBalanceLimit,
+  SetBudgetStatus,
+  Settle,
+  TopUp,
+} from '../core/requests.js';
+
+/** The one place where time comes from; epoch ms. */
+export interface Clock {
+  now(): number;
+}
+
+export interface HoldFilter {
+  readonly status?: HoldStatus;
+  readonly labels?: Labels;
+  /** At most so many, oldest first; default 1,000. */
+  readonly max?: number;
+  /** Only holds opened after this sequence number: the cursor. */
+  readonly afterSequence?: number;
+}
+
+export interface BalanceFilter {
+  readonly budgetId?: string;
+  /** Balances whose values contain these. */
+  readonly values?: Labels;
+  /** Only balances of windows in force. Default true. */
+  readonly current?: boolean;
+  readonly max?: number;
+}
+
+export interface EventFilter {
+  /** Only events after this sequence number; default 0. */
+  readonly after?: number;
+  readonly holdId?: string;
+  readonly type?: LedgerEvent['type'];
+  /** Whether to wait for new events when the head is reached. Default false. */
+  readonly follow?: boolean;
+  /** Ends a follow. */
+  readonly signal?: AbortSignal;
+}
+
+/** Called with commands done and, where known, the total; at most a few times a second. */
+export type Progress = (done: number, total: number) => void;
+
+/** What can be read, from a ledger that one holds or one that another process holds. */
+export interface LedgerReads {
+  check(request: { labels: Labels; amounts?: Amounts }): Verdict;
+  hold(holdId: string): HoldView | undefined;
+  holds(filter?: HoldFilter): readonly HoldView[];
+  balances(filter?: BalanceFilter): readonly BalanceView[];
+  /** Figures of the grants that requests brought (rule H10). */
+  grants(): readonly BalanceView[];
+  budgets(): readonly BudgetView[];
+  units(): readonly Unit[];
+  aliases(): Aliases;
+  events(filter?: EventFilter): AsyncIterable<LedgerEvent>;
+  explain(decisionId: string): Promise<Explanation>;
+  verify(progress?: Progress): Promise<VerifyReport>;
+  head(): Head;
+}
+
+export interface Ledger extends LedgerReads {
+  readonly term: string;
+  putBudget(spec: BudgetSpec): Promise<BudgetView>;
+  /** Units, aliases and budgets in one step. */
+  putDefinitions(request: PutDefinitions): Promise<Outcome>;
+  topUp(request: TopUp): Promise<Outcome>;
+  setBudgetStatus(request: SetBudgetStatus): Promise<Outcome>;
+  exhaust(request: Exhaust): Promise<Outcome>;
+  setBalanceLimit(request: SetBalanceLimit): Promise<Outcome>;
+  authorize(request: Authorize): Promise<Decision>;
+  extend(request: Extend): Promise<Outcome>;
+  release(request: Release): Promise<Outcome>;
+  reverse(request: Reverse): Promise<Outcome>;
+  settle(request: Settle): Promise<Settlement>;
+  correct(request: Correct): Promise<Settlement>;
+  record(request: RecordSpend): Promise<Settlement>;
+  /** One durable group, decided in order; each command has its own outcome. At most 10,000. */
+  submit(commands: readonly Command[]): Promise<readonly CommandOutcome[]>;
+  /** The books at this moment, with a version one above the last; blocks until they are durable. */
+  snapshot(): Snapshot;
+  /** A proof over a fresh snapshot; blocks until it is durable. */
+  certify(): Certificate;
+  restoreSnapshot(snapshot: Snapshot): Promise<Outcome>;
+  /** Saves the state, so that the next opening need not replay what came before. */
+  checkpoint(): Promise<void>;
+  close(): Promise<void>;
+}

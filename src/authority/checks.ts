@@ -1,0 +1,42 @@
+// Checks that every part of the edge shares: each returns the value as the core takes it, or throws InvalidInputError.
+
+import { AMOUNT_MAX } from '../core/amount.js';
+import { InvalidInputError } from '../core/errors.js';
+import { assertText, ID_LENGTH_MAX, shown } from '../core/labels.js';
+
+/** The last instant that a JavaScript date has. */
+export const INSTANT_MAX_MS = 8_640_000_000_000_000;
+
+/** A cap or limit: steps from 0 to 2^63−1. */
+export function stepsIn(value: unknown, field: string): bigint {
+  if (typeof value !== 'bigint')
+    throw new InvalidInputError(field, `expected a bigint number of steps, got ${shown(value)}`);
+  if (value < 0n || value > AMOUNT_MAX)
+    throw new InvalidInputError(field, `${value} is not between 0 and ${AMOUNT_MAX}`);
+  return value;
+}
+
+export function wholeIn(value: unknown, field: string, least: number, most: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
+    throw new InvalidInputError(field, `${shown(value)} is not a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+export function commandIdIn(commandId: unknown): string | null {
+  if (commandId === undefined) return null;
+  assertText(commandId, 'commandId', ID_LENGTH_MAX);
+  return commandId;
+}
+
+export function assertObject(value: unknown, field: string, expected = 'an object'): void {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new InvalidInputError(field, `expected ${expected}, got ${shown(value)}`);
+  }
+}
+
+export function assertList(value: unknown, field: string, most: number): void {
+  if (!Array.isArray(value)) throw new InvalidInputError(field, `expected a list, got ${shown(value)}`);
+  if (value.length > most)
+    throw new InvalidInputError(field, `has ${value.length} entries; at most ${most} are allowed`);
+}

@@ -1,0 +1,301 @@
+// The four verbs in motion: stamp time → decide → apply → write into the batch → (durable) → reply. The one writer of a
+// state. While a batch is being made durable the next one fills; no outcome is given out before its batch is durable
+// (invariant 7), and when the journal fails everything stops: the state is then ahead of the disk and answers nothing.
+
+import { apply } from '../core/apply.js';
+import type { CoreCommand } from '../core/commands.js';
+import { decide } from '../core/decide.js';
+import type { Effect, WindowsDue } from '../core/effects.js';
+import { LedgerClosedError, OverloadedError } from '../core/errors.js';
+import { linesOf } from '../core/line-facts.js';
+import { outcomeOf } from '../core/outcome-of.js';
+import type { CommandOutcome, Head, SkippedCandidate } from '../core/outcomes.js';
+import type { State } from '../core/state.js';
+import { windowAt } from '../core/window.js';
+import { BatchWriter } from '../journal/batch-writer.js';
+import type { JournalWriter } from '../journal/port.js';
+import type { Clock } from './api.js';
+import { zoneOffset } from './time-zones.js';
+
+/** A batch of this size is sent on at once: about what one commit writes while the next such batch is decided. */
+export const BATCH_SEAL_BYTES = 128 * 1024;
+/** While so many batches are being made durable, the next one goes on filling. */
+export const BATCHES_IN_FLIGHT_MAX = 4;
+/** A filling batch of this size makes further commands wait: the disk is slower than the callers. */
+export const BATCH_BYTES_MAX = 1024 * 1024;
+/** Commands that may wait then; beyond it callers are told to come back (OverloadedError). */
+export const COMMANDS_WAITING_MAX = 100_000;
+
+type Resolve = (outcome: CommandOutcome) => void;
+
+/** The replies that wait for one batch, in its order. */
+interface Replies {
+  readonly outcomes: CommandOutcome[];
+  readonly resolves: Resolve[];
+  readonly rejects: ((error: unknown) => void)[];
+}
+
+export class Pipeline {
+  readonly #batch = new BatchWriter();
+  #replies: Replies = { outcomes: [], resolves: [], rejects: [] };
+  #inFlight = 0;
+  #flushScheduled = false;
+  #grouping = false;
+  readonly #waiting: (() => void)[] = [];
+  /** Resolved at the next durable batch, or rejected when there will be none. */
+  #durable: { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } | null = null;
+  #fault: unknown = null;
+  head: Head;
+
+  constructor(
+    readonly state: State,
+    readonly journal: JournalWriter,
+    readonly clock: Clock,
+    readonly onFault: (error: unknown) => void,
+  ) {
+    this.head = journal.reader.head();
+    this.#batch.begin(state, 0);
+  }
+
+  /** Throws when the pipeline has stopped. */
+  assertAlive(): void {
+    if (this.#fault !== null) throw this.#fault;
+  }
+
+  /** The ledger's time: the clock's, never before the last record's (invariant 8). */
+  now(): number {
+    return Math.max(this.state.time, Math.floor(this.clock.now()));
+  }
+
+  /**
+   * Decides a command now and calls `resolve` with its outcome once that is durable.
+   * `make` is called at the moment of deciding; what it throws goes to `reject`, and nothing is done.
+   */
+  run(make: () => CoreCommand, resolve: Resolve, reject: (error: unknown) => void): void {
+    if (this.#fault !== null) return reject(this.#fault);
+    if (this.#waiting.length > 0 || (this.#batch.length > BATCH_BYTES_MAX && !this.#grouping)) {
+      if (this.#waiting.length >= COMMANDS_WAITING_MAX) {
+        return reject(
+          new OverloadedError(`${COMMANDS_WAITING_MAX} commands wait for the journal; try again later`),
+        );
+      }
+      this.#waiting.push(() => this.#runNow(make, resolve, reject));
+      return;
+    }
+    this.#runNow(make, resolve, reject);
+  }
+
+  #runNow(make: () => CoreCommand, resolve: Resolve, reject: (error: unknown) => void): void {
+    if (this.#fault !== null) return reject(this.#fault);
+    let outcome: CommandOutcome;
+    try {
+      const command = make();
+      try {
+        outcome = this.execute(command);
+      } catch (bug) {
+        // What was half done cannot be known: nothing more is answered from this state.
+        this.#stop(bug);
+        throw bug;
+      }
+    } catch (error) {
+      return reject(error);
+    }
+    this.#replies.outcomes.push(outcome);
+    this.#replies.resolves.push(resolve);
+    this.#replies.rejects.push(reject);
+    this.#scheduleFlush();
+  }
+
+  /** Runs several in one batch: nothing is sent on until `body` returns. */
+  group(body: () => void): void {
+    if (this.#batch.recordCount > 0) this.#seal();
+    this.#grouping = true;
+    try {
+      body();
+    } finally {
+      this.#grouping = false;
+    }
+    this.#scheduleFlush();
+  }
+
+  /** Decides, applies and writes one command; its outcome may not be given out before it is durable. */
+  execute(command: CoreCommand): CommandOutcome {
+    const at = this.now();
+    this.expireDue(at);
+    const { state } = this;
+    let effect = decide(state, command, at);
+    if (effect.type === 'windows_due') {
+      this.#openWindows(effect, at);
+      effect = decide(state, command, at);
+      if (effect.type === 'windows_due') throw new Error('bug: windows were opened and are still due');
+    }
+    const changed = this.#commit(command, effect, at);
+    return outcomeOf({
+      command,
+      effect,
+      sequence: state.sequence,
+      position: changed ? state.position : null,
+      at,
+      term: state.term,
+      replayed: false,
+      lines: linesOf(state, state.lines),
+      skipped:
+        effect.type === 'hold_authorized' || effect.type === 'hold_denied'
+          ? this.#skipped(effect)
+          : NONE_SKIPPED,
+      units: state.units,
+      holdStatus: 'open',
+    });
+  }
+
+  #skipped(effect: Effect & { type: 'hold_authorized' | 'hold_denied' }): readonly SkippedCandidate[] {
+    if (effect.skipped.length === 0) return NONE_SKIPPED;
+    return effect.skipped.map(({ candidate, reason, lines }) => ({
+      candidate,
+      reason,
+      lines: linesOf(this.state, lines),
+    }));
+  }
+
+  #commit(command: CoreCommand, effect: Effect, at: number): boolean {
+    const changed = apply(this.state, command, effect, at);
+    this.#batch.record(this.state, command, effect, changed);
+    return changed;
+  }
+
+  #openWindows(due: WindowsDue, at: number): void {
+    for (const budgetId of due.budgetIds) {
+      const budget = this.state.budgetById.get(budgetId);
+      if (budget === undefined) throw new Error('bug: a window is due for a budget that exists');
+      const { startMs: start, endMs: end } = windowAt(budget.window, due.instant, zoneOffset);
+      const command: CoreCommand = { kind: 'open_window', commandId: null, budgetId, start, end };
+      this.#commit(command, decide(this.state, command, at) as Effect, at);
+    }
+  }
+
+  /** Expires every hold whose time is up, in order of expiry. */
+  expireDue(at = this.now()): void {
+    const { holds } = this.state;
+    for (
+      let slot = holds.expiry.first();
+      slot !== -1 && holds.expiresAt[slot] <= at;
+      slot = holds.expiry.first()
+    ) {
+      const command: CoreCommand = { kind: 'expire_hold', commandId: null, slot };
+      this.#commit(command, decide(this.state, command, at) as Effect, at);
+      this.#scheduleFlush();
+    }
+  }
+
+  /** The sequence numbers up to this one are durable. */
+  isDurable(sequence: number): boolean {
+    return sequence <= this.head.sequence;
+  }
+
+  /** Waits until a record is durable. */
+  async whenDurable(sequence: number): Promise<void> {
+    while (!this.isDurable(sequence)) {
+      this.assertAlive();
+      this.#flush();
+      this.#durable ??= deferred();
+      await this.#durable.promise;
+    }
+  }
+
+  /** Blocks until everything decided is durable. */
+  drainSync(): Head {
+    this.assertAlive();
+    if (this.#batch.recordCount > 0) this.#seal();
+    try {
+      this.head = this.journal.drainSync();
+    } catch (error) {
+      this.#stop(error);
+      throw error;
+    }
+    return this.head;
+  }
+
+  /** Ends the pipeline: everything decided is made durable first. */
+  async close(): Promise<void> {
+    await this.whenDurable(this.state.sequence);
+    this.#stop(new LedgerClosedError('the ledger is closed'));
+  }
+
+  /** Stops at once; replies that are not durable are rejected. */
+  #stop(error: unknown): void {
+    if (this.#fault !== null) return;
+    this.#fault = error;
+    for (const reject of this.#replies.rejects) reject(error);
+    this.#replies = { outcomes: [], resolves: [], rejects: [] };
+    for (const start of this.#waiting.splice(0)) start();
+    this.#durable?.reject(error);
+    this.#durable = null;
+    this.onFault(error);
+  }
+
+  #scheduleFlush(): void {
+    if (this.#grouping) return;
+    if (this.#batch.length >= BATCH_SEAL_BYTES) return this.#flush();
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => {
+      this.#flushScheduled = false;
+      // A lone command goes at once; while the disk is busy, company gathers.
+      if (this.#inFlight === 0) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#fault !== null || this.#batch.recordCount === 0 || this.#inFlight >= BATCHES_IN_FLIGHT_MAX)
+      return;
+    this.#seal();
+  }
+
+  #seal(): void {
+    const { firstSequence, recordCount } = this.#batch;
+    const bytes = this.#batch.take();
+    const replies = this.#replies;
+    this.#replies = { outcomes: [], resolves: [], rejects: [] };
+    this.#batch.begin(this.state, Math.min(bytes.length * 2, BATCH_BYTES_MAX));
+    this.#inFlight += 1;
+    this.journal.append({ firstSequence, recordCount, bytes }).then(
+      (head) => this.#onDurable(replies, head),
+      (error) => this.#onFailure(replies, error),
+    );
+  }
+
+  #onDurable(replies: Replies, head: Head): void {
+    this.#inFlight -= 1;
+    if (head.sequence > this.head.sequence) this.head = head;
+    const { resolves, outcomes } = replies;
+    for (let index = 0; index < resolves.length; index += 1) resolves[index](outcomes[index]);
+    this.#durable?.resolve();
+    this.#durable = null;
+    this.#flush();
+    while (this.#waiting.length > 0 && this.#batch.length <= BATCH_BYTES_MAX) {
+      for (const start of this.#waiting.splice(0, WAITING_CHUNK)) start();
+    }
+  }
+
+  #onFailure(replies: Replies, error: unknown): void {
+    this.#inFlight -= 1;
+    for (const reject of replies.rejects) reject(error);
+    this.#stop(error);
+  }
+}
+
+/** Waiting commands started between two looks at the batch's size. */
+const WAITING_CHUNK = 256;
+
+const NONE_SKIPPED: readonly SkippedCandidate[] = [];
+
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve!: () => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<void>((done, failed) => {
+    resolve = done;
+    reject = failed;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,128 @@
+// What can be read from a state and its journal: shared by the ledger that one holds and by the replica of one that
+// another process holds. Nothing here changes the state.
+
+import type { Amounts, Unit } from '../core/amount.js';
+import { InvalidInputError } from '../core/errors.js';
+import { HOLD_STATUSES, OPEN } from '../core/holds.js';
+import type { BalanceView, BudgetView, HoldView, Verdict } from '../core/outcomes.js';
+import type { Labels } from '../core/requests.js';
+import type { State } from '../core/state.js';
+import { balanceView, budgetView, checkView, holdView } from '../core/views.js';
+import type { BalanceFilter, HoldFilter } from './api.js';
+import { labelsIn, quantities } from './intake.js';
+import { zoneOffset } from './time-zones.js';
+
+/** Rows that a listing gives unless told otherwise; a cursor reaches the rest. */
+export const LISTED_DEFAULT = 1_000;
+
+export function check(state: State, request: { labels: Labels; amounts?: Amounts }, at: number): Verdict {
+  const labels = labelsIn(state, request.labels, 'labels');
+  const amounts = request.amounts === undefined ? null : quantities(state, request.amounts, 'amounts', true);
+  if (amounts?.steps.some((steps) => steps < 0n))
+    throw new InvalidInputError('amounts', 'an amount is negative');
+  return checkView(state, { labels, amounts }, at, zoneOffset);
+}
+
+export function holdById(state: State, holdId: string): HoldView | undefined {
+  const slot = state.holds.index.get(holdId);
+  return slot === -1 ? undefined : holdView(state, slot);
+}
+
+/** Holds in memory, in the order of their opening. */
+export function listHolds(state: State, filter: HoldFilter = {}): HoldView[] {
+  const { holds } = state;
+  const status = filter.status === undefined ? -1 : HOLD_STATUSES.indexOf(filter.status);
+  if (filter.status !== undefined && status === -1) {
+    throw new InvalidInputError('status', `${filter.status} is none of ${HOLD_STATUSES.join(', ')}`);
+  }
+  const wanted = Object.entries(filter.labels ?? {});
+  const slots: number[] = [];
+  for (let slot = 0; slot < holds.used; slot += 1) {
+    if (holds.isFree(slot) || (status !== -1 && holds.status[slot] !== status)) continue;
+    if (holds.openedSequence[slot] > (filter.afterSequence ?? 0)) slots.push(slot);
+  }
+  slots.sort((left, right) => holds.openedSequence[left] - holds.openedSequence[right]);
+  const found: HoldView[] = [];
+  const max = filter.max ?? LISTED_DEFAULT;
+  for (const slot of slots) {
+    if (found.length >= max) break;
+    const view = holdView(state, slot);
+    if (wanted.every(([key, value]) => view.labels[key] === value)) found.push(view);
+  }
+  return found;
+}
+
+/** Balances, sorted by budget as defined, then by id. */
+export function listBalances(state: State, filter: BalanceFilter, at: number): BalanceView[] {
+  const wanted = Object.entries(filter.values ?? {});
+  const found: BalanceView[] = [];
+  const max = filter.max ?? LISTED_DEFAULT;
+  for (const budget of state.budgets) {
+    if (filter.budgetId !== undefined && budget.id !== filter.budgetId) continue;
+    if (budget.forGrants && budget.id !== filter.budgetId) continue;
+    const ofBudget: BalanceView[] = [];
+    for (const window of budget.windows) {
+      for (let slot = window.firstBalance; slot !== -1; slot = state.balances.next[slot]) {
+        const view = balanceView(state, slot, at);
+        if ((filter.current ?? true) && !view.current) continue;
+        if (wanted.every(([key, value]) => view.values[key] === value)) ofBudget.push(view);
+      }
+    }
+    ofBudget.sort((left, right) => (left.id < right.id ? -1 : left.id > right.id ? 1 : 0));
+    for (const view of ofBudget) {
+      if (found.length >= max) return found;
+      found.push(view);
+    }
+  }
+  return found;
+}
+
+export function listBudgets(state: State, at: number): BudgetView[] {
+  return state.budgets.filter((budget) => !budget.forGrants).map((budget) => budgetView(budget, at));
+}
+
+export function listUnits(state: State): Unit[] {
+  return state.units.units.map(({ name, scale }) => ({ name, scale }));
+}
+
+/** Rule H10: figures of the grants that requests brought, the newest used first, then by capability and grant. */
+export function listGrants(state: State, at: number): BalanceView[] {
+  const newest = new Map<string, number>();
+  const { holds } = state;
+  for (let slot = 0; slot < holds.used; slot += 1) {
+    if (holds.isFree(slot)) continue;
+    for (const { capability, grant } of holds.extrasOf(slot).grants) {
+      const key = JSON.stringify([capability, grant]);
+      newest.set(key, Math.max(newest.get(key) ?? 0, holds.openedSequence[slot]));
+    }
+  }
+  const rank = (view: BalanceView) =>
+    newest.get(JSON.stringify([view.values.capability, view.values.grant])) ?? 0;
+  const byText = (left: string, right: string) => (left < right ? -1 : left > right ? 1 : 0);
+  return state.budgets
+    .filter((budget) => budget.forGrants)
+    .flatMap((budget) => listBalances(state, { budgetId: budget.id, max: Number.POSITIVE_INFINITY }, at))
+    .sort(
+      (left, right) =>
+        rank(right) - rank(left) ||
+        byText(left.values.capability, right.values.capability) ||
+        byText(left.values.grant, right.values.grant) ||
+        byText(left.unit, right.unit),
+    );
+}
+
+/** Open holds posted to a balance, largest first. */
+export function openHoldsOn(state: State, balance: number, unit: number): { slot: number; amount: bigint }[] {
+  const { holds } = state;
+  const found: { slot: number; amount: bigint }[] = [];
+  for (let slot = 0; slot < holds.used; slot += 1) {
+    if (holds.status[slot] !== OPEN) continue;
+    for (let line = 0; line < holds.postingCount[slot]; line += 1) {
+      if (holds.posting(slot, line) === balance)
+        found.push({ slot, amount: holds.figure(slot, holds.units[slot].placeOf[unit]) });
+    }
+  }
+  return found.sort((left, right) =>
+    left.amount > right.amount ? -1 : left.amount < right.amount ? 1 : left.slot - right.slot,
+  );
+}

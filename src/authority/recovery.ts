@@ -1,0 +1,111 @@
+// A state from the journal: the newest valid checkpoint, then the records after it, applied one by one as they were
+// recorded. Every batch's hash is checked on the way; what is torn or altered stops recovery with its position.
+
+import { apply } from '../core/apply.js';
+import { newState } from '../core/apply-account.js';
+import { JournalCorruptError } from '../core/errors.js';
+import { UNIT_MISSING } from '../core/lines.js';
+import type { State } from '../core/state.js';
+import { BatchReader } from '../journal/batch-reader.js';
+import type { ChainPoint } from '../journal/chain.js';
+import { CHAIN_START, checkChain } from '../journal/chain.js';
+import { decodeCheckpoint } from '../journal/checkpoint-codec.js';
+import type { JournalReader } from '../journal/port.js';
+import type { Progress } from './api.js';
+
+export interface RecoverOptions {
+  /** Seeds the hash indexes of this process. */
+  readonly seed: number;
+  /** Stops after this sequence number; at the head when absent. */
+  readonly upTo?: number;
+  readonly progress?: Progress;
+}
+
+/** A state and the place in the chain that it is of. */
+export interface Recovered {
+  readonly state: State;
+  point: ChainPoint;
+}
+
+/** @throws JournalCorruptError */
+export function recover(reader: JournalReader, options: RecoverOptions): Recovered {
+  const recovered = fromCheckpoint(reader, options) ?? {
+    state: newState({ seed: options.seed }),
+    point: CHAIN_START,
+  };
+  catchUp(recovered, reader, options);
+  return recovered;
+}
+
+function fromCheckpoint(reader: JournalReader, options: RecoverOptions): Recovered | null {
+  for (const checkpoint of reader.checkpoints()) {
+    if (options.upTo !== undefined && checkpoint.sequence > options.upTo) continue;
+    const state = decodeCheckpoint(checkpoint.bytes, options.seed);
+    if (state === null || state.sequence !== checkpoint.sequence) continue;
+    return { state, point: { sequence: checkpoint.sequence, hash: checkpoint.chainHash } };
+  }
+  return null;
+}
+
+/** Applies what the journal has after the recovered state. */
+export function catchUp(recovered: Recovered, reader: JournalReader, options: RecoverOptions): void {
+  const { state } = recovered;
+  const upTo = options.upTo ?? Number.POSITIVE_INFINITY;
+  const total = options.progress === undefined ? 0 : Math.min(reader.head().sequence, upTo);
+  if (recovered.point.sequence >= upTo) return;
+  for (const batch of checkChain(reader.batches(recovered.point.sequence + 1), recovered.point)) {
+    const records = new BatchReader(batch.bytes, batch.firstSequence);
+    while (state.sequence < upTo && records.next()) applyRecord(state, records);
+    if (state.sequence >= upTo) return;
+    recovered.point = { sequence: state.sequence, hash: batch.hash };
+    options.progress?.(state.sequence, total);
+  }
+}
+
+/** Applies the record that was read last, as it was recorded. */
+export function applyRecord(state: State, record: BatchReader): void {
+  const { effect } = record;
+  if (record.changed) bindLines(state, record);
+  const changed = apply(state, record.command, effect, record.at);
+  if (changed !== record.changed) {
+    throw new JournalCorruptError(
+      record.sequence,
+      `the record says that it ${record.changed ? 'changed something' : 'changed nothing'}`,
+    );
+  }
+  if (!changed) return;
+  for (let line = 0; line < record.lines.count; line += 1) {
+    const { slot, budgetId } = record.lines.balances[line];
+    if (state.lines.slots[line] !== slot)
+      throw new JournalCorruptError(record.sequence, `a balance of ${budgetId} has another slot`);
+  }
+}
+
+// The lines of a record name balances by slot; one that is not live is opened by the record itself, and gets that slot.
+function bindLines(state: State, record: BatchReader): void {
+  const { lines, balances } = state;
+  lines.clear();
+  for (let line = 0; line < record.lines.count; line += 1) {
+    const { slot, budgetId, start, valuesText } = record.lines.balances[line];
+    const flags = record.lines.flags[line];
+    let window = slot === -1 ? null : (balances.windows[slot] ?? null);
+    const known =
+      window !== null &&
+      window.start === start &&
+      window.budget.id === budgetId &&
+      balances.values[slot] === valuesText;
+    if (!known) {
+      const budget = state.budgetById.get(budgetId);
+      window = budget?.windows.find((candidate) => candidate.start === start) ?? null;
+      if (window === null || (window !== null && slot !== -1 && balances.isLive(slot))) {
+        throw new JournalCorruptError(
+          record.sequence,
+          `the record names a balance of ${budgetId} that cannot be`,
+        );
+      }
+    }
+    const named = window as NonNullable<typeof window>;
+    lines.add(named.budget, named, valuesText, known ? slot : -1, 0n);
+    lines.flags[lines.count - 1] = flags & UNIT_MISSING;
+  }
+}

@@ -1,0 +1,145 @@
+// Budgets in force, their windows and their accounts. A budget's window is one for all its balances; an account is what
+// one set of wildcard values has of its own across windows: a limit, a pause, a forced exhaustion. Called by decide and
+// apply; the only writer is apply.
+
+import { HashIndex } from './hash-index.js';
+import { SEPARATOR } from './labels.js';
+import type { BudgetSpec, BudgetStatus, Labels } from './requests.js';
+import type { WindowSpec } from './window.js';
+import { BEGINNING_MS, NEVER_MS, windowLengthRank } from './window.js';
+
+export const WARN_AT_PERCENT_DEFAULT = 80;
+
+/** One window of a budget: its bounds and the balances opened in it. */
+export class Window {
+  firstBalance = -1;
+  balanceCount = 0;
+  readonly index: HashIndex;
+
+  constructor(
+    readonly budget: Budget,
+    readonly start: number,
+    readonly end: number,
+    seed: number,
+    valuesOf: (slot: number) => string,
+  ) {
+    this.index = new HashIndex(seed, valuesOf);
+  }
+}
+
+/** What a budget or one of its accounts has been told; an account without any is not kept. */
+export interface Standing {
+  status: BudgetStatus;
+  /** Forced exhausted until this instant; 0 = not. */
+  exhaustedUntil: number;
+  /** Overrides the budget's limit; undefined = no override. */
+  limit: bigint | null | undefined;
+}
+
+export class Budget {
+  version = 1;
+  readonly standing: Standing = { status: 'active', exhaustedUntil: 0, limit: undefined };
+  /** By account: values of the wildcard labels. Empty for a budget without wildcards: it is its own account. */
+  readonly accounts = new Map<string, Standing>();
+  /** Windows in memory, in the order of their opening; the one in force is `current`. */
+  readonly windows: Window[] = [];
+  current: Window | null = null;
+
+  readonly index: number;
+  readonly unit: number;
+  readonly window: WindowSpec;
+  /** Nominal length, to name the shorter of two windows (rule P2). */
+  readonly windowRank: number;
+  /** Wildcard label keys, sorted; `values` texts are in this order. */
+  readonly wildcards: readonly string[];
+  /** The ledger's own, for the figures of grants that requests bring: no labels match it. */
+  readonly forGrants: boolean;
+  spec: BudgetSpec;
+
+  constructor(of: Pick<Budget, 'index' | 'spec' | 'unit' | 'window' | 'wildcards' | 'forGrants'>) {
+    this.index = of.index;
+    this.spec = of.spec;
+    this.unit = of.unit;
+    this.window = of.window;
+    this.windowRank = windowLengthRank(of.window);
+    this.wildcards = of.wildcards;
+    this.forGrants = of.forGrants;
+  }
+
+  get id(): string {
+    return this.spec.id;
+  }
+
+  get limit(): bigint | null {
+    return this.spec.limit;
+  }
+
+  get warnAtPercent(): number {
+    return this.spec.warnAtPercent ?? WARN_AT_PERCENT_DEFAULT;
+  }
+
+  /** The standing of an account, when it has one of its own. */
+  account(values: string): Standing | undefined {
+    if (this.wildcards.length === 0) return this.standing;
+    return this.accounts.size === 0 ? undefined : this.accounts.get(values);
+  }
+
+  /** The standing of an account, made when there is none. */
+  ownAccount(values: string): Standing {
+    const known = this.account(values);
+    if (known !== undefined) return known;
+    const made: Standing = { status: 'active', exhaustedUntil: 0, limit: undefined };
+    this.accounts.set(values, made);
+    return made;
+  }
+
+  limitOf(values: string): bigint | null {
+    const own = this.account(values)?.limit;
+    return own === undefined ? this.spec.limit : own;
+  }
+
+  /** The stricter of the budget's and the account's status. */
+  statusOf(values: string): BudgetStatus {
+    if (this.standing.status !== 'active') return this.standing.status;
+    return this.account(values)?.status ?? 'active';
+  }
+
+  exhaustedUntilOf(values: string): number {
+    const own = this.account(values)?.exhaustedUntil ?? 0;
+    return own > this.standing.exhaustedUntil ? own : this.standing.exhaustedUntil;
+  }
+
+  /** The window in memory that contains an instant. */
+  windowAt(instant: number): Window | undefined {
+    const current = this.current;
+    if (current !== null && instant >= current.start && instant < current.end) return current;
+    return this.windows.find((window) => instant >= window.start && instant < window.end);
+  }
+}
+
+/** An account's values as labels. */
+export function valuesOf(budget: { readonly wildcards: readonly string[] }, values: string): Labels {
+  if (budget.wildcards.length === 0) return NO_LABELS;
+  const labels: Record<string, string> = {};
+  const parts = values.split(SEPARATOR);
+  for (let index = 0; index < parts.length; index += 1) labels[budget.wildcards[index]] = parts[index];
+  return labels;
+}
+
+const NO_LABELS: Labels = Object.freeze({});
+
+/** A window bound as callers see it: null for a lifetime's. */
+export function boundOf(instant: number): number | null {
+  return instant === NEVER_MS || instant === BEGINNING_MS ? null : instant;
+}
+
+/** The canonical id of a balance: budget, values, and the window's start unless it is a lifetime. */
+export function balanceId(budgetId: string, values: string, start: number): string {
+  let id = escaped(budgetId);
+  if (values !== '') id += `|${values.split(SEPARATOR).map(escaped).join(',')}`;
+  return start === BEGINNING_MS ? id : `${id}|${new Date(start).toISOString()}`;
+}
+
+function escaped(part: string): string {
+  return part.replace(/[%|,]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+}

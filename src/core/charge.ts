@@ -1,0 +1,172 @@
+// What a settlement or a correction charges: the overrun policies of design section 3 in one place (rules L5, L6, Q8).
+// Keeps invariant 2: under reject, forbid and cap no charge takes a balance's remaining below zero.
+
+import { AMOUNT_MAX } from './amount.js';
+import type { CommandRejected } from './effects.js';
+import { rejected } from './effects.js';
+import { OPEN, OVERRUN_CAP, OVERRUN_FORBID, OVERRUN_RECORD } from './holds.js';
+import type { State } from './state.js';
+
+/** Amounts by place of the hold's units. `before` is what was charged already: zero unless late or corrected. */
+export interface Charge {
+  readonly type: 'charge';
+  readonly charged: readonly bigint[];
+  readonly returned: readonly bigint[];
+  readonly before: readonly bigint[];
+  readonly cappedPlaces: number;
+}
+
+/** The charge of a settlement. A late one is booked whatever it is: spend that happened is never dropped. */
+export function chargeActual(
+  state: State,
+  slot: number,
+  actual: readonly bigint[],
+  late: boolean,
+): Charge | CommandRejected {
+  const { holds } = state;
+  const open = holds.status[slot] === OPEN;
+  const figures = actual.map((_steps, place) => holds.figure(slot, place));
+  const before = open ? figures.map(() => 0n) : figures;
+  const judged = late
+    ? { charged: actual, cappedPlaces: 0 }
+    : byPolicy(state, slot, actual, figures, figures);
+  if ('type' in judged) return judged;
+  const { charged, cappedPlaces } = judged;
+  const returned = figures.map((held, place) => (open && charged[place] < held ? held - charged[place] : 0n));
+  return checkedForOverflow(state, slot, { type: 'charge', charged, returned, before, cappedPlaces });
+}
+
+/** The charge of a correction: the policy of the hold judges the new amount against what was authorised. */
+export function chargeCorrected(
+  state: State,
+  slot: number,
+  final: readonly bigint[],
+): Charge | CommandRejected {
+  const { holds } = state;
+  const before = final.map((_steps, place) => holds.figure(slot, place));
+  const ceiling = final.map((_steps, place) => holds.authorized(slot, place));
+  const judged = holds.isLate(slot)
+    ? { charged: final, cappedPlaces: 0 }
+    : byPolicy(state, slot, final, ceiling, before);
+  if ('type' in judged) return judged;
+  const returned = final.map(() => 0n);
+  return checkedForOverflow(state, slot, { type: 'charge', ...judged, returned, before });
+}
+
+// `ceiling` is what the hold allows for; `covered` is what the balances have taken already, so that only what is above
+// it must still fit.
+function byPolicy(
+  state: State,
+  slot: number,
+  wanted: readonly bigint[],
+  ceiling: readonly bigint[],
+  covered: readonly bigint[],
+): { charged: readonly bigint[]; cappedPlaces: number } | CommandRejected {
+  const policy = state.holds.overrun(slot);
+  if (policy === OVERRUN_RECORD) return { charged: wanted, cappedPlaces: 0 };
+  let charged = wanted;
+  let cappedPlaces = 0;
+  for (let place = 0; place < wanted.length; place += 1) {
+    if (wanted[place] > ceiling[place] && policy === OVERRUN_FORBID) {
+      return rejected('overrun_forbidden', wanted[place], ceiling[place]);
+    }
+    const fits = fitsEverywhere(state, slot, place, wanted[place] - covered[place]);
+    if (policy !== OVERRUN_CAP) {
+      if (!fits) return rejected('overrun', wanted[place], covered[place]);
+      continue;
+    }
+    const tolerance = BigInt(state.holds.extrasOf(slot).tolerancePercent);
+    if (fits && wanted[place] <= ceiling[place] + (ceiling[place] * tolerance) / 100n) continue;
+    if (!fitsEverywhere(state, slot, place, ceiling[place] - covered[place])) {
+      return rejected('overrun', wanted[place], covered[place]);
+    }
+    if (charged === wanted) charged = [...wanted];
+    (charged as bigint[])[place] = ceiling[place];
+    cappedPlaces |= 1 << place;
+  }
+  return { charged, cappedPlaces };
+}
+
+function fitsEverywhere(state: State, slot: number, place: number, excess: bigint): boolean {
+  if (excess <= 0n) return true;
+  const { lines, balances, holds } = state;
+  const unit = holds.units[slot].units[place];
+  for (let line = 0; line < lines.count; line += 1) {
+    if (lines.budgets[line].unit !== unit) continue;
+    const balance = lines.slots[line];
+    if (!balances.isMetered(balance) && excess > balances.remaining[balance]) return false;
+    const total = grantCap(state, slot, line)?.total;
+    if (total !== undefined && balances.held[balance] + balances.spent[balance] + excess > total)
+      return false;
+  }
+  return true;
+}
+
+// Rule L6: a figure past 2^63−1 is refused and the hold kept. Held and spent together stay below it, so that
+// remaining = granted − held − spent always fits its column.
+function checkedForOverflow(state: State, slot: number, charge: Charge): Charge | CommandRejected {
+  const { lines, balances, holds } = state;
+  const { units, placeOf } = holds.units[slot];
+  const open = holds.status[slot] === OPEN;
+  for (let line = 0; line < lines.count; line += 1) {
+    const place = placeOf[lines.budgets[line].unit];
+    const balance = lines.slots[line];
+    const leaving = open ? holds.figure(slot, place) : 0n;
+    const total =
+      balances.spent[balance] +
+      balances.held[balance] -
+      leaving -
+      charge.before[place] +
+      charge.charged[place];
+    if (total > AMOUNT_MAX) return rejected('amount_overflow', charge.charged[place]);
+  }
+  for (let place = 0; place < units.length; place += 1) {
+    const total = state.spentTotal[units[place]] - charge.before[place] + charge.charged[place];
+    if (total > AMOUNT_MAX) return rejected('amount_overflow', charge.charged[place]);
+  }
+  return charge;
+}
+
+/** The caps that the hold's request stated for one of its lines: grants' lines come last, two each (rule H1). */
+export function grantCap(
+  state: State,
+  slot: number,
+  line: number,
+): { readonly total: bigint | undefined; readonly perHold: bigint | undefined } | undefined {
+  const { grants } = state.holds.extrasOf(slot);
+  const place = line - (state.holds.postingCount[slot] - grants.length * 2);
+  if (place < 0) return undefined;
+  const grant = grants[place >> 1];
+  if ((place & 1) === 0) return { total: grant.maxTotal, perHold: grant.maxPerHold };
+  return { total: grant.maxCalls === undefined ? undefined : BigInt(grant.maxCalls), perHold: undefined };
+}
+
+const NO_LINES: readonly number[] = [];
+
+/** The lines whose account this charge uses up, of budgets that pause themselves then (rule G3). */
+export function pausedLines(state: State, slot: number, charge: Charge, at: number): readonly number[] {
+  const { lines } = state;
+  const { placeOf } = state.holds.units[slot];
+  let paused = NO_LINES;
+  for (let line = 0; line < lines.count; line += 1) {
+    if (lines.budgets[line].spec.onExhausted !== 'pause') continue;
+    const place = placeOf[lines.budgets[line].unit];
+    if (!usesUp(state, line, charge.charged[place] - charge.before[place], at)) continue;
+    paused = [...paused, line];
+  }
+  return paused;
+}
+
+/** Whether spending so much more uses up the balance of an active account in the window that is in force. */
+export function usesUp(state: State, line: number, spending: bigint, at: number): boolean {
+  const { lines, balances } = state;
+  const slot = lines.slots[line];
+  const budget = lines.budgets[line];
+  if (lines.windows[line] !== budget.current || at >= lines.windows[line].end) return false;
+  if (budget.statusOf(lines.values[line]) !== 'active') return false;
+  const limit = slot < 0 ? budget.limitOf(lines.values[line]) : null;
+  if (slot < 0 ? limit === null : balances.isMetered(slot)) return false;
+  const granted = slot < 0 ? (limit as bigint) : balances.granted[slot];
+  const spent = slot < 0 ? 0n : balances.spent[slot];
+  return spent + spending >= granted;
+}

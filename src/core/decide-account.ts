@@ -1,0 +1,205 @@
+// Decides what is done to budgets and their accounts: top-up, status, forced exhaustion, overrides (rules L1, L2, L4,
+// P5, G4), and the definitions themselves. A refusal changes nothing.
+
+import { AMOUNT_MAX } from './amount.js';
+import { restoreProblem } from './books.js';
+import type { Budget } from './budgets.js';
+import type {
+  AccountCommand,
+  ExhaustBudget,
+  PutDefinitionsCommand,
+  RestoreSnapshot,
+  SetLimit,
+  SetStatus,
+  TopUpBalance,
+} from './commands.js';
+import type { Administered, CommandRejected, WindowsDue } from './effects.js';
+import { rejected } from './effects.js';
+import { IS_METERED } from './lines.js';
+import type { BudgetSpec } from './requests.js';
+import type { State } from './state.js';
+import { NEVER_MS, parseWindow, windowLabel } from './window.js';
+
+export function decideAccount(
+  state: State,
+  command: AccountCommand,
+  at: number,
+): Administered | CommandRejected | WindowsDue {
+  if (command.kind === 'top_up' && command.amount <= 0n) return rejected('invalid_amount', command.amount, 1);
+  const budget = state.budgetById.get(command.budgetId);
+  if (budget === undefined || budget.forGrants) return rejected('budget_not_found', command.budgetId);
+  if (budget.standing.status === 'closed') return rejected('budget_closed', command.budgetId);
+  if (budget.current === null || at >= budget.current.end) {
+    return { type: 'windows_due', budgetIds: [budget.id], instant: at };
+  }
+  const slot = command.values === null ? -1 : budget.current.index.get(command.values);
+  if (slot >= 0) {
+    const line = state.lines.add(budget, budget.current, command.values as string, slot, 0n);
+    if (state.balances.isMetered(slot)) state.lines.flags[line] = IS_METERED;
+  }
+  switch (command.kind) {
+    case 'top_up':
+      return decideTopUp(state, budget, slot, command);
+    case 'set_budget_status':
+      return decideStatus(state, budget, slot, command);
+    case 'exhaust_budget':
+      return decideExhaust(budget, command, at);
+    case 'set_balance_limit':
+      return decideLimit(state, budget, slot, command);
+  }
+}
+
+function administered(type: Administered['type'], changes: boolean, until = 0): Administered {
+  return { type, changes, until };
+}
+
+function decideTopUp(
+  state: State,
+  budget: Budget,
+  slot: number,
+  command: TopUpBalance,
+): Administered | CommandRejected {
+  if (slot === -1) return rejected('balance_not_found', command.budgetId);
+  if (state.balances.isMetered(slot)) return rejected('budget_metered', budget.id);
+  const granted = state.balances.granted[slot];
+  if (command.amount > AMOUNT_MAX - granted)
+    return rejected('amount_overflow', command.amount, AMOUNT_MAX - granted);
+  state.lines.requested[0] = command.amount;
+  return administered('balance_topped_up', true);
+}
+
+function decideStatus(
+  state: State,
+  budget: Budget,
+  slot: number,
+  command: SetStatus,
+): Administered | CommandRejected {
+  const standing = command.values === null ? budget.standing : budget.account(command.values);
+  const status = standing?.status ?? 'active';
+  if (status === 'closed') return rejected('budget_closed', command.budgetId);
+  const resumes = command.status === 'active' && status === 'paused' && budget.spec.onExhausted === 'pause';
+  // Rule G4: resuming needs money in it.
+  if (resumes && slot >= 0 && !state.balances.isMetered(slot)) {
+    const { spent, granted } = state.balances;
+    if (spent[slot] >= granted[slot]) return rejected('budget_used_up', spent[slot], granted[slot]);
+  }
+  return administered('budget_status_set', status !== command.status);
+}
+
+function decideExhaust(budget: Budget, command: ExhaustBudget, at: number): Administered | CommandRejected {
+  if (command.until !== null && command.until <= at) {
+    return rejected('until_not_later', BigInt(command.until), BigInt(at));
+  }
+  const until = command.until ?? budget.current?.end ?? NEVER_MS;
+  return administered('budget_exhausted', true, until);
+}
+
+function decideLimit(
+  state: State,
+  budget: Budget,
+  slot: number,
+  command: SetLimit,
+): Administered | CommandRejected {
+  const values = command.values as string;
+  const limit = command.limit === 'default' ? budget.limit : command.limit;
+  if (limit !== null && limit < 0n) return rejected('invalid_amount', limit, 0);
+  if (slot >= 0 && limitOverflows(state, slot, budget.limitOf(values), limit))
+    return rejected('amount_overflow', limit ?? 0n);
+  const own = budget.account(values)?.limit;
+  const wanted = command.limit === 'default' ? undefined : command.limit;
+  return administered('balance_limit_set', own !== wanted);
+}
+
+/** Whether a balance's granted would pass 2^63−1 when its limit changes: top-ups come on top. */
+function limitOverflows(state: State, slot: number, from: bigint | null, to: bigint | null): boolean {
+  return state.balances.granted[slot] - (from ?? 0n) + (to ?? 0n) > AMOUNT_MAX;
+}
+
+export function decideDefinitions(
+  state: State,
+  command: PutDefinitionsCommand,
+  at: number,
+): Administered | CommandRejected | WindowsDue {
+  for (const unit of command.units) {
+    const known = state.units.index(unit.name);
+    if (known !== -1 && state.units.units[known].scale !== unit.scale) {
+      return rejected('definition_conflict', `unit ${unit.name}`);
+    }
+  }
+  for (const spec of command.budgets) {
+    const conflict = budgetConflict(state, spec);
+    if (conflict !== null) return conflict;
+  }
+  for (const id of command.close) {
+    if (!state.budgetById.has(id)) return rejected('budget_not_found', id);
+  }
+  // A changed limit applies to the window in force, so that one must be open.
+  const lapsed = command.budgets.filter((spec) => {
+    const current = state.budgetById.get(spec.id)?.current ?? null;
+    return current !== null && at >= current.end;
+  });
+  if (lapsed.length > 0)
+    return { type: 'windows_due', budgetIds: lapsed.map((spec) => spec.id), instant: at };
+  return administered('definitions_put', definitionsChange(state, command));
+}
+
+function budgetConflict(state: State, spec: BudgetSpec): CommandRejected | null {
+  const known = state.budgetById.get(spec.id);
+  if (known === undefined) return null;
+  if (known.forGrants) return rejected('definition_conflict', spec.id);
+  if (known.standing.status === 'closed') return rejected('budget_closed', spec.id);
+  const part = fixedPartThatDiffers(known, spec);
+  if (part !== null) return rejected('definition_conflict', `${spec.id} ${part}`);
+  const first = known.current?.firstBalance ?? -1;
+  for (let slot = first; slot !== -1; slot = state.balances.next[slot]) {
+    if (known.account(state.balances.values[slot])?.limit !== undefined) continue;
+    if (limitOverflows(state, slot, known.limit, spec.limit))
+      return rejected('amount_overflow', spec.limit ?? 0n);
+  }
+  return null;
+}
+
+function fixedPartThatDiffers(known: Budget, spec: BudgetSpec): string | null {
+  if (spec.unit !== known.spec.unit) return 'unit';
+  if (windowLabel(parseWindow(spec.window, 'window')) !== windowLabel(known.window)) return 'window';
+  return sameRecord(spec.match, known.spec.match) ? null : 'match';
+}
+
+function sameRecord(
+  left: Readonly<Record<string, string>>,
+  right: Readonly<Record<string, string>>,
+): boolean {
+  const keys = Object.keys(left);
+  return keys.length === Object.keys(right).length && keys.every((key) => left[key] === right[key]);
+}
+
+function definitionsChange(state: State, command: PutDefinitionsCommand): boolean {
+  if (command.units.some((unit) => state.units.index(unit.name) === -1)) return true;
+  if (command.aliases !== null && !sameAliases(command.aliases, state.router.aliases)) return true;
+  if (command.close.some((id) => state.budgetById.get(id)?.standing.status !== 'closed')) return true;
+  return command.budgets.some((spec) => budgetChanges(state.budgetById.get(spec.id), spec));
+}
+
+function sameAliases(left: State['router']['aliases'], right: State['router']['aliases']): boolean {
+  const keys = Object.keys(left);
+  if (keys.length !== Object.keys(right).length) return false;
+  return keys.every((key) => Object.hasOwn(right, key) && sameRecord(left[key], right[key]));
+}
+
+/** Whether putting this specification over a budget in force makes a new version of it (rule L1). */
+export function budgetChanges(known: Budget | undefined, spec: BudgetSpec): boolean {
+  if (known === undefined) return true;
+  const { spec: own } = known;
+  return (
+    own.limit !== spec.limit ||
+    own.perHoldMax !== spec.perHoldMax ||
+    (own.heldMax ?? 0n) !== (spec.heldMax ?? 0n) ||
+    own.warnAtPercent !== spec.warnAtPercent ||
+    (own.onExhausted ?? 'refuse') !== (spec.onExhausted ?? 'refuse')
+  );
+}
+
+export function decideRestore(state: State, command: RestoreSnapshot): Administered | CommandRejected {
+  if (state.holds.used > 0 || state.balances.used > 0) return rejected('ledger_not_empty');
+  return restoreProblem(command.snapshot) ?? administered('snapshot_restored', true);
+}

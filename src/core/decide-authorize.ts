@@ -1,0 +1,302 @@
+// Decides authorisations: every cap of every budget that the labels match is judged, and all that is violated is
+// gathered (invariants 1, 3, 4; rules L3, L4, H1, H2). Reads the state, fills `lines`, changes nothing else.
+
+import { AMOUNT_MAX } from './amount.js';
+import type { Budget, Window } from './budgets.js';
+import type { AuthorizeHold } from './commands.js';
+import type { CommandRejected, HoldAuthorized, HoldDenied, Skipped, WindowsDue } from './effects.js';
+import { rejected } from './effects.js';
+import {
+  ALL_VIOLATIONS,
+  CLOSED,
+  FORCED_EXHAUSTED,
+  HELD_MAX,
+  IS_FORCED,
+  IS_METERED,
+  LIMIT,
+  LIMIT_STATED,
+  LineSet,
+  PAUSED,
+  PER_HOLD_MAX,
+  UNIT_MISSING,
+} from './lines.js';
+import type { DenialReason } from './outcomes.js';
+import type { GrantCaps } from './requests.js';
+import type { RouteEntry } from './router.js';
+import { slotOf } from './router.js';
+import type { State } from './state.js';
+import { grantBudgetId } from './state.js';
+import type { Quantities } from './units.js';
+import { CALLS } from './units.js';
+import { NEVER_MS } from './window.js';
+
+/** What to wait when other holds are in the way: calls end within seconds, and nobody knows which. */
+export const HELD_RETRY_MS = 1_000;
+
+/** A hold counts towards so many budgets at most; more would be a mistake in the definitions. */
+export const LINES_MAX = 255;
+
+/** Causes of a denial, the one that lasts longest first. */
+const REASONS: readonly DenialReason[] = [
+  'no_budget',
+  'unit_missing',
+  'closed',
+  'too_large',
+  'paused',
+  'exhausted',
+  'held',
+];
+
+type Attempt = 'fits' | 'windows_due' | 'amount_overflow' | 'too_many_budgets' | DenialReason;
+
+export function decideAuthorize(
+  state: State,
+  command: AuthorizeHold,
+  at: number,
+): HoldAuthorized | HoldDenied | CommandRejected | WindowsDue {
+  const invalid = invalidAmounts(command);
+  if (invalid !== null) return invalid;
+  if (state.holds.index.get(command.holdId) !== -1) return rejected('hold_already_exists', command.holdId);
+  const candidates = command.candidates ?? [command];
+  let skipped: Skipped[] = NONE_SKIPPED;
+  for (let index = 0; index < candidates.length; index += 1) {
+    const { labels, amounts } = candidates[index];
+    const last = index === candidates.length - 1;
+    const attempt = attemptOne(state, command, labels, amounts, at, state.lines);
+    if (attempt === 'windows_due') return windowsDue(state, labels, at);
+    if (attempt === 'amount_overflow') return rejected('amount_overflow', command.holdId);
+    if (attempt === 'too_many_budgets') return rejected('too_many_budgets', state.lines.count, LINES_MAX);
+    const candidate = command.candidates === null ? -1 : index;
+    if (attempt === 'fits') {
+      const slot = state.holds.nextSlot();
+      return {
+        type: 'hold_authorized',
+        slot,
+        candidate,
+        labels,
+        amounts,
+        expiresAt: at + command.ttlMs,
+        skipped,
+      };
+    }
+    if (last) {
+      const retryAfterMs = retryAfter(state.lines, attempt, at);
+      const unmet = unmetKeys(state.lines, command.require);
+      return { type: 'hold_denied', candidate, reason: attempt, retryAfterMs, amounts, unmet, skipped };
+    }
+    const lines = new LineSet();
+    lines.copy(state.lines);
+    if (skipped === NONE_SKIPPED) skipped = [];
+    skipped.push({ candidate: index, reason: attempt, amounts, lines });
+    state.lines.clear();
+  }
+  throw new Error('unreachable: an authorisation has at least one candidate');
+}
+
+const NONE_SKIPPED: Skipped[] = [];
+
+/**
+ * Judges one candidate; its lines are in `lines` afterwards. Also serves `check`, which gives a window to stand in where
+ * the one in force has ended and none is open yet.
+ */
+export function attemptOne(
+  state: State,
+  command: Pick<AuthorizeHold, 'extras' | 'require'>,
+  labels: string,
+  amounts: Quantities,
+  at: number,
+  lines: LineSet,
+  standIn: ((budget: Budget) => Window) | null = null,
+): Attempt {
+  const { entries } = state.router.route(labels);
+  let violations = 0;
+  for (let index = 0; index < entries.length; index += 1) {
+    const entry = entries[index];
+    const { budget, values } = entry;
+    const place = amounts.set.placeOf[budget.unit];
+    const requested = place < 0 ? 0n : amounts.steps[place];
+    const window = budget.current;
+    let line: number;
+    if (window !== null && at < window.end)
+      line = lines.add(budget, window, values, slotOf(entry), requested);
+    else if (standIn === null) return 'windows_due';
+    else line = lines.add(budget, standIn(budget), values, -1, requested);
+    if (place < 0) lines.flags[line] = UNIT_MISSING;
+    else if (!judgeLine(state, lines, line, at)) return 'amount_overflow';
+    violations |= lines.flags[line];
+  }
+  for (const grant of command.extras.grants) {
+    if (!judgeGrant(state, lines, grant, amounts)) return 'amount_overflow';
+    violations |= lines.flags[lines.count - 1] | lines.flags[lines.count - 2];
+  }
+  if (lines.count > LINES_MAX) return 'too_many_budgets';
+  if (command.require.length > 0 && unmetKeys(lines, command.require).length > 0) return 'no_budget';
+  return (violations & ALL_VIOLATIONS) === 0 ? 'fits' : reasonOf(state, lines);
+}
+
+/** Marks a line with every cap that its amount violates. False when a sum would pass 2^63−1. */
+export function judgeLine(state: State, lines: LineSet, line: number, at: number): boolean {
+  const budget = lines.budgets[line];
+  const slot = lines.slots[line];
+  const amount = lines.requested[line];
+  const { spec } = budget;
+  const { balances } = state;
+  const held = slot < 0 ? 0n : balances.held[slot];
+  if (amount > AMOUNT_MAX - held) return false;
+  let flags = standingFlags(budget, lines.values[line], at);
+  if (spec.heldMax !== undefined && spec.heldMax > 0n && held + amount > spec.heldMax) flags |= HELD_MAX;
+  if (spec.perHoldMax !== undefined && amount > spec.perHoldMax) flags |= PER_HOLD_MAX;
+  const limit = slot < 0 ? budget.limitOf(lines.values[line]) : null;
+  const metered = slot < 0 ? limit === null : balances.isMetered(slot);
+  if (metered) {
+    flags = (flags & ~(FORCED_EXHAUSTED | IS_FORCED)) | IS_METERED;
+    if (slot >= 0 && held + balances.spent[slot] > AMOUNT_MAX - amount) return false;
+  } else {
+    const remaining = slot < 0 ? (limit as bigint) : balances.remaining[slot];
+    const granted = slot < 0 ? (limit as bigint) : balances.granted[slot];
+    if (amount > remaining || granted === 0n) flags |= LIMIT;
+  }
+  lines.flags[line] = flags;
+  return true;
+}
+
+function standingFlags(budget: Budget, values: string, at: number): number {
+  const status = budget.statusOf(values);
+  const forced = budget.exhaustedUntilOf(values) > at ? FORCED_EXHAUSTED | IS_FORCED : 0;
+  return status === 'active' ? forced : forced | (status === 'paused' ? PAUSED : CLOSED);
+}
+
+// Rule H1: caps as this request states them, figures as they accumulated on the grant; one line for its unit, one for calls.
+function judgeGrant(state: State, lines: LineSet, grant: GrantCaps, amounts: Quantities): boolean {
+  const inUnit = addGrantLine(state, lines, grant, grant.unit, amounts, grant.maxTotal);
+  const inCalls = addGrantLine(
+    state,
+    lines,
+    grant,
+    state.units.name(CALLS),
+    amounts,
+    toSteps(grant.maxCalls),
+  );
+  if (grant.maxPerHold !== undefined && lines.requested[lines.count - 2] > grant.maxPerHold) {
+    lines.flags[lines.count - 2] |= PER_HOLD_MAX;
+  }
+  return inUnit && inCalls;
+}
+
+function toSteps(count: number | undefined): bigint | undefined {
+  return count === undefined ? undefined : BigInt(count);
+}
+
+function addGrantLine(
+  state: State,
+  lines: LineSet,
+  grant: GrantCaps,
+  unit: string,
+  amounts: Quantities,
+  cap: bigint | undefined,
+): boolean {
+  const budget = state.budgetById.get(grantBudgetId(unit)) as Budget;
+  const window = budget.windows[0];
+  const values = grantValues(grant);
+  const slot = window.index.get(values);
+  const place = amounts.set.placeOf[budget.unit];
+  const amount = place < 0 ? 0n : amounts.steps[place];
+  const line = lines.add(budget, window, values, slot, amount);
+  const used = slot < 0 ? 0n : state.balances.held[slot] + state.balances.spent[slot];
+  if (amount > AMOUNT_MAX - used) return false;
+  let flags = cap === undefined ? IS_METERED : LIMIT_STATED;
+  if (place < 0) flags |= UNIT_MISSING;
+  if (cap !== undefined && used + amount > cap) flags |= LIMIT;
+  lines.stated[line] = cap ?? 0n;
+  lines.flags[line] = flags;
+  return true;
+}
+
+/** The account of a grant: its wildcard labels are `capability` and `grant`, in this order. */
+export function grantValues(grant: Pick<GrantCaps, 'capability' | 'grant'>): string {
+  return `${grant.capability}\u001f${grant.grant}`;
+}
+
+function invalidAmounts(command: AuthorizeHold): CommandRejected | null {
+  for (const { amounts } of command.candidates ?? [command]) {
+    let positive = false;
+    let stated = false;
+    for (let place = 0; place < amounts.steps.length; place += 1) {
+      const steps = amounts.steps[place];
+      if (steps < 0n) return rejected('invalid_amount', steps, 0);
+      if (amounts.set.units[place] === CALLS && !command.callsStated) continue;
+      stated = true;
+      if (steps > 0n) positive = true;
+    }
+    if (stated && !positive) return rejected('invalid_amount', 0, 1);
+  }
+  return null;
+}
+
+/** Of all violations, the cause that lasts longest. */
+export function reasonOf(state: State, lines: LineSet): DenialReason {
+  let worst = REASONS.length - 1;
+  for (let line = 0; line < lines.count; line += 1) {
+    if ((lines.flags[line] & ALL_VIOLATIONS) === 0) continue;
+    worst = Math.min(worst, REASONS.indexOf(causeOf(state, lines, line)));
+  }
+  return REASONS[worst];
+}
+
+function causeOf(state: State, lines: LineSet, line: number): DenialReason {
+  const flags = lines.flags[line];
+  const slot = lines.slots[line];
+  const { spec } = lines.budgets[line];
+  if (flags & UNIT_MISSING) return 'unit_missing';
+  if (flags & CLOSED) return 'closed';
+  const amount = lines.requested[line];
+  const spent = slot < 0 ? 0n : state.balances.spent[slot];
+  const granted = grantedOf(state, lines, line);
+  const aboveExposure = (flags & HELD_MAX) !== 0 && amount > (spec.heldMax as bigint);
+  const aboveLimit = (flags & LIMIT) !== 0 && granted > 0n && amount > granted;
+  if (flags & PER_HOLD_MAX || aboveExposure || aboveLimit) return 'too_large';
+  if (flags & PAUSED) return 'paused';
+  if (flags & FORCED_EXHAUSTED) return 'exhausted';
+  return flags & LIMIT && (granted === 0n || amount > granted - spent) ? 'exhausted' : 'held';
+}
+
+function grantedOf(state: State, lines: LineSet, line: number): bigint {
+  if (lines.flags[line] & LIMIT_STATED) return lines.stated[line];
+  const slot = lines.slots[line];
+  return slot < 0 ? (lines.budgets[line].limitOf(lines.values[line]) ?? 0n) : state.balances.granted[slot];
+}
+
+// Required label keys that no limiting line covers: a budget without a limit does not count (design, section 2).
+function unmetKeys(lines: LineSet, keys: readonly string[]): string[] {
+  return keys.filter((key) => {
+    for (let line = 0; line < lines.count; line += 1) {
+      const limiting = (lines.flags[line] & IS_METERED) === 0;
+      if (limiting && Object.hasOwn(lines.budgets[line].spec.match, key)) return false;
+    }
+    return true;
+  });
+}
+
+function retryAfter(lines: LineSet, reason: DenialReason, at: number): number {
+  if (reason === 'held') return HELD_RETRY_MS;
+  if (reason !== 'exhausted') return 0;
+  let until = 0;
+  for (let line = 0; line < lines.count; line += 1) {
+    const flags = lines.flags[line];
+    if (flags & LIMIT) until = Math.max(until, lines.windows[line].end);
+    if (flags & FORCED_EXHAUSTED) {
+      until = Math.max(until, lines.budgets[line].exhaustedUntilOf(lines.values[line]));
+    }
+  }
+  return until === NEVER_MS ? 0 : Math.max(until - at, HELD_RETRY_MS);
+}
+
+/** Names the budgets of a label set whose window in force has ended, or was never opened. */
+export function windowsDue(state: State, labels: string, at: number): WindowsDue {
+  const lapsed = (entry: RouteEntry) => entry.budget.windowAt(at) === undefined;
+  const budgetIds = state.router
+    .route(labels)
+    .entries.filter(lapsed)
+    .map((entry) => entry.budget.id);
+  return { type: 'windows_due', budgetIds, instant: at };
+}

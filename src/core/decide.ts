@@ -1,0 +1,100 @@
+// The first of the four verbs: what would a command do to this state at this time? Reads the state, fills its `lines`,
+// changes nothing else, and gives one answer for one state, command and time: re-deciding is how `verify` proves.
+
+import { AMOUNT_MAX } from './amount.js';
+import { usesUp } from './charge.js';
+import type { CoreCommand, OpenWindow, RecordSpendCommand } from './commands.js';
+import { decideAccount, decideDefinitions, decideRestore } from './decide-account.js';
+import { decideAuthorize, judgeLine, LINES_MAX } from './decide-authorize.js';
+import { decideExpire, decideHold } from './decide-hold.js';
+import type { Administered, CommandRejected, Effect, SpendRecorded, WindowsDue } from './effects.js';
+import { rejected } from './effects.js';
+import { IS_FORCED, IS_METERED, UNIT_MISSING } from './lines.js';
+import { slotOf } from './router.js';
+import type { State } from './state.js';
+
+export function decide(state: State, command: CoreCommand, at: number): Effect | WindowsDue {
+  if (at < state.time) throw new Error('bug: time in the ledger never runs backwards');
+  state.lines.clear();
+  switch (command.kind) {
+    case 'authorize_hold':
+      return decideAuthorize(state, command, at);
+    case 'settle_hold':
+    case 'extend_hold':
+    case 'release_hold':
+    case 'reverse_hold':
+    case 'correct_hold':
+      return decideHold(state, command, at);
+    case 'expire_hold':
+      return decideExpire(state, command, at);
+    case 'record_spend':
+      return decideRecord(state, command, at);
+    case 'top_up':
+    case 'set_budget_status':
+    case 'exhaust_budget':
+    case 'set_balance_limit':
+      return decideAccount(state, command, at);
+    case 'put_definitions':
+      return decideDefinitions(state, command, at);
+    case 'restore_snapshot':
+      return decideRestore(state, command);
+    case 'open_window':
+      return decideWindow(state, command);
+    case 'take_snapshot':
+      return { type: 'snapshot_taken', changes: false, until: 0 };
+    case 'open_ledger':
+      return { type: 'ledger_opened', changes: false, until: 0 };
+  }
+}
+
+/** Spend that happened is never denied; it is booked to the windows of the instant that it happened. */
+function decideRecord(
+  state: State,
+  command: RecordSpendCommand,
+  at: number,
+): SpendRecorded | CommandRejected | WindowsDue {
+  const instant = command.occurredAt ?? at;
+  if (instant > at) return rejected('occurred_in_future', BigInt(instant), BigInt(at));
+  if (instant < at - state.retentionMs) {
+    return rejected('occurred_too_early', BigInt(instant), BigInt(at - state.retentionMs));
+  }
+  const negative = command.amounts.steps.find((steps) => steps < 0n);
+  if (negative !== undefined) return rejected('invalid_amount', negative, 0);
+  const { set, steps } = command.amounts;
+  const { entries } = state.router.route(command.labels);
+  const lapsed = entries.filter((entry) => entry.budget.windowAt(instant) === undefined);
+  if (lapsed.length > 0) {
+    return { type: 'windows_due', budgetIds: lapsed.map((entry) => entry.budget.id), instant };
+  }
+  if (entries.length > LINES_MAX)
+    return rejected('too_many_budgets', BigInt(entries.length), BigInt(LINES_MAX));
+  const pausedLines: number[] = [];
+  for (const entry of entries) {
+    const window = entry.budget.windowAt(instant) as NonNullable<ReturnType<typeof entry.budget.windowAt>>;
+    const slot = window === entry.budget.current ? slotOf(entry) : window.index.get(entry.values);
+    const place = set.placeOf[entry.budget.unit];
+    const amount = place < 0 ? 0n : steps[place];
+    const line = state.lines.add(entry.budget, window, entry.values, slot, amount);
+    const used = slot < 0 ? 0n : state.balances.held[slot] + state.balances.spent[slot];
+    if (amount > AMOUNT_MAX - used) return rejected('amount_overflow', amount);
+    judgeLine(state, state.lines, line, at);
+    // What was spent is not judged; the line keeps only what its balance is.
+    state.lines.flags[line] &= IS_METERED | IS_FORCED;
+    if (place < 0) state.lines.flags[line] |= UNIT_MISSING;
+    else if (entry.budget.spec.onExhausted === 'pause' && usesUp(state, line, amount, at))
+      pausedLines.push(line);
+  }
+  for (let place = 0; place < steps.length; place += 1) {
+    if (state.spentTotal[set.units[place]] > AMOUNT_MAX - steps[place])
+      return rejected('amount_overflow', steps[place]);
+  }
+  return { type: 'spend_recorded', amounts: command.amounts, pausedLines };
+}
+
+function decideWindow(state: State, command: OpenWindow): Administered {
+  const budget = state.budgetById.get(command.budgetId);
+  if (budget === undefined) throw new Error('bug: a window is opened for a budget that exists');
+  const overlaps = budget.windows.some((window) => window.start < command.end && command.start < window.end);
+  if (overlaps || command.start >= command.end) throw new Error('bug: windows of a budget do not overlap');
+  return { type: 'window_opened', changes: false, until: 0 };
+}

@@ -1,0 +1,135 @@
+// What a command does: decide's answer, apply's instruction, and the journal's record of the outcome. A closed union.
+
+import type { LineSet } from './lines.js';
+import type { DenialReason } from './outcomes.js';
+import type { RejectionCode } from './rejections.js';
+import type { Quantities, UnitSet } from './units.js';
+
+/** A candidate that did not fit, with its own lines. */
+export interface Skipped {
+  readonly candidate: number;
+  readonly reason: DenialReason;
+  readonly amounts: Quantities;
+  readonly lines: LineSet;
+}
+
+export interface HoldAuthorized {
+  readonly type: 'hold_authorized';
+  readonly slot: number;
+  /** -1 when the request named no candidates. */
+  readonly candidate: number;
+  readonly labels: string;
+  readonly amounts: Quantities;
+  readonly expiresAt: number;
+  readonly skipped: readonly Skipped[];
+}
+
+export interface HoldDenied {
+  readonly type: 'hold_denied';
+  readonly candidate: number;
+  readonly reason: DenialReason;
+  /** 0 = waiting does not help. */
+  readonly retryAfterMs: number;
+  readonly amounts: Quantities;
+  readonly unmet: readonly string[];
+  readonly skipped: readonly Skipped[];
+}
+
+export interface HoldExtended {
+  readonly type: 'hold_extended';
+  readonly slot: number;
+  readonly expiresAt: number;
+  /** The hold's units; amounts below are in its order. */
+  readonly set: UnitSet;
+  /** Steps added; null = none. */
+  readonly added: readonly bigint[] | null;
+}
+
+/** A part given back; `ends` when nothing is left. */
+export interface HoldReleased {
+  readonly type: 'hold_released';
+  readonly slot: number;
+  readonly set: UnitSet;
+  readonly returned: readonly bigint[];
+  readonly ends: boolean;
+}
+
+export interface HoldReversed {
+  readonly type: 'hold_reversed';
+  readonly slot: number;
+  readonly set: UnitSet;
+  readonly returned: readonly bigint[];
+}
+
+/** Settled, corrected and expired: the charge becomes `charged`, whatever it was; `returned` leaves held. */
+export interface HoldCharged {
+  readonly type: 'hold_settled' | 'hold_corrected' | 'hold_expired';
+  readonly slot: number;
+  readonly set: UnitSet;
+  readonly charged: readonly bigint[];
+  readonly returned: readonly bigint[];
+  readonly late: boolean;
+  readonly ending: number;
+  /** Bit for each unit place whose charge stopped at the hold. */
+  readonly cappedPlaces: number;
+  /** Lines whose account is used up and thereby paused. */
+  readonly pausedLines: readonly number[];
+}
+
+export interface SpendRecorded {
+  readonly type: 'spend_recorded';
+  readonly amounts: Quantities;
+  readonly pausedLines: readonly number[];
+}
+
+/** Refused, with the facts of the refusal; the wording is the catalogue's. */
+export interface CommandRejected {
+  readonly type: 'command_rejected';
+  readonly code: RejectionCode;
+  readonly value: string;
+  readonly bound: string;
+}
+
+/** The command says all; `changes` is false where it changed nothing. */
+export interface Administered {
+  readonly type:
+    | 'balance_topped_up'
+    | 'budget_status_set'
+    | 'budget_exhausted'
+    | 'balance_limit_set'
+    | 'definitions_put'
+    | 'snapshot_restored'
+    | 'snapshot_taken'
+    | 'window_opened'
+    | 'ledger_opened';
+  readonly changes: boolean;
+  /** For `budget_exhausted`: until when. Else 0. */
+  readonly until: number;
+}
+
+/** Not an outcome: these budgets' windows for this instant must be opened before the command can be decided. */
+export interface WindowsDue {
+  readonly type: 'windows_due';
+  readonly budgetIds: readonly string[];
+  readonly instant: number;
+}
+
+export type Effect =
+  | HoldAuthorized
+  | HoldDenied
+  | HoldExtended
+  | HoldReleased
+  | HoldReversed
+  | HoldCharged
+  | SpendRecorded
+  | CommandRejected
+  | Administered;
+
+/** A refusal with the value that was refused and the bound that it broke. */
+export function rejected(
+  code: RejectionCode,
+  value: bigint | number | string = '',
+  bound: bigint | number | string = '',
+): CommandRejected {
+  return { type: 'command_rejected', code, value: String(value), bound: String(bound) };
+}

@@ -1,0 +1,66 @@
+// The catalogue of rejection codes: what each means and whether the same command can succeed later.
+// A code that is retired is never used again. Every surface maps this list in one place.
+
+export const REJECTIONS = {
+  invalid_amount: { meaning: 'An amount is negative, or all stated amounts are zero.', retry: false },
+  amount_overflow: { meaning: 'A figure would pass 2^63−1 steps.', retry: false },
+  too_many_budgets: {
+    meaning: 'The labels match more budgets than one hold may count towards.',
+    retry: false,
+  },
+  unit_not_held: { meaning: 'An amount names a unit that the hold does not have.', retry: false },
+  unit_not_stated: { meaning: 'The settlement leaves out a unit that the hold has.', retry: false },
+  budget_not_found: { meaning: 'No budget has this id.', retry: false },
+  budget_closed: { meaning: 'The budget is closed for good.', retry: false },
+  budget_metered: { meaning: 'The budget has no limit, so there is nothing to top up.', retry: false },
+  budget_used_up: {
+    meaning: 'Resuming needs money in the budget; top it up or raise its limit first.',
+    retry: true,
+  },
+  balance_not_found: { meaning: 'The budget has no balance for these values.', retry: false },
+  hold_not_found: { meaning: 'No hold has this id, or it left the retention period.', retry: false },
+  hold_already_exists: { meaning: 'Another command opened a hold with this id.', retry: false },
+  hold_already_settled: { meaning: 'The hold ended: it was settled.', retry: false },
+  hold_already_released: { meaning: 'The hold ended: all of it was given back.', retry: false },
+  hold_already_reversed: { meaning: 'The hold ended: it was reversed.', retry: false },
+  hold_already_expired: {
+    meaning: 'The hold ended: it expired. A settlement is still booked.',
+    retry: false,
+  },
+  hold_not_settled: { meaning: 'Only a settled hold can be corrected.', retry: true },
+  hold_touched: { meaning: 'Only an untouched hold can be reversed; release it instead.', retry: false },
+  labels_mismatch: { meaning: 'The labels stated are not those of the hold.', retry: false },
+  grant_mismatch: { meaning: 'The grant stated is not one of the hold.', retry: false },
+  release_exceeds_held: { meaning: 'More would be given back than is still held.', retry: false },
+  exposure_mismatch: { meaning: 'The exposure stated is not what is still held.', retry: false },
+  expiry_not_later: { meaning: 'The new expiry is not later than the one in force.', retry: false },
+  overrun: { meaning: 'The actual amount is above the hold and the excess does not fit.', retry: true },
+  overrun_forbidden: { meaning: 'The actual amount is above the hold, which forbids it.', retry: false },
+  calls_not_released: {
+    meaning: 'A release leaves the call counted; reverse the hold instead.',
+    retry: false,
+  },
+  extension_denied: { meaning: 'The added amount does not fit a budget.', retry: true },
+  authority_missing: { meaning: 'The hold was opened under a lease; state it.', retry: false },
+  authority_unexpected: { meaning: 'The hold was opened without a lease; state none.', retry: false },
+  authority_other: { meaning: 'The hold belongs to another authority.', retry: false },
+  lease_other: { meaning: 'The hold was opened under another lease.', retry: false },
+  epoch_older: { meaning: 'The epoch stated is older than that of the hold.', retry: false },
+  epoch_newer: { meaning: 'The epoch stated is newer than that of the hold.', retry: false },
+  command_id_reused: { meaning: 'The command id was used for a different command.', retry: false },
+  occurred_in_future: { meaning: 'Spend cannot have occurred after now.', retry: false },
+  occurred_too_early: { meaning: 'The instant lies before the retention period.', retry: false },
+  until_not_later: { meaning: 'The instant given has passed already.', retry: false },
+  definition_conflict: {
+    meaning: 'A match, unit, window or scale in use cannot be changed; define another.',
+    retry: false,
+  },
+  ledger_not_empty: { meaning: 'A snapshot is restored only into an empty ledger.', retry: false },
+  open_holds: { meaning: 'The snapshot was taken with open holds.', retry: false },
+  duplicate_balance: { meaning: 'The snapshot lists a balance twice.', retry: false },
+  ghost_hold: { meaning: 'The snapshot has a held amount without a hold behind it.', retry: false },
+  negative_figure: { meaning: 'The snapshot has a negative figure.', retry: false },
+  books_unbalanced: { meaning: 'The snapshot has a balance that does not add up.', retry: false },
+} as const;
+
+export type RejectionCode = keyof typeof REJECTIONS;

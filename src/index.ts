@@ -1,0 +1,29 @@
+// The library's public face: what `import … from 'bursar'` gives.
+
+export type {
+  BalanceFilter,
+  Clock,
+  EventFilter,
+  HoldFilter,
+  Ledger,
+  LedgerReads,
+  Progress,
+} from './authority/api.js';
+export { type OpenOptions, openLedger, openReader, SYSTEM_CLOCK } from './authority/open.js';
+export type { Replica } from './authority/replica.js';
+export {
+  AMOUNT_MAX,
+  AmountFormatError,
+  type Amounts,
+  BUILT_IN_UNITS,
+  formatAmount,
+  parseAmount,
+  type Unit,
+  usd,
+} from './core/amount.js';
+export * from './core/errors.js';
+export type * from './core/outcomes.js';
+export { METERING_PROFILE, VERDICTS } from './core/outcomes.js';
+export { REJECTIONS, type RejectionCode } from './core/rejections.js';
+export type * from './core/requests.js';
+export { BudgetFileError, parseBudgetFile, planApply, renderPlan } from './service/budget-file.js';

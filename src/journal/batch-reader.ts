@@ -1,0 +1,354 @@
+// Reads a batch record by record, out of its own bytes alone. Malformed bytes throw JournalCorruptError with the
+// position; nothing is skipped. Used by recovery, verification, events and replays of outcomes.
+
+import type { AuthorizeHold, CoreCommand, SettleHold } from '../core/commands.js';
+import { NOTHING_STATED } from '../core/commands.js';
+import type { Effect, HoldCharged } from '../core/effects.js';
+import { JournalCorruptError } from '../core/errors.js';
+import type { HoldExtras } from '../core/holds.js';
+import { NO_EXTRAS } from '../core/holds.js';
+import type { EventType } from '../core/outcomes.js';
+import { EVENT_TYPES } from '../core/outcomes.js';
+import type { RejectionCode } from '../core/rejections.js';
+import type { Quantities, UnitSet } from '../core/units.js';
+import { UnitTable } from '../core/units.js';
+import { ByteReader } from './bytes.js';
+import { coldValue } from './cold.js';
+import {
+  CALLS_STATED,
+  CHANGED,
+  CHARGE_ON_EXPIRY,
+  COMMAND_KINDS,
+  FORMAT_VERSION,
+  HAS_CANDIDATES,
+  HAS_CAPPED,
+  HAS_COMMAND_ID,
+  HAS_EXPOSURE,
+  HAS_EXTRAS,
+  HAS_PAUSED,
+  HAS_REQUIRE,
+  HAS_STATED,
+  HAS_USAGE,
+  IS_LATE,
+  MAGIC,
+} from './format.js';
+import type { LineReader } from './line-reader.js';
+import { RecordedLines, readLineReader } from './line-reader.js';
+
+/** A candidate that did not fit, as recorded. */
+export interface RecordedSkip {
+  readonly candidate: number;
+  readonly reason: string;
+  readonly lines: RecordedLines;
+}
+
+export class BatchReader {
+  readonly firstSequence: number;
+  readonly recordCount: number;
+  authorityId: string;
+  epoch: number;
+  readonly units = new UnitTable();
+  readonly #in: ByteReader;
+  readonly #baseTime: number;
+  readonly #labels: string[] = [];
+  readonly #lineReader: LineReader;
+  #read = 0;
+  /** Of the record read last. */
+  sequence: number;
+  position: number;
+  changed = false;
+  at = 0;
+  command!: CoreCommand;
+  effect!: Effect;
+  lines = new RecordedLines();
+  skipped: RecordedSkip[] = [];
+  /** Of an expiry: the hold's id. */
+  expiredHoldId = '';
+  /** Where its bytes begin and end in the batch. */
+  start = 0;
+  end = 0;
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.sequence = at - 1;
+    this.#in = new ByteReader(bytes);
+    try {
+      const input = this.#in;
+      if (input.u32() !== MAGIC) throw new RangeError('the batch does not begin with its mark');
+      const version = input.u8();
+      if (version !== FORMAT_VERSION)
+        throw new RangeError(`format version ${version} is not ${FORMAT_VERSION}`);
+      this.firstSequence = input.f64();
+      this.position = input.f64();
+      this.#baseTime = input.f64();
+      this.recordCount = input.u32();
+      this.authorityId = input.text();
+      this.epoch = input.f64();
+      for (let left = input.count(); left > 0; left -= 1)
+        this.units.add({ name: input.text(), scale: input.u8() });
+      if (this.firstSequence !== at)
+        throw new RangeError(`the batch says that it begins at ${this.firstSequence}`);
+      this.start = input.at;
+      this.end = input.at;
+    } catch (error) {
+      throw this.#corrupt(at, error);
+    }
+    this.#lineReader = readLineReader(this.#in, this.units);
+  }
+
+  get bytes(): Buffer {
+    return this.#in.bytes;
+  }
+
+  get term(): string {
+    return `${this.authorityId}:${this.epoch}`;
+  }
+
+  /** Reads the next record; false after the last. */
+  next(): boolean {
+    if (this.#read === this.recordCount) {
+      if (this.#in.at !== this.#in.bytes.length)
+        throw this.#corrupt(this.sequence, new RangeError('bytes follow the last record'));
+      return false;
+    }
+    try {
+      this.#record();
+    } catch (error) {
+      throw this.#corrupt(this.sequence + 1, error);
+    }
+    this.#read += 1;
+    this.sequence += 1;
+    if (this.changed) this.position += 1;
+    return true;
+  }
+
+  #corrupt(sequence: number, error: unknown): JournalCorruptError {
+    return new JournalCorruptError(sequence, error instanceof Error ? error.message : String(error));
+  }
+
+  #record(): void {
+    const input = this.#in;
+    this.start = input.at;
+    const length = input.u32();
+    this.end = input.at + length;
+    const kind = COMMAND_KINDS[input.u8()];
+    if (kind === undefined) throw new RangeError('the record is of no known kind');
+    const flags = input.u8();
+    this.changed = (flags & CHANGED) !== 0;
+    this.at = this.#baseTime + input.count();
+    const commandId = flags & HAS_COMMAND_ID ? input.text() : null;
+    this.command = this.#command(kind, commandId);
+    const type = EVENT_TYPES[input.u8()];
+    if (type === undefined) throw new RangeError('the outcome is of no known type');
+    this.lines.count = 0;
+    if (this.skipped.length > 0) this.skipped = [];
+    this.effect = this.#effect(type);
+    if (input.at !== this.end) throw new RangeError('the record is not as long as it says');
+    this.#learn(this.command);
+  }
+
+  // Later records of the batch are read with the units and under the term that this one brought.
+  #learn(command: CoreCommand): void {
+    if (command.kind === 'open_ledger') {
+      this.authorityId = command.authorityId;
+      this.epoch = command.epoch;
+    }
+    if (command.kind !== 'put_definitions' || this.effect.type !== 'definitions_put') return;
+    for (const unit of command.units) {
+      if (this.units.index(unit.name) === -1) this.units.add(unit);
+    }
+  }
+
+  #command(kind: CoreCommand['kind'], commandId: string | null): CoreCommand {
+    const input = this.#in;
+    switch (kind) {
+      case 'authorize_hold':
+        return this.#authorize(commandId);
+      case 'settle_hold':
+        return this.#settle(commandId);
+      case 'record_spend': {
+        const labels = this.#labelText();
+        const amounts = this.#quantities();
+        const occurredAt = input.f64();
+        const usage = input.text();
+        return {
+          kind,
+          commandId,
+          labels,
+          amounts,
+          occurredAt: occurredAt === -1 ? null : occurredAt,
+          usage: usage === '' ? null : coldValue(usage, this.units),
+        };
+      }
+      case 'expire_hold':
+        this.expiredHoldId = input.text();
+        return { kind, commandId, slot: input.u32() };
+      case 'open_window':
+        return { kind, commandId, budgetId: input.text(), start: input.f64(), end: input.f64() };
+      default:
+        return { kind, commandId, ...coldValue<object>(input.text(), this.units) } as CoreCommand;
+    }
+  }
+
+  #authorize(commandId: string | null): AuthorizeHold {
+    const input = this.#in;
+    const holdId = input.text();
+    const options = input.u8();
+    const ttlMs = input.count();
+    const labels = this.#labelText();
+    const amounts = this.#quantities();
+    const extras = options & HAS_EXTRAS ? coldValue<HoldExtras>(input.text(), this.units) : NO_EXTRAS;
+    let candidates: { labels: string; amounts: Quantities }[] | null = null;
+    if (options & HAS_CANDIDATES) {
+      candidates = [];
+      for (let left = input.count(); left > 0; left -= 1) {
+        candidates.push({ labels: this.#labelText(), amounts: this.#quantities() });
+      }
+    }
+    const require = options & HAS_REQUIRE ? coldValue<string[]>(input.text(), this.units) : NOTHING_REQUIRED;
+    return {
+      kind: 'authorize_hold',
+      commandId,
+      holdId,
+      labels,
+      amounts,
+      ttlMs,
+      extras,
+      candidates,
+      require,
+      callsStated: (options & CALLS_STATED) !== 0,
+      overrun: options & 3,
+      chargeOnExpiry: (options & CHARGE_ON_EXPIRY) !== 0,
+    };
+  }
+
+  #settle(commandId: string | null): SettleHold {
+    const input = this.#in;
+    const holdId = input.text();
+    const options = input.u8();
+    const ending = input.u8();
+    const amounts = this.#quantities();
+    const stated =
+      options & HAS_STATED ? coldValue<SettleHold['stated']>(input.text(), this.units) : NOTHING_STATED;
+    const exposure = options & HAS_EXPOSURE ? this.#quantities() : null;
+    const usage = options & HAS_USAGE ? coldValue<SettleHold['usage']>(input.text(), this.units) : null;
+    return { kind: 'settle_hold', commandId, holdId, stated, amounts, exposure, usage, ending };
+  }
+
+  #labelText(): string {
+    const number = this.#in.count();
+    if (number === this.#labels.length) this.#labels.push(this.#in.text());
+    const text = this.#labels[number];
+    if (text === undefined) throw new RangeError(`label set ${number} was not spelt out`);
+    return text;
+  }
+
+  #quantities(): Quantities {
+    const set = this.#set();
+    return { set, steps: this.#steps(set) };
+  }
+
+  #set(): UnitSet {
+    const mask = this.#in.count();
+    if (mask >>> this.units.units.length !== 0) throw new RangeError('an amount is in no known unit');
+    return this.units.set(mask);
+  }
+
+  #steps(set: UnitSet): bigint[] {
+    const steps: bigint[] = [];
+    for (let place = 0; place < set.units.length; place += 1) steps.push(this.#in.i64());
+    return steps;
+  }
+
+  #effect(type: EventType): Effect {
+    const input = this.#in;
+    switch (type) {
+      case 'hold_authorized': {
+        const slot = input.u32();
+        const candidate = input.count() - 1;
+        this.#skips();
+        this.#lineReader(this.lines);
+        const command = this.command as AuthorizeHold;
+        const { labels, amounts } = candidate < 0 ? command : this.#candidate(command, candidate);
+        return { type, slot, candidate, labels, amounts, expiresAt: this.at + command.ttlMs, skipped: [] };
+      }
+      case 'hold_denied': {
+        const candidate = input.count() - 1;
+        const reason = input.text() as never;
+        const retryAfterMs = input.count();
+        const unmet = input.text();
+        this.#skips();
+        this.#lineReader(this.lines);
+        const command = this.command as AuthorizeHold;
+        const { amounts } = candidate < 0 ? command : this.#candidate(command, candidate);
+        return {
+          type,
+          candidate,
+          reason,
+          retryAfterMs,
+          amounts,
+          skipped: [],
+          unmet: unmet === '' ? NOTHING_REQUIRED : coldValue<string[]>(unmet, this.units),
+        };
+      }
+      case 'hold_settled':
+      case 'hold_corrected':
+      case 'hold_expired':
+        return this.#charged(type);
+      case 'spend_recorded': {
+        const paused = input.text();
+        this.#lineReader(this.lines);
+        const { amounts } = this.command as { amounts: Quantities };
+        return { type, amounts, pausedLines: paused === '' ? [] : coldValue<number[]>(paused, this.units) };
+      }
+      case 'command_rejected':
+        return { type, code: input.text() as RejectionCode, value: input.text(), bound: input.text() };
+      default: {
+        const rest = coldValue<object>(input.text(), this.units);
+        this.#lineReader(this.lines);
+        return { type, ...rest } as Effect;
+      }
+    }
+  }
+
+  #candidate(command: AuthorizeHold, candidate: number): { labels: string; amounts: Quantities } {
+    const named = command.candidates?.[candidate];
+    if (named === undefined) throw new RangeError(`candidate ${candidate} was not stated`);
+    return named;
+  }
+
+  #skips(): void {
+    for (let left = this.#in.count(); left > 0; left -= 1) {
+      const candidate = this.#in.count();
+      const reason = this.#in.text();
+      const lines = new RecordedLines();
+      this.#lineReader(lines);
+      this.skipped.push({ candidate, reason, lines });
+    }
+  }
+
+  #charged(type: HoldCharged['type']): HoldCharged {
+    const input = this.#in;
+    const slot = input.u32();
+    const ending = input.u8();
+    const options = input.u8();
+    const cappedPlaces = options & HAS_CAPPED ? input.u32() : 0;
+    const pausedLines = options & HAS_PAUSED ? coldValue<number[]>(input.text(), this.units) : [];
+    const set = this.#set();
+    const charged = this.#steps(set);
+    const returned = this.#steps(set);
+    this.#lineReader(this.lines);
+    return {
+      type,
+      slot,
+      set,
+      charged,
+      returned,
+      late: (options & IS_LATE) !== 0,
+      ending,
+      cappedPlaces,
+      pausedLines,
+    };
+  }
+}
+
+const NOTHING_REQUIRED: readonly string[] = [];

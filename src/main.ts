@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// The composition root of the program: the environment, the ledger and the command line are put together here.
+
+import { readConfig } from './config.js';
+import { openLedger, openReader } from './index.js';
+import { runCli } from './surfaces/cli/program.js';
+
+process.exitCode = await runCli(process.argv, {
+  openLedger,
+  openReader,
+  defaultLedger: readConfig().ledgerPath,
+  stdout: process.stdout,
+  stderr: process.stderr,
+});
