@@ -27,3 +27,4 @@ export { METERING_PROFILE, VERDICTS } from './core/outcomes.js';
 export { REJECTIONS, type RejectionCode } from './core/rejections.js';
 export type * from './core/requests.js';
 export { BudgetFileError, parseBudgetFile, planApply, renderPlan } from './service/budget-file.js';
+export * from './service/providers.js';

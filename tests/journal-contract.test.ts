@@ -236,6 +236,15 @@ describe.each(adapters)('%s journal', (_name, makePlace) => {
     expect([...second.reader.checkpoints()]).toEqual([]);
   });
 
+  test('renewLease: taken over → fenced, and so is every later call', async () => {
+    const first = await open();
+    await first.append(batch(1, 1, 'a'));
+    await open({ authorityId: 'second', takeOver: true });
+    await expect(first.renewLease(DEFAULTS.nowMs)).rejects.toMatchObject({ code: 'fenced' });
+    expect(() => first.drainSync()).toThrow(expect.objectContaining({ code: 'fenced' }));
+    await expect(first.append(batch(2, 1, 'old'))).rejects.toMatchObject({ code: 'fenced' });
+  });
+
   test('renewLease: the lease lasts from then on', async () => {
     const first = await open();
     await first.renewLease(DEFAULTS.nowMs + 9_000);
@@ -306,6 +315,20 @@ describe.each(adapters)('%s journal', (_name, makePlace) => {
     }
     place.damageNewestCheckpoint();
     expect(Array.from(read().checkpoints(), ({ sequence }) => sequence)).toEqual([1]);
+  });
+
+  test('checkpoints: two saved at once → one after the other, both whole', async () => {
+    const writer = await open();
+    const heads = [await writer.append(batch(1, 1, 'a')), await writer.append(batch(2, 1, 'b'))];
+    await Promise.all(
+      heads.map(({ sequence, hash }) => {
+        const bytes = new Uint8Array(3_000_000).fill(sequence);
+        return writer.saveCheckpoint({ sequence, chainHash: fromHex(hash), bytes });
+      }),
+    );
+    const kept = [...read().checkpoints()];
+    expect(kept.map(({ sequence }) => sequence)).toEqual([2, 1]);
+    for (const { sequence, bytes } of kept) expect(bytes.every((byte) => byte === sequence)).toBe(true);
   });
 
   test('checkpoints: appends made while one is saved → durable before it is', async () => {

@@ -1,13 +1,12 @@
 // Damage is found, never skipped: whatever is cut off or flipped, a ledger file either still gives the history that was
-// written, to the byte, or says that it does not. And the memory journal's faults strike where a test asks.
+// written, to the byte, or says that it does not.
 
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkChain, lastSequence } from '#bursar/journal/chain.js';
-import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
 import type { JournalReader, StoredBatch } from '#bursar/journal/port.js';
 import { openSqliteJournal } from '#bursar/journal/sqlite.js';
 import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
@@ -37,6 +36,9 @@ const WRITE_BATCHES = `
       await journal.saveCheckpoint({ sequence: head.sequence, chainHash, bytes: new Uint8Array(50_000).fill(i) });
     }
   }`;
+
+/** Never 'ALTERED', and never an error that is not the journal's own. */
+const EXPECTED = new Set(['whole', 'journal_corrupt', 'journal_unavailable', 'invalid_input']);
 
 /** The files of one ledger. */
 const PARTS = ['', '-wal', '-head'] as const;
@@ -152,9 +154,13 @@ function tally(damages: Iterable<[name: string, image: Image]>): Record<string, 
   return found;
 }
 
+/** One bit in each place: the lowest or the highest by turns. */
 function* flips(image: Image, part: Part, places: Iterable<number>): IterableIterator<[string, Image]> {
-  for (const at of places)
-    for (const mask of [0x01, 0x80]) yield [`byte ${at} ^ ${mask}`, flipped(image, { part, at, mask })];
+  let mask = 0x80;
+  for (const at of places) {
+    mask ^= 0x81;
+    yield [`byte ${at}`, flipped(image, { part, at, mask })];
+  }
 }
 
 function* every(step: number, { from = 0, to }: { from?: number; to: number }): IterableIterator<number> {
@@ -176,21 +182,21 @@ describe('a closed ledger file', () => {
     const found = tally(flips(closed, '', every(1, { to: 100 })));
     expect(Object.keys(found).filter((verdict) => !EXPECTED.has(verdict))).toEqual([]);
     // The first bytes, the page size and the application id make it a ledger at all.
-    for (const at of [0, 15, 16, 68, 71, 60]) expect(found.whole).not.toContain(`byte ${at} ^ 1`);
+    for (const at of [0, 15, 16, 68, 71, 60]) expect(found.whole).not.toContain(`byte ${at}`);
   });
 
   test('the first bytes of any page flipped → found, or the history is whole', () => {
     const pages = [...every(PAGE, { to: closed.get('')!.length })];
-    const places = pages.flatMap((page) => [0, 1, 3, 4, 5, 6, 7, 8, 9, 12, 13].map((at) => page + at));
+    const places = pages.flatMap((page) => [0, 3, 4, 5, 8, 9, 12].map((at) => page + at));
     const found = tally(flips(closed, '', places));
     expect(Object.keys(found).filter((verdict) => !EXPECTED.has(verdict))).toEqual([]);
     expect(found.journal_corrupt!.length).toBeGreaterThan(pages.length);
   });
 
   test('bytes all over the file flipped → found, or the history is whole', () => {
-    const found = tally(flips(closed, '', every(1_777, { from: 100, to: closed.get('')!.length })));
+    const found = tally(flips(closed, '', every(2_477, { from: 100, to: closed.get('')!.length })));
     expect(Object.keys(found).filter((verdict) => !EXPECTED.has(verdict))).toEqual([]);
-    expect(found.journal_corrupt!.length).toBeGreaterThan(300);
+    expect(found.journal_corrupt!.length).toBeGreaterThan(150);
   });
 
   test('any byte of a batch flipped → found at that batch', () => {
@@ -313,14 +319,16 @@ describe('the ledger file of a killed writer', () => {
   });
 });
 
-const EXPECTED = new Set(['whole', 'journal_corrupt', 'journal_unavailable', 'invalid_input']);
-
 describe('rows of a ledger file', () => {
-  const afterChange = (sql: string): { values: number[]; error: unknown } => {
+  const changed = (sql: string): string => {
     const path = place(closed);
     const db = new Database(path);
     db.exec(sql);
     db.close();
+    return path;
+  };
+  const afterChange = (sql: string): { values: number[]; error: unknown } => {
+    const path = changed(sql);
     const reader = openSqliteReader(path);
     const values: number[] = [];
     try {
@@ -369,6 +377,17 @@ describe('rows of a ledger file', () => {
     expect(afterChange(sql).error).toMatchObject({ code: 'journal_corrupt', sequence });
   });
 
+  test.each([
+    ['deleted', `DELETE FROM batches WHERE first_sequence = ${row(59)}`, 118],
+    ['replaced', `UPDATE batches SET hash = zeroblob(32) WHERE first_sequence = ${row(59)}`, 120],
+  ])('the last row is %s → the head alone tells', (_what, sql, sequence) => {
+    const path = changed(sql);
+    const reader = openSqliteReader(path);
+    expect(() => reader.head()).toThrow(expect.objectContaining({ code: 'journal_corrupt', sequence }));
+    reader.close();
+    removeCopy(path);
+  });
+
   test('a row in the middle is deleted → all before it is still given', () => {
     const { values } = afterChange(`DELETE FROM batches WHERE first_sequence = ${row(10)}`);
     expect(values).toHaveLength(10);
@@ -377,106 +396,5 @@ describe('rows of a ledger file', () => {
   test('a batch is replaced together with its hash → the next one’s link is wrong', () => {
     const sql = `UPDATE batches SET bytes = x'00', hash = zeroblob(32) WHERE first_sequence = ${row(10)}`;
     expect(afterChange(sql).error).toMatchObject({ code: 'journal_corrupt', sequence: 22 });
-  });
-});
-
-describe('memory journal', () => {
-  let store: MemoryStore;
-  const open = (options = {}) => openMemoryJournal(store, { ...OPTIONS, ...options });
-  const batch = (firstSequence: number) => ({
-    firstSequence,
-    recordCount: 1,
-    bytes: Uint8Array.of(1, firstSequence),
-  });
-  const chain = () => Array.from(checkChain(openMemoryReader(store).batches()), (each) => each.firstSequence);
-  beforeEach(() => {
-    store = new MemoryStore();
-  });
-
-  test('failNextAppend → not stored; the writer is dead, the next one goes on', async () => {
-    const writer = await open();
-    await writer.append(batch(1));
-    store.failNextAppend();
-    await expect(writer.append(batch(2))).rejects.toMatchObject({ code: 'journal_unavailable' });
-    await expect(writer.append(batch(2))).rejects.toMatchObject({ code: 'journal_unavailable' });
-    await writer.close();
-    await (await open()).append(batch(2));
-    expect(chain()).toEqual([1, 2]);
-  });
-
-  test('loseNextReply → stored though the writer is told otherwise; the next one finds it', async () => {
-    const writer = await open();
-    store.loseNextReply();
-    await expect(writer.append(batch(1))).rejects.toMatchObject({ code: 'journal_unavailable' });
-    await writer.close();
-    const next = await open();
-    expect(next.drainSync().sequence).toBe(1);
-    await next.append(batch(2));
-    expect(chain()).toEqual([1, 2]);
-  });
-
-  test('fillDisk → appends, checkpoints and openings fail until freeDisk', async () => {
-    const writer = await open();
-    await writer.append(batch(1));
-    store.fillDisk();
-    await expect(writer.append(batch(2))).rejects.toThrow('disk is full');
-    await writer.close();
-    await expect(open()).rejects.toMatchObject({ code: 'journal_unavailable' });
-    store.freeDisk();
-    await (await open()).append(batch(2));
-    expect(chain()).toEqual([1, 2]);
-  });
-
-  test('holdAppends → nothing is stored or answered until released, one by one or all', async () => {
-    const writer = await open();
-    store.holdAppends();
-    const answered: number[] = [];
-    const appends = [1, 2, 3].map((i) =>
-      writer.append(batch(i)).then((head) => answered.push(head.sequence)),
-    );
-    expect(store.batches).toHaveLength(0);
-    store.releaseAppends(1);
-    await appends[0];
-    expect([store.batches.length, answered]).toEqual([1, [1]]);
-    store.releaseAppends();
-    await Promise.all(appends);
-    expect(answered).toEqual([1, 2, 3]);
-  });
-
-  test('drainSync at a shut gate → what waits is stored', async () => {
-    const writer = await open();
-    store.holdAppends();
-    const append = writer.append(batch(1));
-    expect(writer.drainSync().sequence).toBe(1);
-    expect((await append).sequence).toBe(1);
-  });
-
-  test('crash → what waited is lost and never answered; the store opens again at once', async () => {
-    const writer = await open();
-    await writer.append(batch(1));
-    store.holdAppends();
-    let answered = false;
-    const waiting = writer.append(batch(2)).finally(() => {
-      answered = true;
-    });
-    store.crash();
-    const next = await open({ authorityId: 'b' });
-    await expect(writer.append(batch(2))).rejects.toMatchObject({ code: 'journal_unavailable' });
-    await next.append(batch(2));
-    expect([chain(), answered, next.epoch]).toEqual([[1, 2], false, 2]);
-    expect(waiting).toBeInstanceOf(Promise);
-  });
-
-  test('stored bytes flipped, cut or removed → found at their position', async () => {
-    const writer = await open();
-    for (let i = 1; i <= 5; i += 1) await writer.append(batch(i));
-    store.batches[2]!.bytes[1]! ^= 4;
-    expect(chain).toThrow(expect.objectContaining({ code: 'journal_corrupt', sequence: 3 }));
-    store.batches[2]!.bytes[1]! ^= 4;
-    expect(chain()).toEqual([1, 2, 3, 4, 5]);
-    store.batches[3] = { ...store.batches[3]!, bytes: store.batches[3]!.bytes.subarray(0, 1) };
-    expect(chain).toThrow(expect.objectContaining({ code: 'journal_corrupt', sequence: 4 }));
-    store.batches.splice(1, 1);
-    expect(chain).toThrow(expect.objectContaining({ code: 'journal_corrupt', sequence: 2 }));
   });
 });

@@ -373,8 +373,8 @@ export function quantities(state: State, amounts: Amounts, field: string, withCa
     steps[CALLS] = 1n;
   }
   const set = state.units.set(mask);
-  const listed: bigint[] = [];
-  for (let place = 0; place < set.units.length; place += 1) listed.push(steps[set.units[place]]);
+  const listed = new Array<bigint>(set.units.length);
+  for (let place = 0; place < listed.length; place += 1) listed[place] = steps[set.units[place]];
   return { set, steps: listed };
 }
 

@@ -124,10 +124,11 @@ export class Pipeline {
     this.expireDue(at);
     const { state } = this;
     let effect = decide(state, command, at);
-    if (effect.type === 'windows_due') {
+    // More than once when candidates count towards different budgets.
+    while (effect.type === 'windows_due') {
+      if (effect.budgetIds.length === 0) throw new Error('bug: windows were opened and are still due');
       this.#openWindows(effect, at);
       effect = decide(state, command, at);
-      if (effect.type === 'windows_due') throw new Error('bug: windows were opened and are still due');
     }
     const changed = this.#commit(command, effect, at);
     return outcomeOf({

@@ -5,7 +5,9 @@ import { apply } from '../core/apply.js';
 import { newState } from '../core/apply-account.js';
 import { JournalCorruptError } from '../core/errors.js';
 import { UNIT_MISSING } from '../core/lines.js';
+import type { Window } from '../core/budgets.js';
 import type { State } from '../core/state.js';
+import type { RecordedBalance } from '../journal/line-reader.js';
 import { BatchReader } from '../journal/batch-reader.js';
 import type { ChainPoint } from '../journal/chain.js';
 import { CHAIN_START, checkChain } from '../journal/chain.js';
@@ -54,7 +56,7 @@ export function catchUp(recovered: Recovered, reader: JournalReader, options: Re
   const total = options.progress === undefined ? 0 : Math.min(reader.head().sequence, upTo);
   if (recovered.point.sequence >= upTo) return;
   for (const batch of checkChain(reader.batches(recovered.point.sequence + 1), recovered.point)) {
-    const records = new BatchReader(batch.bytes, batch.firstSequence);
+    const records = new BatchReader(batch.bytes, batch.firstSequence, 'outcome');
     while (state.sequence < upTo && records.next()) applyRecord(state, records);
     if (state.sequence >= upTo) return;
     recovered.point = { sequence: state.sequence, hash: batch.hash };
@@ -83,29 +85,30 @@ export function applyRecord(state: State, record: BatchReader): void {
 
 // The lines of a record name balances by slot; one that is not live is opened by the record itself, and gets that slot.
 function bindLines(state: State, record: BatchReader): void {
-  const { lines, balances } = state;
+  const { lines } = state;
+  const recorded = record.lines;
   lines.clear();
-  for (let line = 0; line < record.lines.count; line += 1) {
-    const { slot, budgetId, start, valuesText } = record.lines.balances[line];
-    const flags = record.lines.flags[line];
-    let window = slot === -1 ? null : (balances.windows[slot] ?? null);
-    const known =
-      window !== null &&
-      window.start === start &&
-      window.budget.id === budgetId &&
-      balances.values[slot] === valuesText;
-    if (!known) {
-      const budget = state.budgetById.get(budgetId);
-      window = budget?.windows.find((candidate) => candidate.start === start) ?? null;
-      if (window === null || (window !== null && slot !== -1 && balances.isLive(slot))) {
-        throw new JournalCorruptError(
-          record.sequence,
-          `the record names a balance of ${budgetId} that cannot be`,
-        );
-      }
-    }
-    const named = window as NonNullable<typeof window>;
-    lines.add(named.budget, named, valuesText, known ? slot : -1, 0n);
-    lines.flags[lines.count - 1] = flags & UNIT_MISSING;
+  for (let line = 0; line < recorded.count; line += 1) {
+    const balance = recorded.balances[line];
+    const bound = balance.bound?.generation === state.balanceGeneration ? balance.bound.window : bind(state, record, balance);
+    const slot = balance.bound === null ? -1 : balance.slot;
+    lines.add(bound.budget, bound, balance.valuesText, slot, 0n);
+    lines.flags[line] = recorded.flags[line] & UNIT_MISSING;
   }
+}
+
+/** The window of a balance that a batch spells out; noted on it when the balance is live, until slots change owners. */
+function bind(state: State, record: BatchReader, balance: RecordedBalance): Window {
+  const { slot, budgetId, start, valuesText } = balance;
+  const { balances } = state;
+  const live = slot === -1 || !balances.isLive(slot) ? null : balances.windows[slot];
+  if (live !== null) {
+    const isIt = live.start === start && live.budget.id === budgetId && balances.values[slot] === valuesText;
+    if (!isIt) throw new JournalCorruptError(record.sequence, `slot ${slot} is not that of a balance of ${budgetId}`);
+    balance.bound = { window: live, generation: state.balanceGeneration };
+    return live;
+  }
+  const window = state.budgetById.get(budgetId)?.windows.find((candidate) => candidate.start === start);
+  if (window === undefined) throw new JournalCorruptError(record.sequence, `${budgetId} has no window from ${start}`);
+  return window;
 }

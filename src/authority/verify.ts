@@ -67,22 +67,20 @@ export async function verifyJournal(
 }
 
 function verifyBatch(state: State, writer: BatchWriter, batch: StoredBatch): void {
-  const records = new BatchReader(batch.bytes, batch.firstSequence);
+  const records = new BatchReader(batch.bytes, batch.firstSequence, 'command');
   writer.begin(state, batch.bytes.length);
-  while (records.next()) {
-    const start = writer.length;
-    decideAgain(state, writer, records);
-    const again = writer.written(start);
-    if (!sameBytes(again, records.bytes.subarray(records.start, records.end))) {
-      throw new JournalCorruptError(records.sequence, difference(state, writer, records));
-    }
+  try {
+    while (records.next()) decideAgain(state, writer, records);
+  } catch (error) {
+    // A record that cannot be decided again may follow from one before it that was decided otherwise.
+    throw firstDifference(writer.take(), batch, records.sequence) ?? error;
   }
-  if (!sameBytes(writer.take(), batch.bytes)) {
-    throw new JournalCorruptError(
-      batch.firstSequence,
-      'the header of the batch is not what the records before it lead to',
-    );
-  }
+  const again = writer.take();
+  if (sameBytes(again, batch.bytes)) return;
+  throw (
+    firstDifference(again, batch, records.sequence) ??
+    new JournalCorruptError(batch.firstSequence, 'the batch is written otherwise than its records lead to')
+  );
 }
 
 function decideAgain(state: State, writer: BatchWriter, records: BatchReader): void {
@@ -115,19 +113,26 @@ function decideAgain(state: State, writer: BatchWriter, records: BatchReader): v
 }
 
 // Both as events, field by field: what was recorded, and what deciding again gives.
-function difference(state: State, writer: BatchWriter, records: BatchReader): string {
-  const again = new BatchReader(writer.take(), records.firstSequence);
-  while (again.sequence < records.sequence && again.next());
-  const recorded = flattened(eventOf(records));
-  const decided = flattened(eventOf(again));
+function firstDifference(again: Uint8Array, batch: StoredBatch, upTo: number): JournalCorruptError | null {
+  const decided = new BatchReader(again, batch.firstSequence);
+  const recorded = new BatchReader(batch.bytes, batch.firstSequence);
+  while (recorded.sequence < upTo && recorded.next() && decided.next()) {
+    const difference = fieldDifference(flattened(eventOf(recorded)), flattened(eventOf(decided)));
+    if (difference !== null) return new JournalCorruptError(recorded.sequence, difference);
+  }
+  return null;
+}
+
+function fieldDifference(recorded: Map<string, string>, decided: Map<string, string>): string | null {
   for (const [path, value] of recorded) {
-    if (decided.get(path) !== value)
+    if (decided.get(path) !== value) {
       return `${path} is recorded as ${value}; deciding again gives ${decided.get(path) ?? 'nothing'}`;
+    }
   }
   for (const [path, value] of decided) {
     if (!recorded.has(path)) return `${path} is not recorded; deciding again gives ${value}`;
   }
-  return `the record of position ${state.position} is written otherwise than it would be`;
+  return null;
 }
 
 function flattened(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {

@@ -140,14 +140,15 @@ function applyCharged(state: State, effect: HoldCharged, at: number): void {
     const place = placeOf[lines.budgets[line].unit];
     const balance = lines.slots[line];
     const figure = holds.figure(slot, place);
-    if (wasOpen) balances.post(balance, -figure, charged[place]);
+    if (wasOpen) balances.post(balance, BigInt.asIntN(64, -figure), charged[place]);
     else balances.post(balance, 0n, charged[place] - figure);
     if (balances.remaining[balance] < 0n && mayOverdraw(state, effect, slot)) balances.allowNegative(balance);
     if (wasOpen) balances.openHolds[balance] -= 1;
   }
   for (let place = 0; place < units.length; place += 1) {
     const before = wasOpen ? 0n : holds.figure(slot, place);
-    state.spentTotal[units[place]] += charged[place] - before;
+    const total = state.spentTotal[units[place]];
+    state.spentTotal[units[place]] = BigInt.asIntN(64, total + BigInt.asIntN(64, charged[place] - before));
     holds.setFigure(slot, place, charged[place]);
   }
   pauseLines(state, effect.pausedLines);
@@ -265,7 +266,7 @@ function closeOldWindows(state: State, budget: Budget, at: number): void {
         balances.next[slot] = kept;
         kept = slot;
       } else {
-        window.index.remove(balances.values[slot], slot);
+        window.index.removeHash(hashText(balances.values[slot], window.index.seed), slot);
         window.balanceCount -= 1;
         balances.free(slot);
         state.balanceGeneration += 1;
@@ -280,6 +281,7 @@ function closeOldWindows(state: State, budget: Budget, at: number): void {
 function applyOpened(state: State, command: OpenLedger): void {
   state.authorityId = command.authorityId;
   state.epoch = command.epoch;
+  state.term = `${command.authorityId}:${command.epoch}`;
   state.retentionMs = command.retentionMs;
   state.endedHoldsMax = command.endedHoldsMax;
   if (state.sequence === 1) state.commandIds.seed = command.seed;

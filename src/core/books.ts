@@ -2,7 +2,7 @@
 // here reads; sums are taken in unbounded integers, so that an overflow is seen and never wraps.
 
 import { AMOUNT_MAX } from './amount.js';
-import { balanceId, boundOf, valuesOf } from './budgets.js';
+import { balanceId, valuesOf } from './budgets.js';
 import type { CommandRejected } from './effects.js';
 import { rejected } from './effects.js';
 import type { ConservationFailure, Snapshot, SnapshotBalance } from './outcomes.js';
@@ -38,7 +38,7 @@ function snapshotBalances(state: State): SnapshotBalance[] {
       budgetId: budget.id,
       values: valuesOf(budget, balances.values[slot]),
       unit: state.units.name(budget.unit),
-      window: { start: boundOf(window.start), end: boundOf(window.end) },
+      window: window.bounds,
       granted: metered ? null : balances.granted[slot],
       held: balances.held[slot],
       spent: balances.spent[slot],

@@ -4,6 +4,7 @@
 
 import { HashIndex } from './hash-index.js';
 import { SEPARATOR } from './labels.js';
+import type { WindowBounds } from './outcomes.js';
 import type { BudgetSpec, BudgetStatus, Labels } from './requests.js';
 import type { WindowSpec } from './window.js';
 import { BEGINNING_MS, NEVER_MS, windowLengthRank } from './window.js';
@@ -15,6 +16,8 @@ export class Window {
   firstBalance = -1;
   balanceCount = 0;
   readonly index: HashIndex;
+  /** As callers see them. */
+  readonly bounds: WindowBounds;
 
   constructor(
     readonly budget: Budget,
@@ -24,6 +27,7 @@ export class Window {
     valuesOf: (slot: number) => string,
   ) {
     this.index = new HashIndex(seed, valuesOf);
+    this.bounds = Object.freeze({ start: boundOf(start), end: boundOf(end) });
   }
 }
 

@@ -24,16 +24,43 @@ export function chargeActual(
   late: boolean,
 ): Charge | CommandRejected {
   const { holds } = state;
-  const open = holds.status[slot] === OPEN;
-  const figures = actual.map((_steps, place) => holds.figure(slot, place));
-  const before = open ? figures.map(() => 0n) : figures;
-  const judged = late
-    ? { charged: actual, cappedPlaces: 0 }
-    : byPolicy(state, slot, actual, figures, figures);
-  if ('type' in judged) return judged;
-  const { charged, cappedPlaces } = judged;
-  const returned = figures.map((held, place) => (open && charged[place] < held ? held - charged[place] : 0n));
-  return checkedForOverflow(state, slot, { type: 'charge', charged, returned, before, cappedPlaces });
+  const { units, zeros } = holds.units[slot];
+  if (late) {
+    const charge: Charge = { type: 'charge', charged: actual, returned: zeros, before: figuresOf(state, slot), cappedPlaces: 0 };
+    return checkedForOverflow(state, slot, charge);
+  }
+  let { charged, cappedPlaces }: Judged = { charged: actual, cappedPlaces: 0 };
+  if (holds.overrun(slot) !== OVERRUN_RECORD) {
+    const figures = figuresOf(state, slot);
+    const judged = byPolicy(state, slot, actual, figures, figures);
+    if ('type' in judged) return judged;
+    ({ charged, cappedPlaces } = judged);
+  }
+  const returned = new Array<bigint>(charged.length);
+  let exceeds = false;
+  for (let place = 0; place < returned.length; place += 1) {
+    const rest = BigInt.asIntN(64, holds.figure(slot, place) - charged[place]);
+    if (rest < 0n) exceeds = true;
+    returned[place] = rest < 0n ? 0n : rest;
+    if (totalOverflows(state, units[place], charged[place])) return rejected('amount_overflow', charged[place]);
+  }
+  const charge: Charge = { type: 'charge', charged, returned, before: zeros, cappedPlaces };
+  // What was held before and is spent now cannot overflow: only an excess can.
+  return exceeds ? checkedForOverflow(state, slot, charge) : charge;
+}
+
+/** Whether the ledger's own sum of all charges would pass 2^63−1. */
+export function totalOverflows(state: State, unit: number, more: bigint): boolean {
+  return BigInt.asIntN(64, state.spentTotal[unit] + more) < 0n;
+}
+
+function figuresOf(state: State, slot: number): bigint[] {
+  return state.holds.units[slot].units.map((_unit, place) => state.holds.figure(slot, place));
+}
+
+interface Judged {
+  readonly charged: readonly bigint[];
+  readonly cappedPlaces: number;
 }
 
 /** The charge of a correction: the policy of the hold judges the new amount against what was authorised. */
@@ -49,8 +76,7 @@ export function chargeCorrected(
     ? { charged: final, cappedPlaces: 0 }
     : byPolicy(state, slot, final, ceiling, before);
   if ('type' in judged) return judged;
-  const returned = final.map(() => 0n);
-  return checkedForOverflow(state, slot, { type: 'charge', ...judged, returned, before });
+  return checkedForOverflow(state, slot, { type: 'charge', ...judged, returned: holds.units[slot].zeros, before });
 }
 
 // `ceiling` is what the hold allows for; `covered` is what the balances have taken already, so that only what is above
@@ -61,7 +87,7 @@ function byPolicy(
   wanted: readonly bigint[],
   ceiling: readonly bigint[],
   covered: readonly bigint[],
-): { charged: readonly bigint[]; cappedPlaces: number } | CommandRejected {
+): Judged | CommandRejected {
   const policy = state.holds.overrun(slot);
   if (policy === OVERRUN_RECORD) return { charged: wanted, cappedPlaces: 0 };
   let charged = wanted;
@@ -120,9 +146,9 @@ function checkedForOverflow(state: State, slot: number, charge: Charge): Charge 
       charge.charged[place];
     if (total > AMOUNT_MAX) return rejected('amount_overflow', charge.charged[place]);
   }
-  for (let place = 0; place < units.length; place += 1) {
-    const total = state.spentTotal[units[place]] - charge.before[place] + charge.charged[place];
-    if (total > AMOUNT_MAX) return rejected('amount_overflow', charge.charged[place]);
+  for (let place = 0; place < charge.charged.length; place += 1) {
+    const more = charge.charged[place] - charge.before[place];
+    if (more > 0n && totalOverflows(state, units[place], more)) return rejected('amount_overflow', more);
   }
   return charge;
 }

@@ -15,7 +15,7 @@ import type {
 } from './commands.js';
 import type { Administered, CommandRejected, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
-import { IS_METERED } from './lines.js';
+import { IS_FORCED, IS_METERED } from './lines.js';
 import type { BudgetSpec } from './requests.js';
 import type { State } from './state.js';
 import { NEVER_MS, parseWindow, windowLabel } from './window.js';
@@ -36,6 +36,7 @@ export function decideAccount(
   if (slot >= 0) {
     const line = state.lines.add(budget, budget.current, command.values as string, slot, 0n);
     if (state.balances.isMetered(slot)) state.lines.flags[line] = IS_METERED;
+    if (budget.exhaustedUntilOf(command.values as string) > at) state.lines.flags[line] |= IS_FORCED;
   }
   switch (command.kind) {
     case 'top_up':
@@ -43,7 +44,7 @@ export function decideAccount(
     case 'set_budget_status':
       return decideStatus(state, budget, slot, command);
     case 'exhaust_budget':
-      return decideExhaust(budget, command, at);
+      return decideExhaust(state, budget, command, at);
     case 'set_balance_limit':
       return decideLimit(state, budget, slot, command);
   }
@@ -86,11 +87,17 @@ function decideStatus(
   return administered('budget_status_set', status !== command.status);
 }
 
-function decideExhaust(budget: Budget, command: ExhaustBudget, at: number): Administered | CommandRejected {
+function decideExhaust(
+  { lines }: State,
+  budget: Budget,
+  command: ExhaustBudget,
+  at: number,
+): Administered | CommandRejected {
   if (command.until !== null && command.until <= at) {
     return rejected('until_not_later', BigInt(command.until), BigInt(at));
   }
   const until = command.until ?? budget.current?.end ?? NEVER_MS;
+  if (lines.count > 0) lines.flags[0] |= IS_FORCED;
   return administered('budget_exhausted', true, until);
 }
 
@@ -105,6 +112,11 @@ function decideLimit(
   if (limit !== null && limit < 0n) return rejected('invalid_amount', limit, 0);
   if (slot >= 0 && limitOverflows(state, slot, budget.limitOf(values), limit))
     return rejected('amount_overflow', limit ?? 0n);
+  // The line shows the balance as the new limit makes it.
+  if (slot >= 0) {
+    const { flags } = state.lines;
+    flags[0] = limit === null ? flags[0] | IS_METERED : flags[0] & ~IS_METERED;
+  }
   const own = budget.account(values)?.limit;
   const wanted = command.limit === 'default' ? undefined : command.limit;
   return administered('balance_limit_set', own !== wanted);

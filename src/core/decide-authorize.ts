@@ -54,46 +54,66 @@ export function decideAuthorize(
   command: AuthorizeHold,
   at: number,
 ): HoldAuthorized | HoldDenied | CommandRejected | WindowsDue {
-  const invalid = invalidAmounts(command);
+  const { candidates } = command;
+  const invalid = candidates === null ? invalidAmounts(command, command.amounts) : invalidCandidate(command);
   if (invalid !== null) return invalid;
   if (state.holds.index.get(command.holdId) !== -1) return rejected('hold_already_exists', command.holdId);
-  const candidates = command.candidates ?? [command];
-  let skipped: Skipped[] = NONE_SKIPPED;
-  for (let index = 0; index < candidates.length; index += 1) {
+  if (candidates === null) {
+    const attempt = attemptOne(state, command, command.labels, command.amounts, at, state.lines);
+    return concluded(state, command, { index: -1, labels: command.labels, amounts: command.amounts }, attempt, NONE_SKIPPED, at);
+  }
+  const skipped: Skipped[] = [];
+  for (let index = 0; ; index += 1) {
     const { labels, amounts } = candidates[index];
-    const last = index === candidates.length - 1;
     const attempt = attemptOne(state, command, labels, amounts, at, state.lines);
-    if (attempt === 'windows_due') return windowsDue(state, labels, at);
-    if (attempt === 'amount_overflow') return rejected('amount_overflow', command.holdId);
-    if (attempt === 'too_many_budgets') return rejected('too_many_budgets', state.lines.count, LINES_MAX);
-    const candidate = command.candidates === null ? -1 : index;
-    if (attempt === 'fits') {
+    const goesOn = isReason(attempt) && index < candidates.length - 1;
+    if (!goesOn) return concluded(state, command, { index, labels, amounts }, attempt, skipped, at);
+    const lines = new LineSet();
+    lines.copy(state.lines);
+    state.lines.clear();
+    skipped.push({ candidate: index, reason: attempt, amounts, lines });
+  }
+}
+
+const NONE_SKIPPED: readonly Skipped[] = [];
+
+interface Tried {
+  readonly index: number;
+  readonly labels: string;
+  readonly amounts: Quantities;
+}
+
+function isReason(attempt: Attempt): attempt is DenialReason {
+  return REASONS.includes(attempt as DenialReason);
+}
+
+// What the last attempt means for the request.
+function concluded(
+  state: State,
+  command: AuthorizeHold,
+  { index: candidate, labels, amounts }: Tried,
+  attempt: Attempt,
+  skipped: readonly Skipped[],
+  at: number,
+): HoldAuthorized | HoldDenied | CommandRejected | WindowsDue {
+  switch (attempt) {
+    case 'fits': {
       const slot = state.holds.nextSlot();
-      return {
-        type: 'hold_authorized',
-        slot,
-        candidate,
-        labels,
-        amounts,
-        expiresAt: at + command.ttlMs,
-        skipped,
-      };
+      return { type: 'hold_authorized', slot, candidate, labels, amounts, expiresAt: at + command.ttlMs, skipped };
     }
-    if (last) {
+    case 'windows_due':
+      return windowsDue(state, labels, at);
+    case 'amount_overflow':
+      return rejected('amount_overflow', command.holdId);
+    case 'too_many_budgets':
+      return rejected('too_many_budgets', state.lines.count, LINES_MAX);
+    default: {
       const retryAfterMs = retryAfter(state.lines, attempt, at);
       const unmet = unmetKeys(state.lines, command.require);
       return { type: 'hold_denied', candidate, reason: attempt, retryAfterMs, amounts, unmet, skipped };
     }
-    const lines = new LineSet();
-    lines.copy(state.lines);
-    if (skipped === NONE_SKIPPED) skipped = [];
-    skipped.push({ candidate: index, reason: attempt, amounts, lines });
-    state.lines.clear();
   }
-  throw new Error('unreachable: an authorisation has at least one candidate');
 }
-
-const NONE_SKIPPED: Skipped[] = [];
 
 /**
  * Judges one candidate; its lines are in `lines` afterwards. Also serves `check`, which gives a window to stand in where
@@ -121,12 +141,13 @@ export function attemptOne(
       line = lines.add(budget, window, values, slotOf(entry), requested);
     else if (standIn === null) return 'windows_due';
     else line = lines.add(budget, standIn(budget), values, -1, requested);
-    if (place < 0) lines.flags[line] = UNIT_MISSING;
-    else if (!judgeLine(state, lines, line, at)) return 'amount_overflow';
+    if (!judgeLine(state, lines, line, at)) return 'amount_overflow';
+    if (place < 0) lines.flags[line] |= UNIT_MISSING;
     violations |= lines.flags[line];
   }
-  for (const grant of command.extras.grants) {
-    if (!judgeGrant(state, lines, grant, amounts)) return 'amount_overflow';
+  const { grants } = command.extras;
+  for (let index = 0; index < grants.length; index += 1) {
+    if (!judgeGrant(state, lines, grants[index], amounts)) return 'amount_overflow';
     violations |= lines.flags[lines.count - 1] | lines.flags[lines.count - 2];
   }
   if (lines.count > LINES_MAX) return 'too_many_budgets';
@@ -142,15 +163,16 @@ export function judgeLine(state: State, lines: LineSet, line: number, at: number
   const { spec } = budget;
   const { balances } = state;
   const held = slot < 0 ? 0n : balances.held[slot];
-  if (amount > AMOUNT_MAX - held) return false;
+  const heldAfter = BigInt.asIntN(64, held + amount);
+  if (heldAfter < 0n) return false;
   let flags = standingFlags(budget, lines.values[line], at);
-  if (spec.heldMax !== undefined && spec.heldMax > 0n && held + amount > spec.heldMax) flags |= HELD_MAX;
+  if (spec.heldMax !== undefined && spec.heldMax > 0n && heldAfter > spec.heldMax) flags |= HELD_MAX;
   if (spec.perHoldMax !== undefined && amount > spec.perHoldMax) flags |= PER_HOLD_MAX;
   const limit = slot < 0 ? budget.limitOf(lines.values[line]) : null;
   const metered = slot < 0 ? limit === null : balances.isMetered(slot);
   if (metered) {
     flags = (flags & ~(FORCED_EXHAUSTED | IS_FORCED)) | IS_METERED;
-    if (slot >= 0 && held + balances.spent[slot] > AMOUNT_MAX - amount) return false;
+    if (slot >= 0 && BigInt.asIntN(64, heldAfter + balances.spent[slot]) < 0n) return false;
   } else {
     const remaining = slot < 0 ? (limit as bigint) : balances.remaining[slot];
     const granted = slot < 0 ? (limit as bigint) : balances.granted[slot];
@@ -217,20 +239,25 @@ export function grantValues(grant: Pick<GrantCaps, 'capability' | 'grant'>): str
   return `${grant.capability}\u001f${grant.grant}`;
 }
 
-function invalidAmounts(command: AuthorizeHold): CommandRejected | null {
-  for (const { amounts } of command.candidates ?? [command]) {
-    let positive = false;
-    let stated = false;
-    for (let place = 0; place < amounts.steps.length; place += 1) {
-      const steps = amounts.steps[place];
-      if (steps < 0n) return rejected('invalid_amount', steps, 0);
-      if (amounts.set.units[place] === CALLS && !command.callsStated) continue;
-      stated = true;
-      if (steps > 0n) positive = true;
-    }
-    if (stated && !positive) return rejected('invalid_amount', 0, 1);
+function invalidCandidate(command: AuthorizeHold): CommandRejected | null {
+  for (const { amounts } of command.candidates ?? []) {
+    const invalid = invalidAmounts(command, amounts);
+    if (invalid !== null) return invalid;
   }
   return null;
+}
+
+// Rule L3: a negative amount, or stated amounts that are all zero; the implied call is not stated.
+function invalidAmounts(command: AuthorizeHold, { set, steps }: Quantities): CommandRejected | null {
+  let positive = false;
+  let stated = false;
+  for (let place = 0; place < steps.length; place += 1) {
+    if (steps[place] < 0n) return rejected('invalid_amount', steps[place], 0);
+    if (set.units[place] === CALLS && !command.callsStated) continue;
+    stated = true;
+    if (steps[place] > 0n) positive = true;
+  }
+  return stated && !positive ? rejected('invalid_amount', 0, 1) : null;
 }
 
 /** Of all violations, the cause that lasts longest. */

@@ -18,7 +18,7 @@ import { judgeLine, reasonOf } from './decide-authorize.js';
 import type { CommandRejected, HoldCharged, HoldExtended, HoldReleased, HoldReversed } from './effects.js';
 import { rejected } from './effects.js';
 import { EXPIRED, OPEN, SETTLED } from './holds.js';
-import { ALL_VIOLATIONS } from './lines.js';
+import { ALL_VIOLATIONS, IS_FORCED, IS_METERED } from './lines.js';
 import type { RejectionCode } from './rejections.js';
 import type { Lease } from './requests.js';
 import type { State } from './state.js';
@@ -67,9 +67,9 @@ function decideOn(
     case 'extend_hold':
       return decideExtend(state, slot, command, at);
     case 'release_hold':
-      return decideRelease(state, slot, command);
+      return decideRelease(state, slot, command, at);
     case 'reverse_hold':
-      return decideReverse(state, slot, command);
+      return decideReverse(state, slot, command, at);
   }
 }
 
@@ -102,7 +102,8 @@ function authorityMismatch(own: Lease | null, stated: Lease | null): CommandReje
  */
 function byPlace(state: State, slot: number, amounts: Quantities): (bigint | undefined)[] | CommandRejected {
   const own = state.holds.units[slot];
-  const steps: (bigint | undefined)[] = new Array(own.units.length).fill(undefined);
+  const steps = new Array<bigint | undefined>(own.units.length);
+  for (let place = 0; place < steps.length; place += 1) steps[place] = undefined;
   for (let index = 0; index < amounts.steps.length; index += 1) {
     const place = own.placeOf[amounts.set.units[index]];
     if (place < 0) return rejected('unit_not_held', state.units.name(amounts.set.units[index]));
@@ -112,15 +113,19 @@ function byPlace(state: State, slot: number, amounts: Quantities): (bigint | und
   return steps;
 }
 
-/** Fills the lines with the balances of a hold. */
-function linesOfHold(state: State, slot: number, steps: readonly bigint[]): void {
+/** Fills the lines with the balances of a hold, as they stand at this time. */
+function linesOfHold(state: State, slot: number, steps: readonly bigint[], at: number): void {
   const { holds, balances, lines } = state;
   const { placeOf } = holds.units[slot];
   for (let index = 0; index < holds.postingCount[slot]; index += 1) {
     const balance = holds.posting(slot, index);
     const window = balances.windows[balance];
     if (window === null) throw new Error('bug: a hold is posted to a balance that is gone');
-    lines.add(window.budget, window, balances.values[balance], balance, steps[placeOf[window.budget.unit]]);
+    const amount = steps[placeOf[window.budget.unit]];
+    const values = balances.values[balance];
+    const line = lines.add(window.budget, window, values, balance, amount);
+    if (balances.isMetered(balance)) lines.flags[line] = IS_METERED;
+    else if (at < window.end && window.budget.exhaustedUntilOf(values) > at) lines.flags[line] = IS_FORCED;
   }
 }
 
@@ -133,19 +138,18 @@ function decideSettle(
   const late = state.holds.status[slot] === EXPIRED;
   const { holds } = state;
   const { units } = holds.units[slot];
-  const stated = byPlace(state, slot, command.amounts);
-  if (!Array.isArray(stated)) return stated;
+  const actual = byPlace(state, slot, command.amounts) as bigint[] | CommandRejected;
+  if (!Array.isArray(actual)) return actual;
   for (let place = 0; place < units.length; place += 1) {
-    if (stated[place] !== undefined) continue;
+    if (actual[place] !== undefined) continue;
     if (units[place] !== CALLS) return rejected('unit_not_stated', state.units.name(units[place]));
-    stated[place] = holds.figure(slot, place);
+    actual[place] = holds.figure(slot, place);
   }
-  const actual = stated as bigint[];
   if (command.exposure !== null) {
     const differs = exposureDiffers(state, slot, command.exposure);
     if (differs !== null) return differs;
   }
-  linesOfHold(state, slot, actual);
+  linesOfHold(state, slot, actual, at);
   const charge = chargeActual(state, slot, actual, late);
   if (charge.type === 'command_rejected') return charge;
   return charged(state, slot, 'hold_settled', charge, { ending: command.ending, late, at });
@@ -173,7 +177,7 @@ function decideCorrect(
   const stated = byPlace(state, slot, command.amounts);
   if (!Array.isArray(stated)) return stated;
   const final = stated.map((steps, place) => steps ?? state.holds.figure(slot, place));
-  linesOfHold(state, slot, final);
+  linesOfHold(state, slot, final, at);
   const charge = chargeCorrected(state, slot, final);
   if (charge.type === 'command_rejected') return charge;
   const how = { ending: state.holds.ending[slot], late: state.holds.isLate(slot), at };
@@ -222,6 +226,7 @@ function decideExtend(
       state,
       slot,
       units.map(() => 0n),
+      at,
     );
     return { type: 'hold_extended', slot, expiresAt, set: holds.units[slot], added: null };
   }
@@ -230,7 +235,7 @@ function decideExtend(
   const added = stated.map((steps) => steps ?? 0n);
   const total = added.map((steps, place) => steps + holds.figure(slot, place));
   if (total.some((steps) => steps > AMOUNT_MAX)) return rejected('amount_overflow', command.holdId);
-  linesOfHold(state, slot, added);
+  linesOfHold(state, slot, added, at);
   for (let line = 0; line < lines.count; line += 1) {
     const place = holds.units[slot].placeOf[lines.budgets[line].unit];
     const { spec } = lines.budgets[line];
@@ -251,7 +256,12 @@ function decideExtend(
   return { type: 'hold_extended', slot, expiresAt, set: holds.units[slot], added };
 }
 
-function decideRelease(state: State, slot: number, command: ReleaseHold): HoldReleased | CommandRejected {
+function decideRelease(
+  state: State,
+  slot: number,
+  command: ReleaseHold,
+  at: number,
+): HoldReleased | CommandRejected {
   const { holds } = state;
   const { units } = holds.units[slot];
   const stated = command.amounts === null ? null : byPlace(state, slot, command.amounts);
@@ -270,15 +280,20 @@ function decideRelease(state: State, slot: number, command: ReleaseHold): HoldRe
     returned.push(back);
   }
   if (!any) return rejected('invalid_amount', 0, 1);
-  linesOfHold(state, slot, returned);
+  linesOfHold(state, slot, returned, at);
   return { type: 'hold_released', slot, set: holds.units[slot], returned, ends: !left };
 }
 
-function decideReverse(state: State, slot: number, command: ReverseHold): HoldReversed | CommandRejected {
+function decideReverse(
+  state: State,
+  slot: number,
+  command: ReverseHold,
+  at: number,
+): HoldReversed | CommandRejected {
   if (state.holds.isTouched(slot)) return rejected('hold_touched', command.holdId);
   const { units } = state.holds.units[slot];
   const returned = units.map((_unit, place) => state.holds.figure(slot, place));
-  linesOfHold(state, slot, returned);
+  linesOfHold(state, slot, returned, at);
   return { type: 'hold_reversed', slot, set: state.holds.units[slot], returned };
 }
 
@@ -298,7 +313,7 @@ export function decideExpire(state: State, command: ExpireHold, at: number): Hol
     return stated === null || stated[place] > held ? held : stated[place];
   });
   const returned = units.map((_unit, place) => holds.figure(slot, place) - charges[place]);
-  linesOfHold(state, slot, charges);
+  linesOfHold(state, slot, charges, at);
   const charge: Charge = {
     type: 'charge',
     charged: charges,

@@ -2,7 +2,7 @@
 // changes nothing else, and gives one answer for one state, command and time: re-deciding is how `verify` proves.
 
 import { AMOUNT_MAX } from './amount.js';
-import { usesUp } from './charge.js';
+import { totalOverflows, usesUp } from './charge.js';
 import type { CoreCommand, OpenWindow, RecordSpendCommand } from './commands.js';
 import { decideAccount, decideDefinitions, decideRestore } from './decide-account.js';
 import { decideAuthorize, judgeLine, LINES_MAX } from './decide-authorize.js';
@@ -79,14 +79,13 @@ function decideRecord(
     if (amount > AMOUNT_MAX - used) return rejected('amount_overflow', amount);
     judgeLine(state, state.lines, line, at);
     // What was spent is not judged; the line keeps only what its balance is.
-    state.lines.flags[line] &= IS_METERED | IS_FORCED;
+    state.lines.flags[line] &= at < window.end ? IS_METERED | IS_FORCED : IS_METERED;
     if (place < 0) state.lines.flags[line] |= UNIT_MISSING;
     else if (entry.budget.spec.onExhausted === 'pause' && usesUp(state, line, amount, at))
       pausedLines.push(line);
   }
   for (let place = 0; place < steps.length; place += 1) {
-    if (state.spentTotal[set.units[place]] > AMOUNT_MAX - steps[place])
-      return rejected('amount_overflow', steps[place]);
+    if (totalOverflows(state, set.units[place], steps[place])) return rejected('amount_overflow', steps[place]);
   }
   return { type: 'spend_recorded', amounts: command.amounts, pausedLines };
 }

@@ -78,6 +78,8 @@ export class HoldTable {
   openedSequence = new Float64Array(ROWS_MIN);
   expiresAt = new Float64Array(ROWS_MIN);
   endedAt = new Float64Array(ROWS_MIN);
+  /** Hashes of the ids in `index`. */
+  tags = new Uint32Array(ROWS_MIN);
   cellsAt = new Int32Array(ROWS_MIN);
   postingsAt = new Int32Array(ROWS_MIN);
   postingCount = new Uint16Array(ROWS_MIN);
@@ -129,7 +131,7 @@ export class HoldTable {
       this.cells.column[this.cellsAt[slot] + places + place] = hold.steps[place];
     }
     if (hold.extras !== NO_EXTRAS) this.extras.set(slot, hold.extras);
-    this.index.add(hold.id, slot);
+    this.tags[slot] = this.index.add(hold.id, slot);
     this.expiry.add(slot);
     this.open += 1;
     return slot;
@@ -216,10 +218,10 @@ export class HoldTable {
     list.first = this.next[slot];
     if (list.first === -1) list.last = -1;
     list.count -= 1;
-    this.index.remove(this.ids[slot], slot);
+    this.index.removeHash(this.tags[slot], slot);
     this.cells.free(this.cellsAt[slot], this.units[slot].units.length * 2);
     this.postings.free(this.postingsAt[slot], this.postingCount[slot]);
-    this.extras.delete(slot);
+    if (this.extras.size > 0) this.extras.delete(slot);
     this.ids[slot] = '';
     this.labels[slot] = '';
     this.status[slot] = FREE;
@@ -247,6 +249,7 @@ export class HoldTable {
     this.openedSequence = grown(this.openedSequence, capacity);
     this.expiresAt = grown(this.expiresAt, capacity);
     this.endedAt = grown(this.endedAt, capacity);
+    this.tags = grown(this.tags, capacity);
     this.cellsAt = grown(this.cellsAt, capacity);
     this.postingsAt = grown(this.postingsAt, capacity);
     this.postingCount = grown(this.postingCount, capacity);

@@ -15,7 +15,6 @@ export const LABELS_MAX = 32;
 /** Joins the parts of canonical texts; a control character, so no valid part contains it. */
 export const SEPARATOR = '\u001f';
 
-const PLAIN_ASCII = /^[\x20-\x7e]+$/;
 const LABEL_KEY = /^[A-Za-z_][A-Za-z0-9_.:-]*$/;
 // Controls, and characters that are invisible or reorder text: with them two different ids could look the same.
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]/u;
@@ -25,11 +24,19 @@ export function textProblem(value: unknown, lengthMax: number): string | null {
   if (typeof value !== 'string') return `expected text, got ${value === null ? 'null' : typeof value}`;
   if (value.length === 0) return 'is empty';
   if (value.length > lengthMax) return `has ${value.length} characters; at most ${lengthMax} are allowed`;
-  if (PLAIN_ASCII.test(value)) return value.trim() === value ? null : 'begins or ends with a space';
+  if (isVisibleAscii(value)) return null;
   if (!value.isWellFormed()) return 'is not well-formed Unicode';
   if (UNPRINTABLE.test(value)) return 'contains a control or invisible character';
   if (value.normalize('NFC') !== value) return 'is not in Unicode normal form C';
   return value.trim() === value ? null : 'begins or ends with a space';
+}
+
+function isVisibleAscii(text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code < 0x21 || code > 0x7e) return false;
+  }
+  return true;
 }
 
 /** @throws InvalidInputError naming the field */

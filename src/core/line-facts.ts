@@ -2,7 +2,7 @@
 // replays all build their lines here, so that the first answer and its replay are the same.
 
 import type { Budget, Window } from './budgets.js';
-import { boundOf, valuesOf } from './budgets.js';
+import { valuesOf } from './budgets.js';
 import type { LineSet } from './lines.js';
 import { ALL_VIOLATIONS, IS_FORCED, IS_METERED, LIMIT_STATED, VIOLATIONS } from './lines.js';
 import type { BudgetLine, VerdictLevel, Violation, WindowBounds } from './outcomes.js';
@@ -35,7 +35,7 @@ export function identityOf(state: State, budget: Budget, window: Window, values:
     budgetVersion: budget.version,
     values: valuesOf(budget, values),
     unit: state.units.name(budget.unit),
-    window: { start: boundOf(window.start), end: boundOf(window.end) },
+    window: window.bounds,
     limit: budget.limitOf(values),
     warnAtPercent: budget.warnAtPercent,
   };
@@ -97,10 +97,10 @@ function verdictOf(metered: boolean, forced: boolean, figures: Figures, warnAtPe
 
 /** The lines of the decision just taken, as the reply shows them. */
 export function linesOf(state: State, lines: LineSet): BudgetLine[] {
-  const shown: BudgetLine[] = [];
+  const shown = new Array<BudgetLine>(lines.count);
   for (let line = 0; line < lines.count; line += 1) {
     const identity = identityOf(state, lines.budgets[line], lines.windows[line], lines.values[line]);
-    shown.push(budgetLine(identity, lines.flags[line], lines.requested[line], figuresOf(state, lines, line)));
+    shown[line] = budgetLine(identity, lines.flags[line], lines.requested[line], figuresOf(state, lines, line));
   }
   return shown;
 }

@@ -24,6 +24,8 @@ export class State {
   time = 0;
   authorityId = '';
   epoch = 0;
+  /** `authorityId:epoch`. */
+  term = ':0';
   retentionMs = 0;
   endedHoldsMax = 0;
   readonly units = new UnitTable();
@@ -35,9 +37,9 @@ export class State {
   /** Command id → sequence of its record. Texts are in the journal, not here. */
   readonly commandIds: HashIndex;
   readonly commandIdAges = new CommandIdAges();
-  /** Everything ever charged, by unit: the baseline of certificates. */
+  /** Everything ever charged, by unit: a charge counts once, however many budgets it counts towards. */
   readonly spentTotal = new BigInt64Array(UNITS_MAX);
-  /** The highest `spentTotal` that a certificate has stated. */
+  /** The highest `spentTotal` that a certificate has stated (rule S5). */
   readonly certifiedTotal = new BigInt64Array(UNITS_MAX);
   snapshotVersion = 0;
   /** Rises when what is known of a balance beyond its figures may have changed: a limit, a version, a slot's owner. */
@@ -50,9 +52,6 @@ export class State {
     this.commandIds = new HashIndex(options.seed, String);
   }
 
-  get term(): string {
-    return `${this.authorityId}:${this.epoch}`;
-  }
 }
 
 /** Begins the ids of the ledger's own budgets, which keep the figures of grants that requests bring. */

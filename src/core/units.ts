@@ -16,6 +16,8 @@ export interface UnitSet {
   readonly mask: number;
   readonly units: readonly number[];
   readonly placeOf: Int8Array;
+  /** Zero for each unit. */
+  readonly zeros: readonly bigint[];
 }
 
 /** Amounts in steps, one for each unit of the set, in its order. */
@@ -27,7 +29,8 @@ export interface Quantities {
 export class UnitTable {
   readonly units: Unit[] = [...BUILT_IN_UNITS];
   readonly #indexOf = new Map<string, number>(BUILT_IN_UNITS.map((unit, index) => [unit.name, index]));
-  readonly #sets = new Map<number, UnitSet>();
+  /** By mask: those of few units are the ones in use, so the list stays short. */
+  readonly #sets: UnitSet[] = [];
 
   /** The unit's index, or -1. */
   index(name: string): number {
@@ -44,7 +47,7 @@ export class UnitTable {
   }
 
   set(mask: number): UnitSet {
-    const known = this.#sets.get(mask);
+    const known = this.#sets[mask];
     if (known !== undefined) return known;
     const units: number[] = [];
     const placeOf = new Int8Array(UNITS_MAX).fill(-1);
@@ -53,8 +56,8 @@ export class UnitTable {
       placeOf[unit] = units.length;
       units.push(unit);
     }
-    const made: UnitSet = { mask, units, placeOf };
-    this.#sets.set(mask, made);
+    const made: UnitSet = { mask, units, placeOf, zeros: Object.freeze(units.map(() => 0n)) };
+    this.#sets[mask] = made;
     return made;
   }
 

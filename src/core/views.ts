@@ -1,7 +1,7 @@
 // What a state shows: holds, balances, budgets and verdicts as values of the public types. Reads only.
 
 import type { Budget } from './budgets.js';
-import { balanceId, boundOf, Window } from './budgets.js';
+import { balanceId, Window } from './budgets.js';
 import { attemptOne } from './decide-authorize.js';
 import { HOLD_ENDINGS, HOLD_STATUSES, NO_EXTRAS, OPEN } from './holds.js';
 import { labelsOf } from './labels.js';
@@ -81,7 +81,7 @@ export function budgetView(budget: Budget, at: number): BudgetView {
     version: budget.version,
     status: budget.wildcards.length === 0 ? budget.statusOf('') : standing.status,
     forcedExhaustedUntil: standing.exhaustedUntil > at ? standing.exhaustedUntil : null,
-    currentWindow: open ? { start: boundOf(current.start), end: boundOf(current.end) } : null,
+    currentWindow: open ? current.bounds : null,
     balances: current === null ? 0 : current.balanceCount,
   };
 }

@@ -42,6 +42,23 @@ export interface RecordedSkip {
   readonly lines: RecordedLines;
 }
 
+/**
+ * What is read of each record: all of it; only what deciding it again takes (its command); or only what applying it
+ * takes (its outcome, and its command unless it is a settlement or an expiry, whose outcome says all).
+ */
+export type Wanted = 'all' | 'command' | 'outcome';
+
+const UNREAD_SETTLEMENT: SettleHold = {
+  kind: 'settle_hold',
+  commandId: null,
+  holdId: '',
+  stated: NOTHING_STATED,
+  amounts: { set: new UnitTable().set(0), steps: [] },
+  exposure: null,
+  usage: null,
+  ending: 0,
+};
+
 export class BatchReader {
   readonly firstSequence: number;
   readonly recordCount: number;
@@ -68,7 +85,12 @@ export class BatchReader {
   start = 0;
   end = 0;
 
-  constructor(bytes: Uint8Array, at: number) {
+  /** `at` is the sequence number that the batch must begin with. */
+  constructor(
+    bytes: Uint8Array,
+    at: number,
+    readonly wanted: Wanted = 'all',
+  ) {
     this.sequence = at - 1;
     this.#in = new ByteReader(bytes);
     try {
@@ -128,22 +150,34 @@ export class BatchReader {
   #record(): void {
     const input = this.#in;
     this.start = input.at;
-    const length = input.u32();
-    this.end = input.at + length;
-    const kind = COMMAND_KINDS[input.u8()];
-    if (kind === undefined) throw new RangeError('the record is of no known kind');
+    this.end = input.u32() + this.start + 4;
+    const commandEnd = input.u32() + this.start + 8;
+    const code = input.u8();
     const flags = input.u8();
     this.changed = (flags & CHANGED) !== 0;
     this.at = this.#baseTime + input.count();
     const commandId = flags & HAS_COMMAND_ID ? input.text() : null;
-    this.command = this.#command(kind, commandId);
-    const type = EVENT_TYPES[input.u8()];
+    if (this.wanted === 'outcome' && code === SETTLE_CODE) {
+      this.command = commandId === null ? UNREAD_SETTLEMENT : { ...UNREAD_SETTLEMENT, commandId };
+      input.at = commandEnd;
+    } else {
+      const kind = COMMAND_KINDS[code];
+      if (kind === undefined) throw new RangeError('the record is of no known kind');
+      this.command = this.#command(kind, commandId);
+      if (input.at !== commandEnd) throw new RangeError('the command is not as long as it says');
+    }
+    if (this.wanted === 'command') input.at = this.end;
+    else this.#outcome();
+    if (input.at !== this.end || this.end > input.bytes.length) throw new RangeError('the record is not as long as it says');
+    if (code >= FIRST_COLD_CODE) this.#learn(this.command);
+  }
+
+  #outcome(): void {
+    const type = EVENT_TYPES[this.#in.u8()];
     if (type === undefined) throw new RangeError('the outcome is of no known type');
     this.lines.count = 0;
     if (this.skipped.length > 0) this.skipped = [];
     this.effect = this.#effect(type);
-    if (input.at !== this.end) throw new RangeError('the record is not as long as it says');
-    this.#learn(this.command);
   }
 
   // Later records of the batch are read with the units and under the term that this one brought.
@@ -152,7 +186,7 @@ export class BatchReader {
       this.authorityId = command.authorityId;
       this.epoch = command.epoch;
     }
-    if (command.kind !== 'put_definitions' || this.effect.type !== 'definitions_put') return;
+    if (command.kind !== 'put_definitions' || !this.changed) return;
     for (const unit of command.units) {
       if (this.units.index(unit.name) === -1) this.units.add(unit);
     }
@@ -254,8 +288,8 @@ export class BatchReader {
   }
 
   #steps(set: UnitSet): bigint[] {
-    const steps: bigint[] = [];
-    for (let place = 0; place < set.units.length; place += 1) steps.push(this.#in.i64());
+    const steps = new Array<bigint>(set.units.length);
+    for (let place = 0; place < steps.length; place += 1) steps[place] = this.#in.i64();
     return steps;
   }
 
@@ -351,4 +385,6 @@ export class BatchReader {
   }
 }
 
+const SETTLE_CODE = COMMAND_KINDS.indexOf('settle_hold');
+const FIRST_COLD_CODE = COMMAND_KINDS.indexOf('extend_hold');
 const NOTHING_REQUIRED: readonly string[] = [];

@@ -93,22 +93,19 @@ export class BatchWriter {
     return this.#out.bytes.subarray(0, this.#out.length);
   }
 
-  /** What was written since the batch had this length. */
-  written(since: number): Uint8Array {
-    return this.#out.bytes.subarray(since, this.#out.length);
-  }
-
   /** Writes a command that has just been decided and applied, with the figures that it led to. */
   record(state: State, command: CoreCommand, effect: Effect, changed: boolean): void {
     if (state.balanceGeneration !== this.#generation) this.#forgetBalances(state);
     const out = this.#out;
     const lengthAt = out.length;
     out.u32(0);
+    out.u32(0);
     out.u8(KIND_CODES.get(command.kind) as number);
     out.u8((command.commandId === null ? 0 : HAS_COMMAND_ID) | (changed ? CHANGED : 0));
     out.count(state.time - this.#baseTime);
     if (command.commandId !== null) out.text(command.commandId);
     this.#command(state, command);
+    out.setU32(lengthAt + 4, out.length - lengthAt - 8);
     out.u8(EVENT_CODES.get(effect.type) as number);
     this.#effect(state, effect);
     out.setU32(lengthAt, out.length - lengthAt - 4);

@@ -37,6 +37,8 @@ interface SavedHead {
   readonly endedHoldsMax: number;
   readonly commandSeed: number;
   readonly snapshotVersion: number;
+  readonly spentTotal: readonly bigint[];
+  readonly certifiedTotal: readonly bigint[];
   readonly units: readonly Unit[];
   readonly aliases: Aliases;
   readonly budgets: readonly SavedBudget[];
@@ -57,8 +59,6 @@ export function encodeCheckpoint(state: State): Uint8Array {
   out.u32(CHECKPOINT_MAGIC);
   out.u8(CHECKPOINT_VERSION);
   out.text(coldText(savedHead(state)));
-  column(out, state.spentTotal, state.spentTotal.length);
-  column(out, state.certifiedTotal, state.certifiedTotal.length);
   writeBalances(out, state);
   writeHolds(out, state);
   out.count(state.commandIdAges.size);
@@ -76,8 +76,6 @@ export function decodeCheckpoint(bytes: Uint8Array, seed: number): State | null 
   if (input.u32() !== CHECKPOINT_MAGIC || input.u8() !== CHECKPOINT_VERSION) return null;
   const state = new State({ seed });
   const head = readHead(state, input);
-  readColumn(input, state.spentTotal);
-  readColumn(input, state.certifiedTotal);
   readBalances(input, state, head);
   readHolds(input, state, head);
   for (let left = input.count(); left > 0; left -= 1) {
@@ -101,6 +99,8 @@ function savedHead(state: State): SavedHead {
     endedHoldsMax: state.endedHoldsMax,
     commandSeed: state.commandIds.seed,
     snapshotVersion: state.snapshotVersion,
+    spentTotal: [...state.spentTotal],
+    certifiedTotal: [...state.certifiedTotal],
     units: state.units.units.slice(BUILT_IN_UNITS.length),
     aliases: state.router.aliases,
     budgets: state.budgets.map((budget) => ({
@@ -134,10 +134,15 @@ function readHead(state: State, input: ByteReader): SavedHead {
   state.time = head.time;
   state.authorityId = head.authorityId;
   state.epoch = head.epoch;
+  state.term = `${head.authorityId}:${head.epoch}`;
   state.retentionMs = head.retentionMs;
   state.endedHoldsMax = head.endedHoldsMax;
   state.commandIds.seed = head.commandSeed;
   state.snapshotVersion = head.snapshotVersion;
+  head.spentTotal.forEach((steps, unit) => {
+    state.spentTotal[unit] = steps;
+    state.certifiedTotal[unit] = head.certifiedTotal[unit];
+  });
   state.router.aliases = head.aliases;
   for (const saved of head.budgets) readBudget(state, saved);
   return head;
@@ -269,7 +274,7 @@ function readHold(input: ByteReader, state: State, slot: number, labels: string[
   }
   holds.postingsAt[slot] = holds.postings.take(holds.postingCount[slot]);
   for (let line = 0; line < holds.postingCount[slot]; line += 1) holds.setPosting(slot, line, input.u32());
-  holds.index.add(holds.ids[slot], slot);
+  holds.tags[slot] = holds.index.add(holds.ids[slot], slot);
   if (holds.status[slot] === OPEN) holds.expiry.add(slot);
 }
 

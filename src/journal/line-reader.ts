@@ -1,6 +1,7 @@
 // Budget lines as a batch records them: each names a balance spelt out in the same batch, and has the figures after the
 // command. Figures stay in the batch's bytes until somebody asks for them.
 
+import type { Window } from '../core/budgets.js';
 import { SEPARATOR } from '../core/labels.js';
 import type { Figures, LineIdentity } from '../core/line-facts.js';
 import type { UnitTable } from '../core/units.js';
@@ -16,6 +17,8 @@ export interface RecordedBalance extends LineIdentity {
   readonly start: number;
   readonly end: number;
   readonly unitIndex: number;
+  /** For recovery: the live window that it was found to be in, and at which generation of the state's balances. */
+  bound: { readonly window: Window; readonly generation: number } | null;
 }
 
 interface RecordedBudget {
@@ -80,7 +83,8 @@ export function readLineReader(input: ByteReader, units: UnitTable): LineReader 
     const start = input.f64();
     const end = input.f64();
     const limit = input.u8() === 0 ? null : input.i64();
-    const balance = {
+    const balance: RecordedBalance = {
+      bound: null,
       slot: slot === NO_SLOT ? -1 : slot,
       budgetId: budget.id,
       budgetVersion: budget.version,

@@ -17,6 +17,8 @@ export interface WorkerStart {
   readonly path: string;
   readonly options: OpenWriterOptions;
   readonly board: SharedArrayBuffer;
+  /** Leases whose writers, in this process, have ended without being able to give them back. */
+  readonly abandonedLeases: readonly string[];
 }
 
 export type Request =

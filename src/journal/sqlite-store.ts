@@ -22,6 +22,7 @@ import {
   SELECT_LEASE,
   writeLease,
 } from './sqlite-lease.js';
+import type { WorkerStart } from './sqlite-protocol.js';
 import { type BatchRow, pointOf, SELECT_LAST, toBatch } from './sqlite-rows.js';
 import { createLedgerFile, journalError, openLedgerFile, PAGE_BYTES } from './sqlite-schema.js';
 
@@ -55,7 +56,7 @@ export class SqliteStore {
   #walBytes = 0;
 
   /** Opens or creates the ledger and takes its lease; throws and leaves everything as it was when it may not. */
-  constructor(path: string, options: OpenWriterOptions) {
+  constructor({ path, options, abandonedLeases }: WorkerStart) {
     if (!existsSync(path)) createLedgerFile(path, insertFirstLease);
     this.#db = openLedgerFile(path, 'write');
     this.#options = options;
@@ -65,7 +66,7 @@ export class SqliteStore {
       this.#makeDurable();
       this.#statements = prepare(this.#db);
       this.#checkpoints = new CheckpointWriter(this.#db);
-      const taken = this.#transaction('taking the lease', () => this.#takeLease(path));
+      const taken = this.#transaction('taking the lease', () => this.#takeLease(path, abandonedLeases));
       this.epoch = taken.epoch;
       this.#ledgerId = taken.ledgerId;
       this.#point = taken.point;
@@ -137,8 +138,8 @@ export class SqliteStore {
     }
   }
 
-  /** Gives the lease back if it is still this writer's, and closes; the ledger is then one file again. */
-  close(): void {
+  /** Gives the lease back if it can, and says whether; closes. The ledger is then one file again. */
+  close(): boolean {
     let released = false;
     try {
       this.#fenced('giving the lease back', () =>
@@ -159,6 +160,7 @@ export class SqliteStore {
       this.#highWater.close(released ? 'remove' : 'keep');
       this.#db.close();
     }
+    return released;
   }
 
   #makeDurable(): void {
@@ -174,13 +176,15 @@ export class SqliteStore {
     this.#db.pragma(`journal_size_limit = ${WAL_BYTES_MAX}`);
   }
 
-  #takeLease(path: string): { epoch: number; ledgerId: string; point: ChainPoint } {
+  #takeLease(
+    path: string,
+    abandonedLeases: readonly string[],
+  ): { epoch: number; ledgerId: string; point: ChainPoint } {
     const record = readLease(this.#statements.lease);
-    refuseIfHeld(
-      record.lease,
-      this.#options,
-      () => record.process !== undefined && isProcessGone(record.process),
-    );
+    const isGone = () =>
+      abandonedLeases.includes(record.lease?.leaseId ?? '') ||
+      (record.process !== undefined && isProcessGone(record.process));
+    refuseIfHeld(record.lease, this.#options, isGone);
     const point = this.#storedPoint();
     assertReaches(point.sequence, Math.max(record.head.sequence, readHighWater(path, record.ledgerId)), path);
     const epoch = record.epoch + 1;

@@ -29,7 +29,7 @@ function fail(error: unknown): Failure {
 
 function open(): SqliteStore | undefined {
   try {
-    const store = new SqliteStore(start.path, start.options);
+    const store = new SqliteStore(start);
     board.begin(store.point);
     answer({ ok: true, value: { epoch: store.epoch, leaseId: store.leaseId } });
     return store;
@@ -64,8 +64,7 @@ function perform(store: SqliteStore, request: Exclude<Request, { kind: 'close' }
 
 function serve(store: SqliteStore, request: Request): void {
   if (request.kind === 'close') {
-    store.close();
-    answer({ ok: true, value: undefined });
+    answer({ ok: true, value: store.close() });
     port.close();
     return;
   }

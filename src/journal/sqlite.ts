@@ -22,13 +22,21 @@ import { openSqliteReader } from './sqlite-reader.js';
 /** A commit takes milliseconds and waits at most 5 s for another's lock; a worker silent for this long is dead. */
 const DRAIN_WAIT_MS_MAX = 60_000;
 
+/** At most one for each failed writer of this process; see WorkerStart. */
+const abandonedLeases = new Set<string>();
+
 /** Opens the ledger file for writing, and makes it when there is none. Refused with LedgerHeldError while held. */
 export async function openSqliteJournal(path: string, options: OpenWriterOptions): Promise<JournalWriter> {
   if (path === '' || path === ':memory:')
     throw new InvalidInputError('path', `"${path}" is not a file; use the memory journal`);
   const absolute = resolve(path);
   const board = new CommitBoard();
-  const thread = new WorkerThread({ path: absolute, options, board: board.buffer });
+  const thread = new WorkerThread({
+    path: absolute,
+    options,
+    board: board.buffer,
+    abandonedLeases: [...abandonedLeases],
+  });
   let opened: Opened;
   try {
     opened = (await thread.opened) as Opened;
@@ -169,15 +177,17 @@ class SqliteWriter implements JournalWriter {
   async #close(): Promise<void> {
     this.#failure = new LedgerClosedError('the journal is closed');
     this.reader.close();
-    // A thread that has died already has nothing to give back; its lease runs out.
-    await this.#thread.request({ kind: 'close' }).catch(() => undefined);
+    // A full disk takes no change of the lease either, and a dead thread makes none.
+    const released = await this.#thread.request({ kind: 'close' }).catch(() => false);
+    if (released !== true) abandonedLeases.add(this.leaseId);
     await this.#thread.end();
   }
 
   async #saveCheckpoint({ sequence, chainHash, bytes }: Checkpoint): Promise<void> {
     await this.#send({ kind: 'checkpoint_begin', sequence, chainHash });
     for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) {
-      const chunk = bytes.slice(at, at + CHUNK_BYTES);
+      // A copy, whatever kind of view the bytes are: its buffer is given away.
+      const chunk = new Uint8Array(bytes.subarray(at, at + CHUNK_BYTES));
       // Each waits for the one before, so that appends made meanwhile go first.
       await this.#send({ kind: 'checkpoint_chunk', bytes: chunk }, [chunk.buffer]);
     }

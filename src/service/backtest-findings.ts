@@ -162,7 +162,7 @@ function budgetsOf(
       spent: decimal(spent, budget.unit),
       granted: granted === null ? null : decimal(granted, budget.unit),
       usedPercent: percentOrNull(spent, granted),
-      refusals: refusalsOfBudget(input.tally, budget.id),
+      refusals: input.tally.refusalsOfBudget.get(budget.id) ?? 0,
       worst: own.length === 0 ? null : rowOf(own[0]),
     };
   });
@@ -195,12 +195,6 @@ function headroomOf(input: ReportInput, decimals: DecimalsOf, decimal: Decimal):
       return exposure === undefined ? [] : [row({ of: id, unit, exposure })];
     }),
   };
-}
-
-function refusalsOfBudget(tally: BacktestTally, budgetId: string): number {
-  let refusals = 0;
-  for (const cap of tally.caps.values()) if (cap.budgetId === budgetId) refusals += cap.refusals;
-  return refusals;
 }
 
 /** The most used first; those without a limit last. Exact: shares are compared by cross-multiplication. */

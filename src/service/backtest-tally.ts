@@ -66,6 +66,8 @@ export class BacktestTally {
   readonly caps = new Map<string, CapTally>();
   readonly users = new Map<string, UserTally>();
   readonly reasons = new Map<string, number>();
+  /** A refusal counts once for each budget that it broke, however many caps of it. */
+  readonly refusalsOfBudget = new Map<string, number>();
   readonly exposureByUnit = new Map<string, Exposure>();
   readonly exposureByBudget = new Map<string, Exposure>();
   readonly bins: TimeBins;
@@ -126,13 +128,23 @@ export class BacktestTally {
     bin.refused++;
     this.reasons.set(decision.reason, (this.reasons.get(decision.reason) ?? 0) + 1);
     addAll(this.refusedFinalCost, call.finalCost);
-    for (const line of decision.lines) if (line.violated !== null) this.#noteViolation(call, line);
+    for (const line of decision.lines) {
+      if (line.violated === null) continue;
+      this.#noteRefusal(line);
+      for (const cap of line.violations) this.#noteViolation(call, line, cap);
+    }
     if (decision.lines.every((line) => this.#fitsAtFinalCost(call, line))) this.refusedByWorstCaseOnly++;
   }
 
-  #noteViolation(call: TracedCall, line: BudgetLine): void {
+  #noteRefusal(line: BudgetLine): void {
+    this.refusalsOfBudget.set(line.budgetId, (this.refusalsOfBudget.get(line.budgetId) ?? 0) + 1);
+    // A denial makes no balance in the ledger, so here it only counts on one that is there already.
+    const balance = this.balances.get(balanceKey(line));
+    if (balance !== undefined) balance.refusals++;
+  }
+
+  #noteViolation(call: TracedCall, line: BudgetLine, cap: Violation): void {
     const { tenant, user, at } = call.request;
-    const cap = line.violated!;
     const key = `${line.budgetId}\n${cap}`;
     let tally = this.caps.get(key);
     if (tally === undefined) {
@@ -152,22 +164,19 @@ export class BacktestTally {
     tally.lastAt = at;
     tally.tenants.add(tenant);
     tally.users.add(userKey(tenant, user));
-    // A denial makes no balance in the ledger, so here it only counts on one that is there already.
-    const balance = this.balances.get(balanceKey(line));
-    if (balance !== undefined) balance.refusals++;
   }
 
   // At this one moment, each refusal by itself: what letting it through would have changed is not replayed here.
   #fitsAtFinalCost(call: TracedCall, line: BudgetLine): boolean {
-    if (line.violated === null) return true;
     const finalCost = call.finalCost[line.unit] ?? 0n;
     const open = this.balances.get(balanceKey(line))?.openFinalCost ?? 0n;
     const budget = this.#budgets.get(line.budgetId);
-    if (line.granted !== null && line.spent + open + finalCost > line.granted) return false;
-    if (budget?.perHoldMax !== undefined && finalCost > budget.perHoldMax) return false;
-    if (budget?.heldMax !== undefined && budget.heldMax > 0n && open + finalCost > budget.heldMax)
+    return line.violations.every((cap) => {
+      if (cap === 'limit') return line.granted !== null && line.spent + open + finalCost <= line.granted;
+      if (cap === 'per_hold_max') return finalCost <= (budget?.perHoldMax ?? 0n);
+      if (cap === 'held_max') return open + finalCost <= (budget?.heldMax ?? 0n);
       return false;
-    return line.violated === 'limit' || line.violated === 'per_hold_max' || line.violated === 'held_max';
+    });
   }
 
   #balanceOf(line: BudgetLine): BalanceTally {

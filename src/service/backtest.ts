@@ -14,8 +14,7 @@ import { BacktestTally, type TracedCall } from './backtest-tally.js';
 import type { Trace, TraceRequest } from './trace.js';
 
 /**
- * Commands sent and not yet answered: several batches' worth, so that one fills while others are made durable, and far
- * below the 1 MiB of waiting records from which a ledger makes commands wait, which would decide them at a later time.
+ * Commands sent and not yet answered: several batches' worth, and far below the 1 MiB of waiting records from which a ledger makes commands wait, which would decide them at a later time.
  */
 const COMMANDS_IN_FLIGHT_MAX = 1_000;
 

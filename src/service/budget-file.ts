@@ -26,6 +26,7 @@ import {
   readText,
   readWholeNumber,
 } from './budget-file-schema.js';
+import { PROVIDER_WINDOWS, providerBudget, providerBudgetId } from './providers.js';
 
 export { type ApplyPlan, type Change, type InForce, planApply, renderPlan } from './budget-diff.js';
 export { BudgetFileError, type BudgetFileProblem } from './budget-file-schema.js';
@@ -260,15 +261,13 @@ class BudgetFileReader {
       if (!this.#checkProviderName(name, keyOffset, field)) continue;
       const fields = readFields(value, field, ['hourLimit', 'dayLimit', 'warnAtPercent'], this.findings);
       const warnAt = this.#readWarnAt(fields ?? new Map(), field);
-      for (const window of ['hour', 'day'] as const) {
+      for (const window of PROVIDER_WINDOWS) {
         const limitNode = fields?.get(`${window}Limit`)?.value;
         if (limitNode === undefined) continue;
-        const id = `provider/${name}/${window}`;
         const limit = readAmount(limitNode, `${field}.${window}Limit`, USD_SCALE, this.findings);
-        this.#claimId(id, keyOffset, field);
-        if (limit !== undefined) {
-          this.#budgets.push({ id, match: { provider: name }, unit: 'usd', limit, window, ...warnAt });
-        }
+        this.#claimId(providerBudgetId(name, window), keyOffset, field);
+        if (limit !== undefined)
+          this.#budgets.push(providerBudget(name, window, limit, warnAt.warnAtPercent));
       }
       if (this.#budgets.length > BUDGETS_MAX) {
         this.findings.add(

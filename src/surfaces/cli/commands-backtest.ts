@@ -14,7 +14,8 @@ import { type CostModel, EXAMPLE_COSTS, pricedModels } from '../../service/backt
 import type { BacktestReport } from '../../service/backtest-report.js';
 import { backtestText } from '../../service/backtest-text.js';
 import { parseBudgetFile, planApply } from '../../service/budget-file.js';
-import { mergeTraces, readTrace, type Trace } from '../../service/trace.js';
+import { grouped } from '../../service/text-table.js';
+import { mergeTraces, readTrace, TRACE_REQUESTS_MAX, type Trace } from '../../service/trace.js';
 import { generateTrace } from '../../service/trace-generated.js';
 import type { SpreadOptions } from '../../service/trace-spread.js';
 import { addModelOptions, type BacktestModelOptions, costsOf } from './backtest-options.js';
@@ -32,6 +33,8 @@ const DEMO_BUDGETS = fileURLToPath(new URL('../../../examples/budgets-backtest.y
 
 /** About as many as the real traces have. */
 const DEMO_GENERATED_REQUESTS = 28_000;
+
+const GENERATE_BOUNDS = { min: 10, max: TRACE_REQUESTS_MAX };
 
 interface BacktestCommandOptions extends GlobalOptions, BacktestModelOptions {
   readonly trace?: readonly string[];
@@ -61,7 +64,7 @@ function addBacktest(program: Command, cli: CliContext): void {
     .option(
       '--generate <requests>',
       'a generated trace of so many requests instead',
-      wholeOption('--generate', { min: 10, max: 5_000_000 }),
+      wholeOption('--generate', GENERATE_BOUNDS),
     )
     .requiredOption('--budgets <file>', 'the budgets, as for apply')
     .option('--no-foresight', 'leave out the second replay, in which every final cost is known beforehand')
@@ -86,10 +89,16 @@ function addDemo(program: Command, cli: CliContext): void {
       'the backtest on the Azure traces of 2023 where they are, else on a generated trace, with example budgets',
     )
     .option('--data <dir>', 'folder of the Azure traces', DEMO_DATA)
+    .option(
+      '--generate <requests>',
+      'size of the generated trace',
+      wholeOption('--generate', GENERATE_BOUNDS),
+      DEMO_GENERATED_REQUESTS,
+    )
     .option('--no-foresight', 'leave out the second replay, in which every final cost is known beforehand')
     .option('--keep', 'keep the temporary ledger');
   addModelOptions(command).action(async (_options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<BacktestCommandOptions & { data: string }>();
+    const options = self.optsWithGlobals<BacktestCommandOptions & { data: string; generate: number }>();
     const { costs, spread } = modelOf(options);
     const paths = DEMO_TRACES.map((name) => join(options.data, name)).filter((path) => existsSync(path));
     if (paths.length === 0) {
@@ -100,7 +109,7 @@ function addDemo(program: Command, cli: CliContext): void {
     const trace =
       paths.length > 0
         ? await readTrace(paths, spread)
-        : mergeTraces(generateTrace({ requests: DEMO_GENERATED_REQUESTS, seed: spread.seed }), spread);
+        : mergeTraces(generateTrace({ requests: options.generate, seed: spread.seed }), spread);
     await backtestAndPrint(cli, { options, costs, trace, budgetsPath: DEMO_BUDGETS });
   });
 }
@@ -200,11 +209,12 @@ function printReport(cli: CliContext, printed: Printed): void {
     cli.print(JSON.stringify({ report, verification, ledger: kept ? path : null }, null, 2));
     return;
   }
-  const decisions = report.totals.requests + report.totals.settled;
+  const commands = grouped(report.totals.requests + report.totals.settled);
+  const place = kept ? `${path} (kept)` : `${path} (temporary, now deleted)`;
   cli.print(`Backtest of ${printed.budgetsPath}\n`);
   cli.print(backtestText(report));
   cli.print(
-    `\n${decisions} durable commands in ${printed.seconds.toFixed(1)} s; ledger ${path} (${kept ? 'kept' : 'temporary, now deleted'})`,
+    `\n${commands} commands made durable, in ${printed.seconds.toFixed(1)} s in all; ledger ${place}`,
   );
   cli.print(verifyText(verification));
 }

@@ -3,7 +3,8 @@
 
 import type { Command } from 'commander';
 import { EVENT_TYPES, type EventType, type HoldStatus } from '../../core/outcomes.js';
-import type { CliContext, GlobalOptions } from './context.js';
+import { GRANT_BUDGET_PREFIX } from '../../core/state.js';
+import type { CliContext, GlobalOptions, LedgerReader } from './context.js';
 import { EXIT } from './exit-codes.js';
 import { explanationText } from './explanation.js';
 import { amountsOf, labelsOf, type Pairs, pairOption, stated, UsageError, wholeOption } from './options.js';
@@ -74,12 +75,7 @@ function addBalances(program: Command, cli: CliContext): void {
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<BalancesOptions>();
       await cli.withReader(options.ledger, (reader) => {
-        if (options.budget !== undefined && !reader.budgets().some(({ id }) => id === options.budget)) {
-          throw new UsageError(
-            '--budget',
-            `no budget has the id ${JSON.stringify(options.budget)}; see "bursar budgets"`,
-          );
-        }
+        if (options.budget !== undefined) assertBudget(reader, options.budget);
         const balances = reader.balances({
           current: options.all !== true,
           max: options.max,
@@ -196,6 +192,12 @@ function addExplain(program: Command, cli: CliContext): void {
         if (explanation.lines.some((line) => !line.addsUp)) cli.exitCode = EXIT.error;
       });
     });
+}
+
+// The figures of grants stand under the ledger's own budgets, which are not among those of the owner.
+function assertBudget(reader: LedgerReader, id: string): void {
+  if (id.startsWith(GRANT_BUDGET_PREFIX) || reader.budgets().some((budget) => budget.id === id)) return;
+  throw new UsageError('--budget', `no budget has the id ${JSON.stringify(id)}; see "bursar budgets"`);
 }
 
 function withMore(table: string, shown: number, max: number): string {

@@ -2,15 +2,21 @@
 // Commands open ledgers only through here, so that each is closed again and missing files are told apart from empty ones.
 
 import { existsSync } from 'node:fs';
-import type { Clock, Ledger, LedgerReads } from '../../authority/api.js';
+import type { Clock, Ledger, LedgerReads, Progress } from '../../authority/api.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { showProgress } from './progress.js';
 
 export type LedgerReader = LedgerReads & { close(): void; refresh(): void };
 
 /** What the composition root puts in. */
 export interface CliParts {
-  readonly openLedger: (options: { path: string; clock?: Clock; authorityId?: string }) => Promise<Ledger>;
-  readonly openReader: (path: string) => Promise<LedgerReader>;
+  readonly openLedger: (options: {
+    path: string;
+    clock?: Clock;
+    authorityId?: string;
+    progress?: Progress;
+  }) => Promise<Ledger>;
+  readonly openReader: (path: string, options: { progress?: Progress }) => Promise<LedgerReader>;
   /** The ledger file when `--ledger` is not given. */
   readonly defaultLedger: string;
   readonly stdout: NodeJS.WriteStream;
@@ -42,7 +48,7 @@ export class CliContext {
   /** Runs `use` on the ledger as its one writer. Only `apply` creates a ledger: a mistyped path must not pass calls unchecked. */
   async withLedger<T>(path: string, use: (ledger: Ledger) => Promise<T>, mode?: 'create'): Promise<T> {
     if (mode !== 'create') assertExists(path);
-    const ledger = await this.parts.openLedger({ path });
+    const ledger = await this.#opening((progress) => this.parts.openLedger({ path, progress }));
     try {
       return await use(ledger);
     } finally {
@@ -53,11 +59,21 @@ export class CliContext {
   /** Runs `use` on a read-only view, which works while another process holds the ledger. */
   async withReader<T>(path: string, use: (reader: LedgerReader) => Promise<T> | T): Promise<T> {
     assertExists(path);
-    const reader = await this.parts.openReader(path);
+    const reader = await this.#opening((progress) => this.parts.openReader(path, { progress }));
     try {
       return await use(reader);
     } finally {
       reader.close();
+    }
+  }
+
+  /** A long journal takes a while to replay. */
+  async #opening<T>(open: (progress: Progress) => Promise<T>): Promise<T> {
+    const progress = showProgress('open', this.parts.stderr);
+    try {
+      return await open(progress.report);
+    } finally {
+      progress.end();
     }
   }
 

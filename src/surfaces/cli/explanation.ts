@@ -27,7 +27,7 @@ function behind(explained: ExplainedLine, scales: Scales): string {
   const values = labelsText(line.values);
   const name = values === '' ? line.budgetId : `${line.budgetId} (${values})`;
   const sum = addsUp ? 'the figures add up from the journal' : 'THE FIGURES DO NOT ADD UP from the journal';
-  const title = `${name}, version ${budgetVersion}: ${sum}; ${grouped(openHolds)} open holds`;
+  const title = `${name}, version ${budgetVersion}: ${sum}; open holds: ${grouped(openHolds)}`;
   if (holds.length === 0) return title;
   const rows = holds.map((hold) => [
     hold.holdId,

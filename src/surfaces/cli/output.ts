@@ -111,7 +111,7 @@ export function lineTable(lines: readonly BudgetLine[], scales: Scales): string 
         amount(line.held),
         amount(line.remaining),
         line.verdict,
-        line.violated ?? '',
+        line.violations.join(', '),
         isoOrBlank(line.resetsAt),
       ];
     }),
@@ -215,7 +215,7 @@ export function eventText(event: LedgerEvent, scales: Scales): string {
   const hold = event.holdId === null ? '' : ` ${event.holdId}`;
   const lines = event.lines.map((line) => {
     const values = labelsText(line.values);
-    const violated = line.violated === null ? '' : ` VIOLATED ${line.violated}`;
+    const violated = line.violated === null ? '' : ` VIOLATED ${line.violations.join(', ')}`;
     const name = values === '' ? line.budgetId : `${line.budgetId}[${values}]`;
     return `${name} spent ${amountText(line.spent, line.unit, scales)} held ${amountText(line.held, line.unit, scales)}${violated}`;
   });

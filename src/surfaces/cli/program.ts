@@ -52,5 +52,7 @@ function buildProgram(cli: CliContext): Command {
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'AbortError') return 'interrupted';
+  if ('code' in error && error.code === 'ENOENT' && 'path' in error)
+    return `there is no file ${JSON.stringify(error.path)}`;
   return error.message;
 }

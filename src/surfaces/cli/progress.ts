@@ -3,6 +3,9 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Progress } from '../../authority/api.js';
 
+/** Work that is done sooner shows no bar. */
+const BAR_AFTER_MS = 400;
+
 /** Seldom enough for a log file. */
 const LINE_EVERY_MS = 5_000;
 
@@ -22,16 +25,20 @@ function bar(title: string, stderr: NodeJS.WriteStream): ShownProgress {
       stream: stderr,
       format: `${title} {bar} {percentage}% {value}/{total} {eta_formatted}`,
       clearOnComplete: true,
+      etaBuffer: 500,
       fps: 8,
     },
     Presets.rect,
   );
+  const begunAt = performance.now();
   let started = false;
   return {
     report(done, total) {
-      if (!started) shown.start(total, done);
-      else shown.update(done);
-      started = true;
+      if (started) shown.update(done);
+      else if (performance.now() - begunAt >= BAR_AFTER_MS) {
+        shown.start(total, done);
+        started = true;
+      }
     },
     end() {
       if (started) shown.stop();

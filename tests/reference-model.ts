@@ -1,0 +1,468 @@
+// A deliberately naive ledger, written from design.md and rules.md: maps of plain objects, nothing cached, `held` summed
+// over the open holds whenever it is asked for. The property test compares every outcome and every figure of the real
+// ledger with it. Time is given by the caller; nothing is ever forgotten. Holds are in reference-holds.ts.
+
+import type { BudgetLine, DenialReason, VerdictLevel, Violation } from '#bursar/core/outcomes.js';
+import { VERDICTS } from '#bursar/core/outcomes.js';
+import type { Aliases, BudgetSpec, BudgetStatus, Command, Labels } from '#bursar/core/requests.js';
+import type { ReferenceHold } from './reference-holds.js';
+import { expireHold, runHoldCommand } from './reference-holds.js';
+import { contains, type ReferenceBounds, referenceWindow } from './reference-windows.js';
+
+export const MAX = 2n ** 63n - 1n;
+
+export interface Standing {
+  status: BudgetStatus;
+  exhaustedUntil: number;
+  limit: bigint | null | undefined;
+}
+
+export interface ReferenceBalance {
+  readonly budget: ReferenceBudget;
+  readonly window: ReferenceWindowState;
+  readonly values: Labels;
+  /** The limit that its window has; top-ups come on top. */
+  limit: bigint | null;
+  topUps: bigint;
+  spent: bigint;
+}
+
+export interface ReferenceWindowState extends ReferenceBounds {
+  readonly balances: Map<string, ReferenceBalance>;
+}
+
+export interface ReferenceBudget {
+  readonly id: string;
+  spec: BudgetSpec;
+  version: number;
+  readonly forGrants: boolean;
+  readonly standing: Standing;
+  readonly accounts: Map<string, Standing>;
+  readonly windows: ReferenceWindowState[];
+  /** Whether a window of it was in force when it was opened. */
+  wasOpen: boolean;
+}
+
+/** What an outcome says that both the ledger and the model can say. */
+export type Expected = Readonly<Record<string, unknown>> & { readonly outcome: string };
+
+/** A budget that labels count towards, and the values of its wildcards. */
+export interface Match {
+  readonly budget: ReferenceBudget;
+  readonly values: Labels;
+}
+
+export class ReferenceModel {
+  /** Now: the clock's time, but never before the last thing that was recorded. */
+  time = 0;
+  #recordedAt = 0;
+  position = 0;
+  snapshotVersion = 0;
+  units = ['usd', 'tokens', 'calls'];
+  scales = new Map<string, number>();
+  aliases: Aliases = {};
+  readonly budgets: ReferenceBudget[] = [];
+  readonly grantBudgets = new Map<string, ReferenceBudget>();
+  readonly holds: ReferenceHold[] = [];
+  readonly spentTotal = new Map<string, bigint>();
+  readonly certified = new Map<string, bigint>();
+  readonly #answered = new Map<string, { readonly body: string; readonly outcome: Expected }>();
+
+  /** Time passes; holds whose time is up expire, in the order of their expiry, then of their opening. */
+  tick(clock: number): void {
+    this.time = Math.max(this.#recordedAt, Math.floor(clock));
+    const due = this.holds.filter((hold) => hold.status === 'open' && hold.expiresAt <= this.time);
+    due.sort((left, right) => left.expiresAt - right.expiresAt || left.order - right.order);
+    for (const hold of due) expireHold(this, hold);
+    if (due.length > 0) this.recorded();
+  }
+
+  /** Something was recorded at this time; time does not fall behind it. */
+  recorded(): void {
+    this.#recordedAt = this.time;
+  }
+
+  run(command: Command): Expected {
+    const body = JSON.stringify(command, (_key, part) => (typeof part === 'bigint' ? `${part}n` : part));
+    const first = command.commandId === undefined ? undefined : this.#answered.get(command.commandId);
+    if (first !== undefined) {
+      return first.body === body
+        ? { ...first.outcome, replayed: true }
+        : { outcome: 'rejected', code: 'command_id_reused', position: null, replayed: false };
+    }
+    this.recorded();
+    const outcome = { ...this.#decide(command), replayed: false };
+    if (command.commandId !== undefined) this.#answered.set(command.commandId, { body, outcome });
+    return outcome;
+  }
+
+  #decide(command: Command): Expected {
+    switch (command.command) {
+      case 'top_up':
+      case 'set_budget_status':
+      case 'exhaust_budget':
+      case 'set_balance_limit':
+        return this.#account(command);
+      case 'put_definitions':
+        return this.#definitions(command);
+      default:
+        return runHoldCommand(this, command);
+    }
+  }
+
+  // ---- answers
+
+  rejected(code: string): Expected {
+    return { outcome: 'rejected', code, position: null };
+  }
+
+  changed(): number {
+    this.position += 1;
+    return this.position;
+  }
+
+  done(event: string, lines: readonly BudgetLine[], changes = true, holdId: string | null = null): Expected {
+    const position = changes ? this.changed() : null;
+    return { outcome: 'done', event, holdId, lines, position, at: this.time };
+  }
+
+  // ---- budgets and balances
+
+  matches(labels: Labels): Match[] {
+    const canonical = this.canonicalLabels(labels);
+    const found: Match[] = [];
+    for (const budget of this.budgets) {
+      const match = this.canonicalLabels(budget.spec.match);
+      const keys = Object.keys(match);
+      if (!keys.every((key) => key in canonical && (match[key] === '*' || match[key] === canonical[key])))
+        continue;
+      const values: Record<string, string> = {};
+      for (const key of keys) if (match[key] === '*') values[key] = canonical[key] as string;
+      found.push({ budget, values });
+    }
+    return found;
+  }
+
+  canonicalLabels(labels: Labels): Labels {
+    return Object.fromEntries(
+      Object.entries(labels).map(([key, value]) => [key, this.#canonical(key, value)]),
+    );
+  }
+
+  #canonical(key: string, value: string): string {
+    const alias = this.aliases[key]?.[value];
+    if (alias !== undefined) return alias;
+    if (key !== 'provider' || !value.includes('/')) return value;
+    const vendor = value.split('/')[0] as string;
+    return this.#canonical(key, vendor);
+  }
+
+  /** The budget's window for an instant, opened when it was not. */
+  windowFor(budget: ReferenceBudget, instant: number): ReferenceWindowState {
+    const known = budget.windows.find((window) => contains(window, instant));
+    if (known !== undefined) return known;
+    const window = { ...referenceWindow(budget.spec.window, instant), balances: new Map() };
+    budget.windows.push(window);
+    if (contains(window, this.time)) budget.wasOpen = true;
+    if (!hasWildcards(budget)) this.openBalance(budget, window, {});
+    return window;
+  }
+
+  openBalance(budget: ReferenceBudget, window: ReferenceWindowState, values: Labels): ReferenceBalance {
+    const key = keyOf(values);
+    const known = window.balances.get(key);
+    if (known !== undefined) return known;
+    const limit = this.limitOf(budget, values);
+    const balance = { budget, window, values, limit, topUps: 0n, spent: 0n };
+    window.balances.set(key, balance);
+    return balance;
+  }
+
+  inForce(window: ReferenceBounds): boolean {
+    return contains(window, this.time);
+  }
+
+  account(budget: ReferenceBudget, values: Labels): Standing {
+    if (!hasWildcards(budget)) return budget.standing;
+    const key = keyOf(values);
+    let standing = budget.accounts.get(key);
+    if (standing === undefined) {
+      standing = { status: 'active', exhaustedUntil: 0, limit: undefined };
+      budget.accounts.set(key, standing);
+    }
+    return standing;
+  }
+
+  limitOf(budget: ReferenceBudget, values: Labels): bigint | null {
+    const own = this.account(budget, values).limit;
+    return own === undefined ? budget.spec.limit : own;
+  }
+
+  statusOf(budget: ReferenceBudget, values: Labels): BudgetStatus {
+    return budget.standing.status === 'active' ? this.account(budget, values).status : budget.standing.status;
+  }
+
+  forcedUntil(budget: ReferenceBudget, values: Labels): number {
+    return Math.max(budget.standing.exhaustedUntil, this.account(budget, values).exhaustedUntil);
+  }
+
+  held(balance: ReferenceBalance): bigint {
+    let sum = 0n;
+    for (const hold of this.holds) {
+      if (hold.status !== 'open') continue;
+      for (const posting of hold.postings)
+        if (posting.balance === balance) sum += hold.figures.get(posting.unit) ?? 0n;
+    }
+    return sum;
+  }
+
+  openHolds(balance: ReferenceBalance): number {
+    const isOn = (hold: ReferenceHold) => hold.postings.some((posting) => posting.balance === balance);
+    return this.holds.filter((hold) => hold.status === 'open' && isOn(hold)).length;
+  }
+
+  granted(balance: ReferenceBalance): bigint | null {
+    return balance.limit === null ? null : balance.limit + balance.topUps;
+  }
+
+  remaining(balance: ReferenceBalance): bigint | null {
+    const granted = this.granted(balance);
+    return granted === null ? null : granted - this.held(balance) - balance.spent;
+  }
+
+  spend(unit: string, by: bigint): void {
+    this.spentTotal.set(unit, (this.spentTotal.get(unit) ?? 0n) + by);
+  }
+
+  /** What a balance shows as a line; a balance that does not exist shows what it would open with. */
+  line(
+    of: {
+      budget: ReferenceBudget;
+      window: ReferenceBounds;
+      values: Labels;
+      balance: ReferenceBalance | undefined;
+    },
+    requested: bigint,
+    violations: readonly Violation[] = [],
+    statedCap: bigint | null = null,
+  ): BudgetLine {
+    const { budget, window, values, balance } = of;
+    const limit = statedCap ?? this.limitOf(budget, values);
+    const ownGranted = balance === undefined ? limit : this.granted(balance);
+    const granted = statedCap ?? ownGranted;
+    const held = balance === undefined ? 0n : this.held(balance);
+    const spent = balance?.spent ?? 0n;
+    return {
+      budgetId: budget.id,
+      budgetVersion: budget.version,
+      values,
+      unit: budget.spec.unit,
+      window: { start: window.start, end: window.end },
+      limit,
+      granted,
+      spent,
+      held,
+      remaining: granted === null ? null : granted - held - spent,
+      requested,
+      violated: violations[0] ?? null,
+      violations,
+      resetsAt: window.end,
+      verdict: this.verdict(budget, window, values, granted, spent),
+    };
+  }
+
+  lineOf(balance: ReferenceBalance, requested: bigint): BudgetLine {
+    return this.line({ ...balance, balance }, requested);
+  }
+
+  // Rule P2; forced exhaustion counts for the window in force (rule P5).
+  verdict(
+    budget: ReferenceBudget,
+    window: ReferenceBounds,
+    values: Labels,
+    granted: bigint | null,
+    spent: bigint,
+  ): VerdictLevel {
+    if (granted === null) return 'uncapped';
+    const forced = this.inForce(window) && this.forcedUntil(budget, values) > this.time;
+    if (forced || spent >= granted) return 'exhausted';
+    return spent * 100n >= granted * BigInt(budget.spec.warnAtPercent ?? 80) ? 'near' : 'within';
+  }
+
+  /** The ledger's own budget that keeps what grants in a unit have used. */
+  grantBudget(unit: string): ReferenceBudget {
+    let budget = this.grantBudgets.get(unit);
+    if (budget === undefined) {
+      const match = { capability: '*', grant: '*' };
+      budget = newBudget({ id: `grant/${unit}`, match, unit, limit: null, window: 'lifetime' }, true);
+      this.grantBudgets.set(unit, budget);
+    }
+    return budget;
+  }
+
+  // ---- commands on accounts
+
+  #account(command: Extract<Command, { budgetId: string }>): Expected {
+    if (command.command === 'top_up' && command.amount <= 0n) return this.rejected('invalid_amount');
+    const budget = this.budgets.find((one) => one.id === command.budgetId);
+    if (budget === undefined) return this.rejected('budget_not_found');
+    if (budget.standing.status === 'closed') return this.rejected('budget_closed');
+    const window = this.windowFor(budget, this.time);
+    const values = command.values === undefined ? {} : this.canonicalLabels(command.values);
+    const isWhole = hasWildcards(budget) && command.values === undefined;
+    const balance = isWhole ? undefined : window.balances.get(keyOf(values));
+    const standing = isWhole ? budget.standing : this.account(budget, values);
+    const lines = (requested = 0n) => (balance === undefined ? [] : [this.lineOf(balance, requested)]);
+    switch (command.command) {
+      case 'top_up': {
+        if (balance === undefined) return this.rejected('balance_not_found');
+        const granted = this.granted(balance);
+        if (granted === null) return this.rejected('budget_metered');
+        if (granted + command.amount > MAX) return this.rejected('amount_overflow');
+        balance.topUps += command.amount;
+        return this.done('balance_topped_up', lines(command.amount));
+      }
+      case 'set_budget_status': {
+        if (standing.status === 'closed') return this.rejected('budget_closed');
+        const resumes = standing.status === 'paused' && command.status === 'active';
+        const granted = balance === undefined ? null : this.granted(balance);
+        if (resumes && budget.spec.onExhausted === 'pause' && granted !== null && balance!.spent >= granted)
+          return this.rejected('budget_used_up');
+        const changes = standing.status !== command.status;
+        standing.status = command.status;
+        return this.done('budget_status_set', lines(), changes);
+      }
+      case 'exhaust_budget': {
+        if (command.until !== undefined && command.until <= this.time)
+          return this.rejected('until_not_later');
+        standing.exhaustedUntil = command.until ?? window.end ?? Infinity;
+        return this.done('budget_exhausted', lines());
+      }
+      case 'set_balance_limit': {
+        const limit = command.limit === 'default' ? budget.spec.limit : command.limit;
+        if (balance !== undefined && (limit ?? 0n) + balance.topUps > MAX)
+          return this.rejected('amount_overflow');
+        const wanted = command.limit === 'default' ? undefined : command.limit;
+        const changes = standing.limit !== wanted;
+        standing.limit = wanted;
+        if (balance !== undefined) balance.limit = limit;
+        return this.done('balance_limit_set', lines(), changes);
+      }
+    }
+  }
+
+  // ---- definitions
+
+  #definitions(command: Extract<Command, { command: 'put_definitions' }>): Expected {
+    const { units = [], budgets = [], close = [] } = command;
+    const scaleOf = (name: string) =>
+      this.scales.get(name) ?? ({ usd: 8, tokens: 0, calls: 0 } as const)[name as 'usd'];
+    if (units.some(({ name, scale }) => this.units.includes(name) && scaleOf(name) !== scale))
+      return this.rejected('definition_conflict');
+    const known = (id: string) => this.budgets.find((one) => one.id === id);
+    for (const spec of budgets) {
+      const own = known(spec.id);
+      if (own === undefined) continue;
+      if (own.standing.status === 'closed') return this.rejected('budget_closed');
+      const fixed = (one: BudgetSpec) => JSON.stringify([one.unit, one.window, keyOf(one.match)]);
+      if (fixed(own.spec) !== fixed(spec)) return this.rejected('definition_conflict');
+      const overflows = this.#balancesOfDefault(own).some(
+        (balance) => (spec.limit ?? 0n) + balance.topUps > MAX,
+      );
+      if (overflows) return this.rejected('amount_overflow');
+    }
+    if (close.some((id) => known(id) === undefined)) return this.rejected('budget_not_found');
+    for (const spec of budgets) if (known(spec.id)?.wasOpen) this.windowFor(known(spec.id)!, this.time);
+    let changes = command.aliases !== undefined && deepKey(command.aliases) !== deepKey(this.aliases);
+    for (const { name, scale } of units) {
+      if (this.units.includes(name)) continue;
+      this.units.push(name);
+      this.scales.set(name, scale);
+      changes = true;
+    }
+    if (command.aliases !== undefined) this.aliases = command.aliases;
+    for (const spec of budgets) changes = this.#put(spec) || changes;
+    for (const id of close) {
+      if (known(id)!.standing.status !== 'closed') changes = true;
+      known(id)!.standing.status = 'closed';
+    }
+    return this.done('definitions_put', [], changes);
+  }
+
+  #put(spec: BudgetSpec): boolean {
+    const own = this.budgets.find((one) => one.id === spec.id);
+    if (own === undefined) {
+      const budget = newBudget(spec, false);
+      this.budgets.push(budget);
+      if (spec.window === 'lifetime') this.windowFor(budget, this.time);
+      return true;
+    }
+    const says = (one: BudgetSpec) =>
+      deepKey({
+        ...one,
+        heldMax: one.heldMax ?? 0n,
+        onExhausted: one.onExhausted ?? 'refuse',
+        match: 0,
+        window: 0,
+      });
+    if (says(own.spec) === says(spec)) return false;
+    const balances = this.#balancesOfDefault(own);
+    own.spec = spec;
+    own.version += 1;
+    for (const balance of balances) balance.limit = spec.limit;
+    return true;
+  }
+
+  /** Balances of the window in force that have no limit of their own. */
+  #balancesOfDefault(budget: ReferenceBudget): ReferenceBalance[] {
+    const window = budget.windows.find((one) => this.inForce(one));
+    const balances = [...(window?.balances.values() ?? [])];
+    return balances.filter((balance) => this.account(budget, balance.values).limit === undefined);
+  }
+}
+
+function newBudget(spec: BudgetSpec, forGrants: boolean): ReferenceBudget {
+  const standing: Standing = { status: 'active', exhaustedUntil: 0, limit: undefined };
+  return {
+    id: spec.id,
+    spec,
+    version: 1,
+    forGrants,
+    standing,
+    accounts: new Map(),
+    windows: [],
+    wasOpen: false,
+  };
+}
+
+export function hasWildcards(budget: ReferenceBudget): boolean {
+  return Object.values(budget.spec.match).includes('*');
+}
+
+export function keyOf(labels: Labels): string {
+  return JSON.stringify(Object.entries(labels).sort());
+}
+
+function deepKey(value: unknown): string {
+  return JSON.stringify(value, (_key, part) => {
+    if (typeof part === 'bigint') return `${part}n`;
+    if (part === null || typeof part !== 'object') return part;
+    return Object.fromEntries(Object.entries(part).sort(([left], [right]) => (left < right ? -1 : 1)));
+  });
+}
+
+export function worst(lines: readonly BudgetLine[]): VerdictLevel {
+  const levels = lines.map((line) => VERDICTS.indexOf(line.verdict));
+  return VERDICTS[Math.max(0, ...levels)] as VerdictLevel;
+}
+
+/** Causes of a denial, the one that lasts longest first. */
+export const REASONS: readonly DenialReason[] = [
+  'no_budget',
+  'unit_missing',
+  'closed',
+  'too_large',
+  'paused',
+  'exhausted',
+  'held',
+];
