@@ -4,15 +4,30 @@ import { join } from 'node:path';
 import { openLedger } from '../dist/index.js';
 import { count, heading, inFolder, perSecond, quick, ratioRow, row } from './table.mjs';
 
-const LABELS = Array.from({ length: quick ? 100_000 : 1_000_000 }, (_none, index) => ({ tenant: 'acme', user: `user-${index}` }));
+const LABELS = Array.from({ length: quick ? 100_000 : 1_000_000 }, (_none, index) => ({
+  tenant: 'acme',
+  user: `user-${index}`,
+}));
 
 async function filled(path, balances) {
   const ledger = await openLedger({ path });
-  await ledger.putBudget({ id: 'user', match: { tenant: 'acme', user: '*' }, unit: 'usd', limit: 2n ** 62n, window: 'lifetime' });
+  await ledger.putBudget({
+    id: 'user',
+    match: { tenant: 'acme', user: '*' },
+    unit: 'usd',
+    limit: 2n ** 62n,
+    window: 'lifetime',
+  });
   for (let first = 0; first < balances; first += 5000) {
     const commands = [];
     for (let index = first; index < Math.min(balances, first + 5000); index += 1) {
-      commands.push({ command: 'authorize_hold', holdId: `open-${index}`, labels: LABELS[index], amounts: { usd: 10n }, ttlMs: 86_400_000 });
+      commands.push({
+        command: 'authorize_hold',
+        holdId: `open-${index}`,
+        labels: LABELS[index],
+        amounts: { usd: 10n },
+        ttlMs: 86_400_000,
+      });
     }
     await ledger.submit(commands);
   }
@@ -45,11 +60,21 @@ function memory() {
 /** Bytes of memory that each open single-budget hold takes, all on one balance. */
 async function bytesOfAHold(path, holds) {
   const ledger = await openLedger({ path });
-  await ledger.putBudget({ id: 'tenant', match: { tenant: 'acme' }, unit: 'usd', limit: 2n ** 62n, window: 'lifetime' });
+  await ledger.putBudget({
+    id: 'tenant',
+    match: { tenant: 'acme' },
+    unit: 'usd',
+    limit: 2n ** 62n,
+    window: 'lifetime',
+  });
   const before = memory();
   for (let first = 0; first < holds; first += 5000) {
     const commands = Array.from({ length: 5000 }, (_none, index) => ({
-      command: 'authorize_hold', holdId: `hold-${first + index}`, labels: { tenant: 'acme' }, amounts: { usd: 10n }, ttlMs: 86_400_000,
+      command: 'authorize_hold',
+      holdId: `hold-${first + index}`,
+      labels: { tenant: 'acme' },
+      amounts: { usd: 10n },
+      ttlMs: 86_400_000,
     }));
     await ledger.submit(commands);
   }
@@ -63,7 +88,11 @@ const pairs = quick ? 50_000 : 300_000;
 heading(`Small and large: ${count(1000)} against ${count(many)} balances and open holds`);
 await inFolder(async (folder) => {
   const bytes = await bytesOfAHold(join(folder, 'holds.db'), many);
-  row('memory of an open single-budget hold', `${Math.round(bytes)} bytes`, `${bytes <= 400 ? 'meets' : 'ABOVE'} the ceiling of 400 bytes`);
+  row(
+    'memory of an open single-budget hold',
+    `${Math.round(bytes)} bytes`,
+    `${bytes <= 400 ? 'meets' : 'ABOVE'} the ceiling of 400 bytes`,
+  );
   const small = await filled(join(folder, 'small.db'), 1000);
   await spread(small, 1000, 30_000, 'warm');
   const smallRate = await spread(small, 1000, pairs, 'pair');

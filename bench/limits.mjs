@@ -27,8 +27,23 @@ function writeAndSync(folder, bytes, rounds) {
 function decideAndApply(workload, pairs) {
   const state = newState({ seed: 1 });
   const run = (command) => apply(state, command, decide(state, command, 1), 1);
-  run({ kind: 'open_ledger', commandId: null, authorityId: 'bench', epoch: 1, retentionMs: 1, endedHoldsMax: 100_000, seed: 1 });
-  run({ kind: 'put_definitions', commandId: null, units: [], aliases: null, close: [], budgets: workload.budgets });
+  run({
+    kind: 'open_ledger',
+    commandId: null,
+    authorityId: 'bench',
+    epoch: 1,
+    retentionMs: 1,
+    endedHoldsMax: 100_000,
+    seed: 1,
+  });
+  run({
+    kind: 'put_definitions',
+    commandId: null,
+    units: [],
+    aliases: null,
+    close: [],
+    budgets: workload.budgets,
+  });
   for (const budget of workload.budgets) {
     if (budget.window === 'lifetime') continue;
     run({ kind: 'open_window', commandId: null, budgetId: budget.id, start: 0, end: 2 ** 40 });
@@ -55,8 +70,18 @@ const block = Buffer.alloc(131_072, 7);
 const started = performance.now();
 const blocks = quick ? 400 : 4000;
 for (let index = 0; index < blocks; index += 1) createHash('sha256').update(block).digest();
-row('SHA-256 over 128 KiB blocks', `${count((blocks * 0.125) / ((performance.now() - started) / 1000))} MiB/s`);
-for (const [name, workload] of [['one budget', ONE_BUDGET], ['six budgets in three units', SIX_BUDGETS]]) {
+row(
+  'SHA-256 over 128 KiB blocks',
+  `${count((blocks * 0.125) / ((performance.now() - started) / 1000))} MiB/s`,
+);
+for (const [name, workload] of [
+  ['one budget', ONE_BUDGET],
+  ['six budgets in three units', SIX_BUDGETS],
+]) {
   decideAndApply(workload, 50_000);
-  row(`decide+apply without a journal, ${name}`, perSecond(decideAndApply(workload, quick ? 100_000 : 500_000)), 'pairs');
+  row(
+    `decide+apply without a journal, ${name}`,
+    perSecond(decideAndApply(workload, quick ? 100_000 : 500_000)),
+    'pairs',
+  );
 }

@@ -27,7 +27,10 @@ await inFolder(async (folder) => {
   }
   closeSync(file);
   await ledger.close();
-  for (const [name, samples] of [['bare write + fdatasync', bare], ['Bursar: authorize, awaited alone', lone]]) {
+  for (const [name, samples] of [
+    ['bare write + fdatasync', bare],
+    ['Bursar: authorize, awaited alone', lone],
+  ]) {
     row(`${name}, p50 / p99`, `${micros(percentile(samples, 0.5))} / ${micros(percentile(samples, 0.99))}`);
   }
   ceilingRow('Bursar p99 ÷ bare p99', percentile(lone, 0.99) / percentile(bare, 0.99), 3);

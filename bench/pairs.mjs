@@ -27,7 +27,12 @@ await inFolder(async (folder) => {
   await pairsByCallers(ledger, ONE_BUDGET, { pairs: 50_000, callers: CALLERS, prefix: 'warm' });
   const pairs = quick ? 100_000 : 1_000_000;
   const byCallers = await pairsByCallers(ledger, ONE_BUDGET, { pairs, callers: CALLERS, prefix: 'call' });
-  const byGroups = await pairsByGroups(ledger, ONE_BUDGET, { pairs, group: 1000, inFlight: 4, prefix: 'group' });
+  const byGroups = await pairsByGroups(ledger, ONE_BUDGET, {
+    pairs,
+    group: 1000,
+    inFlight: 4,
+    prefix: 'group',
+  });
   await ledger.close();
   row(`Bursar: ${CALLERS} callers, a promise a command`, perSecond(byCallers), 'pairs; aim 1 000 000');
   row('Bursar: submit, groups of 1 000 pairs', perSecond(byGroups), 'pairs');

@@ -9,11 +9,15 @@ const quick = process.argv.includes('quick') ? 'quick' : 'full';
 const only = process.argv.slice(2).filter((word) => word !== 'quick');
 const PARTS = ['limits', 'pairs', 'six', 'lone', 'large', 'recovery'];
 
-console.log(`machine  ${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.version}, ${quick} run\n`);
+console.log(
+  `machine  ${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.version}, ${quick} run\n`,
+);
 for (const part of PARTS) {
   if (only.length > 0 && !only.includes(part)) continue;
   const file = fileURLToPath(new URL(`./${part}.mjs`, import.meta.url));
   // A process each, so that no part inherits another's heap; the young generation sized for thousands in flight.
-  const { status } = spawnSync(process.execPath, ['--expose-gc', '--max-semi-space-size=64', file, quick], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, ['--expose-gc', '--max-semi-space-size=64', file, quick], {
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exitCode = 1;
 }

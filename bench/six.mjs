@@ -31,7 +31,12 @@ await inFolder(async (folder) => {
   await pairsByCallers(ledger, SIX_BUDGETS, { pairs: 20_000, callers: 4096, prefix: 'warm' });
   const pairs = quick ? 50_000 : 300_000;
   const byCallers = await pairsByCallers(ledger, SIX_BUDGETS, { pairs, callers: 4096, prefix: 'call' });
-  const byGroups = await pairsByGroups(ledger, SIX_BUDGETS, { pairs, group: 1000, inFlight: 4, prefix: 'group' });
+  const byGroups = await pairsByGroups(ledger, SIX_BUDGETS, {
+    pairs,
+    group: 1000,
+    inFlight: 4,
+    prefix: 'group',
+  });
   await ledger.close();
   row('Bursar: 4096 callers, a promise a command', perSecond(byCallers), 'pairs; aim 250 000');
   row('Bursar: submit, groups of 1 000 pairs', perSecond(byGroups), 'pairs');

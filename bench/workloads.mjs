@@ -15,7 +15,13 @@ export const SIX_BUDGETS = {
     { id: 'user-day', match: { tenant: 'acme', user: '*' }, unit: 'usd', limit: 2n ** 62n, window: 'day' },
     { id: 'agent', match: { agent: '*' }, unit: 'tokens', limit: 2n ** 62n, window: 'lifetime' },
     { id: 'provider-hour', match: { provider: 'openai' }, unit: 'usd', limit: 2n ** 62n, window: 'hour' },
-    { id: 'user-tokens', match: { tenant: 'acme', user: '*' }, unit: 'tokens', limit: 2n ** 62n, window: 'month' },
+    {
+      id: 'user-tokens',
+      match: { tenant: 'acme', user: '*' },
+      unit: 'tokens',
+      limit: 2n ** 62n,
+      window: 'month',
+    },
     { id: 'tenant-calls', match: { tenant: 'acme' }, unit: 'calls', limit: 2n ** 62n, window: 'day' },
   ],
   labels: { tenant: 'acme', user: 'u1', agent: 'researcher', provider: 'openai' },
@@ -54,7 +60,12 @@ export async function pairsByGroups(ledger, workload, { pairs, group, inFlight, 
     const commands = [];
     for (let index = first; index < Math.min(first + group, pairs); index += 1) {
       const holdId = `${prefix}-${index}`;
-      commands.push({ command: 'authorize_hold', holdId, labels: workload.labels, amounts: workload.amounts });
+      commands.push({
+        command: 'authorize_hold',
+        holdId,
+        labels: workload.labels,
+        amounts: workload.amounts,
+      });
       commands.push({ command: 'settle_hold', holdId, amounts: workload.actual });
     }
     flying.push(ledger.submit(commands));

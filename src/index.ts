@@ -26,5 +26,7 @@ export type * from './core/outcomes.js';
 export { METERING_PROFILE, VERDICTS } from './core/outcomes.js';
 export { REJECTIONS, type RejectionCode } from './core/rejections.js';
 export type * from './core/requests.js';
+export { runBacktest, TraceClock } from './service/backtest.js';
+export { EXAMPLE_COSTS } from './service/backtest-costs.js';
 export { BudgetFileError, parseBudgetFile, planApply, renderPlan } from './service/budget-file.js';
 export * from './service/providers.js';

@@ -3,14 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import type { Authorize, Command, Ledger } from '#bursar/index.js';
-import {
-  AMOUNT_MAX,
-  AmountFormatError,
-  InvalidInputError,
-  openLedger,
-  parseAmount,
-  usd,
-} from '#bursar/index.js';
+import { AMOUNT_MAX, AmountFormatError, InvalidInputError, parseAmount, usd } from '#bursar/index.js';
 import { memoryPlace, onStage } from './scenario.js';
 
 const MEGABYTE = 'x'.repeat(1_000_000);

@@ -77,6 +77,7 @@ export type Progress = (done: number, total: number) => void;
 
 /** What can be read, from a ledger that one holds or one that another process holds. */
 export interface LedgerReads {
+  /** Advice for this moment: unlike the other reads it does not wait for what is being made durable. */
   check(request: { labels: Labels; amounts?: Amounts }): Verdict;
   hold(holdId: string): HoldView | undefined;
   holds(filter?: HoldFilter): readonly HoldView[];

@@ -1,9 +1,11 @@
 // Why a decision was what it was, from the journal alone: the state is replayed to the decision, and each line is shown
 // with the budget version in force, the open holds behind its `held`, and whether the figures add up.
 
+import { formatAmount } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
 import { labelsOf, shown } from '../core/labels.js';
 import type { BudgetLine, ExplainedLine, Explanation, LedgerEvent } from '../core/outcomes.js';
+import type { BudgetSpec } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import type { BatchReader } from '../journal/batch-reader.js';
 import type { JournalReader } from '../journal/port.js';
@@ -24,7 +26,12 @@ export function explainDecision(reader: JournalReader, decision: string, seed: n
   const { state } = recover(reader, { seed, upTo: sequence });
   const event = eventOf(record);
   const lines = event.lines.map((line, index) => explainLine(state, record, index, line));
-  return { decisionId: decision, event, lines, sentence: sentenceOf(event) };
+  const sentence = sentenceOf(
+    state,
+    event,
+    lines.map((line) => line.budget),
+  );
+  return { decisionId: decision, event, lines, sentence };
 }
 
 function sequenceOf(decision: string): number {
@@ -58,15 +65,29 @@ function explainLine(state: State, record: BatchReader, index: number, line: Bud
   };
 }
 
-function sentenceOf(event: LedgerEvent): string {
+function sentenceOf(state: State, event: LedgerEvent, specs: readonly BudgetSpec[]): string {
   const hold = event.holdId === null ? '' : ` of hold ${event.holdId}`;
-  if (event.type !== 'hold_denied') return `${event.type}${hold} at position ${event.position ?? 'none'}.`;
-  const causes = event.lines.filter((line) => line.violated !== null).map(causeOf);
-  return `Hold ${event.holdId} was denied (${event.details.reason}): ${causes.join('; ') || 'no budget matches'}.`;
+  if (event.type !== 'hold_denied') {
+    return `${event.type}${hold}, ${event.position === null ? 'which changed nothing' : `position ${event.position}`}.`;
+  }
+  const causes = event.lines.flatMap((line, index) =>
+    line.violated === null ? [] : [causeOf(state, line, specs[index])],
+  );
+  const unmet = (event.details.unmet as string[] | undefined)?.map((key) => `no budget limits ${key}`) ?? [];
+  return `Hold ${event.holdId} was denied (${event.details.reason}): ${[...unmet, ...causes].join('; ')}.`;
 }
 
-// Raw steps: a surface that knows the unit's scale formats the figures of the line itself.
-function causeOf(line: BudgetLine): string {
-  const { budgetId, unit, requested, granted, spent, held, violations } = line;
-  return `${budgetId} breaks ${violations.join(' and ')}: ${requested} ${unit} asked, ${granted ?? 'no limit'} granted, ${spent} spent, ${held} held (steps)`;
+function causeOf(state: State, line: BudgetLine, spec: BudgetSpec): string {
+  const { scale } = state.units.units[state.units.index(line.unit)];
+  const shownAmount = (steps: bigint) => `${formatAmount(steps, scale)} ${line.unit}`;
+  const caps = line.violations.map((violation) => {
+    if (violation === 'per_hold_max' && spec.perHoldMax !== undefined)
+      return `at most ${shownAmount(spec.perHoldMax)} a hold`;
+    if (violation === 'held_max' && spec.heldMax !== undefined)
+      return `at most ${shownAmount(spec.heldMax)} held`;
+    return violation.replaceAll('_', ' ');
+  });
+  const granted = line.granted === null ? 'no limit' : shownAmount(line.granted);
+  const figures = `of ${granted} granted, ${shownAmount(line.spent)} are spent and ${shownAmount(line.held)} held`;
+  return `${line.budgetId} (${caps.join(', ')}): ${shownAmount(line.requested)} asked; ${figures}`;
 }

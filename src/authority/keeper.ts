@@ -3,10 +3,17 @@
 
 import { LedgerClosedError } from '../core/errors.js';
 import type { JournalWriter } from '../journal/port.js';
+import type { Clock } from './api.js';
 import type { Pipeline } from './pipeline.js';
 
 /** Looks for holds to expire at least so often: a clock may have been set forward meanwhile. */
 const EXPIRY_LOOK_MS = 250;
+
+/** How long a lease lasts without renewal, and by which clock. */
+export interface LeaseTerms {
+  readonly clock: Clock;
+  readonly leaseMs: number;
+}
 
 export class Keeper {
   #expiryTimer: NodeJS.Timeout | null = null;
@@ -17,13 +24,13 @@ export class Keeper {
   constructor(
     readonly pipeline: Pipeline,
     readonly journal: JournalWriter,
-    readonly leaseMs: number,
+    readonly lease: LeaseTerms,
   ) {}
 
   start(): void {
     this.#expiryTimer = setInterval(() => this.#look(), EXPIRY_LOOK_MS).unref();
     // A third of its length: two renewals may fail before the lease is lost.
-    this.#leaseTimer = setInterval(() => this.#renew(), Math.max(this.leaseMs / 3, 1)).unref();
+    this.#leaseTimer = setInterval(() => this.#renew(), Math.max(this.lease.leaseMs / 3, 1)).unref();
   }
 
   stop(): void {
@@ -63,7 +70,7 @@ export class Keeper {
 
   #renew(): void {
     // A lost lease shows itself at the next append, which is refused.
-    this.journal.renewLease(this.pipeline.clock.now()).catch(() => undefined);
+    this.journal.renewLease(this.lease.clock.now()).catch(() => undefined);
   }
 }
 

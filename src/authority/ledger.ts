@@ -60,7 +60,7 @@ import {
   reverseCommand,
   settleCommand,
 } from './intake.js';
-import { Keeper } from './keeper.js';
+import { Keeper, type LeaseTerms } from './keeper.js';
 import { Pipeline } from './pipeline.js';
 import * as reads from './reads.js';
 import { firstOutcome } from './replay.js';
@@ -76,11 +76,11 @@ export class OpenLedger implements Ledger {
   readonly #keeper: Keeper;
   #closed = false;
 
-  constructor(state: State, journal: JournalWriter, clock: Clock, leaseMs: number) {
+  constructor(state: State, journal: JournalWriter, clock: Clock, lease: LeaseTerms) {
     this.#state = state;
     this.#journal = journal;
     this.#pipeline = new Pipeline(state, journal, clock, () => this.#keeper.stop());
-    this.#keeper = new Keeper(this.#pipeline, journal, leaseMs);
+    this.#keeper = new Keeper(this.#pipeline, journal, lease);
   }
 
   get term(): string {
@@ -212,11 +212,18 @@ export class OpenLedger implements Ledger {
   }
 
   // Before every read, holds whose time is up are expired: that is the ledger's own duty, not the reader's change.
-  #reading(): State {
+  #live(): State {
     this.#assertOpen();
     this.#pipeline.assertAlive();
     this.#pipeline.expireDue();
     return this.#state;
+  }
+
+  // Figures are given out only once they are durable (invariant 7): a read waits for the batch that is on its way.
+  #reading(): State {
+    const state = this.#live();
+    if (!this.#pipeline.isDurable(state.sequence)) this.#pipeline.drainSync();
+    return state;
   }
 
   #assertOpen(): void {
@@ -224,7 +231,7 @@ export class OpenLedger implements Ledger {
   }
 
   check(request: { labels: Labels; amounts?: Amounts }): Verdict {
-    return reads.check(this.#reading(), request, this.#pipeline.now());
+    return reads.check(this.#live(), request, this.#pipeline.now());
   }
 
   hold(holdId: string): HoldView | undefined {

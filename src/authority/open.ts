@@ -70,11 +70,12 @@ export async function openLedger(options: OpenOptions): Promise<Ledger> {
     ),
     endedHoldsMax: wholeIn(options.endedHoldsMax ?? ENDED_HOLDS_DEFAULT, 'endedHoldsMax', 0, 100_000_000),
   };
-  const journal = await openJournal(options, { authorityId, nowMs: clock.now(), leaseMs, takeOver });
+  // A lease is about processes that live, not about the ledger's time: it goes by the system's clock.
+  const journal = await openJournal(options, { authorityId, nowMs: SYSTEM_CLOCK.now(), leaseMs, takeOver });
   try {
     const seed = newSeed();
     const { state, replayed } = recovered(journal.reader, seed, options.progress);
-    const ledger = new OpenLedger(state, journal, clock, leaseMs);
+    const ledger = new OpenLedger(state, journal, clock, { clock: SYSTEM_CLOCK, leaseMs });
     await ledger.begin({ authorityId, epoch: journal.epoch, seed, ...settings });
     if (replayed > CHECKPOINT_TAIL_RECORDS) await ledger.checkpoint();
     return ledger;

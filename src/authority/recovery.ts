@@ -3,15 +3,15 @@
 
 import { apply } from '../core/apply.js';
 import { newState } from '../core/apply-account.js';
+import type { Window } from '../core/budgets.js';
 import { JournalCorruptError } from '../core/errors.js';
 import { UNIT_MISSING } from '../core/lines.js';
-import type { Window } from '../core/budgets.js';
 import type { State } from '../core/state.js';
-import type { RecordedBalance } from '../journal/line-reader.js';
 import { BatchReader } from '../journal/batch-reader.js';
 import type { ChainPoint } from '../journal/chain.js';
 import { CHAIN_START, checkChain } from '../journal/chain.js';
 import { decodeCheckpoint } from '../journal/checkpoint-codec.js';
+import type { RecordedBalance } from '../journal/line-reader.js';
 import type { JournalReader } from '../journal/port.js';
 import type { Progress } from './api.js';
 
@@ -90,7 +90,10 @@ function bindLines(state: State, record: BatchReader): void {
   lines.clear();
   for (let line = 0; line < recorded.count; line += 1) {
     const balance = recorded.balances[line];
-    const bound = balance.bound?.generation === state.balanceGeneration ? balance.bound.window : bind(state, record, balance);
+    const bound =
+      balance.bound?.generation === state.balanceGeneration
+        ? balance.bound.window
+        : bind(state, record, balance);
     const slot = balance.bound === null ? -1 : balance.slot;
     lines.add(bound.budget, bound, balance.valuesText, slot, 0n);
     lines.flags[line] = recorded.flags[line] & UNIT_MISSING;
@@ -104,11 +107,13 @@ function bind(state: State, record: BatchReader, balance: RecordedBalance): Wind
   const live = slot === -1 || !balances.isLive(slot) ? null : balances.windows[slot];
   if (live !== null) {
     const isIt = live.start === start && live.budget.id === budgetId && balances.values[slot] === valuesText;
-    if (!isIt) throw new JournalCorruptError(record.sequence, `slot ${slot} is not that of a balance of ${budgetId}`);
+    if (!isIt)
+      throw new JournalCorruptError(record.sequence, `slot ${slot} is not that of a balance of ${budgetId}`);
     balance.bound = { window: live, generation: state.balanceGeneration };
     return live;
   }
   const window = state.budgetById.get(budgetId)?.windows.find((candidate) => candidate.start === start);
-  if (window === undefined) throw new JournalCorruptError(record.sequence, `${budgetId} has no window from ${start}`);
+  if (window === undefined)
+    throw new JournalCorruptError(record.sequence, `${budgetId} has no window from ${start}`);
   return window;
 }

@@ -26,7 +26,13 @@ export function chargeActual(
   const { holds } = state;
   const { units, zeros } = holds.units[slot];
   if (late) {
-    const charge: Charge = { type: 'charge', charged: actual, returned: zeros, before: figuresOf(state, slot), cappedPlaces: 0 };
+    const charge: Charge = {
+      type: 'charge',
+      charged: actual,
+      returned: zeros,
+      before: figuresOf(state, slot),
+      cappedPlaces: 0,
+    };
     return checkedForOverflow(state, slot, charge);
   }
   let { charged, cappedPlaces }: Judged = { charged: actual, cappedPlaces: 0 };
@@ -42,7 +48,8 @@ export function chargeActual(
     const rest = BigInt.asIntN(64, holds.figure(slot, place) - charged[place]);
     if (rest < 0n) exceeds = true;
     returned[place] = rest < 0n ? 0n : rest;
-    if (totalOverflows(state, units[place], charged[place])) return rejected('amount_overflow', charged[place]);
+    if (totalOverflows(state, units[place], charged[place]))
+      return rejected('amount_overflow', charged[place]);
   }
   const charge: Charge = { type: 'charge', charged, returned, before: zeros, cappedPlaces };
   // What was held before and is spent now cannot overflow: only an excess can.
@@ -76,7 +83,12 @@ export function chargeCorrected(
     ? { charged: final, cappedPlaces: 0 }
     : byPolicy(state, slot, final, ceiling, before);
   if ('type' in judged) return judged;
-  return checkedForOverflow(state, slot, { type: 'charge', ...judged, returned: holds.units[slot].zeros, before });
+  return checkedForOverflow(state, slot, {
+    type: 'charge',
+    ...judged,
+    returned: holds.units[slot].zeros,
+    before,
+  });
 }
 
 // `ceiling` is what the hold allows for; `covered` is what the balances have taken already, so that only what is above

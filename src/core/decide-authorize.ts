@@ -60,7 +60,14 @@ export function decideAuthorize(
   if (state.holds.index.get(command.holdId) !== -1) return rejected('hold_already_exists', command.holdId);
   if (candidates === null) {
     const attempt = attemptOne(state, command, command.labels, command.amounts, at, state.lines);
-    return concluded(state, command, { index: -1, labels: command.labels, amounts: command.amounts }, attempt, NONE_SKIPPED, at);
+    return concluded(
+      state,
+      command,
+      { index: -1, labels: command.labels, amounts: command.amounts },
+      attempt,
+      NONE_SKIPPED,
+      at,
+    );
   }
   const skipped: Skipped[] = [];
   for (let index = 0; ; index += 1) {
@@ -99,7 +106,15 @@ function concluded(
   switch (attempt) {
     case 'fits': {
       const slot = state.holds.nextSlot();
-      return { type: 'hold_authorized', slot, candidate, labels, amounts, expiresAt: at + command.ttlMs, skipped };
+      return {
+        type: 'hold_authorized',
+        slot,
+        candidate,
+        labels,
+        amounts,
+        expiresAt: at + command.ttlMs,
+        skipped,
+      };
     }
     case 'windows_due':
       return windowsDue(state, labels, at);

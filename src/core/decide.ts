@@ -85,7 +85,8 @@ function decideRecord(
       pausedLines.push(line);
   }
   for (let place = 0; place < steps.length; place += 1) {
-    if (totalOverflows(state, set.units[place], steps[place])) return rejected('amount_overflow', steps[place]);
+    if (totalOverflows(state, set.units[place], steps[place]))
+      return rejected('amount_overflow', steps[place]);
   }
   return { type: 'spend_recorded', amounts: command.amounts, pausedLines };
 }

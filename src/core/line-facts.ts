@@ -100,7 +100,12 @@ export function linesOf(state: State, lines: LineSet): BudgetLine[] {
   const shown = new Array<BudgetLine>(lines.count);
   for (let line = 0; line < lines.count; line += 1) {
     const identity = identityOf(state, lines.budgets[line], lines.windows[line], lines.values[line]);
-    shown[line] = budgetLine(identity, lines.flags[line], lines.requested[line], figuresOf(state, lines, line));
+    shown[line] = budgetLine(
+      identity,
+      lines.flags[line],
+      lines.requested[line],
+      figuresOf(state, lines, line),
+    );
   }
   return shown;
 }

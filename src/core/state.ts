@@ -51,7 +51,6 @@ export class State {
     this.holds = new HoldTable(options.seed);
     this.commandIds = new HashIndex(options.seed, String);
   }
-
 }
 
 /** Begins the ids of the ledger's own budgets, which keep the figures of grants that requests bring. */

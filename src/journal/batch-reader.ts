@@ -168,7 +168,8 @@ export class BatchReader {
     }
     if (this.wanted === 'command') input.at = this.end;
     else this.#outcome();
-    if (input.at !== this.end || this.end > input.bytes.length) throw new RangeError('the record is not as long as it says');
+    if (input.at !== this.end || this.end > input.bytes.length)
+      throw new RangeError('the record is not as long as it says');
     if (code >= FIRST_COLD_CODE) this.#learn(this.command);
   }
 

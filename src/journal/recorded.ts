@@ -1,6 +1,5 @@
 // What a journal record says, in the words of the public interface: the outcome that was given then, and the event.
 
-import { labelsOf } from '../core/labels.js';
 import { budgetLine } from '../core/line-facts.js';
 import { eventId, holdIdOf, leaseOf, outcomeOf } from '../core/outcome-of.js';
 import type {
@@ -10,8 +9,9 @@ import type {
   LedgerEvent,
   SkippedCandidate,
 } from '../core/outcomes.js';
-import type { Quantities, UnitSet, UnitTable } from '../core/units.js';
+import type { Quantities } from '../core/units.js';
 import type { BatchReader } from './batch-reader.js';
+import { detailsOf } from './event-details.js';
 import type { RecordedLines } from './line-reader.js';
 
 /** The outcome that the record read last gave, as a replay of it. */
@@ -50,7 +50,7 @@ export function eventOf(reader: BatchReader): LedgerEvent {
     holdId,
     term: lease === null ? reader.term : `${lease.authorityId}:${lease.epoch}`,
     lines: recordedLines(reader),
-    details: { command: command.kind, ...plain(command, reader.units), ...plain(effect, reader.units) },
+    details: detailsOf(command, effect, reader.units),
   };
 }
 
@@ -103,42 +103,4 @@ function amountsOf(reader: BatchReader): Quantities | null {
     default:
       return null;
   }
-}
-
-// A command's or effect's own fields with labels and amounts as callers know them; slots and the like are left out.
-function plain(value: object, units: UnitTable): Record<string, unknown> {
-  const shown: Record<string, unknown> = {};
-  const own = value as Record<string, unknown> & { set?: UnitSet };
-  for (const [key, part] of Object.entries(own)) {
-    if (HIDDEN.has(key) || part === null || part === undefined || (key === 'until' && part === 0)) continue;
-    if (key === 'labels') shown[key] = labelsOf(part as string);
-    else if (isQuantities(part)) shown[key] = units.amounts(part.set, part.steps);
-    else if (own.set !== undefined && Array.isArray(part) && typeof part[0] === 'bigint')
-      shown[key] = units.amounts(own.set, part);
-    else if (Array.isArray(part) ? part.length > 0 : true)
-      shown[key] = Array.isArray(part) ? part.map((one) => plainPart(one, units)) : part;
-  }
-  return shown;
-}
-
-const HIDDEN = new Set([
-  'kind',
-  'type',
-  'commandId',
-  'holdId',
-  'slot',
-  'set',
-  'skipped',
-  'changes',
-  'callsStated',
-  'cappedPlaces',
-  'seed',
-]);
-
-function plainPart(part: unknown, units: UnitTable): unknown {
-  return part !== null && typeof part === 'object' && !Array.isArray(part) ? plain(part, units) : part;
-}
-
-function isQuantities(part: unknown): part is Quantities {
-  return part !== null && typeof part === 'object' && 'set' in part && 'steps' in part;
 }

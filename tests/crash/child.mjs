@@ -1,11 +1,11 @@
-// A process that uses a ledger as hard as it can until it is killed. It prints one line of JSON for every outcome that it
+// A process that uses a ledger as hard as it can until it is killed. It writes one line of JSON for every outcome that it
 // was given, once it was given it: what the parent may then hold the ledger to.
-// Arguments: the file, the round, a seed.
+// Arguments: the ledger's file, the file for the lines, the round, a seed.
 
-import { writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { openLedger } from '../../dist/index.js';
 
-const [path, round, seedText] = process.argv.slice(2);
+const [path, told, round, seedText] = process.argv.slice(2);
 const WORKERS = 24;
 
 let seed = Number(seedText);
@@ -14,10 +14,15 @@ function random(below) {
   return (seed >>> 8) % below;
 }
 
-// Synchronous, so that what was acknowledged is in the pipe before anything else happens.
+// Synchronous: a line that was written survives the process.
+const lines = openSync(told, 'a');
 function tell(line) {
-  const text = `${JSON.stringify(line, (_key, part) => (typeof part === 'bigint' ? `${part}n` : part))}\n`;
-  for (let at = 0; at < text.length; ) at += writeSync(1, text.slice(at));
+  const text = JSON.stringify(line, (_key, part) => (typeof part === 'bigint' ? `${part}n` : part));
+  writeSync(
+    lines,
+    `${text}
+`,
+  );
 }
 
 const ledger = await openLedger({ path, retentionMs: 3_600_000 });
@@ -31,7 +36,7 @@ if (round === '0') {
     ],
   });
 }
-tell({ ready: true, head: ledger.head().sequence });
+console.log('ready');
 
 let serial = 0;
 async function acknowledged(method, request) {
