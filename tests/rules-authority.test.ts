@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { METERING_PROFILE } from '#bursar/index.js';
-import { memoryPlace, onStage, PLACES, type Stage, scenario } from './scenario.js';
+import { inEachPlace, memoryPlace, onStage, type Stage, scenario } from './scenario.js';
 
 async function eventsOf({ ledger }: Stage, holdId?: string) {
   await ledger.verify();
@@ -88,47 +88,45 @@ describe('H8: a hold under a lease', () => {
 });
 
 describe('H9: evidence', () => {
-  test.each(PLACES)(
-    'evidence: guarantee, metering, position, event id and term on every outcome (%o)',
-    (place) =>
-      onStage(place, async (stage) => {
-        const { ledger } = stage;
-        await ledger.putBudget({ id: 'B', match: {}, unit: 'usd', limit: 10n, window: 'lifetime' });
-        const labels = {};
-        const outcomes = [
-          await ledger.authorize({ holdId: 'H1', labels, amounts: { usd: 5n } }),
-          await ledger.authorize({ holdId: 'H2', labels, amounts: { usd: 50n } }),
-          await ledger.extend({ holdId: 'H1', add: { usd: 1n } }),
-          await ledger.release({ holdId: 'H1', amounts: { usd: 1n } }),
-          await ledger.settle({ holdId: 'H1', amounts: { usd: 4n } }),
-          await ledger.correct({ holdId: 'H1', amounts: { usd: 3n }, reason: 'invoice' }),
-          await ledger.reverse({ holdId: 'H1' }),
-          await ledger.topUp({ budgetId: 'B', amount: 1n }),
-          await ledger.setBudgetStatus({ budgetId: 'B', status: 'paused' }),
-        ];
-        const recorded = await ledger.record({ labels, amounts: { usd: 1n } });
-        for (const outcome of outcomes) {
-          expect(outcome).toMatchObject({
-            guarantee: 'single_node_atomic',
-            metering: METERING_PROFILE,
-            term: ledger.term,
-            eventId: `evt-${outcome.sequence}`,
-            at: stage.clock.at,
-          });
-        }
-        expect(outcomes.map(({ position }) => position)).toEqual([2, null, 3, 4, 5, 6, null, 7, 8]);
-        expect(recorded).toMatchObject({ guarantee: 'advisory_posthoc', position: 9 });
-        const events = await eventsOf(stage);
-        for (const outcome of [...outcomes, recorded]) {
-          const event = events.find(({ sequence }) => sequence === outcome.sequence);
-          expect(event).toMatchObject({
-            eventId: outcome.eventId,
-            position: outcome.position,
-            term: outcome.term,
-          });
-        }
-        expect(ledger.term).toMatch(/^bursar:\d+$/);
-      }),
+  inEachPlace('evidence: guarantee, metering, position, event id and term on every outcome', (place) =>
+    onStage(place, async (stage) => {
+      const { ledger } = stage;
+      await ledger.putBudget({ id: 'B', match: {}, unit: 'usd', limit: 10n, window: 'lifetime' });
+      const labels = {};
+      const outcomes = [
+        await ledger.authorize({ holdId: 'H1', labels, amounts: { usd: 5n } }),
+        await ledger.authorize({ holdId: 'H2', labels, amounts: { usd: 50n } }),
+        await ledger.extend({ holdId: 'H1', add: { usd: 1n } }),
+        await ledger.release({ holdId: 'H1', amounts: { usd: 1n } }),
+        await ledger.settle({ holdId: 'H1', amounts: { usd: 4n } }),
+        await ledger.correct({ holdId: 'H1', amounts: { usd: 3n }, reason: 'invoice' }),
+        await ledger.reverse({ holdId: 'H1' }),
+        await ledger.topUp({ budgetId: 'B', amount: 1n }),
+        await ledger.setBudgetStatus({ budgetId: 'B', status: 'paused' }),
+      ];
+      const recorded = await ledger.record({ labels, amounts: { usd: 1n } });
+      for (const outcome of outcomes) {
+        expect(outcome).toMatchObject({
+          guarantee: 'single_node_atomic',
+          metering: METERING_PROFILE,
+          term: ledger.term,
+          eventId: `evt-${outcome.sequence}`,
+          at: stage.clock.at,
+        });
+      }
+      expect(outcomes.map(({ position }) => position)).toEqual([2, null, 3, 4, 5, 6, null, 7, 8]);
+      expect(recorded).toMatchObject({ guarantee: 'advisory_posthoc', position: 9 });
+      const events = await eventsOf(stage);
+      for (const outcome of [...outcomes, recorded]) {
+        const event = events.find(({ sequence }) => sequence === outcome.sequence);
+        expect(event).toMatchObject({
+          eventId: outcome.eventId,
+          position: outcome.position,
+          term: outcome.term,
+        });
+      }
+      expect(ledger.term).toMatch(/^bursar:\d+$/);
+    }),
   );
 
   scenario(

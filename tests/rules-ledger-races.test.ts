@@ -1,8 +1,8 @@
 // Rules L8 and L9: the examples of the rule book, and races. L10 is the property test's.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { AMOUNT_MAX } from '#bursar/index.js';
-import { onStage, PLACES, scenario } from './scenario.js';
+import { inEachPlace, onStage, scenario } from './scenario.js';
 
 describe('L8: examples', () => {
   scenario(
@@ -37,22 +37,31 @@ describe('L8: examples', () => {
   );
 });
 
-describe.each(PLACES)('L9: races, in %o', (place) => {
+describe('L9: races', () => {
   const labels = { tenant: 'acme' };
 
-  test('race: 100 holds of 1 M on 100 M, and as many again → exactly 100 succeed, 0 remains', () =>
-    onStage(place, async ({ ledger }) => {
-      await ledger.putBudget({ id: 'B', match: labels, unit: 'tokens', limit: 100_000_000n, window: 'day' });
-      const holds = Array.from({ length: 200 }, (_, index) =>
-        ledger.authorize({ holdId: `H${index}`, labels, amounts: { tokens: 1_000_000n } }),
-      );
-      const outcomes = await Promise.all(holds);
-      expect(outcomes.filter(({ outcome }) => outcome === 'authorized')).toHaveLength(100);
-      expect(outcomes.filter(({ outcome }) => outcome === 'denied')).toHaveLength(100);
-      expect(ledger.balances()[0]).toMatchObject({ remaining: 0n, held: 100_000_000n, openHolds: 100 });
-    }));
+  inEachPlace(
+    'race: 100 holds of 1 M on 100 M, and as many again → exactly 100 succeed, 0 remains',
+    (place) =>
+      onStage(place, async ({ ledger }) => {
+        await ledger.putBudget({
+          id: 'B',
+          match: labels,
+          unit: 'tokens',
+          limit: 100_000_000n,
+          window: 'day',
+        });
+        const holds = Array.from({ length: 200 }, (_, index) =>
+          ledger.authorize({ holdId: `H${index}`, labels, amounts: { tokens: 1_000_000n } }),
+        );
+        const outcomes = await Promise.all(holds);
+        expect(outcomes.filter(({ outcome }) => outcome === 'authorized')).toHaveLength(100);
+        expect(outcomes.filter(({ outcome }) => outcome === 'denied')).toHaveLength(100);
+        expect(ledger.balances()[0]).toMatchObject({ remaining: 0n, held: 100_000_000n, openHolds: 100 });
+      }),
+  );
 
-  test('race: 32 holds of 80 k under an exposure cap of 100 k → exactly 1', () =>
+  inEachPlace('race: 32 holds of 80 k under an exposure cap of 100 k → exactly 1', (place) =>
     onStage(place, async ({ ledger }) => {
       const caps = { limit: AMOUNT_MAX, heldMax: 100_000n };
       await ledger.putBudget({ id: 'B', match: labels, unit: 'tokens', window: 'lifetime', ...caps });
@@ -61,9 +70,10 @@ describe.each(PLACES)('L9: races, in %o', (place) => {
       );
       const outcomes = await Promise.all(holds);
       expect(outcomes.filter(({ outcome }) => outcome === 'authorized')).toHaveLength(1);
-    }));
+    }),
+  );
 
-  test('race: 20 holds each settled at 3× under reject → never below zero', () =>
+  inEachPlace('race: 20 holds each settled at 3× under reject → never below zero', (place) =>
     onStage(place, async ({ ledger }) => {
       await ledger.putBudget({ id: 'B', match: labels, unit: 'tokens', limit: 2_500n, window: 'lifetime' });
       const settlements = Array.from({ length: 20 }, async (_, index) => {
@@ -77,5 +87,6 @@ describe.each(PLACES)('L9: races, in %o', (place) => {
       // Room for 500 beyond what is held: two settle in full, the rest stay open and whole.
       expect(outcomes.filter((outcome) => outcome === 'settled')).toHaveLength(2);
       expect(ledger.balances()[0]).toMatchObject({ spent: 600n, held: 1_800n, remaining: 100n });
-    }));
+    }),
+  );
 });

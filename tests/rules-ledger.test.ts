@@ -1,8 +1,8 @@
 // Rules L1 to L7: reserve, commit, release.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Outcome } from '#bursar/index.js';
-import { onStage, PLACES, scenario } from './scenario.js';
+import { inEachPlace, onStage, scenario } from './scenario.js';
 
 describe('L1: creating a balance', () => {
   scenario(
@@ -348,7 +348,7 @@ describe('L7: an ended hold', () => {
     `,
   );
 
-  test.each(PLACES)('end: of racing ends exactly one wins, the others are told which (%o)', (place) =>
+  inEachPlace('end: of racing ends exactly one wins, the others are told which', (place) =>
     onStage(place, async ({ ledger }) => {
       await ledger.putBudget({
         id: 'B',

@@ -5,7 +5,7 @@ import { canonicalText, conservationFailure } from '#bursar/core/books.js';
 import type { Snapshot, SnapshotBalance } from '#bursar/index.js';
 import { AMOUNT_MAX } from '#bursar/index.js';
 import { digestOf } from '#bursar/journal/chain.js';
-import { memoryPlace, onStage, PLACES, START, scenario, TestClock } from './scenario.js';
+import { inEachPlace, memoryPlace, onStage, START, scenario, TestClock } from './scenario.js';
 
 const ROW: SnapshotBalance = {
   id: 'A',
@@ -102,7 +102,7 @@ describe('S2: restoring', () => {
       }),
   );
 
-  test.each(PLACES)('restore: figures as they were, and the version continues from it (%o)', (place) =>
+  inEachPlace('restore: figures as they were, and the version continues from it', (place) =>
     onStage(place, async ({ ledger }) => {
       expect(await ledger.restoreSnapshot(SNAPSHOT)).toMatchObject({ outcome: 'done' });
       const restored = ledger.snapshot();

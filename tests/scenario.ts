@@ -209,15 +209,14 @@ export function scenarioWith(
   table: string,
   after?: (stage: Stage) => Promise<void> | void,
 ): void {
-  for (const makePlace of PLACES) {
-    test(`${title} [in ${makePlace.name.replace('Place', '')}]`, () =>
-      onStage(
-        makePlace,
-        async (stage) => {
-          await stage.play(table);
-          await after?.(stage);
-        },
-        options,
-      ));
-  }
+  const play = async (stage: Stage) => {
+    await stage.play(table);
+    await after?.(stage);
+  };
+  inEachPlace(title, (place) => onStage(place, play, options));
+}
+
+/** The same test for a ledger in memory and for one in a file. */
+export function inEachPlace(title: string, body: (place: () => Place) => Promise<void>): void {
+  for (const place of PLACES) test(`${title} [in ${place.name.replace('Place', '')}]`, () => body(place));
 }

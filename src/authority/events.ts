@@ -2,6 +2,7 @@
 
 import type { LedgerEvent } from '../core/outcomes.js';
 import { BatchReader } from '../journal/batch-reader.js';
+import { assertOwnHash } from '../journal/chain.js';
 import type { JournalReader } from '../journal/port.js';
 import { eventOf } from '../journal/recorded.js';
 import type { EventFilter } from './api.js';
@@ -17,6 +18,7 @@ export async function* readEvents(
   let after = filter.after ?? 0;
   for (;;) {
     for (const batch of reader.batches(after + 1)) {
+      assertOwnHash(batch);
       const records = new BatchReader(batch.bytes, batch.firstSequence);
       while (records.next()) {
         if (filter.signal?.aborted) return;
@@ -39,6 +41,7 @@ function matches(event: LedgerEvent, filter: EventFilter): boolean {
 /** The record of a sequence number, or undefined when there is none. */
 export function findRecord(reader: JournalReader, sequence: number): BatchReader | undefined {
   for (const batch of reader.batches(sequence)) {
+    assertOwnHash(batch);
     const records = new BatchReader(batch.bytes, batch.firstSequence);
     while (records.next()) if (records.sequence === sequence) return records;
     return undefined;

@@ -58,6 +58,33 @@ export const GRANTS_MAX = 16;
 /** Why a correction was made, for people. */
 export const REASON_LENGTH_MAX = 512;
 
+/** Commands in one durable group at most, and characters of labels in it: they become one batch of the journal. */
+export const GROUP_COMMANDS_MAX = 10_000;
+export const GROUP_LABEL_CHARACTERS_MAX = 8 * 1024 * 1024;
+
+/** The commands of a group; all are checked before the first is done. */
+export function groupCommands(state: State, commands: readonly Command[]): CoreCommand[] {
+  assertList(commands, 'commands', GROUP_COMMANDS_MAX);
+  let characters = 0;
+  const made = new Array<CoreCommand>(commands.length);
+  for (let index = 0; index < made.length; index += 1) {
+    const command = coreCommand(state, commands[index]);
+    made[index] = command;
+    if (command.kind !== 'authorize_hold' && command.kind !== 'record_spend') continue;
+    characters += command.labels.length;
+    if (command.kind === 'authorize_hold') {
+      for (const candidate of command.candidates ?? []) characters += candidate.labels.length;
+    }
+  }
+  if (characters > GROUP_LABEL_CHARACTERS_MAX) {
+    throw new InvalidInputError(
+      'commands',
+      `have ${characters} characters of labels; at most ${GROUP_LABEL_CHARACTERS_MAX}`,
+    );
+  }
+  return made;
+}
+
 /** A command as the core decides it. */
 export function coreCommand(state: State, command: Command): CoreCommand {
   assertObject(command, 'command');
@@ -191,7 +218,7 @@ function candidatesIn(
 
 function requireIn(keys: readonly string[]): readonly string[] {
   assertList(keys, 'require', 32);
-  keys.forEach((key, index) => assertText(key, `require[${index}]`));
+  for (const [index, key] of keys.entries()) assertText(key, `require[${index}]`);
   return [...keys];
 }
 

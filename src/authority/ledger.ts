@@ -47,7 +47,6 @@ import { digestOf, fromHex } from '../journal/chain.js';
 import { encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { JournalWriter } from '../journal/port.js';
 import type { BalanceFilter, Clock, EventFilter, HoldFilter, Ledger, Progress } from './api.js';
-import { assertList } from './checks.js';
 import { readEvents } from './events.js';
 import { explainDecision } from './explain.js';
 import {
@@ -55,21 +54,19 @@ import {
   coreCommand,
   correctCommand,
   extendCommand,
+  groupCommands,
   recordCommand,
   releaseCommand,
   reverseCommand,
   settleCommand,
 } from './intake.js';
 import { Keeper, type LeaseTerms } from './keeper.js';
-import { Pipeline } from './pipeline.js';
+import { Pipeline, type PipelineOwner } from './pipeline.js';
 import * as reads from './reads.js';
 import { firstOutcome } from './replay.js';
 import { verifyJournal } from './verify.js';
 
-/** Commands in one durable group at most: they become one batch, which must fit a row of the journal with ease. */
-export const GROUP_COMMANDS_MAX = 10_000;
-
-export class OpenLedger implements Ledger {
+export class OpenLedger implements Ledger, PipelineOwner {
   readonly #state: State;
   readonly #journal: JournalWriter;
   readonly #pipeline: Pipeline;
@@ -79,7 +76,7 @@ export class OpenLedger implements Ledger {
   constructor(state: State, journal: JournalWriter, clock: Clock, lease: LeaseTerms) {
     this.#state = state;
     this.#journal = journal;
-    this.#pipeline = new Pipeline(state, journal, clock, () => this.#keeper.stop());
+    this.#pipeline = new Pipeline(state, journal, clock, this);
     this.#keeper = new Keeper(this.#pipeline, journal, lease);
   }
 
@@ -160,39 +157,29 @@ export class OpenLedger implements Ledger {
   }
 
   submit(commands: readonly Command[]): Promise<readonly CommandOutcome[]> {
-    const outcomes: Promise<CommandOutcome>[] = [];
-    try {
-      assertList(commands, 'commands', GROUP_COMMANDS_MAX);
-      this.#pipeline.group(() => {
-        for (const command of commands) outcomes.push(this.#run(() => coreCommand(this.#state, command)));
-      });
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return Promise.all(outcomes);
+    return this.#checked(
+      () => groupCommands(this.#state, commands),
+      (group) => this.#pipeline.runGroup(group),
+    );
   }
 
   #run(make: () => CoreCommand): Promise<CommandOutcome> {
-    return new Promise((resolve, reject) => {
-      let made: CoreCommand | null = null;
-      const makeNew = () => {
-        made = make();
-        if (made.commandId !== null && this.#wasUsed(made.commandId)) throw USED_BEFORE;
-        return made;
-      };
-      this.#pipeline.run(makeNew, resolve, (error) => {
-        if (error !== USED_BEFORE || made === null) reject(error);
-        else this.#again(made).then(resolve, reject);
-      });
-    });
+    return this.#checked(make, (command) => this.#pipeline.run(command));
   }
 
-  #wasUsed(commandId: string): boolean {
-    return this.#state.commandIds.size > 0 && this.#state.commandIds.candidates(commandId).length > 0;
+  // What the edge refuses is a rejected promise like any other fault.
+  #checked<C, O>(make: () => C, run: (made: C) => Promise<O>): Promise<O> {
+    let made: C;
+    try {
+      made = make();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return run(made);
   }
 
   /** Answers a command whose id may have been used: with its first outcome, or as new when only the hashes were equal. */
-  async #again(command: CoreCommand): Promise<CommandOutcome> {
+  async again(command: CoreCommand): Promise<CommandOutcome> {
     const sequences = this.#state.commandIds.candidates(command.commandId as string);
     for (const sequence of sequences) {
       await this.#pipeline.whenDurable(sequence);
@@ -201,9 +188,13 @@ export class OpenLedger implements Ledger {
       );
       if (outcome !== null) return outcome;
     }
-    const now = this.#state.commandIds.candidates(command.commandId as string);
-    if (now.length > sequences.length) return this.#again(command);
-    return new Promise((resolve, reject) => this.#pipeline.run(() => command, resolve, reject));
+    const known = this.#state.commandIds.candidates(command.commandId as string);
+    if (known.length > sequences.length) return this.again(command);
+    return this.#pipeline.runFresh(command) as Promise<CommandOutcome>;
+  }
+
+  onFault(): void {
+    this.#keeper.stop();
   }
 
   #statusOf(holdId: string): HoldView['status'] | undefined {
@@ -341,9 +332,6 @@ export class OpenLedger implements Ledger {
     }
   }
 }
-
-/** Told from `make` to the pipeline: the command id is known, and the answer is in the journal. */
-const USED_BEFORE = new Error('the command id was used before');
 
 /** A seed for a ledger's or a process's hash indexes: nobody outside knows it. */
 export function newSeed(): number {

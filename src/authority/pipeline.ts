@@ -26,18 +26,26 @@ export const BATCH_BYTES_MAX = 1024 * 1024;
 /** Commands that may wait then; beyond it callers are told to come back (OverloadedError). */
 export const COMMANDS_WAITING_MAX = 100_000;
 
-type Resolve = (outcome: CommandOutcome) => void;
+/** What a reply resolves with: one outcome, or those of a group, some of which may be replays still being read. */
+type Answer = CommandOutcome | readonly (CommandOutcome | Promise<CommandOutcome>)[];
+type Resolve = (answer: Answer | Promise<never>) => void;
 
 /** The replies that wait for one batch, in its order. */
 interface Replies {
-  readonly outcomes: CommandOutcome[];
+  readonly answers: Answer[];
   readonly resolves: Resolve[];
-  readonly rejects: ((error: unknown) => void)[];
+}
+
+/** What the pipeline asks of the ledger around it. */
+export interface PipelineOwner {
+  /** Answers a command whose id may have been used before. */
+  again(command: CoreCommand): Promise<CommandOutcome>;
+  onFault(error: unknown): void;
 }
 
 export class Pipeline {
   readonly #batch = new BatchWriter();
-  #replies: Replies = { outcomes: [], resolves: [], rejects: [] };
+  #replies: Replies = { answers: [], resolves: [] };
   #inFlight = 0;
   #flushScheduled = false;
   #grouping = false;
@@ -51,7 +59,7 @@ export class Pipeline {
     readonly state: State,
     readonly journal: JournalWriter,
     readonly clock: Clock,
-    readonly onFault: (error: unknown) => void,
+    readonly owner: PipelineOwner,
   ) {
     this.head = journal.reader.head();
     this.#batch.begin(state, 0);
@@ -67,56 +75,82 @@ export class Pipeline {
     return Math.max(this.state.time, Math.floor(this.clock.now()));
   }
 
-  /**
-   * Decides a command now and calls `resolve` with its outcome once that is durable.
-   * `make` is called at the moment of deciding; what it throws goes to `reject`, and nothing is done.
-   */
-  run(make: () => CoreCommand, resolve: Resolve, reject: (error: unknown) => void): void {
-    if (this.#fault !== null) return reject(this.#fault);
-    if (this.#waiting.length > 0 || (this.#batch.length > BATCH_BYTES_MAX && !this.#grouping)) {
-      if (this.#waiting.length >= COMMANDS_WAITING_MAX) {
-        return reject(
-          new OverloadedError(`${COMMANDS_WAITING_MAX} commands wait for the journal; try again later`),
-        );
-      }
-      this.#waiting.push(() => this.#runNow(make, resolve, reject));
-      return;
-    }
-    this.#runNow(make, resolve, reject);
+  /** Decides a command, now or when the journal has caught up; resolves once its outcome is durable. */
+  run(command: CoreCommand): Promise<CommandOutcome> {
+    return this.#inTurn(() => this.#runNow(command)) as Promise<CommandOutcome>;
   }
 
-  #runNow(make: () => CoreCommand, resolve: Resolve, reject: (error: unknown) => void): void {
-    if (this.#fault !== null) return reject(this.#fault);
-    let outcome: CommandOutcome;
+  /** Decides several in one batch. */
+  runGroup(commands: readonly CoreCommand[]): Promise<readonly CommandOutcome[]> {
+    return this.#inTurn(() => this.#groupNow(commands)) as Promise<readonly CommandOutcome[]>;
+  }
+
+  #inTurn(start: () => Promise<unknown>): Promise<unknown> {
+    if (this.#fault !== null) return Promise.reject(this.#fault);
+    if (this.#waiting.length === 0 && this.#batch.length <= BATCH_BYTES_MAX) return start();
+    if (this.#waiting.length >= COMMANDS_WAITING_MAX) {
+      const problem = `${COMMANDS_WAITING_MAX} commands wait for the journal; try again later`;
+      return Promise.reject(new OverloadedError(problem));
+    }
+    return new Promise((resolve) => {
+      this.#waiting.push(() => resolve(start()));
+    });
+  }
+
+  #runNow(command: CoreCommand): Promise<unknown> {
+    if (this.#wasUsed(command)) return this.owner.again(command);
+    return this.runFresh(command);
+  }
+
+  /** Decides a command whose id is known not to have been used. */
+  runFresh(command: CoreCommand): Promise<unknown> {
+    if (this.#fault !== null) return Promise.reject(this.#fault);
     try {
-      const command = make();
-      try {
-        outcome = this.execute(command);
-      } catch (bug) {
-        // What was half done cannot be known: nothing more is answered from this state.
-        this.#stop(bug);
-        throw bug;
-      }
-    } catch (error) {
-      return reject(error);
+      return this.#reply(this.execute(command));
+    } catch (bug) {
+      return this.#stopped(bug);
     }
-    this.#replies.outcomes.push(outcome);
-    this.#replies.resolves.push(resolve);
-    this.#replies.rejects.push(reject);
-    this.#scheduleFlush();
   }
 
-  /** Runs several in one batch: nothing is sent on until `body` returns. */
-  group(body: () => void): void {
+  #groupNow(commands: readonly CoreCommand[]): Promise<unknown> {
+    if (this.#fault !== null) return Promise.reject(this.#fault);
     if (this.#batch.recordCount > 0) this.#seal();
     this.#grouping = true;
     try {
-      body();
+      const outcomes = commands.map((command) =>
+        this.#wasUsed(command) ? this.owner.again(command) : this.execute(command),
+      );
+      this.#grouping = false;
+      return this.#reply(outcomes).then((answers) => Promise.all(answers as readonly CommandOutcome[]));
+    } catch (bug) {
+      return this.#stopped(bug);
     } finally {
       this.#grouping = false;
     }
-    this.#scheduleFlush();
   }
+
+  // What was half done cannot be known: nothing more is answered from this state.
+  #stopped(bug: unknown): Promise<never> {
+    this.#stop(bug);
+    return Promise.reject(bug);
+  }
+
+  #wasUsed({ commandId }: CoreCommand): boolean {
+    const { commandIds } = this.state;
+    return commandId !== null && commandIds.size > 0 && commandIds.candidates(commandId).length > 0;
+  }
+
+  /** The promise of an answer, kept when the batch that is filling now is durable. */
+  #reply(answer: Answer): Promise<unknown> {
+    this.#replies.answers.push(answer);
+    const promise = new Promise(this.#keepResolve);
+    this.#scheduleFlush();
+    return promise;
+  }
+
+  readonly #keepResolve = (resolve: (value: unknown) => void): void => {
+    this.#replies.resolves.push(resolve);
+  };
 
   /** Decides, applies and writes one command; its outcome may not be given out before it is durable. */
   execute(command: CoreCommand): CommandOutcome {
@@ -197,7 +231,7 @@ export class Pipeline {
   async whenDurable(sequence: number): Promise<void> {
     while (!this.isDurable(sequence)) {
       this.assertAlive();
-      this.#flush();
+      if (!this.#grouping) this.#flush();
       this.#durable ??= deferred();
       await this.#durable.promise;
     }
@@ -226,12 +260,12 @@ export class Pipeline {
   #stop(error: unknown): void {
     if (this.#fault !== null) return;
     this.#fault = error;
-    for (const reject of this.#replies.rejects) reject(error);
-    this.#replies = { outcomes: [], resolves: [], rejects: [] };
+    refuse(this.#replies, error);
+    this.#replies = { answers: [], resolves: [] };
     for (const start of this.#waiting.splice(0)) start();
     this.#durable?.reject(error);
     this.#durable = null;
-    this.onFault(error);
+    this.owner.onFault(error);
   }
 
   #scheduleFlush(): void {
@@ -256,7 +290,7 @@ export class Pipeline {
     const { firstSequence, recordCount } = this.#batch;
     const bytes = this.#batch.take();
     const replies = this.#replies;
-    this.#replies = { outcomes: [], resolves: [], rejects: [] };
+    this.#replies = { answers: [], resolves: [] };
     this.#batch.begin(this.state, Math.min(bytes.length * 2, BATCH_BYTES_MAX));
     this.#inFlight += 1;
     this.journal.append({ firstSequence, recordCount, bytes }).then(
@@ -268,8 +302,8 @@ export class Pipeline {
   #onDurable(replies: Replies, head: Head): void {
     this.#inFlight -= 1;
     if (head.sequence > this.head.sequence) this.head = head;
-    const { resolves, outcomes } = replies;
-    for (let index = 0; index < resolves.length; index += 1) resolves[index](outcomes[index]);
+    const { resolves, answers } = replies;
+    for (let index = 0; index < resolves.length; index += 1) resolves[index](answers[index]);
     this.#durable?.resolve();
     this.#durable = null;
     this.#flush();
@@ -280,9 +314,13 @@ export class Pipeline {
 
   #onFailure(replies: Replies, error: unknown): void {
     this.#inFlight -= 1;
-    for (const reject of replies.rejects) reject(error);
+    refuse(replies, error);
     this.#stop(error);
   }
+}
+
+function refuse(replies: Replies, error: unknown): void {
+  for (const resolve of replies.resolves) resolve(Promise.reject(error));
 }
 
 /** Waiting commands started between two looks at the batch's size. */

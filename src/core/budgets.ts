@@ -48,6 +48,8 @@ export class Budget {
   /** Windows in memory, in the order of their opening; the one in force is `current`. */
   readonly windows: Window[] = [];
   current: Window | null = null;
+  /** Values texts as labels, for answers. */
+  readonly labelsOfValues = new Map<string, Labels>();
 
   readonly index: number;
   readonly unit: number;
@@ -110,7 +112,7 @@ export class Budget {
 
   exhaustedUntilOf(values: string): number {
     const own = this.account(values)?.exhaustedUntil ?? 0;
-    return own > this.standing.exhaustedUntil ? own : this.standing.exhaustedUntil;
+    return Math.max(own, this.standing.exhaustedUntil);
   }
 
   /** The window in memory that contains an instant. */
@@ -121,14 +123,21 @@ export class Budget {
   }
 }
 
-/** An account's values as labels. */
-export function valuesOf(budget: { readonly wildcards: readonly string[] }, values: string): Labels {
+/** An account's values as labels; those of recent accounts are remembered. */
+export function valuesOf(budget: Budget, values: string): Labels {
   if (budget.wildcards.length === 0) return NO_LABELS;
+  const known = budget.labelsOfValues.get(values);
+  if (known !== undefined) return known;
   const labels: Record<string, string> = {};
   const parts = values.split(SEPARATOR);
   for (let index = 0; index < parts.length; index += 1) labels[budget.wildcards[index]] = parts[index];
+  if (budget.labelsOfValues.size >= VALUES_REMEMBERED_MAX) budget.labelsOfValues.clear();
+  budget.labelsOfValues.set(values, Object.freeze(labels));
   return labels;
 }
+
+/** Accounts of one budget whose values are remembered as labels: the busy ones. */
+const VALUES_REMEMBERED_MAX = 1_024;
 
 const NO_LABELS: Labels = Object.freeze({});
 

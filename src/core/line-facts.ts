@@ -75,7 +75,7 @@ export function budgetLine(
     granted: metered ? null : granted,
     spent,
     held,
-    remaining: metered ? null : granted - held - spent,
+    remaining: metered ? null : BigInt.asIntN(64, granted - BigInt.asIntN(64, held + spent)),
     requested,
     violated: violations.length > 0 ? violations[0] : null,
     violations,
@@ -91,8 +91,12 @@ function violationsOf(flags: number): readonly Violation[] {
 /** Rule P2. What is held does not count: a budget that is briefly held is not one that is used up. */
 function verdictOf(metered: boolean, forced: boolean, figures: Figures, warnAtPercent: number): VerdictLevel {
   if (metered) return 'uncapped';
-  if (forced || figures.spent >= figures.granted) return 'exhausted';
-  return figures.spent * 100n >= figures.granted * BigInt(warnAtPercent) ? 'near' : 'within';
+  const { granted, spent } = figures;
+  const left = BigInt.asIntN(64, granted - spent);
+  if (forced || left <= 0n) return 'exhausted';
+  // Most budgets are less than half used: that needs no multiplication.
+  if (warnAtPercent >= 50 && spent < left) return 'within';
+  return spent * 100n >= granted * BigInt(warnAtPercent) ? 'near' : 'within';
 }
 
 /** The lines of the decision just taken, as the reply shows them. */

@@ -304,7 +304,7 @@ export class BatchReader {
         this.#lineReader(this.lines);
         const command = this.command as AuthorizeHold;
         const { labels, amounts } = candidate < 0 ? command : this.#candidate(command, candidate);
-        return { type, slot, candidate, labels, amounts, expiresAt: this.at + command.ttlMs, skipped: [] };
+        return { type, slot, candidate, labels, amounts, expiresAt: this.at + command.ttlMs, skipped: NONE };
       }
       case 'hold_denied': {
         const candidate = input.count() - 1;
@@ -321,7 +321,7 @@ export class BatchReader {
           reason,
           retryAfterMs,
           amounts,
-          skipped: [],
+          skipped: NONE,
           unmet: unmet === '' ? NOTHING_REQUIRED : coldValue<string[]>(unmet, this.units),
         };
       }
@@ -367,7 +367,7 @@ export class BatchReader {
     const ending = input.u8();
     const options = input.u8();
     const cappedPlaces = options & HAS_CAPPED ? input.u32() : 0;
-    const pausedLines = options & HAS_PAUSED ? coldValue<number[]>(input.text(), this.units) : [];
+    const pausedLines = options & HAS_PAUSED ? coldValue<number[]>(input.text(), this.units) : NONE;
     const set = this.#set();
     const charged = this.#steps(set);
     const returned = this.#steps(set);
@@ -389,3 +389,4 @@ export class BatchReader {
 const SETTLE_CODE = COMMAND_KINDS.indexOf('settle_hold');
 const FIRST_COLD_CODE = COMMAND_KINDS.indexOf('extend_hold');
 const NOTHING_REQUIRED: readonly string[] = [];
+const NONE: readonly never[] = [];

@@ -292,10 +292,9 @@ export class BatchWriter {
         out.i64(figures.held);
         out.i64(figures.spent);
       } else {
-        out.reserve(24);
-        out.i64(state.balances.granted[slot]);
-        out.i64(state.balances.held[slot]);
-        out.i64(state.balances.spent[slot]);
+        out.i64From(state.balances.granted, slot);
+        out.i64From(state.balances.held, slot);
+        out.i64From(state.balances.spent, slot);
       }
     }
   }

@@ -6,7 +6,8 @@ const BYTES_MIN = 4096;
 const SHORT_TEXT_MAX = 127;
 
 const CELL = new BigInt64Array(1);
-const CELL_BYTES = new Uint8Array(CELL.buffer);
+/** Low word first: the platforms that Node runs on are little-endian, and so is the format. */
+const CELL_WORDS = new Uint32Array(CELL.buffer);
 
 export class ByteWriter {
   bytes = Buffer.allocUnsafeSlow(BYTES_MIN);
@@ -61,10 +62,21 @@ export class ByteWriter {
   i64(value: bigint): void {
     this.reserve(8);
     CELL[0] = value;
-    // Through a cell of a typed array: V8 keeps the value a machine word there, which DataView's setter does not.
-    const { bytes } = this;
+    this.#cell();
+  }
+
+  /** One cell of a column: it stays a machine word all the way. */
+  i64From(column: BigInt64Array, index: number): void {
+    this.reserve(8);
+    CELL[0] = column[index];
+    this.#cell();
+  }
+
+  // Through a typed array, where V8 keeps 64 bits a machine word; DataView's own setter would make an object of them.
+  #cell(): void {
     const at = this.length;
-    for (let index = 0; index < 8; index += 1) bytes[at + index] = CELL_BYTES[index];
+    this.#view.setUint32(at, CELL_WORDS[0], true);
+    this.#view.setUint32(at + 4, CELL_WORDS[1], true);
     this.length = at + 8;
   }
 
@@ -149,9 +161,9 @@ export class ByteReader {
   }
 
   i64(): bigint {
-    const { bytes, at } = this;
-    if (at + 8 > bytes.length) throw new RangeError('a figure runs past the end');
-    for (let index = 0; index < 8; index += 1) CELL_BYTES[index] = bytes[at + index];
+    const { at } = this;
+    CELL_WORDS[0] = this.#view.getUint32(at, true);
+    CELL_WORDS[1] = this.#view.getUint32(at + 4, true);
     this.at = at + 8;
     return CELL[0];
   }

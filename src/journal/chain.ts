@@ -107,6 +107,12 @@ export function* checkChain(
   }
 }
 
+/** For those who read one batch without walking the chain to it: its bytes are at least those that its hash was made of. */
+export function assertOwnHash(batch: StoredBatch): void {
+  if (!sameBytes(batchHash(batch.previousHash, batch.bytes), batch.hash))
+    throw new JournalCorruptError(batch.firstSequence, 'the stored bytes do not have the stored hash');
+}
+
 /** SHA-256 of bytes or text as lower-case hex: digests of states and of books. */
 export function digestOf(content: Uint8Array | string): string {
   return createHash('sha256').update(content).digest('hex');
