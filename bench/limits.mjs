@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { authorizeCommand, settleCommand } from '../dist/authority/intake.js';
+import { authorizeCommand } from '../dist/authority/intake-authorize.js';
+import { settleCommand } from '../dist/authority/intake-holds.js';
 import { apply } from '../dist/core/apply.js';
 import { newState } from '../dist/core/apply-account.js';
 import { decide } from '../dist/core/decide.js';

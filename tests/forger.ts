@@ -41,9 +41,15 @@ export function forge(batches: readonly StoredBatch[], tamper: (record: Forging)
     const records = new BatchReader(batch.bytes, batch.firstSequence);
     writer.begin(state, batch.bytes.length);
     while (records.next()) {
-      const { command, at } = records;
+      const { at } = records;
       const write = (one: CoreCommand, effect: Effect) =>
         writer.record(state, one, effect, apply(state, one, effect, at));
+      const due = dueSlot(state, at);
+      const expires = records.command.kind === 'expire_hold';
+      // What was forged before may have holds expire that did not, and keep others from it.
+      if (expires && due === -1) continue;
+      const command = expires ? expiry(due) : records.command;
+      if (!expires && due !== -1) write(expiry(due), decide(state, expiry(due), at) as Effect);
       const effect = decide(state, command, at) as Effect;
       const forgery = tamper({ state, sequence: records.sequence, command, at, effect, inject: write });
       if (forgery === 'leave out') continue;
@@ -66,6 +72,15 @@ export function forge(batches: readonly StoredBatch[], tamper: (record: Forging)
     previousHash = hash;
   }
   return store;
+}
+
+function dueSlot(state: State, at: number): number {
+  const slot = state.holds.expiry.first();
+  return slot !== -1 && state.holds.expiresAt[slot]! <= at ? slot : -1;
+}
+
+function expiry(slot: number): CoreCommand {
+  return { kind: 'expire_hold', commandId: null, slot };
 }
 
 /** Cuts one record out of its batch's bytes, and re-chains what follows; sequence numbers of later batches stay. */

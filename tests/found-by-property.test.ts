@@ -127,6 +127,19 @@ describe('found: candidates', () => {
     expect(one).toMatchObject({ outcome: 'authorized', candidate: 1, lines: [{ budgetId: 'c' }] });
   });
 
+  test('authorize: a candidate states calls where the request does not → its own statement is judged (rule L3)', async () => {
+    const { ledger } = await opened();
+    const none = { holdId: 'h', labels: A, amounts: { usd: 1n }, candidates: [{ amounts: { calls: 0n } }] };
+    expect(await ledger.authorize(none)).toMatchObject({ code: 'invalid_amount' });
+    const three = {
+      holdId: 'i',
+      labels: A,
+      amounts: { usd: 1n },
+      candidates: [{ amounts: { usd: 0n, calls: 3n } }],
+    };
+    expect(await ledger.authorize(three)).toMatchObject({ outcome: 'authorized' });
+  });
+
   test('expire: an estimate is charged to a candidate in more units than the request → the hold expires', async () => {
     const { ledger, tick, reopen } = await opened();
     await ledger.putDefinitions({ units: [{ name: 'gpu', scale: 2 }] });
@@ -230,6 +243,19 @@ describe('found: replays and groups', () => {
   });
 });
 
+describe('found: groups', () => {
+  test('submit: the group makes a budget and tops it up → decided in order, as one after the other', async () => {
+    const { ledger } = await opened();
+    const [, toppedUp, spent] = await ledger.submit([
+      { command: 'put_definitions', budgets: [CAPPED] },
+      { command: 'top_up', budgetId: 'b', amount: 5n },
+      { command: 'record_spend', labels: A, amounts: { usd: 1n } },
+    ]);
+    expect(toppedUp).toMatchObject({ outcome: 'done', lines: [{ granted: 105n }] });
+    expect(spent).toMatchObject({ lines: [{ remaining: 104n }] });
+  });
+});
+
 describe('found: sums, snapshots and retention', () => {
   test('expire: what expiry charges takes all charges past 2^63−1 → the sum does not wrap', async () => {
     const { ledger, tick } = await opened();
@@ -238,6 +264,15 @@ describe('found: sums, snapshots and retention', () => {
     tick(1_000);
     expect(ledger.snapshot().spent.usd).toBeGreaterThan(0n);
     expect((await ledger.verify()).ok).toBe(true);
+  });
+
+  test('definitions: the window that has rolled was topped up → the limit can still be raised to the largest amount', async () => {
+    const { ledger, tick } = await opened([CAPPED]);
+    await ledger.topUp({ budgetId: 'b', amount: 1n });
+    tick(HOUR_MS);
+    const put = await ledger.putDefinitions({ budgets: [{ ...CAPPED, limit: AMOUNT_MAX }] });
+    expect(put).toMatchObject({ outcome: 'done' });
+    expect(ledger.balances()[0]).toMatchObject({ granted: AMOUNT_MAX });
   });
 
   test('restore: the snapshot is in a unit that the new ledger does not have → refused or known, never a broken budget', async () => {

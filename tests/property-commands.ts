@@ -345,7 +345,21 @@ function authorizeOf(model: ReferenceModel, draft: Draft, serial: number, id: ob
   // An estimate for candidates in other units is a scenario in found-by-property.test.ts.
   const ends = onExpiry === 'estimate' ? { onExpiry: estimate, candidates: undefined } : { onExpiry };
   const states = isHuge ? {} : ends;
-  const request = { command: 'authorize_hold', ...id, holdId: used?.id ?? `h${serial}`, ...rest, ...states };
+  // Candidates that state calls where the request does not, or the other way about: a scenario there too.
+  const candidates = (rest as { candidates?: { amounts?: object }[] }).candidates?.map((one) => {
+    if (one.amounts === undefined) return one;
+    const { calls: _own, ...others } = one.amounts as Record<string, bigint>;
+    const calls = 'calls' in rest.amounts ? { calls: 1n } : {};
+    return { ...one, amounts: { ...others, ...calls } };
+  });
+  const request = {
+    command: 'authorize_hold',
+    ...id,
+    holdId: used?.id ?? `h${serial}`,
+    ...rest,
+    candidates,
+    ...states,
+  };
   return Object.fromEntries(
     Object.entries(request).filter(([, value]) => value !== undefined),
   ) as unknown as Command;

@@ -5,6 +5,7 @@
 import type { BudgetLine, DenialReason, VerdictLevel, Violation } from '#bursar/core/outcomes.js';
 import { VERDICTS } from '#bursar/core/outcomes.js';
 import type { Aliases, BudgetSpec, BudgetStatus, Command, Labels } from '#bursar/core/requests.js';
+import { runAccountCommand } from './reference-accounts.js';
 import type { ReferenceHold } from './reference-holds.js';
 import { expireHold, runHoldCommand } from './reference-holds.js';
 import { contains, type ReferenceBounds, referenceWindow } from './reference-windows.js';
@@ -102,7 +103,7 @@ export class ReferenceModel {
       case 'set_budget_status':
       case 'exhaust_budget':
       case 'set_balance_limit':
-        return this.#account(command);
+        return runAccountCommand(this, command);
       case 'put_definitions':
         return this.#definitions(command);
       default:
@@ -298,57 +299,6 @@ export class ReferenceModel {
       this.grantBudgets.set(unit, budget);
     }
     return budget;
-  }
-
-  // ---- commands on accounts
-
-  #account(command: Extract<Command, { budgetId: string }>): Expected {
-    if (command.command === 'top_up' && command.amount <= 0n) return this.rejected('invalid_amount');
-    const budget = this.budgets.find((one) => one.id === command.budgetId);
-    if (budget === undefined) return this.rejected('budget_not_found');
-    if (budget.standing.status === 'closed') return this.rejected('budget_closed');
-    const window = this.windowFor(budget, this.time);
-    const values = command.values === undefined ? {} : this.canonicalLabels(command.values);
-    const isWhole = hasWildcards(budget) && command.values === undefined;
-    const balance = isWhole ? undefined : window.balances.get(keyOf(values));
-    const standing = isWhole ? budget.standing : this.account(budget, values);
-    const lines = (requested = 0n) => (balance === undefined ? [] : [this.lineOf(balance, requested)]);
-    switch (command.command) {
-      case 'top_up': {
-        if (balance === undefined) return this.rejected('balance_not_found');
-        const granted = this.granted(balance);
-        if (granted === null) return this.rejected('budget_metered');
-        if (granted + command.amount > MAX) return this.rejected('amount_overflow');
-        balance.topUps += command.amount;
-        return this.done('balance_topped_up', lines(command.amount));
-      }
-      case 'set_budget_status': {
-        if (standing.status === 'closed') return this.rejected('budget_closed');
-        const resumes = standing.status === 'paused' && command.status === 'active';
-        const granted = balance === undefined ? null : this.granted(balance);
-        if (resumes && budget.spec.onExhausted === 'pause' && granted !== null && balance!.spent >= granted)
-          return this.rejected('budget_used_up');
-        const changes = standing.status !== command.status;
-        standing.status = command.status;
-        return this.done('budget_status_set', lines(), changes);
-      }
-      case 'exhaust_budget': {
-        if (command.until !== undefined && command.until <= this.time)
-          return this.rejected('until_not_later');
-        standing.exhaustedUntil = command.until ?? window.end ?? Infinity;
-        return this.done('budget_exhausted', lines());
-      }
-      case 'set_balance_limit': {
-        const limit = command.limit === 'default' ? budget.spec.limit : command.limit;
-        if (balance !== undefined && (limit ?? 0n) + balance.topUps > MAX)
-          return this.rejected('amount_overflow');
-        const wanted = command.limit === 'default' ? undefined : command.limit;
-        const changes = standing.limit !== wanted;
-        standing.limit = wanted;
-        if (balance !== undefined) balance.limit = limit;
-        return this.done('balance_limit_set', lines(), changes);
-      }
-    }
   }
 
   // ---- definitions

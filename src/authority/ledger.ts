@@ -49,17 +49,16 @@ import type { JournalWriter } from '../journal/port.js';
 import type { BalanceFilter, Clock, EventFilter, HoldFilter, Ledger, Progress } from './api.js';
 import { readEvents } from './events.js';
 import { explainDecision } from './explain.js';
+import { coreCommand, groupCommands } from './intake.js';
+import { authorizeCommand } from './intake-authorize.js';
 import {
-  authorizeCommand,
-  coreCommand,
   correctCommand,
   extendCommand,
-  groupCommands,
   recordCommand,
   releaseCommand,
   reverseCommand,
   settleCommand,
-} from './intake.js';
+} from './intake-holds.js';
 import { Keeper, type LeaseTerms } from './keeper.js';
 import { Pipeline, type PipelineOwner } from './pipeline.js';
 import * as reads from './reads.js';

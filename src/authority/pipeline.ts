@@ -121,6 +121,8 @@ export class Pipeline {
         this.#wasUsed(command) ? this.owner.again(command) : this.execute(command),
       );
       this.#grouping = false;
+      // Nothing but replays: no batch will become durable for them.
+      if (this.#batch.recordCount === 0) return Promise.all(outcomes);
       return this.#reply(outcomes).then((answers) => Promise.all(answers as readonly CommandOutcome[]));
     } catch (bug) {
       return this.#stopped(bug);

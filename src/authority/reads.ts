@@ -9,7 +9,7 @@ import type { Labels } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { balanceView, budgetView, checkView, holdView } from '../core/views.js';
 import type { BalanceFilter, HoldFilter } from './api.js';
-import { labelsIn, quantities } from './intake.js';
+import { labelsIn, quantities } from './intake-parts.js';
 import { zoneOffset } from './time-zones.js';
 
 /** Rows that a listing gives unless told otherwise; a cursor reaches the rest. */

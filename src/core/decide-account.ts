@@ -139,7 +139,7 @@ export function decideDefinitions(
     }
   }
   for (const spec of command.budgets) {
-    const conflict = budgetConflict(state, spec);
+    const conflict = budgetConflict(state, spec, at);
     if (conflict !== null) return conflict;
   }
   for (const id of command.close) {
@@ -155,14 +155,15 @@ export function decideDefinitions(
   return administered('definitions_put', definitionsChange(state, command));
 }
 
-function budgetConflict(state: State, spec: BudgetSpec): CommandRejected | null {
+function budgetConflict(state: State, spec: BudgetSpec, at: number): CommandRejected | null {
   const known = state.budgetById.get(spec.id);
   if (known === undefined) return null;
   if (known.forGrants) return rejected('definition_conflict', spec.id);
   if (known.standing.status === 'closed') return rejected('budget_closed', spec.id);
   const part = fixedPartThatDiffers(known, spec);
   if (part !== null) return rejected('definition_conflict', `${spec.id} ${part}`);
-  const first = known.current?.firstBalance ?? -1;
+  // A changed limit applies to the window in force alone: top-ups of one that has rolled are no obstacle.
+  const first = known.current === null || at >= known.current.end ? -1 : known.current.firstBalance;
   for (let slot = first; slot !== -1; slot = state.balances.next[slot]) {
     if (known.account(state.balances.values[slot])?.limit !== undefined) continue;
     if (limitOverflows(state, slot, known.limit, spec.limit))

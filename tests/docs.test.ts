@@ -1,0 +1,87 @@
+// Keeps the documentation true where it repeats the code: the catalogue of rejection codes, the constants of the journal
+// format, the README's first program, and that links lead somewhere.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { EVENT_TYPES } from '#bursar/core/outcomes.js';
+import { REJECTIONS } from '#bursar/index.js';
+import { COMMAND_KINDS } from '#bursar/journal/format.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const text = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+
+/** Cells of the table rows between two comments. */
+function tableRows(path: string, name: string): string[][] {
+  const marked = new RegExp(`<!-- ${name}[^>]*-->([\\s\\S]*?)<!-- /${name} -->`).exec(text(path));
+  if (marked === null) throw new Error(`${path} has no part marked ${name}`);
+  return marked[1]
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .slice(2)
+    .map((line) =>
+      line
+        .slice(1, line.lastIndexOf('|'))
+        .split('|')
+        .map((cell) => cell.trim()),
+    );
+}
+
+const code = (cell: string) => cell.replace(/^`(.*)`$/, '$1');
+
+test('docs: the table of rejection codes has every code of the catalogue, as it is there, and no other', () => {
+  const documented = Object.fromEntries(
+    tableRows('docs/library.md', 'rejections').map(([name, meaning, again]) => [
+      code(name),
+      { meaning, retry: again === 'yes' },
+    ]),
+  );
+  expect(documented).toEqual(REJECTIONS);
+});
+
+test('docs: the journal format numbers every command and every outcome as the codec does', () => {
+  const numbered = (rows: string[][]) =>
+    rows.sort(([left], [right]) => Number(left) - Number(right)).map(([, name]) => code(name));
+  expect(numbered(tableRows('docs/journal-format.md', 'commands'))).toEqual(COMMAND_KINDS);
+  expect(numbered(tableRows('docs/journal-format.md', 'outcomes'))).toEqual(EVENT_TYPES);
+});
+
+test('docs: the README shows examples/first-use.mjs as it is', () => {
+  const shown = /```js\n([\s\S]*?)```/.exec(text('README.md'));
+  const program = text('examples/first-use.mjs').replace(/^(?:\/\/.*\n)+/, '');
+  expect(shown?.[1]).toBe(program);
+});
+
+test('docs: every link between the pages leads to a file, and every anchor to a heading', () => {
+  const pages = [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join('docs', name)),
+  ];
+  const broken: string[] = [];
+  for (const page of pages) {
+    for (const [, target] of text(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const [path, anchor] = target.split('#');
+      const file = path === '' ? page : relative(ROOT, join(ROOT, dirname(page), path));
+      if (!existsSync(join(ROOT, file))) broken.push(`${page}: ${target}`);
+      else if (anchor !== undefined && !anchorsOf(text(file)).includes(anchor))
+        broken.push(`${page}: ${target}`);
+    }
+  }
+  expect(broken).toEqual([]);
+});
+
+// As code hosts make them: lower case, spaces to hyphens, other signs left out.
+function anchorsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

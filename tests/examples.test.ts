@@ -1,0 +1,239 @@
+// Runs every program of examples/ as its readers would, in a folder of its own, and looks at what it prints.
+
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type LedgerEvent, openLedger, openReader, usd } from '#bursar/index.js';
+import { BursarFolder, type Ended, ended } from './bursar-process.js';
+
+const EXAMPLES = fileURLToPath(new URL('../examples/', import.meta.url));
+
+let folder: BursarFolder;
+beforeAll(async () => {
+  folder = await BursarFolder.make();
+});
+afterAll(() => folder.remove());
+
+function run(program: string, ...args: string[]): Promise<Ended> {
+  return ended(spawn(process.execPath, [`${EXAMPLES}${program}`, ...args], { cwd: folder.path }));
+}
+
+/** What a program prints, line by line; it must end well and complain of nothing. */
+async function linesOf(program: string, ...args: string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await run(program, ...args);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout.trimEnd().split('\n');
+}
+
+describe('examples', () => {
+  test('first-use: a call is held and settled, the ledger verifies; a second run goes on in the same file', async () => {
+    const file = folder.file('first-use.db');
+    expect(await linesOf('first-use.mjs', file)).toEqual(['9.92 usd remain today', 'verified: true']);
+    expect(await linesOf('first-use.mjs', file)).toEqual(['9.84 usd remain today', 'verified: true']);
+  });
+
+  test('agent-run: caps of the run and of a capability hold, denials are explained, the end is certified', async () => {
+    const lines = await linesOf('agent-run.mjs', folder.file('agent-run.db'));
+    expect(lines.slice(0, 4)).toEqual([
+      'call 1: held 0.20, cost 0.21, charged 0.21 usd; 0.29 usd remain',
+      'call 2: held 0.10, cost 0.15, charged 0.1 usd, stopped at the hold; 0.19 usd remain',
+      'call 3: held 0.05, cost 0.03, charged 0.03 usd; 0.16 usd remain',
+      'call 4: held 0.05, cost 0.05, charged 0.05 usd; 0.11 usd remain',
+    ]);
+    expect(lines[4]).toBe('call 5: denied, exhausted');
+    expect(lines[5]).toMatch(/of 2 calls granted, 2 calls are spent and 0 calls held/);
+    expect(lines[6]).toBe('call 6: denied, exhausted');
+    expect(lines[7]).toMatch(/0\.2 usd asked; of 0\.5 usd granted, 0\.39 usd are spent and 0 usd held/);
+    expect(lines.slice(8)).toEqual([
+      'figures add up from the journal: true',
+      'verified: true, 12 records',
+      'certified: balanced, spent 0.39 usd',
+    ]);
+  });
+
+  test('providers: names share one quota, hour and day move together, an exhausted provider is routed around', async () => {
+    expect(await linesOf('providers.mjs', folder.file('providers.db'))).toEqual([
+      '10:00 claude-code: within by the hour; hour 0.5, day 0.5',
+      '10:00 opus (claude-code): near by the hour; hour 0.9, day 0.9',
+      '11:00 claude-code: within by the hour; hour 0, day 0.9',
+      '11:00 claude-code: exhausted by the day; hour 0.7, day 1.6',
+      'call-1 to haiku: denied, exhausted',
+      'call-2: candidate 1, skipped exhausted',
+      '11:00 openai: exhausted by the hour; hour 0, day no cap',
+      '11:30 openai: within by the hour; hour 0, day no cap',
+      '11:30 unknown-vendor: uncapped; hour no cap, day no cap',
+      'configured: claude-code exhausted,openai within',
+    ]);
+  });
+
+  test('every program in the folder is run by a test here', () => {
+    const programs = readdirSync(EXAMPLES).filter((name) => name.endsWith('.mjs'));
+    expect(programs.sort()).toEqual(['agent-run.mjs', 'first-use.mjs', 'providers.mjs', 'read-journal.mjs']);
+  });
+});
+
+/** A ledger with a record of every kind that a caller can bring about. Returns the number of records. */
+async function everyKind(path: string): Promise<number> {
+  const clock = { ms: Date.parse('2026-03-01T10:00:00Z'), now: () => clock.ms };
+  const source = await openLedger({ path: ':memory:', clock });
+  await source.putBudget({ id: 'one', match: {}, unit: 'usd', limit: usd('5'), window: 'lifetime' });
+  const snapshot = source.snapshot();
+  await source.close();
+  const ledger = await openLedger({ path, clock, authorityId: 'reader-test' });
+  await ledger.restoreSnapshot(snapshot);
+  await ledger.putDefinitions({
+    units: [{ name: 'credits', scale: 6 }],
+    aliases: { provider: { sonnet: 'claude-code' } },
+    budgets: [
+      { id: 'user', match: { tenant: 'acme', user: '*' }, unit: 'usd', limit: usd('2'), window: 'day' },
+      { id: 'goal', match: { goal: '*' }, unit: 'credits', limit: 900n, window: 'day', onExhausted: 'pause' },
+      { id: 'meter', match: { tenant: 'acme' }, unit: 'tokens', limit: null, window: { every: 'PT5H' } },
+    ],
+  });
+  const labels = { tenant: 'acme', user: 'ü1', provider: 'sonnet' };
+  const lease = { authorityId: 'node-7', leaseId: 'l1', epoch: 3 };
+  const grant = { capability: 'search', grant: '0', unit: 'usd', maxCalls: 9, maxTotal: usd('1') };
+  const amounts = { usd: usd('0.5'), tokens: 4_000n };
+  await ledger.submit([
+    { command: 'authorize_hold', holdId: 'h1', labels, amounts, commandId: 'c1' },
+    {
+      command: 'authorize_hold',
+      holdId: 'h2',
+      labels,
+      amounts,
+      overrun: { cap: { tolerancePercent: 5 } },
+      onExpiry: { charge: { usd: usd('0.1') } },
+      grants: [grant],
+      require: ['tenant'],
+      authority: lease,
+      ttlMs: 60_000,
+    },
+    {
+      command: 'authorize_hold',
+      holdId: 'h3',
+      labels: { tenant: 'acme', goal: 'g' },
+      amounts: { ...amounts, credits: 800n },
+      candidates: [{ amounts: { usd: 1n } }, { labels: { user: 'u3' } }],
+    },
+    { command: 'authorize_hold', holdId: 'h4', labels, amounts: { ...amounts, usd: usd('3') } },
+    { command: 'extend_hold', holdId: 'h1', ttlMs: 700_000, add: { usd: 5n } },
+    { command: 'release_hold', holdId: 'h1', labels, amounts: { usd: 7n } },
+    {
+      command: 'settle_hold',
+      holdId: 'h1',
+      amounts: { usd: usd('0.6'), tokens: 3_000n },
+      exposure: { tokens: 4_000n },
+      usage: { inputTokens: 2_000, outputTokens: 1_000 },
+      outcome: 'completed',
+    },
+    {
+      command: 'correct_hold',
+      holdId: 'h1',
+      amounts: { usd: usd('0.55') },
+      reason: 'invoice',
+      commandId: 'c2',
+    },
+    { command: 'settle_hold', holdId: 'h2', amounts: { usd: usd('0.9'), tokens: 1n }, authority: lease },
+    { command: 'settle_hold', holdId: 'h3', amounts: { usd: 1n, tokens: 1n, credits: 901n } },
+    { command: 'authorize_hold', holdId: 'h5', labels, amounts },
+    { command: 'reverse_hold', holdId: 'h5' },
+    { command: 'record_spend', labels, amounts: { usd: 3n }, usage: { toolCalls: 2 } },
+    {
+      command: 'record_spend',
+      labels: { goal: 'g2' },
+      amounts: { credits: 1_000n },
+      occurredAt: clock.ms - 1,
+    },
+    { command: 'top_up', budgetId: 'user', values: { user: 'ü1' }, amount: usd('1') },
+    { command: 'set_balance_limit', budgetId: 'user', values: { user: 'u9' }, limit: null },
+    { command: 'set_budget_status', budgetId: 'meter', status: 'paused' },
+    { command: 'exhaust_budget', budgetId: 'user', values: { user: 'ü1' } },
+    { command: 'put_definitions', units: [{ name: 'pages', scale: 0 }], close: ['meter'] },
+    {
+      command: 'authorize_hold',
+      holdId: 'h6',
+      labels: { goal: 'g3' },
+      amounts: { usd: 1n, credits: 1n },
+      ttlMs: 10,
+    },
+    { command: 'release_hold', holdId: 'none' },
+  ]);
+  clock.ms += 86_400_000;
+  await ledger.settle({ holdId: 'h6', amounts: { usd: 1n, credits: 2n } });
+  ledger.certify();
+  const { sequence } = ledger.head();
+  await ledger.close();
+  return sequence;
+}
+
+interface ReadRecord {
+  readonly sequence: number;
+  readonly kind: string;
+  readonly type: string;
+  readonly at: number;
+  readonly position: number | null;
+  readonly commandId: string | null;
+  readonly term: string;
+  readonly command: { readonly holdId?: string };
+  readonly outcome: { readonly lines: readonly Record<string, unknown>[] };
+}
+
+/** What both readers must agree on. */
+const LINE_FIELDS = [
+  ...['budgetId', 'budgetVersion', 'values', 'unit', 'window'],
+  ...['granted', 'held', 'spent', 'violations'],
+];
+
+function comparableLine(line: object): Record<string, unknown> {
+  const fields = Object.entries(line).filter(([name]) => LINE_FIELDS.includes(name));
+  return Object.fromEntries(
+    fields.map(([name, value]) => [name, typeof value === 'bigint' ? value.toString() : value]),
+  );
+}
+
+describe('read-journal', () => {
+  test('a reader written from the format page alone → the same records, figures and head as the library', async () => {
+    const path = folder.file('every-kind.db');
+    const count = await everyKind(path);
+    const reader = await openReader(path);
+    expect(await reader.verify()).toMatchObject({ ok: true });
+    const events: LedgerEvent[] = [];
+    for await (const event of reader.events()) events.push(event);
+    const head = reader.head();
+    reader.close();
+
+    const lines = await linesOf('read-journal.mjs', path, '--json');
+    const read = lines.slice(0, -1).map((line) => JSON.parse(line) as ReadRecord);
+    expect(read).toHaveLength(count);
+    expect(JSON.parse(lines.at(-1) as string)).toEqual({ head: head.hash });
+    for (const [index, record] of read.entries()) {
+      const event = events[index];
+      expect({ ...record, holdId: record.command.holdId ?? null }).toMatchObject({
+        sequence: event.sequence,
+        kind: event.details.command,
+        type: event.type,
+        at: event.at,
+        position: event.position,
+        commandId: event.commandId,
+        holdId: event.holdId,
+      });
+      expect(record.outcome.lines.map(comparableLine)).toEqual(event.lines.map(comparableLine));
+    }
+    // Else the comparison above would prove less than it seems to.
+    expect(new Set(read.map((record) => record.kind)).size).toBe(17);
+    expect(new Set(read.map((record) => record.type)).size).toBe(19);
+  });
+
+  test('a flipped bit in a stored batch → the reader says where the chain breaks', async () => {
+    const path = folder.file('flipped.db');
+    await everyKind(path);
+    const { default: Database } = await import('better-sqlite3');
+    const db = new Database(path);
+    db.exec('UPDATE batches SET bytes = zeroblob(length(bytes)) WHERE first_sequence > 2');
+    db.close();
+    const { code, stderr } = await run('read-journal.mjs', path);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/the chain breaks at #\d+/);
+  });
+});
