@@ -157,7 +157,7 @@ class Batch {
         const body = { holdId, overrun: OVERRUN[options & 3], ttlMs: this.count(), labels: this.labels() };
         body.amounts = this.amounts();
         if (options & 16) body.extras = this.cold();
-        if (options & 32) body.candidates = this.times(() => [this.labels(), this.amounts()]);
+        if (options & 32) body.candidates = this.times(() => [this.labels(), this.amounts(), this.u8()]);
         if (options & 64) body.require = this.cold();
         return body;
       }
@@ -233,10 +233,11 @@ class Batch {
     if (this.at !== end) throw new Error('the record is not as long as it says');
     const changed = (flags & 2) !== 0;
     if (changed) this.position += 1;
-    // Later records of the batch use what these two brought.
+    // Later records of the batch use what these brought.
     if (kind === 'open_ledger') this.term = `${command.authorityId}:${command.epoch}`;
-    if (kind === 'put_definitions' && changed) {
-      for (const { name } of command.units) if (!this.units.includes(name)) this.units.push(name);
+    const brought = kind === 'restore_snapshot' ? command.snapshot.units : command.units;
+    if (changed && brought !== undefined) {
+      for (const { name } of brought) if (!this.units.includes(name)) this.units.push(name);
     }
     const position = changed ? this.position : null;
     return { sequence, kind, type, at, position, commandId, term: this.term, command, outcome };

@@ -1,12 +1,14 @@
 // Keeps the documentation true where it repeats the code: the catalogue of rejection codes, the constants of the journal
 // format, the README's first program, and that links lead somewhere.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { EVENT_TYPES } from '#bursar/core/outcomes.js';
-import { REJECTIONS } from '#bursar/index.js';
+import { openLedger, REJECTIONS } from '#bursar/index.js';
 import { COMMAND_KINDS } from '#bursar/journal/format.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -45,6 +47,24 @@ test('docs: the journal format numbers every command and every outcome as the co
     rows.sort(([left], [right]) => Number(left) - Number(right)).map(([, name]) => code(name));
   expect(numbered(tableRows('docs/journal-format.md', 'commands'))).toEqual(COMMAND_KINDS);
   expect(numbered(tableRows('docs/journal-format.md', 'outcomes'))).toEqual(EVENT_TYPES);
+});
+
+test('docs: the journal format states the tables of a ledger file word for word', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bursar-docs-'));
+  try {
+    const path = join(folder, 'ledger.db');
+    await (await openLedger({ path })).close();
+    const db = new Database(path, { readonly: true });
+    const tables = db
+      .prepare('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL')
+      .pluck()
+      .all() as string[];
+    db.close();
+    const stated = /```sql\n([\s\S]*?)\n```/.exec(text('docs/journal-format.md'))?.[1];
+    expect(stated).toBe(tables.map((table) => `${table};`).join('\n\n'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('docs: the README shows examples/first-use.mjs as it is', () => {

@@ -339,25 +339,13 @@ function authorizeOf(model: ReferenceModel, draft: Draft, serial: number, id: ob
   // Now and then the id of a hold that is there.
   const used = draft.hold > 28 ? holdOf(model, draft.hold) : undefined;
   const positive = Object.entries(rest.amounts).filter(([unit, steps]) => unit !== 'calls' && steps >= 0n);
-  // What expiry charges is never refused, so sums beyond 2^63−1 are a scenario in found-by-property.test.ts.
-  const isHuge = all.some((one) => Object.values(one).some((steps) => (steps as bigint) > 1_000_000n));
   const estimate = { charge: Object.fromEntries(positive.map(([unit, steps]) => [unit, steps / 2n])) };
-  // An estimate for candidates in other units is a scenario in found-by-property.test.ts.
-  const ends = onExpiry === 'estimate' ? { onExpiry: estimate, candidates: undefined } : { onExpiry };
-  const states = isHuge ? {} : ends;
-  // Candidates that state calls where the request does not, or the other way about: a scenario there too.
-  const candidates = (rest as { candidates?: { amounts?: object }[] }).candidates?.map((one) => {
-    if (one.amounts === undefined) return one;
-    const { calls: _own, ...others } = one.amounts as Record<string, bigint>;
-    const calls = 'calls' in rest.amounts ? { calls: 1n } : {};
-    return { ...one, amounts: { ...others, ...calls } };
-  });
+  const states = onExpiry === 'estimate' ? { onExpiry: estimate } : { onExpiry };
   const request = {
     command: 'authorize_hold',
     ...id,
     holdId: used?.id ?? `h${serial}`,
     ...rest,
-    candidates,
     ...states,
   };
   return Object.fromEntries(

@@ -199,9 +199,12 @@ function retryAfter(model: ReferenceModel, judged: readonly Judged[], reason: De
   if (reason === 'held') return 1_000;
   if (reason !== 'exhausted') return 0;
   let until = 0;
-  for (const { violations, window, budget, values } of judged) {
-    if (violations.includes('limit')) until = Math.max(until, window.end ?? Infinity);
-    if (violations.includes('forced_exhausted')) until = Math.max(until, model.forcedUntil(budget, values));
+  for (const one of judged) {
+    // What is only held comes back by itself.
+    if (one.violations.length === 0 || causeOf(model, one) !== 'exhausted') continue;
+    if (one.violations.includes('limit')) until = Math.max(until, one.window.end ?? Infinity);
+    if (one.violations.includes('forced_exhausted'))
+      until = Math.max(until, model.forcedUntil(one.budget, one.values));
   }
   return until === Infinity ? 0 : Math.max(until - model.time, 1_000);
 }

@@ -6,6 +6,7 @@ import type { BudgetLine, DenialReason, VerdictLevel, Violation } from '#bursar/
 import { VERDICTS } from '#bursar/core/outcomes.js';
 import type { Aliases, BudgetSpec, BudgetStatus, Command, Labels } from '#bursar/core/requests.js';
 import { runAccountCommand } from './reference-accounts.js';
+import { putDefinitions } from './reference-definitions.js';
 import type { ReferenceHold } from './reference-holds.js';
 import { expireHold, runHoldCommand } from './reference-holds.js';
 import { contains, type ReferenceBounds, referenceWindow } from './reference-windows.js';
@@ -105,7 +106,7 @@ export class ReferenceModel {
       case 'set_balance_limit':
         return runAccountCommand(this, command);
       case 'put_definitions':
-        return this.#definitions(command);
+        return putDefinitions(this, command);
       default:
         return runHoldCommand(this, command);
     }
@@ -300,78 +301,9 @@ export class ReferenceModel {
     }
     return budget;
   }
-
-  // ---- definitions
-
-  #definitions(command: Extract<Command, { command: 'put_definitions' }>): Expected {
-    const { units = [], budgets = [], close = [] } = command;
-    const scaleOf = (name: string) =>
-      this.scales.get(name) ?? ({ usd: 8, tokens: 0, calls: 0 } as const)[name as 'usd'];
-    if (units.some(({ name, scale }) => this.units.includes(name) && scaleOf(name) !== scale))
-      return this.rejected('definition_conflict');
-    const known = (id: string) => this.budgets.find((one) => one.id === id);
-    for (const spec of budgets) {
-      const own = known(spec.id);
-      if (own === undefined) continue;
-      if (own.standing.status === 'closed') return this.rejected('budget_closed');
-      const fixed = (one: BudgetSpec) => JSON.stringify([one.unit, one.window, keyOf(one.match)]);
-      if (fixed(own.spec) !== fixed(spec)) return this.rejected('definition_conflict');
-      const overflows = this.#balancesOfDefault(own).some(
-        (balance) => (spec.limit ?? 0n) + balance.topUps > MAX,
-      );
-      if (overflows) return this.rejected('amount_overflow');
-    }
-    if (close.some((id) => known(id) === undefined)) return this.rejected('budget_not_found');
-    for (const spec of budgets) if (known(spec.id)?.wasOpen) this.windowFor(known(spec.id)!, this.time);
-    let changes = command.aliases !== undefined && deepKey(command.aliases) !== deepKey(this.aliases);
-    for (const { name, scale } of units) {
-      if (this.units.includes(name)) continue;
-      this.units.push(name);
-      this.scales.set(name, scale);
-      changes = true;
-    }
-    if (command.aliases !== undefined) this.aliases = command.aliases;
-    for (const spec of budgets) changes = this.#put(spec) || changes;
-    for (const id of close) {
-      if (known(id)!.standing.status !== 'closed') changes = true;
-      known(id)!.standing.status = 'closed';
-    }
-    return this.done('definitions_put', [], changes);
-  }
-
-  #put(spec: BudgetSpec): boolean {
-    const own = this.budgets.find((one) => one.id === spec.id);
-    if (own === undefined) {
-      const budget = newBudget(spec, false);
-      this.budgets.push(budget);
-      if (spec.window === 'lifetime') this.windowFor(budget, this.time);
-      return true;
-    }
-    const says = (one: BudgetSpec) =>
-      deepKey({
-        ...one,
-        heldMax: one.heldMax ?? 0n,
-        onExhausted: one.onExhausted ?? 'refuse',
-        match: 0,
-        window: 0,
-      });
-    if (says(own.spec) === says(spec)) return false;
-    const balances = this.#balancesOfDefault(own);
-    own.spec = spec;
-    own.version += 1;
-    for (const balance of balances) balance.limit = spec.limit;
-    return true;
-  }
-
-  /** Balances of the window in force that have no limit of their own. */
-  #balancesOfDefault(budget: ReferenceBudget): ReferenceBalance[] {
-    const window = budget.windows.find((one) => this.inForce(one));
-    const balances = [...(window?.balances.values() ?? [])];
-    return balances.filter((balance) => this.account(budget, balance.values).limit === undefined);
-  }
 }
 
-function newBudget(spec: BudgetSpec, forGrants: boolean): ReferenceBudget {
+export function newBudget(spec: BudgetSpec, forGrants: boolean): ReferenceBudget {
   const standing: Standing = { status: 'active', exhaustedUntil: 0, limit: undefined };
   return {
     id: spec.id,
@@ -393,7 +325,7 @@ export function keyOf(labels: Labels): string {
   return JSON.stringify(Object.entries(labels).sort());
 }
 
-function deepKey(value: unknown): string {
+export function deepKey(value: unknown): string {
   return JSON.stringify(value, (_key, part) => {
     if (typeof part === 'bigint') return `${part}n`;
     if (part === null || typeof part !== 'object') return part;

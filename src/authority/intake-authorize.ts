@@ -14,7 +14,7 @@ import {
 import { assertText, LABEL_VALUE_LENGTH_MAX } from '../core/labels.js';
 import type { Authorize, Candidate, GrantCaps, OverrunPolicy } from '../core/requests.js';
 import type { State } from '../core/state.js';
-import type { Quantities } from '../core/units.js';
+import { CALLS, type Quantities } from '../core/units.js';
 import { assertList, assertObject, commandIdIn, stepsIn, wholeIn } from './checks.js';
 import { labelsIn, leaseIn, quantities, TTL_MAX_MS, unitIn } from './intake-parts.js';
 
@@ -76,7 +76,10 @@ function extrasIn(state: State, request: Authorize, amounts: Quantities): HoldEx
   return {
     lease: authority === undefined ? null : leaseIn(authority),
     grants: grants === undefined ? [] : grantsIn(state, grants),
-    expiryCharge: typeof onExpiry === 'object' ? expiryChargeIn(state, onExpiry.charge, amounts) : null,
+    expiryCharge:
+      typeof onExpiry === 'object'
+        ? expiryChargeIn(state, onExpiry.charge, amounts, request.candidates !== undefined)
+        : null,
     tolerancePercent:
       typeof overrun === 'object'
         ? wholeIn(overrun.cap.tolerancePercent, 'overrun.cap.tolerancePercent', 0, 1_000)
@@ -84,23 +87,24 @@ function extrasIn(state: State, request: Authorize, amounts: Quantities): HoldEx
   };
 }
 
-// By place of the held units; a unit that is not stated is charged as it was held.
-function expiryChargeIn(state: State, charge: Amounts, held: Quantities): bigint[] {
+// Charged at expiry, up to what is held then; so a candidate with other amounts needs no charge of its own.
+function expiryChargeIn(state: State, charge: Amounts, held: Quantities, hasCandidates: boolean): Quantities {
   const stated = quantities(state, charge, 'onExpiry.charge', false);
   for (let place = 0; place < stated.steps.length; place += 1) {
     const unit = stated.set.units[place];
     const name = `onExpiry.charge.${state.units.name(unit)}`;
+    if (unit === CALLS)
+      throw new InvalidInputError(name, 'cannot be stated: the call of an expired hold stays counted');
+    if (stated.steps[place] < 0n) throw new InvalidInputError(name, `${stated.steps[place]} is negative`);
+    if (hasCandidates) continue;
     if (held.set.placeOf[unit] < 0)
       throw new InvalidInputError(name, 'is in a unit that the hold does not have');
     const ceiling = held.steps[held.set.placeOf[unit]];
-    if (stated.steps[place] < 0n || stated.steps[place] > ceiling) {
+    if (stated.steps[place] > ceiling) {
       throw new InvalidInputError(name, `${stated.steps[place]} is not between 0 and the ${ceiling} held`);
     }
   }
-  return held.set.units.map((unit, place) => {
-    const own = stated.set.placeOf[unit];
-    return own < 0 ? held.steps[place] : stated.steps[own];
-  });
+  return stated;
 }
 
 function candidatesIn(
@@ -117,6 +121,7 @@ function candidatesIn(
     return {
       labels: labelsIn(state, labels, `candidates[${index}].labels`),
       amounts: quantities(state, candidate.amounts ?? request.amounts, `candidates[${index}].amounts`, true),
+      callsStated: Object.hasOwn(candidate.amounts ?? request.amounts, 'calls'),
     };
   });
 }

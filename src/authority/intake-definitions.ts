@@ -8,18 +8,10 @@ import {
   assertText,
   LABEL_VALUE_LENGTH_MAX,
   labelKeyProblem,
-  SEPARATOR,
+  labelText,
   shown,
 } from '../core/labels.js';
-import type {
-  AccountRef,
-  Aliases,
-  BudgetSpec,
-  BudgetStatus,
-  Command,
-  Labels,
-  PutDefinitions,
-} from '../core/requests.js';
+import type { Aliases, BudgetSpec, BudgetStatus, Command, PutDefinitions } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { GRANT_BUDGET_PREFIX } from '../core/state.js';
 import { UNITS_MAX } from '../core/units.js';
@@ -34,16 +26,13 @@ const STATUSES: readonly BudgetStatus[] = ['active', 'paused', 'closed'];
 
 type OnAccount = Command & { command: AccountCommand['kind'] };
 
-export function accountCommand(state: State, request: OnAccount): AccountCommand {
+export function accountCommand(request: OnAccount): AccountCommand {
   assertObject(request, 'request');
   assertText(request.budgetId, 'budgetId');
   const commandId = commandIdIn(request.commandId);
   const { budgetId } = request;
-  const values = accountValues(
-    state,
-    request,
-    request.command === 'top_up' || request.command === 'set_balance_limit',
-  );
+  if (request.values !== undefined) assertLabels(request.values, 'values');
+  const values = request.values === undefined ? null : labelText(request.values);
   switch (request.command) {
     case 'top_up': {
       if (typeof request.amount !== 'bigint')
@@ -79,35 +68,15 @@ export function accountCommand(state: State, request: OnAccount): AccountCommand
   }
 }
 
-// The account that a request names: for a budget without wildcards the budget itself; else its values, or all of them.
-function accountValues(state: State, request: AccountRef, isOne: boolean): string | null {
-  const budget = state.budgetById.get(request.budgetId);
-  if (budget === undefined) return null;
-  if (budget.wildcards.length === 0) {
-    if (request.values !== undefined && Object.keys(request.values).length > 0) {
-      throw new InvalidInputError('values', `budget ${shown(budget.id)} has no wildcard labels`);
-    }
-    return '';
-  }
-  if (request.values === undefined) {
-    if (!isOne) return null;
-    throw new InvalidInputError(
-      'values',
-      `state the values of ${budget.wildcards.join(', ')}: one balance is meant`,
-    );
-  }
-  assertLabels(request.values, 'values');
-  const given: Labels = state.router.canonicalLabels(request.values);
-  const unknown = Object.keys(given).find((key) => !budget.wildcards.includes(key));
-  if (unknown !== undefined)
-    throw new InvalidInputError(`values.${unknown}`, `is no wildcard label of budget ${shown(budget.id)}`);
-  const missing = budget.wildcards.find((key) => !Object.hasOwn(given, key));
-  if (missing !== undefined) throw new InvalidInputError(`values.${missing}`, 'is not stated');
-  return budget.wildcards.map((key) => given[key]).join(SEPARATOR);
-}
-
 export function definitionsCommand(state: State, request: PutDefinitions): PutDefinitionsCommand {
   assertObject(request, 'request');
+  const unknown = Object.keys(request).find((key) => !REQUEST_FIELDS.includes(key));
+  if (unknown !== undefined) {
+    throw new InvalidInputError(
+      shown(unknown),
+      `is no field of definitions; these are: ${REQUEST_FIELDS.join(', ')}`,
+    );
+  }
   const units = unitsIn(state, request.units ?? []);
   const names = new Set([...state.units.units, ...units].map((unit) => unit.name));
   assertList(request.budgets ?? [], 'budgets', BUDGETS_PUT_MAX);
@@ -143,6 +112,8 @@ function unitsIn(
       throw new InvalidInputError(`units[${index}].name`, `${shown(unit.name)} ${problem}`);
     return { name: unit.name, scale: wholeIn(unit.scale, `units[${index}].scale`, 0, UNIT_SCALE_MAX) };
   });
+  const twice = firstTwice(checked.map((unit) => unit.name));
+  if (twice !== undefined) throw new InvalidInputError('units', `${shown(twice)} is defined twice`);
   const added = checked.filter((unit) => state.units.index(unit.name) === -1).length;
   if (state.units.units.length + added > UNITS_MAX) {
     throw new InvalidInputError(
@@ -182,6 +153,7 @@ function aliasesIn(aliases: Aliases): Aliases {
   return checked;
 }
 
+const REQUEST_FIELDS = ['command', 'commandId', 'units', 'aliases', 'budgets', 'close'];
 const SPEC_FIELDS = [
   'id',
   'match',

@@ -45,13 +45,21 @@ export function usageIn(usage: Usage): Usage {
 
 /** Canonical label text; labels whose route is remembered have been checked before. */
 export function labelsIn(state: State, labels: Labels, field: string): string {
-  if (labels !== null && typeof labels === 'object') {
+  if (isTextRecord(labels)) {
     const text = labelText(labels);
     const known = state.router.known(text);
     if (known !== undefined && known.labelCount === Object.keys(labels).length) return text;
   }
   assertLabels(labels, field);
   return labelText(labels);
+}
+
+function isTextRecord(labels: unknown): labels is Labels {
+  if (labels === null || typeof labels !== 'object' || Array.isArray(labels)) return false;
+  for (const key of Object.keys(labels)) {
+    if (typeof (labels as Labels)[key] !== 'string') return false;
+  }
+  return true;
 }
 
 const steps: bigint[] = [];

@@ -70,7 +70,7 @@ export function coreCommand(state: State, command: Command): CoreCommand {
     case 'set_budget_status':
     case 'exhaust_budget':
     case 'set_balance_limit':
-      return accountCommand(state, command);
+      return accountCommand(command);
     default:
       throw new InvalidInputError(
         'command',

@@ -59,6 +59,7 @@ import {
   reverseCommand,
   settleCommand,
 } from './intake-holds.js';
+import { restoreCommand } from './intake-snapshot.js';
 import { Keeper, type LeaseTerms } from './keeper.js';
 import { Pipeline, type PipelineOwner } from './pipeline.js';
 import * as reads from './reads.js';
@@ -148,7 +149,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
   }
 
   restoreSnapshot(snapshot: Snapshot): Promise<Outcome> {
-    return this.#run(() => ({ kind: 'restore_snapshot', commandId: null, snapshot })) as Promise<Outcome>;
+    return this.#run(() => restoreCommand(this.#state, snapshot)) as Promise<Outcome>;
   }
 
   #administer(command: Command): Promise<Outcome> {
@@ -182,6 +183,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
     const sequences = this.#state.commandIds.candidates(command.commandId as string);
     for (const sequence of sequences) {
       await this.#pipeline.whenDurable(sequence);
+      this.#pipeline.expireDue();
       const outcome = firstOutcome(this.#journal.reader, sequence, command, (holdId) =>
         this.#statusOf(holdId),
       );

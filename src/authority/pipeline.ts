@@ -6,7 +6,7 @@ import { apply } from '../core/apply.js';
 import type { CoreCommand } from '../core/commands.js';
 import { decide } from '../core/decide.js';
 import type { Effect, WindowsDue } from '../core/effects.js';
-import { LedgerClosedError, OverloadedError } from '../core/errors.js';
+import { InvalidInputError, LedgerClosedError, OverloadedError } from '../core/errors.js';
 import { linesOf } from '../core/line-facts.js';
 import { outcomeOf } from '../core/outcome-of.js';
 import type { CommandOutcome, Head, SkippedCandidate } from '../core/outcomes.js';
@@ -15,6 +15,7 @@ import { windowAt } from '../core/window.js';
 import { BatchWriter } from '../journal/batch-writer.js';
 import type { JournalWriter } from '../journal/port.js';
 import type { Clock } from './api.js';
+import { INSTANT_MAX_MS } from './checks.js';
 import { zoneOffset } from './time-zones.js';
 
 /** A batch of this size is sent on at once: about what one commit writes while the next such batch is decided. */
@@ -72,7 +73,11 @@ export class Pipeline {
 
   /** The ledger's time: the clock's, never before the last record's (invariant 8). */
   now(): number {
-    return Math.max(this.state.time, Math.floor(this.clock.now()));
+    const read = Math.floor(this.clock.now());
+    if (!(read >= 0 && read <= INSTANT_MAX_MS)) {
+      throw new InvalidInputError('clock', `${read} is not an instant from 0 to ${INSTANT_MAX_MS} ms`);
+    }
+    return Math.max(this.state.time, read);
   }
 
   /** Decides a command, now or when the journal has caught up; resolves once its outcome is durable. */
@@ -131,9 +136,10 @@ export class Pipeline {
     }
   }
 
-  // What was half done cannot be known: nothing more is answered from this state.
+  // What was half done cannot be known: nothing more is answered from this state. A clock that gives no instant is
+  // found before anything is done.
   #stopped(bug: unknown): Promise<never> {
-    this.#stop(bug);
+    if (!(bug instanceof InvalidInputError)) this.#stop(bug);
     return Promise.reject(bug);
   }
 

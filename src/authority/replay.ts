@@ -32,7 +32,7 @@ export function firstOutcome(
   if (record === undefined || record.command.commandId !== command.commandId) return null;
   if (bodyText(record.command) === bodyText(command)) {
     const holdId = 'holdId' in command ? command.holdId : '';
-    return replayOf(record, statusOf(holdId) ?? 'expired');
+    return replayOf(record, statusOf(holdId) ?? null);
   }
   return outcomeOf({
     command,

@@ -4,10 +4,10 @@ import type { Unit } from './amount.js';
 import { BUILT_IN_UNITS } from './amount.js';
 import { Budget, type Standing, Window } from './budgets.js';
 import type { AccountCommand, PutDefinitionsCommand, RestoreSnapshot, SetLimit } from './commands.js';
-import { budgetChanges } from './decide-account.js';
+import { accountOf, budgetChanges } from './decide-account.js';
 import type { Administered } from './effects.js';
-import { SEPARATOR } from './labels.js';
 import type { BudgetSpec } from './requests.js';
+import { valuesText } from './router.js';
 import type { StateOptions } from './state.js';
 import { grantBudgetId, State } from './state.js';
 import { BEGINNING_MS, NEVER_MS, parseWindow } from './window.js';
@@ -19,7 +19,8 @@ export function standingOfLine(state: State, line: number): Standing {
 
 export function applyAccount(state: State, command: AccountCommand, effect: Administered): void {
   const budget = state.budgetById.get(command.budgetId) as Budget;
-  const standing = command.values === null ? budget.standing : budget.ownAccount(command.values);
+  const account = accountOf(state, budget, command);
+  const standing = account === null ? budget.standing : budget.ownAccount(account);
   switch (command.kind) {
     case 'top_up':
       state.balances.grant(state.lines.slots[0], command.amount);
@@ -31,16 +32,15 @@ export function applyAccount(state: State, command: AccountCommand, effect: Admi
       standing.exhaustedUntil = effect.until;
       return;
     case 'set_balance_limit':
-      applyLimit(state, budget, standing, command);
+      applyLimit(state, budget, account as string, command);
       return;
   }
 }
 
-function applyLimit(state: State, budget: Budget, standing: Standing, command: SetLimit): void {
+function applyLimit(state: State, budget: Budget, values: string, command: SetLimit): void {
   state.balanceGeneration += 1;
-  const values = command.values as string;
   const before = budget.limitOf(values);
-  standing.limit = command.limit === 'default' ? undefined : command.limit;
+  budget.ownAccount(values).limit = command.limit === 'default' ? undefined : command.limit;
   const slot = budget.current?.index.get(values) ?? -1;
   if (slot !== -1) changeLimit(state, slot, before, budget.limitOf(values));
 }
@@ -77,7 +77,7 @@ export function applyDefinitions(state: State, command: PutDefinitionsCommand): 
     if (state.units.index(unit.name) === -1) addUnit(state, unit);
   }
   if (command.aliases !== null) {
-    state.router.aliases = command.aliases;
+    state.router.aliases = frozen(command.aliases);
     state.router.refile(state.budgets);
   }
   for (const spec of command.budgets) {
@@ -88,6 +88,12 @@ export function applyDefinitions(state: State, command: PutDefinitionsCommand): 
   for (const id of command.close) (state.budgetById.get(id) as Budget).standing.status = 'closed';
 }
 
+// Definitions are shared with those who read them, so nobody may change them.
+export function frozen<T extends object>(value: T): T {
+  for (const part of Object.values(value)) if (part !== null && typeof part === 'object') frozen(part);
+  return Object.freeze(value);
+}
+
 /** Adds a budget; a lifetime one has its only window from the start. */
 export function addBudget(state: State, spec: BudgetSpec, forGrants = false): Budget {
   const wildcards = Object.keys(spec.match)
@@ -95,6 +101,7 @@ export function addBudget(state: State, spec: BudgetSpec, forGrants = false): Bu
     .sort();
   const unit = state.units.index(spec.unit);
   const window = parseWindow(spec.window, 'window');
+  frozen(spec);
   const budget = new Budget({ index: state.budgets.length, spec, unit, window, wildcards, forGrants });
   state.budgets.push(budget);
   state.budgetById.set(spec.id, budget);
@@ -117,7 +124,7 @@ export function addBudget(state: State, spec: BudgetSpec, forGrants = false): Bu
 // A new version applies to the open window at once; balances with a limit of their own keep it.
 function changeBudget(state: State, budget: Budget, spec: BudgetSpec): void {
   const before = budget.limit;
-  budget.spec = spec;
+  budget.spec = frozen(spec);
   budget.version += 1;
   if (before === spec.limit || budget.current === null) return;
   for (let slot = budget.current.firstBalance; slot !== -1; slot = state.balances.next[slot]) {
@@ -129,12 +136,20 @@ function changeBudget(state: State, budget: Budget, spec: BudgetSpec): void {
 /** Rule S2: the figures of a snapshot become those of an empty ledger, and its version goes on. */
 export function applyRestore(state: State, command: RestoreSnapshot): void {
   const { snapshot } = command;
-  for (const spec of snapshot.budgets) {
-    if (!state.budgetById.has(spec.id)) addBudget(state, spec);
+  for (const unit of snapshot.units) if (state.units.index(unit.name) === -1) addUnit(state, unit);
+  state.router.aliases = frozen(snapshot.aliases);
+  for (const spec of snapshot.budgets) addBudget(state, spec);
+  for (const { budgetId, values, status, exhaustedUntil, limit } of snapshot.accounts) {
+    const budget = state.budgetById.get(budgetId) as Budget;
+    const standing =
+      values === null ? budget.standing : budget.ownAccount(valuesText(values, budget.wildcards) as string);
+    standing.status = status;
+    standing.exhaustedUntil = exhaustedUntil ?? 0;
+    standing.limit = limit === 'default' ? undefined : limit;
   }
   for (const row of snapshot.balances) {
     const budget = state.budgetById.get(row.budgetId) as Budget;
-    const values = budget.wildcards.map((key) => row.values[key]).join(SEPARATOR);
+    const values = valuesText(row.values, budget.wildcards) as string;
     const start = row.window.start ?? BEGINNING_MS;
     let window = budget.windows.find((known) => known.start === start);
     if (window === undefined) {

@@ -147,8 +147,7 @@ function applyCharged(state: State, effect: HoldCharged, at: number): void {
   }
   for (let place = 0; place < units.length; place += 1) {
     const before = wasOpen ? 0n : holds.figure(slot, place);
-    const total = state.spentTotal[units[place]];
-    state.spentTotal[units[place]] = BigInt.asIntN(64, total + BigInt.asIntN(64, charged[place] - before));
+    state.spentTotal[units[place]] += charged[place] - before;
     holds.setFigure(slot, place, charged[place]);
   }
   pauseLines(state, effect.pausedLines);
@@ -239,17 +238,21 @@ export function applyWindow(
 ): void {
   const budget = state.budgetById.get(command.budgetId) as Budget;
   const { balances } = state;
-  const window = new Window(
-    budget,
-    command.start,
-    command.end,
-    state.options.seed,
-    (slot) => balances.values[slot],
-  );
-  budget.windows.push(window);
+  // A restored snapshot may have brought a window that is in force only now.
+  let window = budget.windows.find((known) => known.start === command.start);
+  if (window === undefined) {
+    window = new Window(
+      budget,
+      command.start,
+      command.end,
+      state.options.seed,
+      (slot) => balances.values[slot],
+    );
+    budget.windows.push(window);
+    // A budget without wildcards is one balance, and has it from the start; others get theirs at first use.
+    if (budget.wildcards.length === 0) balances.open(window, '', budget.limitOf(''));
+  }
   if (at >= window.start && at < window.end) budget.current = window;
-  // A budget without wildcards is one balance, and has it from the start; others get theirs at first use.
-  if (budget.wildcards.length === 0) balances.open(window, '', budget.limitOf(''));
   closeOldWindows(state, budget, at);
 }
 
@@ -308,6 +311,7 @@ function rememberCommandId(state: State, commandId: string, at: number): void {
 function forgetOld(state: State, at: number): void {
   const { holds, commandIdAges, commandIds } = state;
   const before = at - state.retentionMs;
+  if (before > state.horizon) state.horizon = before;
   forgetHolds(state, holds.ended, before, state.endedHoldsMax);
   forgetHolds(state, holds.expired, before, Number.POSITIVE_INFINITY);
   for (let step = 0; step < FORGET_STEPS && commandIdAges.firstTime() < before; step += 1) {

@@ -1,28 +1,46 @@
 // The books as a whole: conservation, ledger snapshots and their canonical text, restoring (rules S1 to S5). Everything
 // here reads; sums are taken in unbounded integers, so that an overflow is seen and never wraps.
 
-import { AMOUNT_MAX } from './amount.js';
+import { AMOUNT_MAX, BUILT_IN_UNITS } from './amount.js';
+import type { Budget, Standing } from './budgets.js';
 import { balanceId, valuesOf } from './budgets.js';
 import type { CommandRejected } from './effects.js';
 import { rejected } from './effects.js';
-import type { ConservationFailure, Snapshot, SnapshotBalance } from './outcomes.js';
+import type { ConservationFailure, Snapshot, SnapshotAccount, SnapshotBalance } from './outcomes.js';
+import type { Labels } from './requests.js';
 import type { State } from './state.js';
 
-/** The figures of a snapshot, without its digest: balances sorted by id. */
-export function snapshotFigures(
-  state: State,
-): Pick<Snapshot, 'version' | 'budgets' | 'openHolds' | 'spent' | 'balances'> {
+/** A snapshot but for where it stands in the journal and its digest: balances sorted by id. */
+export function snapshotFigures(state: State): Omit<Snapshot, 'head' | 'at' | 'digest'> {
   const spent: Record<string, bigint> = {};
   state.units.units.forEach((unit, index) => {
     spent[unit.name] = state.spentTotal[index];
   });
+  const own = state.budgets.filter((budget) => !budget.forGrants);
   return {
     version: state.snapshotVersion,
-    budgets: state.budgets.filter((budget) => !budget.forGrants).map((budget) => budget.spec),
+    units: state.units.units.slice(BUILT_IN_UNITS.length),
+    aliases: state.router.aliases,
+    budgets: own.map((budget) => budget.spec),
+    accounts: own.flatMap(snapshotAccounts),
     openHolds: state.holds.open,
     spent,
     balances: snapshotBalances(state),
   };
+}
+
+function snapshotAccounts(budget: Budget): SnapshotAccount[] {
+  const standings: [Labels | null, Standing][] = [[null, budget.standing]];
+  for (const [values, standing] of budget.accounts) standings.push([valuesOf(budget, values), standing]);
+  return standings
+    .map(([values, { status, exhaustedUntil, limit }]) => ({
+      budgetId: budget.id,
+      values,
+      status,
+      exhaustedUntil: exhaustedUntil === 0 ? null : exhaustedUntil,
+      limit: limit === undefined ? ('default' as const) : limit,
+    }))
+    .filter((row) => row.status !== 'active' || row.exhaustedUntil !== null || row.limit !== 'default');
 }
 
 function snapshotBalances(state: State): SnapshotBalance[] {

@@ -115,6 +115,11 @@ export class Budget {
     return Math.max(own, this.standing.exhaustedUntil);
   }
 
+  /** Whether the window in force contains an instant; else one must be opened first. */
+  isInForce(instant: number): boolean {
+    return this.current !== null && instant >= this.current.start && instant < this.current.end;
+  }
+
   /** The window in memory that contains an instant. */
   windowAt(instant: number): Window | undefined {
     const current = this.current;

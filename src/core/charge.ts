@@ -5,7 +5,10 @@ import { AMOUNT_MAX } from './amount.js';
 import type { CommandRejected } from './effects.js';
 import { rejected } from './effects.js';
 import { OPEN, OVERRUN_CAP, OVERRUN_FORBID, OVERRUN_RECORD } from './holds.js';
+import { SEPARATOR } from './labels.js';
+import type { GrantCaps } from './requests.js';
 import type { State } from './state.js';
+import { CALLS } from './units.js';
 
 /** Amounts by place of the hold's units. `before` is what was charged already: zero unless late or corrected. */
 export interface Charge {
@@ -24,7 +27,7 @@ export function chargeActual(
   late: boolean,
 ): Charge | CommandRejected {
   const { holds } = state;
-  const { units, zeros } = holds.units[slot];
+  const { zeros } = holds.units[slot];
   if (late) {
     const charge: Charge = {
       type: 'charge',
@@ -48,17 +51,10 @@ export function chargeActual(
     const rest = BigInt.asIntN(64, holds.figure(slot, place) - charged[place]);
     if (rest < 0n) exceeds = true;
     returned[place] = rest < 0n ? 0n : rest;
-    if (totalOverflows(state, units[place], charged[place]))
-      return rejected('amount_overflow', charged[place]);
   }
   const charge: Charge = { type: 'charge', charged, returned, before: zeros, cappedPlaces };
   // What was held before and is spent now cannot overflow: only an excess can.
   return exceeds ? checkedForOverflow(state, slot, charge) : charge;
-}
-
-/** Whether the ledger's own sum of all charges would pass 2^63−1. */
-export function totalOverflows(state: State, unit: number, more: bigint): boolean {
-  return BigInt.asIntN(64, state.spentTotal[unit] + more) < 0n;
 }
 
 function figuresOf(state: State, slot: number): bigint[] {
@@ -144,7 +140,7 @@ function fitsEverywhere(state: State, slot: number, place: number, excess: bigin
 // remaining = granted − held − spent always fits its column.
 function checkedForOverflow(state: State, slot: number, charge: Charge): Charge | CommandRejected {
   const { lines, balances, holds } = state;
-  const { units, placeOf } = holds.units[slot];
+  const { placeOf } = holds.units[slot];
   const open = holds.status[slot] === OPEN;
   for (let line = 0; line < lines.count; line += 1) {
     const place = placeOf[lines.budgets[line].unit];
@@ -158,25 +154,39 @@ function checkedForOverflow(state: State, slot: number, charge: Charge): Charge 
       charge.charged[place];
     if (total > AMOUNT_MAX) return rejected('amount_overflow', charge.charged[place]);
   }
-  for (let place = 0; place < charge.charged.length; place += 1) {
-    const more = charge.charged[place] - charge.before[place];
-    if (more > 0n && totalOverflows(state, units[place], more)) return rejected('amount_overflow', more);
-  }
   return charge;
 }
 
-/** The caps that the hold's request stated for one of its lines: grants' lines come last, two each (rule H1). */
+/** The strictest caps that the hold's request stated for one of its lines (rule H1); undefined for a budget's own. */
 export function grantCap(
   state: State,
   slot: number,
   line: number,
 ): { readonly total: bigint | undefined; readonly perHold: bigint | undefined } | undefined {
-  const { grants } = state.holds.extrasOf(slot);
-  const place = line - (state.holds.postingCount[slot] - grants.length * 2);
-  if (place < 0) return undefined;
-  const grant = grants[place >> 1];
-  if ((place & 1) === 0) return { total: grant.maxTotal, perHold: grant.maxPerHold };
-  return { total: grant.maxCalls === undefined ? undefined : BigInt(grant.maxCalls), perHold: undefined };
+  const budget = state.lines.budgets[line];
+  if (!budget.forGrants) return undefined;
+  let total: bigint | undefined;
+  let perHold: bigint | undefined;
+  for (const grant of state.holds.extrasOf(slot).grants) {
+    if (grantValues(grant) !== state.lines.values[line]) continue;
+    if (grant.unit === budget.spec.unit) {
+      total = stricter(total, grant.maxTotal);
+      perHold = stricter(perHold, grant.maxPerHold);
+    }
+    if (budget.unit === CALLS && grant.maxCalls !== undefined)
+      total = stricter(total, BigInt(grant.maxCalls));
+  }
+  return { total, perHold };
+}
+
+function stricter(left: bigint | undefined, right: bigint | undefined): bigint | undefined {
+  if (left === undefined || right === undefined) return left ?? right;
+  return left < right ? left : right;
+}
+
+/** The account of a grant: its wildcard labels are `capability` and `grant`, in this order. */
+export function grantValues(grant: Pick<GrantCaps, 'capability' | 'grant'>): string {
+  return grant.capability + SEPARATOR + grant.grant;
 }
 
 const NO_LINES: readonly number[] = [];

@@ -11,6 +11,13 @@ interface FromCaller {
   readonly commandId: string | null;
 }
 
+/** One alternative, complete. */
+export interface CandidateCommand {
+  readonly labels: string;
+  readonly amounts: Quantities;
+  readonly callsStated: boolean;
+}
+
 export interface AuthorizeHold extends FromCaller {
   readonly kind: 'authorize_hold';
   readonly holdId: string;
@@ -23,7 +30,7 @@ export interface AuthorizeHold extends FromCaller {
   readonly chargeOnExpiry: boolean;
   readonly extras: HoldExtras;
   /** Alternatives in order, each with all its labels and amounts; null when the request itself is the only one. */
-  readonly candidates: readonly { readonly labels: string; readonly amounts: Quantities }[] | null;
+  readonly candidates: readonly CandidateCommand[] | null;
   readonly require: readonly string[];
 }
 
@@ -81,7 +88,7 @@ export interface RecordSpendCommand extends FromCaller {
 
 interface OnAccount extends FromCaller {
   readonly budgetId: string;
-  /** The account's values text; null = the budget as a whole. */
+  /** The values as stated, as label text; null when none were. Which account that is, the core says (accountOf). */
   readonly values: string | null;
 }
 

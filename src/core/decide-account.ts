@@ -15,10 +15,25 @@ import type {
 } from './commands.js';
 import type { Administered, CommandRejected, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
+import { labelsOf } from './labels.js';
 import { IS_FORCED, IS_METERED } from './lines.js';
 import type { BudgetSpec } from './requests.js';
+import { valuesText } from './router.js';
 import type { State } from './state.js';
 import { NEVER_MS, parseWindow, windowLabel } from './window.js';
+
+/**
+ * The account that a command means: its values text, '' for a budget without wildcards, null for a budget as a whole.
+ * A top-up and a limit are of one balance, so they state it.
+ */
+export function accountOf(state: State, budget: Budget, command: AccountCommand): string | null | 'mismatch' {
+  const isOne = command.kind === 'top_up' || command.kind === 'set_balance_limit';
+  if (command.values === null || command.values === '')
+    return budget.wildcards.length === 0 ? '' : isOne ? 'mismatch' : null;
+  const stated = state.router.canonicalLabels(labelsOf(command.values));
+  const isComplete = Object.keys(stated).length === budget.wildcards.length;
+  return (isComplete ? valuesText(stated, budget.wildcards) : null) ?? 'mismatch';
+}
 
 export function decideAccount(
   state: State,
@@ -32,22 +47,33 @@ export function decideAccount(
   if (budget.current === null || at >= budget.current.end) {
     return { type: 'windows_due', budgetIds: [budget.id], instant: at };
   }
-  const slot = command.values === null ? -1 : budget.current.index.get(command.values);
+  const account = accountOf(state, budget, command);
+  if (account === 'mismatch')
+    return rejected('values_mismatch', budget.wildcards.join(', ') || 'no wildcards');
+  const slot = account === null ? -1 : budget.current.index.get(account);
   if (slot >= 0) {
-    const line = state.lines.add(budget, budget.current, command.values as string, slot, 0n);
+    const line = state.lines.add(budget, budget.current, account as string, slot, 0n);
     if (state.balances.isMetered(slot)) state.lines.flags[line] = IS_METERED;
-    if (budget.exhaustedUntilOf(command.values as string) > at) state.lines.flags[line] |= IS_FORCED;
+    if (budget.exhaustedUntilOf(account as string) > at) state.lines.flags[line] |= IS_FORCED;
   }
+  const target: Target = { budget, account, slot };
   switch (command.kind) {
     case 'top_up':
-      return decideTopUp(state, budget, slot, command);
+      return decideTopUp(state, target, command);
     case 'set_budget_status':
-      return decideStatus(state, budget, slot, command);
+      return decideStatus(state, target, command);
     case 'exhaust_budget':
-      return decideExhaust(state, budget, command, at);
+      return decideExhaust(state, target, command, at);
     case 'set_balance_limit':
-      return decideLimit(state, budget, slot, command);
+      return decideLimit(state, target, command);
   }
+}
+
+/** What a command is done to: an account (null = the budget as a whole) and its balance in force, -1 when none. */
+interface Target {
+  readonly budget: Budget;
+  readonly account: string | null;
+  readonly slot: number;
 }
 
 function administered(type: Administered['type'], changes: boolean, until = 0): Administered {
@@ -56,8 +82,7 @@ function administered(type: Administered['type'], changes: boolean, until = 0): 
 
 function decideTopUp(
   state: State,
-  budget: Budget,
-  slot: number,
+  { budget, slot }: Target,
   command: TopUpBalance,
 ): Administered | CommandRejected {
   if (slot === -1) return rejected('balance_not_found', command.budgetId);
@@ -71,11 +96,10 @@ function decideTopUp(
 
 function decideStatus(
   state: State,
-  budget: Budget,
-  slot: number,
+  { budget, account, slot }: Target,
   command: SetStatus,
 ): Administered | CommandRejected {
-  const standing = command.values === null ? budget.standing : budget.account(command.values);
+  const standing = account === null ? budget.standing : budget.account(account);
   const status = standing?.status ?? 'active';
   if (status === 'closed') return rejected('budget_closed', command.budgetId);
   const resumes = command.status === 'active' && status === 'paused' && budget.spec.onExhausted === 'pause';
@@ -89,35 +113,33 @@ function decideStatus(
 
 function decideExhaust(
   { lines }: State,
-  budget: Budget,
+  { budget, account }: Target,
   command: ExhaustBudget,
   at: number,
 ): Administered | CommandRejected {
   if (command.until !== null && command.until <= at) {
     return rejected('until_not_later', BigInt(command.until), BigInt(at));
   }
-  const until = command.until ?? budget.current?.end ?? NEVER_MS;
+  const end = budget.current?.end ?? NEVER_MS;
+  const standing = account === null ? budget.standing : budget.account(account);
+  const until = command.until ?? Math.max(end, standing?.exhaustedUntil ?? 0);
   if (lines.count > 0) lines.flags[0] |= IS_FORCED;
   return administered('budget_exhausted', true, until);
 }
 
-function decideLimit(
-  state: State,
-  budget: Budget,
-  slot: number,
-  command: SetLimit,
-): Administered | CommandRejected {
-  const values = command.values as string;
+function decideLimit(state: State, target: Target, command: SetLimit): Administered | CommandRejected {
+  const { budget, slot } = target;
+  const account = target.account as string;
   const limit = command.limit === 'default' ? budget.limit : command.limit;
   if (limit !== null && limit < 0n) return rejected('invalid_amount', limit, 0);
-  if (slot >= 0 && limitOverflows(state, slot, budget.limitOf(values), limit))
+  if (slot >= 0 && limitOverflows(state, slot, budget.limitOf(account), limit))
     return rejected('amount_overflow', limit ?? 0n);
   // The line shows the balance as the new limit makes it.
   if (slot >= 0) {
     const { flags } = state.lines;
     flags[0] = limit === null ? flags[0] | IS_METERED : flags[0] & ~IS_METERED;
   }
-  const own = budget.account(values)?.limit;
+  const own = budget.account(account)?.limit;
   const wanted = command.limit === 'default' ? undefined : command.limit;
   return administered('balance_limit_set', own !== wanted);
 }
@@ -213,6 +235,8 @@ export function budgetChanges(known: Budget | undefined, spec: BudgetSpec): bool
 }
 
 export function decideRestore(state: State, command: RestoreSnapshot): Administered | CommandRejected {
-  if (state.holds.used > 0 || state.balances.used > 0) return rejected('ledger_not_empty');
+  const isEmpty =
+    state.holds.used === 0 && state.balances.used === 0 && state.budgets.every((budget) => budget.forGrants);
+  if (!isEmpty) return rejected('ledger_not_empty');
   return restoreProblem(command.snapshot) ?? administered('snapshot_restored', true);
 }

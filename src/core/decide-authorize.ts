@@ -3,9 +3,11 @@
 
 import { AMOUNT_MAX } from './amount.js';
 import type { Budget, Window } from './budgets.js';
-import type { AuthorizeHold } from './commands.js';
+import { grantValues } from './charge.js';
+import type { AuthorizeHold, CandidateCommand } from './commands.js';
 import type { CommandRejected, HoldAuthorized, HoldDenied, Skipped, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
+import { figuresOf } from './line-facts.js';
 import {
   ALL_VIOLATIONS,
   CLOSED,
@@ -55,7 +57,7 @@ export function decideAuthorize(
   at: number,
 ): HoldAuthorized | HoldDenied | CommandRejected | WindowsDue {
   const { candidates } = command;
-  const invalid = candidates === null ? invalidAmounts(command, command.amounts) : invalidCandidate(command);
+  const invalid = candidates === null ? invalidAmounts(command) : invalidCandidate(command);
   if (invalid !== null) return invalid;
   if (state.holds.index.get(command.holdId) !== -1) return rejected('hold_already_exists', command.holdId);
   if (candidates === null) {
@@ -77,6 +79,7 @@ export function decideAuthorize(
     if (!goesOn) return concluded(state, command, { index, labels, amounts }, attempt, skipped, at);
     const lines = new LineSet();
     lines.copy(state.lines);
+    lines.judged = lines.slots.map((_slot, line) => figuresOf(state, state.lines, line));
     state.lines.clear();
     skipped.push({ candidate: index, reason: attempt, amounts, lines });
   }
@@ -123,7 +126,7 @@ function concluded(
     case 'too_many_budgets':
       return rejected('too_many_budgets', state.lines.count, LINES_MAX);
     default: {
-      const retryAfterMs = retryAfter(state.lines, attempt, at);
+      const retryAfterMs = retryAfter(state, attempt, at);
       const unmet = unmetKeys(state.lines, command.require);
       return { type: 'hold_denied', candidate, reason: attempt, retryAfterMs, amounts, unmet, skipped };
     }
@@ -163,8 +166,8 @@ export function attemptOne(
   const { grants } = command.extras;
   for (let index = 0; index < grants.length; index += 1) {
     if (!judgeGrant(state, lines, grants[index], amounts)) return 'amount_overflow';
-    violations |= lines.flags[lines.count - 1] | lines.flags[lines.count - 2];
   }
+  for (let line = entries.length; line < lines.count; line += 1) violations |= lines.flags[line];
   if (lines.count > LINES_MAX) return 'too_many_budgets';
   if (command.require.length > 0 && unmetKeys(lines, command.require).length > 0) return 'no_budget';
   return (violations & ALL_VIOLATIONS) === 0 ? 'fits' : reasonOf(state, lines);
@@ -203,72 +206,72 @@ function standingFlags(budget: Budget, values: string, at: number): number {
   return status === 'active' ? forced : forced | (status === 'paused' ? PAUSED : CLOSED);
 }
 
-// Rule H1: caps as this request states them, figures as they accumulated on the grant; one line for its unit, one for calls.
+// Rule H1: caps as this request states them, figures as they accumulated on the grant; a line for its unit, one for calls.
 function judgeGrant(state: State, lines: LineSet, grant: GrantCaps, amounts: Quantities): boolean {
-  const inUnit = addGrantLine(state, lines, grant, grant.unit, amounts, grant.maxTotal);
-  const inCalls = addGrantLine(
-    state,
-    lines,
-    grant,
-    state.units.name(CALLS),
-    amounts,
-    toSteps(grant.maxCalls),
-  );
-  if (grant.maxPerHold !== undefined && lines.requested[lines.count - 2] > grant.maxPerHold) {
-    lines.flags[lines.count - 2] |= PER_HOLD_MAX;
-  }
-  return inUnit && inCalls;
+  const calls = grant.maxCalls === undefined ? undefined : BigInt(grant.maxCalls);
+  const line = grantLine(state, lines, grant, grant.unit, amounts);
+  if (grant.maxPerHold !== undefined && lines.requested[line] > grant.maxPerHold)
+    lines.flags[line] |= PER_HOLD_MAX;
+  const callsLine = grantLine(state, lines, grant, state.units.name(CALLS), amounts);
+  return judgeTotal(state, lines, line, grant.maxTotal) && judgeTotal(state, lines, callsLine, calls);
 }
 
-function toSteps(count: number | undefined): bigint | undefined {
-  return count === undefined ? undefined : BigInt(count);
-}
-
-function addGrantLine(
+// The line of a grant in a unit: one balance is one line, however many grants of the request name it.
+function grantLine(
   state: State,
   lines: LineSet,
   grant: GrantCaps,
   unit: string,
   amounts: Quantities,
-  cap: bigint | undefined,
-): boolean {
+): number {
   const budget = state.budgetById.get(grantBudgetId(unit)) as Budget;
-  const window = budget.windows[0];
   const values = grantValues(grant);
-  const slot = window.index.get(values);
+  for (let line = 0; line < lines.count; line += 1) {
+    if (lines.budgets[line] === budget && lines.values[line] === values) return line;
+  }
+  const [window] = budget.windows;
   const place = amounts.set.placeOf[budget.unit];
-  const amount = place < 0 ? 0n : amounts.steps[place];
-  const line = lines.add(budget, window, values, slot, amount);
+  const line = lines.add(
+    budget,
+    window,
+    values,
+    window.index.get(values),
+    place < 0 ? 0n : amounts.steps[place],
+  );
+  lines.flags[line] = place < 0 ? UNIT_MISSING | IS_METERED : IS_METERED;
+  return line;
+}
+
+// Of several caps on one balance the strictest is the line's.
+function judgeTotal(state: State, lines: LineSet, line: number, cap: bigint | undefined): boolean {
+  const slot = lines.slots[line];
+  const amount = lines.requested[line];
   const used = slot < 0 ? 0n : state.balances.held[slot] + state.balances.spent[slot];
   if (amount > AMOUNT_MAX - used) return false;
-  let flags = cap === undefined ? IS_METERED : LIMIT_STATED;
-  if (place < 0) flags |= UNIT_MISSING;
-  if (cap !== undefined && used + amount > cap) flags |= LIMIT;
-  lines.stated[line] = cap ?? 0n;
-  lines.flags[line] = flags;
+  if (cap === undefined) return true;
+  if (used + amount > cap) lines.flags[line] |= LIMIT;
+  const isFirst = (lines.flags[line] & LIMIT_STATED) === 0;
+  lines.flags[line] = (lines.flags[line] | LIMIT_STATED) & ~IS_METERED;
+  if (isFirst || cap < lines.stated[line]) lines.stated[line] = cap;
   return true;
 }
 
-/** The account of a grant: its wildcard labels are `capability` and `grant`, in this order. */
-export function grantValues(grant: Pick<GrantCaps, 'capability' | 'grant'>): string {
-  return `${grant.capability}\u001f${grant.grant}`;
-}
-
 function invalidCandidate(command: AuthorizeHold): CommandRejected | null {
-  for (const { amounts } of command.candidates ?? []) {
-    const invalid = invalidAmounts(command, amounts);
+  for (const candidate of command.candidates ?? []) {
+    const invalid = invalidAmounts(candidate);
     if (invalid !== null) return invalid;
   }
   return null;
 }
 
 // Rule L3: a negative amount, or stated amounts that are all zero; the implied call is not stated.
-function invalidAmounts(command: AuthorizeHold, { set, steps }: Quantities): CommandRejected | null {
+function invalidAmounts({ amounts, callsStated }: CandidateCommand): CommandRejected | null {
+  const { set, steps } = amounts;
   let positive = false;
   let stated = false;
   for (let place = 0; place < steps.length; place += 1) {
     if (steps[place] < 0n) return rejected('invalid_amount', steps[place], 0);
-    if (set.units[place] === CALLS && !command.callsStated) continue;
+    if (set.units[place] === CALLS && !callsStated) continue;
     stated = true;
     if (steps[place] > 0n) positive = true;
   }
@@ -319,12 +322,15 @@ function unmetKeys(lines: LineSet, keys: readonly string[]): string[] {
   });
 }
 
-function retryAfter(lines: LineSet, reason: DenialReason, at: number): number {
+function retryAfter(state: State, reason: DenialReason, at: number): number {
+  const { lines } = state;
   if (reason === 'held') return HELD_RETRY_MS;
   if (reason !== 'exhausted') return 0;
   let until = 0;
   for (let line = 0; line < lines.count; line += 1) {
     const flags = lines.flags[line];
+    // What is only held comes back by itself, and sooner.
+    if ((flags & ALL_VIOLATIONS) === 0 || causeOf(state, lines, line) !== 'exhausted') continue;
     if (flags & LIMIT) until = Math.max(until, lines.windows[line].end);
     if (flags & FORCED_EXHAUSTED) {
       until = Math.max(until, lines.budgets[line].exhaustedUntilOf(lines.values[line]));
@@ -335,7 +341,7 @@ function retryAfter(lines: LineSet, reason: DenialReason, at: number): number {
 
 /** Names the budgets of a label set whose window in force has ended, or was never opened. */
 export function windowsDue(state: State, labels: string, at: number): WindowsDue {
-  const lapsed = (entry: RouteEntry) => entry.budget.windowAt(at) === undefined;
+  const lapsed = (entry: RouteEntry) => !entry.budget.isInForce(at);
   const budgetIds = state.router
     .route(labels)
     .entries.filter(lapsed)

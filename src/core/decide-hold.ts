@@ -310,7 +310,10 @@ export function decideExpire(state: State, command: ExpireHold, at: number): Hol
     const held = holds.figure(slot, place);
     if (unit === CALLS) return held;
     if (!holds.chargesOnExpiry(slot)) return 0n;
-    return stated === null || stated[place] > held ? held : stated[place];
+    const own = stated === null ? -1 : stated.set.placeOf[unit];
+    const wanted = own < 0 ? held : (stated as Quantities).steps[own];
+    if (wanted > held) return held;
+    return wanted;
   });
   const returned = units.map((_unit, place) => holds.figure(slot, place) - charges[place]);
   linesOfHold(state, slot, charges, at);

@@ -2,7 +2,7 @@
 // changes nothing else, and gives one answer for one state, command and time: re-deciding is how `verify` proves.
 
 import { AMOUNT_MAX } from './amount.js';
-import { totalOverflows, usesUp } from './charge.js';
+import { usesUp } from './charge.js';
 import type { CoreCommand, OpenWindow, RecordSpendCommand } from './commands.js';
 import { decideAccount, decideDefinitions, decideRestore } from './decide-account.js';
 import { decideAuthorize, judgeLine, LINES_MAX } from './decide-authorize.js';
@@ -55,9 +55,8 @@ function decideRecord(
 ): SpendRecorded | CommandRejected | WindowsDue {
   const instant = command.occurredAt ?? at;
   if (instant > at) return rejected('occurred_in_future', BigInt(instant), BigInt(at));
-  if (instant < at - state.retentionMs) {
-    return rejected('occurred_too_early', BigInt(instant), BigInt(at - state.retentionMs));
-  }
+  const earliest = Math.max(state.horizon, at - state.retentionMs);
+  if (instant < earliest) return rejected('occurred_too_early', instant, earliest);
   const negative = command.amounts.steps.find((steps) => steps < 0n);
   if (negative !== undefined) return rejected('invalid_amount', negative, 0);
   const { set, steps } = command.amounts;
@@ -84,17 +83,18 @@ function decideRecord(
     else if (entry.budget.spec.onExhausted === 'pause' && usesUp(state, line, amount, at))
       pausedLines.push(line);
   }
-  for (let place = 0; place < steps.length; place += 1) {
-    if (totalOverflows(state, set.units[place], steps[place]))
-      return rejected('amount_overflow', steps[place]);
-  }
   return { type: 'spend_recorded', amounts: command.amounts, pausedLines };
 }
 
 function decideWindow(state: State, command: OpenWindow): Administered {
   const budget = state.budgetById.get(command.budgetId);
   if (budget === undefined) throw new Error('bug: a window is opened for a budget that exists');
-  const overlaps = budget.windows.some((window) => window.start < command.end && command.start < window.end);
+  const overlaps = budget.windows.some(
+    (window) =>
+      window.start < command.end &&
+      command.start < window.end &&
+      (window.start !== command.start || window.end !== command.end),
+  );
   if (overlaps || command.start >= command.end) throw new Error('bug: windows of a budget do not overlap');
   return { type: 'window_opened', changes: false, until: 0 };
 }

@@ -8,7 +8,7 @@ import { ExpiryQueue } from './expiry-queue.js';
 import { HashIndex } from './hash-index.js';
 import type { HoldStatus } from './outcomes.js';
 import type { GrantCaps, HoldEnding, Lease } from './requests.js';
-import type { UnitSet } from './units.js';
+import type { Quantities, UnitSet } from './units.js';
 
 export const HOLD_STATUSES: readonly HoldStatus[] = ['open', 'settled', 'released', 'reversed', 'expired'];
 export const HOLD_ENDINGS: readonly (HoldEnding | null)[] = [
@@ -39,8 +39,8 @@ const LATE = 16;
 export interface HoldExtras {
   readonly lease: Lease | null;
   readonly grants: readonly GrantCaps[];
-  /** What expiry charges, by place in the hold's units; null = all that is held. */
-  readonly expiryCharge: readonly bigint[] | null;
+  /** What expiry charges of the units named here; of others, all that is held. null = of all. */
+  readonly expiryCharge: Quantities | null;
   /** For the overrun policy `cap`. */
   readonly tolerancePercent: number;
 }

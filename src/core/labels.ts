@@ -99,9 +99,14 @@ export function labelsOf(text: string): Labels {
   return labels;
 }
 
-/** A value as error messages show it: quoted, cut, never raw. */
+/** A value as error messages show it: quoted, cut, never raw; an object by its kind alone. */
 export function shown(value: unknown): string {
-  if (typeof value === 'bigint') return value.toString();
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  if (typeof value === 'string') {
+    return value.length <= 80 ? JSON.stringify(value) : `${JSON.stringify(value.slice(0, 77))}…`;
+  }
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value === 'function') return 'a function';
+  const text = String(value);
   return text.length <= 80 ? text : `${text.slice(0, 77)}…`;
 }

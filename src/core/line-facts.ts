@@ -3,7 +3,7 @@
 
 import type { Budget, Window } from './budgets.js';
 import { valuesOf } from './budgets.js';
-import type { LineSet } from './lines.js';
+import type { Figures, LineSet } from './lines.js';
 import { ALL_VIOLATIONS, IS_FORCED, IS_METERED, LIMIT_STATED, VIOLATIONS } from './lines.js';
 import type { BudgetLine, VerdictLevel, Violation, WindowBounds } from './outcomes.js';
 import { VERDICTS } from './outcomes.js';
@@ -19,12 +19,6 @@ export interface LineIdentity {
   readonly window: WindowBounds;
   readonly limit: bigint | null;
   readonly warnAtPercent: number;
-}
-
-export interface Figures {
-  readonly granted: bigint;
-  readonly held: bigint;
-  readonly spent: bigint;
 }
 
 const NO_VIOLATIONS: readonly Violation[] = [];
@@ -43,6 +37,7 @@ export function identityOf(state: State, budget: Budget, window: Window, values:
 
 /** The figures behind a line now; those of a balance that does not exist are what it would open with. */
 export function figuresOf(state: State, lines: LineSet, line: number): Figures {
+  if (lines.judged !== null) return lines.judged[line];
   const slot = lines.slots[line];
   const { balances } = state;
   if (lines.flags[line] & LIMIT_STATED) {

@@ -28,6 +28,13 @@ export const IS_FORCED = 128;
 export const LIMIT_STATED = 256;
 export const IS_METERED = 512;
 
+/** The figures behind a line. */
+export interface Figures {
+  readonly granted: bigint;
+  readonly held: bigint;
+  readonly spent: bigint;
+}
+
 export class LineSet {
   count = 0;
   readonly budgets: Budget[] = [];
@@ -39,6 +46,9 @@ export class LineSet {
   readonly flags: number[] = [];
   /** The cap that the request states for the line, when LIMIT_STATED. */
   readonly stated: bigint[] = [];
+
+  /** The figures that the lines were judged by, where later ones would not be theirs; null = the balances' own. */
+  judged: readonly Figures[] | null = null;
 
   clear(): void {
     this.count = 0;

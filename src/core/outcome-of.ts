@@ -34,7 +34,7 @@ export interface Told {
   readonly skipped: readonly SkippedCandidate[];
   readonly units: UnitTable;
   /** The hold's status now; only a replay can differ from what the effect says. */
-  readonly holdStatus: HoldStatus;
+  readonly holdStatus: HoldStatus | null;
 }
 
 export function decisionId(sequence: number): string {

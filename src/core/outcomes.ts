@@ -1,8 +1,8 @@
 // What a ledger answers. Expected outcomes are values of these closed unions; only faults and misuse throw.
 
-import type { Amounts } from './amount.js';
+import type { Amounts, Unit } from './amount.js';
 import type { RejectionCode } from './rejections.js';
-import type { BudgetSpec, BudgetStatus, HoldEnding, Labels, Lease } from './requests.js';
+import type { Aliases, BudgetSpec, BudgetStatus, HoldEnding, Labels, Lease } from './requests.js';
 
 /** The state of a balance, mildest first; a set of balances has its worst (rule P2). */
 export const VERDICTS = ['uncapped', 'within', 'near', 'exhausted'] as const;
@@ -96,8 +96,8 @@ export interface Authorized extends Evidence {
   readonly lines: readonly BudgetLine[];
   readonly verdict: VerdictLevel;
   readonly expiresAt: number;
-  /** The hold's status now: `open`, unless this is a replay of a hold that has ended since. */
-  readonly holdStatus: HoldStatus;
+  /** The hold's status now: `open`, unless this is a replay of a hold that has ended since; null when it left memory. */
+  readonly holdStatus: HoldStatus | null;
 }
 
 export interface Denied extends Evidence {
@@ -263,11 +263,26 @@ export interface SnapshotBalance {
   readonly mayBeNegative: boolean;
 }
 
+/** A budget (`values` null) or one of its accounts with a standing of its own. */
+export interface SnapshotAccount {
+  readonly budgetId: string;
+  readonly values: Labels | null;
+  readonly status: BudgetStatus;
+  readonly exhaustedUntil: number | null;
+  /** `'default'` = the budget's own limit. */
+  readonly limit: bigint | null | 'default';
+}
+
 export interface Snapshot {
   readonly version: number;
   readonly head: Head;
   readonly at: number;
+  /** Units beyond those that every ledger has. */
+  readonly units: readonly Unit[];
+  readonly aliases: Aliases;
   readonly budgets: readonly BudgetSpec[];
+  /** What budgets and accounts have been told: statuses, limits of their own, forced exhaustion. */
+  readonly accounts: readonly SnapshotAccount[];
   readonly openHolds: number;
   /** All that was ever charged, by unit; a call counts once however many budgets it counts towards. */
   readonly spent: Amounts;

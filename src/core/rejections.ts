@@ -17,6 +17,10 @@ export const REJECTIONS = {
     meaning: 'Resuming needs money in the budget; top it up or raise its limit first.',
     retry: true,
   },
+  values_mismatch: {
+    meaning: 'The values stated are not one for each wildcard label of the budget.',
+    retry: false,
+  },
   balance_not_found: { meaning: 'The budget has no balance for these values.', retry: false },
   hold_not_found: { meaning: 'No hold has this id, or it left the retention period.', retry: false },
   hold_already_exists: { meaning: 'Another command opened a hold with this id.', retry: false },

@@ -27,6 +27,8 @@ export class State {
   /** `authorityId:epoch`. */
   term = ':0';
   retentionMs = 0;
+  /** What lies before this instant is forgotten for good, also when a later opening keeps things longer. */
+  horizon = 0;
   endedHoldsMax = 0;
   readonly units = new UnitTable();
   readonly router = new Router();
@@ -37,10 +39,10 @@ export class State {
   /** Command id → sequence of its record. Texts are in the journal, not here. */
   readonly commandIds: HashIndex;
   readonly commandIdAges = new CommandIdAges();
-  /** Everything ever charged, by unit: a charge counts once, however many budgets it counts towards. */
-  readonly spentTotal = new BigInt64Array(UNITS_MAX);
+  /** Everything ever charged, by unit, once however many budgets it counts towards. No column: it has no bound. */
+  readonly spentTotal: bigint[] = new Array(UNITS_MAX).fill(0n);
   /** The highest `spentTotal` that a certificate has stated (rule S5). */
-  readonly certifiedTotal = new BigInt64Array(UNITS_MAX);
+  readonly certifiedTotal: bigint[] = new Array(UNITS_MAX).fill(0n);
   snapshotVersion = 0;
   /** Rises when what is known of a balance beyond its figures may have changed: a limit, a version, a slot's owner. */
   balanceGeneration = 0;

@@ -1,7 +1,7 @@
 // Reads a batch record by record, out of its own bytes alone. Malformed bytes throw JournalCorruptError with the
 // position; nothing is skipped. Used by recovery, verification, events and replays of outcomes.
 
-import type { AuthorizeHold, CoreCommand, SettleHold } from '../core/commands.js';
+import type { AuthorizeHold, CandidateCommand, CoreCommand, SettleHold } from '../core/commands.js';
 import { NOTHING_STATED } from '../core/commands.js';
 import type { Effect, HoldCharged } from '../core/effects.js';
 import { JournalCorruptError } from '../core/errors.js';
@@ -232,11 +232,15 @@ export class BatchReader {
     const labels = this.#labelText();
     const amounts = this.#quantities();
     const extras = options & HAS_EXTRAS ? coldValue<HoldExtras>(input.text(), this.units) : NO_EXTRAS;
-    let candidates: { labels: string; amounts: Quantities }[] | null = null;
+    let candidates: CandidateCommand[] | null = null;
     if (options & HAS_CANDIDATES) {
       candidates = [];
       for (let left = input.count(); left > 0; left -= 1) {
-        candidates.push({ labels: this.#labelText(), amounts: this.#quantities() });
+        candidates.push({
+          labels: this.#labelText(),
+          amounts: this.#quantities(),
+          callsStated: input.u8() !== 0,
+        });
       }
     }
     const require = options & HAS_REQUIRE ? coldValue<string[]>(input.text(), this.units) : NOTHING_REQUIRED;

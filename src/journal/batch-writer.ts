@@ -162,6 +162,7 @@ export class BatchWriter {
       for (const candidate of candidates) {
         this.#labelText(candidate.labels);
         this.#quantities(candidate.amounts);
+        out.u8(candidate.callsStated ? 1 : 0);
       }
     }
     if (require.length > 0) out.text(coldText(require));
@@ -286,7 +287,7 @@ export class BatchWriter {
       const flags = lines.flags[line];
       out.u16(flags);
       const slot = lines.slots[line];
-      if (slot < 0 || flags & LIMIT_STATED) {
+      if (slot < 0 || flags & LIMIT_STATED || lines.judged !== null) {
         const figures = figuresOf(state, lines, line);
         out.i64(figures.granted);
         out.i64(figures.held);

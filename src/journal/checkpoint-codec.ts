@@ -3,6 +3,7 @@
 
 import type { Unit } from '../core/amount.js';
 import { BUILT_IN_UNITS } from '../core/amount.js';
+import { frozen } from '../core/apply-account.js';
 import { Budget, type Standing, Window } from '../core/budgets.js';
 import type { Column } from '../core/columns.js';
 import type { EndedList, HoldExtras } from '../core/holds.js';
@@ -34,6 +35,7 @@ interface SavedHead {
   readonly authorityId: string;
   readonly epoch: number;
   readonly retentionMs: number;
+  readonly horizon: number;
   readonly endedHoldsMax: number;
   readonly commandSeed: number;
   readonly snapshotVersion: number;
@@ -96,6 +98,7 @@ function savedHead(state: State): SavedHead {
     authorityId: state.authorityId,
     epoch: state.epoch,
     retentionMs: state.retentionMs,
+    horizon: state.horizon,
     endedHoldsMax: state.endedHoldsMax,
     commandSeed: state.commandIds.seed,
     snapshotVersion: state.snapshotVersion,
@@ -136,6 +139,7 @@ function readHead(state: State, input: ByteReader): SavedHead {
   state.epoch = head.epoch;
   state.term = `${head.authorityId}:${head.epoch}`;
   state.retentionMs = head.retentionMs;
+  state.horizon = head.horizon;
   state.endedHoldsMax = head.endedHoldsMax;
   state.commandIds.seed = head.commandSeed;
   state.snapshotVersion = head.snapshotVersion;
@@ -143,13 +147,14 @@ function readHead(state: State, input: ByteReader): SavedHead {
     state.spentTotal[unit] = steps;
     state.certifiedTotal[unit] = head.certifiedTotal[unit];
   });
-  state.router.aliases = head.aliases;
+  state.router.aliases = frozen(head.aliases);
   for (const saved of head.budgets) readBudget(state, saved);
   return head;
 }
 
 function readBudget(state: State, saved: SavedBudget): void {
-  const { spec, forGrants } = saved;
+  const { forGrants } = saved;
+  const spec = frozen(saved.spec);
   const budget = new Budget({
     index: state.budgets.length,
     spec,

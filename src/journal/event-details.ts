@@ -4,7 +4,7 @@
 import type { AuthorizeHold, CoreCommand, HoldCommand } from '../core/commands.js';
 import type { Effect, HoldCharged } from '../core/effects.js';
 import { HOLD_ENDINGS, OVERRUN_CAP, OVERRUN_FORBID, OVERRUN_RECORD, OVERRUN_REJECT } from '../core/holds.js';
-import { labelsOf, SEPARATOR } from '../core/labels.js';
+import { labelsOf } from '../core/labels.js';
 import type { OverrunPolicy } from '../core/requests.js';
 import type { Quantities, UnitTable } from '../core/units.js';
 
@@ -40,16 +40,16 @@ function commandDetails(command: CoreCommand, units: UnitTable): Details {
       return { labels: labelsOf(labels), amounts: shown(amounts, units), occurredAt, usage };
     }
     case 'top_up':
-      return { budgetId: command.budgetId, values: valuesList(command.values), amount: command.amount };
+      return { budgetId: command.budgetId, values: statedValues(command.values), amount: command.amount };
     case 'set_budget_status':
-      return { budgetId: command.budgetId, values: valuesList(command.values), status: command.status };
+      return { budgetId: command.budgetId, values: statedValues(command.values), status: command.status };
     case 'exhaust_budget':
-      return { budgetId: command.budgetId, values: valuesList(command.values) };
+      return { budgetId: command.budgetId, values: statedValues(command.values) };
     case 'set_balance_limit':
       // A limit of null is a fact: metered only.
       return {
         budgetId: command.budgetId,
-        values: valuesList(command.values),
+        values: statedValues(command.values),
         limit: command.limit ?? 'none',
       };
     case 'put_definitions': {
@@ -107,7 +107,7 @@ function policyName(overrun: number, tolerancePercent: number): OverrunPolicy {
 function onExpiry(command: AuthorizeHold, units: UnitTable): unknown {
   if (!command.chargeOnExpiry) return 'release';
   const { expiryCharge } = command.extras;
-  return expiryCharge === null ? 'charge' : { charge: units.amounts(command.amounts.set, expiryCharge) };
+  return expiryCharge === null ? 'charge' : { charge: shown(expiryCharge, units) };
 }
 
 function holdDetails(command: HoldCommand, units: UnitTable): Details {
@@ -144,8 +144,8 @@ function shown(amounts: Quantities, units: UnitTable): unknown {
   return units.amounts(amounts.set, amounts.steps);
 }
 
-function valuesList(values: string | null): readonly string[] {
-  return values === null || values === '' ? [] : values.split(SEPARATOR);
+function statedValues(values: string | null): unknown {
+  return values === null || values === '' ? null : labelsOf(values);
 }
 
 function effectDetails(effect: Effect, units: UnitTable): Details {

@@ -3,7 +3,8 @@
 
 import type { Window } from '../core/budgets.js';
 import { SEPARATOR } from '../core/labels.js';
-import type { Figures, LineIdentity } from '../core/line-facts.js';
+import type { LineIdentity } from '../core/line-facts.js';
+import type { Figures } from '../core/lines.js';
 import type { UnitTable } from '../core/units.js';
 import { BEGINNING_MS, NEVER_MS } from '../core/window.js';
 import type { ByteReader } from './bytes.js';

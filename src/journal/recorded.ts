@@ -15,7 +15,7 @@ import { detailsOf } from './event-details.js';
 import type { RecordedLines } from './line-reader.js';
 
 /** The outcome that the record read last gave, as a replay of it. */
-export function replayOf(reader: BatchReader, holdStatus: HoldStatus): CommandOutcome {
+export function replayOf(reader: BatchReader, holdStatus: HoldStatus | null): CommandOutcome {
   const { command, effect, sequence, at, term, units } = reader;
   const position = reader.changed ? reader.position : null;
   const lines = recordedLines(reader);

@@ -25,6 +25,7 @@ const EXIT_OF_REJECTION: Readonly<Record<RejectionCode, ExitCode>> = {
   budget_closed: EXIT.error,
   budget_metered: EXIT.error,
   budget_used_up: EXIT.error,
+  values_mismatch: EXIT.error,
   balance_not_found: EXIT.error,
   hold_not_found: EXIT.error,
   hold_already_exists: EXIT.error,
