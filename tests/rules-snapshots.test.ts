@@ -24,6 +24,9 @@ const ROW: SnapshotBalance = {
 const SNAPSHOT: Snapshot = {
   version: 7,
   head: { sequence: 9, hash: '0'.repeat(64) },
+  units: [],
+  aliases: {},
+  accounts: [],
   at: START,
   budgets: ['A', 'B'].map((id) => ({
     id,
