@@ -118,8 +118,8 @@ const accountRef = fc.constantFrom(
 
 const grant = fc.record({
   capability: fc.constant('cap'),
-  grant: fc.constant('0'),
-  unit: fc.constantFrom('usd', 'tokens'),
+  grant: fc.constantFrom('0', '0', '1'),
+  unit: fc.constantFrom('usd', 'tokens', 'calls'),
   maxCalls: optional(fc.integer({ min: 0, max: 4 }), 4),
   maxPerHold: optional(small, 4),
   maxTotal: optional(fc.bigInt({ min: 0n, max: 100n }), 4),
@@ -147,7 +147,12 @@ const FIELDS: Record<Command['command'], fc.Arbitrary<Record<string, unknown>>> 
     ),
     require: optional(fc.subarray(['tenant', 'user', 'capability']), 1),
     grants: optional(
-      grant.map((one) => [Object.fromEntries(Object.entries(one).filter(([, v]) => v !== undefined))]),
+      fc.array(
+        grant.map((one) =>
+          Object.fromEntries(Object.entries(one).filter(([, value]) => value !== undefined)),
+        ),
+        { minLength: 1, maxLength: 3 },
+      ),
       1,
     ),
     authority: optional(lease, 1),
@@ -310,19 +315,11 @@ export function commandOf(model: ReferenceModel, draft: Draft, serial: number): 
       };
       const ref = whole === true ? { budgetId: account.budgetId } : account;
       const until = inMs === undefined ? {} : { until: model.time + inMs };
-      return { command, ...(isSteady(model, account) ? id : {}), ...ref, ...rest, ...until } as Command;
+      return { command, ...id, ...ref, ...rest, ...until } as Command;
     }
     default:
       return onHoldOf(model, draft, id);
   }
-}
-
-// A retry after its budget was made, or after its labels got an alias, is a scenario in found-by-property.test.ts.
-function isSteady(
-  model: ReferenceModel,
-  account: { budgetId?: string; values?: Record<string, string> },
-): boolean {
-  return account.values?.tenant !== 'b' && model.budgets.some((budget) => budget.id === account.budgetId);
 }
 
 function unitsKnown(model: ReferenceModel, fields: { amounts?: object }): boolean {

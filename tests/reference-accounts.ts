@@ -39,7 +39,8 @@ export function runAccountCommand(
     case 'exhaust_budget': {
       if (command.until !== undefined && command.until <= model.time)
         return model.rejected('until_not_later');
-      standing.exhaustedUntil = command.until ?? window.end ?? Infinity;
+      // Until the window rolls, and not less than what was said before; a stated instant is taken as it is.
+      standing.exhaustedUntil = command.until ?? Math.max(window.end ?? Infinity, standing.exhaustedUntil);
       return model.done('budget_exhausted', lines());
     }
     case 'set_balance_limit': {

@@ -83,16 +83,10 @@ function judge(model: ReferenceModel, request: Authorize, labels: Labels, amount
       violations: inOrder(violations),
     });
   }
-  for (const grant of request.grants ?? []) {
-    const calls = grant.maxCalls === undefined ? undefined : BigInt(grant.maxCalls);
-    for (const [unit, cap, perHoldMax] of [
-      [grant.unit, grant.maxTotal, grant.maxPerHold],
-      ['calls', calls, undefined],
-    ] as const) {
-      const one = judgeGrant(model, grant, amounts, { unit, cap, perHoldMax });
-      if (one === null) return null;
-      judged.push(one);
-    }
+  for (const grant of grantLines(request.grants ?? [])) {
+    const one = judgeGrant(model, grant, amounts);
+    if (one === null) return null;
+    judged.push(one);
   }
   return judged;
 }
@@ -136,25 +130,50 @@ export function violationsOf(
   return violations;
 }
 
-function judgeGrant(
-  model: ReferenceModel,
-  { capability, grant }: GrantCaps,
-  amounts: Figures,
-  caps: { unit: string; cap: bigint | undefined; perHoldMax: bigint | undefined },
-): Judged | null {
-  const budget = model.grantBudget(caps.unit);
-  const values = { capability, grant };
+interface GrantLine {
+  readonly values: Labels;
+  readonly unit: string;
+  cap: bigint | undefined;
+  perHoldMax: bigint | undefined;
+}
+
+/** Two lines a grant, its unit and its calls; what several say of one balance is one line with the strictest caps. */
+function grantLines(grants: readonly GrantCaps[]): GrantLine[] {
+  const lines: GrantLine[] = [];
+  const strictest = (left: bigint | undefined, right: bigint | undefined) =>
+    left === undefined || (right !== undefined && right < left) ? right : left;
+  for (const { capability, grant, unit, maxCalls, maxPerHold, maxTotal } of grants) {
+    const values = { capability, grant };
+    const calls = maxCalls === undefined ? undefined : BigInt(maxCalls);
+    for (const one of [
+      { values, unit, cap: maxTotal, perHoldMax: maxPerHold },
+      { values, unit: 'calls', cap: calls, perHoldMax: undefined },
+    ]) {
+      const known = lines.find((line) => line.unit === one.unit && keyOf(line.values) === keyOf(values));
+      if (known === undefined) lines.push(one);
+      else {
+        known.cap = strictest(known.cap, one.cap);
+        known.perHoldMax = strictest(known.perHoldMax, one.perHoldMax);
+      }
+    }
+  }
+  return lines;
+}
+
+function judgeGrant(model: ReferenceModel, grant: GrantLine, amounts: Figures): Judged | null {
+  const { values, cap, perHoldMax } = grant;
+  const budget = model.grantBudget(grant.unit);
   const window = model.windowFor(budget, model.time);
   const balance = window.balances.get(keyOf(values));
   const used = balance === undefined ? 0n : model.held(balance) + balance.spent;
-  const amount = amounts.get(caps.unit);
+  const amount = amounts.get(grant.unit);
   if (used + (amount ?? 0n) > MAX) return null;
   const violations = new Set<Violation>();
   if (amount === undefined) violations.add('unit_missing');
-  if (caps.cap !== undefined && used + (amount ?? 0n) > caps.cap) violations.add('limit');
-  if (caps.perHoldMax !== undefined && (amount ?? 0n) > caps.perHoldMax) violations.add('per_hold_max');
+  if (cap !== undefined && used + (amount ?? 0n) > cap) violations.add('limit');
+  if (perHoldMax !== undefined && (amount ?? 0n) > perHoldMax) violations.add('per_hold_max');
   return {
-    ...{ budget, window, values, balance, grant: caps },
+    ...{ budget, window, values, balance, grant },
     amount: amount ?? 0n,
     violations: inOrder(violations),
   };
