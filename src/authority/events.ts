@@ -6,6 +6,7 @@ import { assertOwnHash } from '../journal/chain.js';
 import type { JournalReader } from '../journal/port.js';
 import { eventOf } from '../journal/recorded.js';
 import type { EventFilter } from './api.js';
+import { wholeIn } from './checks.js';
 
 /** Resolves when there may be more than this sequence number, or at once when the signal ends the wait. */
 export type WaitForMore = (after: number, signal: AbortSignal | undefined) => Promise<void>;
@@ -15,7 +16,7 @@ export async function* readEvents(
   filter: EventFilter,
   waitForMore: WaitForMore,
 ): AsyncGenerator<LedgerEvent> {
-  let after = filter.after ?? 0;
+  let after = wholeIn(filter.after ?? 0, 'after', 0, Number.MAX_SAFE_INTEGER);
   for (;;) {
     for (const batch of reader.batches(after + 1)) {
       assertOwnHash(batch);

@@ -89,5 +89,7 @@ function causeOf(state: State, line: BudgetLine, spec: BudgetSpec): string {
   });
   const granted = line.granted === null ? 'no limit' : shownAmount(line.granted);
   const figures = `of ${granted} granted, ${shownAmount(line.spent)} are spent and ${shownAmount(line.held)} held`;
-  return `${line.budgetId} (${caps.join(', ')}): ${shownAmount(line.requested)} asked; ${figures}`;
+  const values = Object.values(line.values).join(', ');
+  const balance = values === '' ? line.budgetId : `${line.budgetId} of ${values}`;
+  return `${balance} (${caps.join(', ')}): ${shownAmount(line.requested)} asked; ${figures}`;
 }

@@ -61,6 +61,7 @@ export async function openLedger(options: OpenOptions): Promise<Ledger> {
   assertText(authorityId, 'authorityId');
   if (authorityId.includes(':'))
     throw new InvalidInputError('authorityId', 'may not contain a colon: a term is authorityId:epoch');
+  wholeIn(leaseMs, 'leaseMs', 1, 86_400_000);
   const settings = {
     retentionMs: wholeIn(
       options.retentionMs ?? RETENTION_DEFAULT_MS,

@@ -9,6 +9,7 @@ import type { Labels } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { balanceView, budgetView, checkView, holdView } from '../core/views.js';
 import type { BalanceFilter, HoldFilter } from './api.js';
+import { wholeIn } from './checks.js';
 import { labelsIn, quantities } from './intake-parts.js';
 import { zoneOffset } from './time-zones.js';
 
@@ -43,7 +44,7 @@ export function listHolds(state: State, filter: HoldFilter = {}): HoldView[] {
   }
   slots.sort((left, right) => holds.openedSequence[left] - holds.openedSequence[right]);
   const found: HoldView[] = [];
-  const max = filter.max ?? LISTED_DEFAULT;
+  const max = maxOf(filter);
   for (const slot of slots) {
     if (found.length >= max) break;
     const view = holdView(state, slot);
@@ -52,11 +53,18 @@ export function listHolds(state: State, filter: HoldFilter = {}): HoldView[] {
   return found;
 }
 
+function maxOf(filter: { readonly max?: number }): number {
+  if (filter.max === undefined) return LISTED_DEFAULT;
+  return filter.max === Number.POSITIVE_INFINITY
+    ? filter.max
+    : wholeIn(filter.max, 'max', 0, Number.MAX_SAFE_INTEGER);
+}
+
 /** Balances, sorted by budget as defined, then by id. */
 export function listBalances(state: State, filter: BalanceFilter, at: number): BalanceView[] {
   const wanted = Object.entries(filter.values ?? {});
   const found: BalanceView[] = [];
-  const max = filter.max ?? LISTED_DEFAULT;
+  const max = maxOf(filter);
   for (const budget of state.budgets) {
     if (filter.budgetId !== undefined && budget.id !== filter.budgetId) continue;
     if (budget.forGrants && budget.id !== filter.budgetId) continue;

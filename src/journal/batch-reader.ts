@@ -187,8 +187,14 @@ export class BatchReader {
       this.authorityId = command.authorityId;
       this.epoch = command.epoch;
     }
-    if (command.kind !== 'put_definitions' || !this.changed) return;
-    for (const unit of command.units) {
+    if (!this.changed) return;
+    const brought =
+      command.kind === 'put_definitions'
+        ? command.units
+        : command.kind === 'restore_snapshot'
+          ? command.snapshot.units
+          : [];
+    for (const unit of brought) {
       if (this.units.index(unit.name) === -1) this.units.add(unit);
     }
   }

@@ -77,7 +77,11 @@ async function killedRound(
   const program = fileURLToPath(new URL('./child.mjs', import.meta.url));
   const told = join(folder, `acknowledged-${round}`);
   const args = [program, path, told, String(round), String(random(2 ** 31))];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: ROUND_MS_MAX,
+    killSignal: 'SIGKILL',
+  });
   const ended = once(child, 'exit');
   await Promise.race([once(child.stdout, 'data'), ended]);
   await new Promise((resolve) => setTimeout(resolve, lifeMs));
