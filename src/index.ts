@@ -9,6 +9,14 @@ export type {
   LedgerReads,
   Progress,
 } from './authority/api.js';
+export {
+  type History,
+  type HistoryBalance,
+  type HistoryBalanceFilter,
+  type HistoryHoldFilter,
+  type HistoryOptions,
+  openHistory,
+} from './authority/history.js';
 export { type OpenOptions, openLedger, openReader, SYSTEM_CLOCK } from './authority/open.js';
 export type { Replica } from './authority/replica.js';
 export {

@@ -128,9 +128,11 @@ export class Budget {
   }
 }
 
-/** An account's values as labels; those of recent accounts are remembered. */
+/** An account's values as labels; where they must be taken apart, those of recent accounts are remembered. */
 export function valuesOf(budget: Budget, values: string): Labels {
-  if (budget.wildcards.length === 0) return NO_LABELS;
+  const { wildcards } = budget;
+  if (wildcards.length === 0) return NO_LABELS;
+  if (wildcards.length === 1) return { [wildcards[0]]: values };
   const known = budget.labelsOfValues.get(values);
   if (known !== undefined) return known;
   const labels: Record<string, string> = {};

@@ -2,7 +2,7 @@
 // marked), so that routing costs one look-up a shape; routes of recent label sets are remembered.
 
 import type { Budget, Window } from './budgets.js';
-import { labelsOf, SEPARATOR } from './labels.js';
+import { SEPARATOR } from './labels.js';
 import type { Aliases, Labels } from './requests.js';
 
 /** Routes remembered in each of two generations: enough for the label sets of a busy hour, about 20 MB. */
@@ -104,8 +104,11 @@ export class Router {
   }
 
   #build(text: string): Route {
-    const stated = labelsOf(text);
-    const labels = this.canonicalLabels(stated);
+    const labels: Record<string, string> = {};
+    const parts = text === '' ? [] : text.split(SEPARATOR);
+    for (let index = 0; index < parts.length; index += 2) {
+      labels[parts[index]] = this.canonical(parts[index], parts[index + 1]);
+    }
     const entries: RouteEntry[] = [];
     for (const shape of this.#shapes.values()) {
       const fixed = valuesText(labels, shape.fixedKeys);
@@ -115,8 +118,8 @@ export class Router {
       for (const budget of budgets)
         entries.push({ budget, values: values as string, window: null, slot: -1 });
     }
-    entries.sort((left, right) => left.budget.index - right.budget.index);
-    return { labels: text, labelCount: Object.keys(stated).length, entries };
+    if (entries.length > 1) entries.sort((left, right) => left.budget.index - right.budget.index);
+    return { labels: text, labelCount: parts.length / 2, entries };
   }
 }
 

@@ -34,6 +34,7 @@ import {
 } from './format.js';
 import type { LineReader } from './line-reader.js';
 import { RecordedLines, readLineReader } from './line-reader.js';
+import { UNREAD_SETTLEMENT, type Wanted } from './wanted.js';
 
 /** A candidate that did not fit, as recorded. */
 export interface RecordedSkip {
@@ -41,23 +42,6 @@ export interface RecordedSkip {
   readonly reason: string;
   readonly lines: RecordedLines;
 }
-
-/**
- * What is read of each record: all of it; only what deciding it again takes (its command); or only what applying it
- * takes (its outcome, and its command unless it is a settlement or an expiry, whose outcome says all).
- */
-export type Wanted = 'all' | 'command' | 'outcome';
-
-const UNREAD_SETTLEMENT: SettleHold = {
-  kind: 'settle_hold',
-  commandId: null,
-  holdId: '',
-  stated: NOTHING_STATED,
-  amounts: { set: new UnitTable().set(0), steps: [] },
-  exposure: null,
-  usage: null,
-  ending: 0,
-};
 
 export class BatchReader {
   readonly firstSequence: number;
@@ -304,6 +288,11 @@ export class BatchReader {
     return steps;
   }
 
+  #skipSteps(set: UnitSet): readonly bigint[] {
+    this.#in.at += set.units.length * 8;
+    return NONE;
+  }
+
   #effect(type: EventType): Effect {
     const input = this.#in;
     switch (type) {
@@ -380,7 +369,8 @@ export class BatchReader {
     const pausedLines = options & HAS_PAUSED ? coldValue<number[]>(input.text(), this.units) : NONE;
     const set = this.#set();
     const charged = this.#steps(set);
-    const returned = this.#steps(set);
+    // Applying a charge takes only what is charged: the hold knows what it held.
+    const returned = this.wanted === 'outcome' ? this.#skipSteps(set) : this.#steps(set);
     this.#lineReader(this.lines);
     return {
       type,

@@ -3,6 +3,7 @@
 
 import { existsSync } from 'node:fs';
 import type { Clock, Ledger, LedgerReads, Progress } from '../../authority/api.js';
+import type { History } from '../../authority/history.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { showProgress } from './progress.js';
 
@@ -17,6 +18,7 @@ export interface CliParts {
     progress?: Progress;
   }) => Promise<Ledger>;
   readonly openReader: (path: string, options: { progress?: Progress }) => Promise<LedgerReader>;
+  readonly openHistory: (path: string, options: { progress?: Progress }) => Promise<History>;
   /** The ledger file when `--ledger` is not given. */
   readonly defaultLedger: string;
   readonly stdout: NodeJS.WriteStream;
@@ -67,9 +69,20 @@ export class CliContext {
     }
   }
 
+  /** Runs `use` on the ledger's history, which has caught up; works while another process holds the ledger. */
+  async withHistory<T>(path: string, use: (history: History) => Promise<T> | T): Promise<T> {
+    assertExists(path);
+    const history = await this.#opening((progress) => this.parts.openHistory(path, { progress }), 'catch up');
+    try {
+      return await use(history);
+    } finally {
+      history.close();
+    }
+  }
+
   /** A long journal takes a while to replay. */
-  async #opening<T>(open: (progress: Progress) => Promise<T>): Promise<T> {
-    const progress = showProgress('open', this.parts.stderr);
+  async #opening<T>(open: (progress: Progress) => Promise<T>, title = 'open'): Promise<T> {
+    const progress = showProgress(title, this.parts.stderr);
     try {
       return await open(progress.report);
     } finally {

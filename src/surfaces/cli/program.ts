@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { addBacktestCommands } from './commands-backtest.js';
 import { addBudgetCommands } from './commands-budgets.js';
 import { addEvidenceCommands } from './commands-evidence.js';
+import { addHistoryCommands } from './commands-history.js';
 import { addHoldCommands } from './commands-holds.js';
 import { addReadCommands } from './commands-reads.js';
 import { CliContext, type CliParts } from './context.js';
@@ -44,6 +45,7 @@ function buildProgram(cli: CliContext): Command {
   addBudgetCommands(program, cli);
   addHoldCommands(program, cli);
   addReadCommands(program, cli);
+  addHistoryCommands(program, cli);
   addEvidenceCommands(program, cli);
   addBacktestCommands(program, cli);
   return program;
