@@ -140,7 +140,7 @@ function applyCharged(state: State, effect: HoldCharged, at: number): void {
     const place = placeOf[lines.budgets[line].unit];
     const balance = lines.slots[line];
     const figure = holds.figure(slot, place);
-    if (wasOpen) balances.post(balance, BigInt.asIntN(64, -figure), charged[place]);
+    if (wasOpen) balances.settle(balance, figure, charged[place]);
     else balances.post(balance, 0n, charged[place] - figure);
     if (balances.remaining[balance] < 0n && mayOverdraw(state, effect, slot)) balances.allowNegative(balance);
     if (wasOpen) balances.openHolds[balance] -= 1;

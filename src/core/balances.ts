@@ -1,5 +1,5 @@
 // Balances as columns: five exact 64-bit updates a posting, no object a balance. Keeps invariant 1: the four counters
-// granted, held, spent and remaining move only through `post` and `grant`, each of which leaves the books balanced.
+// granted, held, spent and remaining move only through `post`, `settle` and `grant`, each of which leaves the books balanced.
 // A slot names a balance while it lives; freed slots are reused last-in first-out, so that replay gives the same slots.
 
 import type { Window } from './budgets.js';
@@ -54,6 +54,13 @@ export class BalanceTable {
     this.held[slot] = BigInt.asIntN(64, this.held[slot] + heldBy);
     this.spent[slot] = BigInt.asIntN(64, this.spent[slot] + spentBy);
     this.remaining[slot] = BigInt.asIntN(64, this.remaining[slot] - BigInt.asIntN(64, heldBy + spentBy));
+  }
+
+  /** Ends a hold's part: what it held leaves held, what it cost is spent, the rest remains. */
+  settle(slot: number, held: bigint, spent: bigint): void {
+    this.held[slot] = BigInt.asIntN(64, this.held[slot] - held);
+    this.spent[slot] = BigInt.asIntN(64, this.spent[slot] + spent);
+    this.remaining[slot] = BigInt.asIntN(64, this.remaining[slot] + BigInt.asIntN(64, held - spent));
   }
 
   /** Moves granted and remaining together. */

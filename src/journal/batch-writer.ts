@@ -293,9 +293,8 @@ export class BatchWriter {
         out.i64(figures.held);
         out.i64(figures.spent);
       } else {
-        out.i64From(state.balances.granted, slot);
-        out.i64From(state.balances.held, slot);
-        out.i64From(state.balances.spent, slot);
+        const { granted, held, spent } = state.balances;
+        out.i64FromEach(granted, held, spent, slot);
       }
     }
   }

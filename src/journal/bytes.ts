@@ -65,10 +65,14 @@ export class ByteWriter {
     this.#cell();
   }
 
-  /** One cell of a column: it stays a machine word all the way. */
-  i64From(column: BigInt64Array, index: number): void {
-    this.reserve(8);
-    CELL[0] = column[index];
+  /** One cell of each of three columns: they stay machine words all the way. */
+  i64FromEach(first: BigInt64Array, second: BigInt64Array, third: BigInt64Array, index: number): void {
+    this.reserve(24);
+    CELL[0] = first[index];
+    this.#cell();
+    CELL[0] = second[index];
+    this.#cell();
+    CELL[0] = third[index];
     this.#cell();
   }
 
