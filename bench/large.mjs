@@ -46,7 +46,7 @@ async function spread(ledger, balances, pairs, prefix) {
     }
   };
   const started = performance.now();
-  await Promise.all(Array.from({ length: 4096 }, caller));
+  await Promise.all(Array.from({ length: 2048 }, caller));
   return pairs / ((performance.now() - started) / 1000);
 }
 
@@ -94,11 +94,11 @@ await inFolder(async (folder) => {
     `${bytes <= 400 ? 'meets' : 'ABOVE'} the ceiling of 400 bytes`,
   );
   const small = await filled(join(folder, 'small.db'), 1000);
-  await spread(small, 1000, 30_000, 'warm');
+  await spread(small, 1000, 60_000, 'warm');
   const smallRate = await spread(small, 1000, pairs, 'pair');
   await small.close();
   const large = await filled(join(folder, 'large.db'), many);
-  await spread(large, many, 30_000, 'warm');
+  await spread(large, many, 60_000, 'warm');
   const largeRate = await spread(large, many, pairs, 'pair');
   await large.close();
   row(`${count(1000)} balances and open holds`, perSecond(smallRate), 'pairs');

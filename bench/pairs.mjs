@@ -6,7 +6,7 @@ import { openPeer } from './peer.mjs';
 import { heading, inFolder, perSecond, quick, ratioRow, row } from './table.mjs';
 import { ONE_BUDGET, pairsByCallers, pairsByGroups, putBudgets } from './workloads.mjs';
 
-const CALLERS = 4096;
+const CALLERS = 2048;
 
 heading('One budget, durable pairs');
 await inFolder(async (folder) => {
@@ -24,7 +24,7 @@ await inFolder(async (folder) => {
 
   const ledger = await openLedger({ path: join(folder, 'ledger.db') });
   await putBudgets(ledger, ONE_BUDGET);
-  await pairsByCallers(ledger, ONE_BUDGET, { pairs: 50_000, callers: CALLERS, prefix: 'warm' });
+  await pairsByCallers(ledger, ONE_BUDGET, { pairs: 100_000, callers: CALLERS, prefix: 'warm' });
   const pairs = quick ? 100_000 : 1_000_000;
   const byCallers = await pairsByCallers(ledger, ONE_BUDGET, { pairs, callers: CALLERS, prefix: 'call' });
   const byGroups = await pairsByGroups(ledger, ONE_BUDGET, {

@@ -16,7 +16,7 @@ for (const part of PARTS) {
   if (only.length > 0 && !only.includes(part)) continue;
   const file = fileURLToPath(new URL(`./${part}.mjs`, import.meta.url));
   // A process each, so that no part inherits another's heap; the young generation sized for thousands in flight.
-  const { status } = spawnSync(process.execPath, ['--expose-gc', '--max-semi-space-size=64', file, quick], {
+  const { status } = spawnSync(process.execPath, ['--expose-gc', '--max-semi-space-size=128', file, quick], {
     stdio: 'inherit',
   });
   if (status !== 0) process.exitCode = 1;

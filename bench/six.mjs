@@ -28,9 +28,9 @@ await inFolder(async (folder) => {
 
   const ledger = await openLedger({ path: join(folder, 'ledger.db') });
   await putBudgets(ledger, SIX_BUDGETS);
-  await pairsByCallers(ledger, SIX_BUDGETS, { pairs: 20_000, callers: 4096, prefix: 'warm' });
+  await pairsByCallers(ledger, SIX_BUDGETS, { pairs: 100_000, callers: 2048, prefix: 'warm' });
   const pairs = quick ? 50_000 : 300_000;
-  const byCallers = await pairsByCallers(ledger, SIX_BUDGETS, { pairs, callers: 4096, prefix: 'call' });
+  const byCallers = await pairsByCallers(ledger, SIX_BUDGETS, { pairs, callers: 2048, prefix: 'call' });
   const byGroups = await pairsByGroups(ledger, SIX_BUDGETS, {
     pairs,
     group: 1000,
@@ -38,7 +38,7 @@ await inFolder(async (folder) => {
     prefix: 'group',
   });
   await ledger.close();
-  row('Bursar: 4096 callers, a promise a command', perSecond(byCallers), 'pairs; aim 250 000');
+  row('Bursar: 2048 callers, a promise a command', perSecond(byCallers), 'pairs; aim 250 000');
   row('Bursar: submit, groups of 1 000 pairs', perSecond(byGroups), 'pairs');
   ratioRow('Bursar by callers ÷ peer', byCallers / peerRate, 5);
 });

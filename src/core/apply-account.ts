@@ -14,13 +14,13 @@ import { BEGINNING_MS, NEVER_MS, parseWindow } from './window.js';
 
 /** The standing of a line's account, made when it has none of its own. */
 export function standingOfLine(state: State, line: number): Standing {
-  return state.lines.budgets[line].ownAccount(state.lines.values[line]);
+  return state.lines.budgets[line].own(state.lines.values[line]);
 }
 
 export function applyAccount(state: State, command: AccountCommand, effect: Administered): void {
   const budget = state.budgetById.get(command.budgetId) as Budget;
   const account = accountOf(state, budget, command);
-  const standing = account === null ? budget.standing : budget.ownAccount(account);
+  const standing = budget.own(account);
   switch (command.kind) {
     case 'top_up':
       state.balances.grant(state.lines.slots[0], command.amount);
@@ -40,7 +40,7 @@ export function applyAccount(state: State, command: AccountCommand, effect: Admi
 function applyLimit(state: State, budget: Budget, values: string, command: SetLimit): void {
   state.balanceGeneration += 1;
   const before = budget.limitOf(values);
-  budget.ownAccount(values).limit = command.limit === 'default' ? undefined : command.limit;
+  budget.own(values).limit = command.limit === 'default' ? undefined : command.limit;
   const slot = budget.current?.index.get(values) ?? -1;
   if (slot !== -1) changeLimit(state, slot, before, budget.limitOf(values));
 }
@@ -85,7 +85,7 @@ export function applyDefinitions(state: State, command: PutDefinitionsCommand): 
     if (known === undefined) addBudget(state, spec);
     else if (budgetChanges(known, spec)) changeBudget(state, known, spec);
   }
-  for (const id of command.close) (state.budgetById.get(id) as Budget).standing.status = 'closed';
+  for (const id of command.close) (state.budgetById.get(id) as Budget).own(null).status = 'closed';
 }
 
 // Definitions are shared with those who read them, so nobody may change them.
@@ -124,7 +124,7 @@ export function addBudget(state: State, spec: BudgetSpec, forGrants = false): Bu
 // A new version applies to the open window at once; balances with a limit of their own keep it.
 function changeBudget(state: State, budget: Budget, spec: BudgetSpec): void {
   const before = budget.limit;
-  budget.spec = frozen(spec);
+  budget.define(frozen(spec));
   budget.version += 1;
   if (before === spec.limit || budget.current === null) return;
   for (let slot = budget.current.firstBalance; slot !== -1; slot = state.balances.next[slot]) {
@@ -141,8 +141,7 @@ export function applyRestore(state: State, command: RestoreSnapshot): void {
   for (const spec of snapshot.budgets) addBudget(state, spec);
   for (const { budgetId, values, status, exhaustedUntil, limit } of snapshot.accounts) {
     const budget = state.budgetById.get(budgetId) as Budget;
-    const standing =
-      values === null ? budget.standing : budget.ownAccount(valuesText(values, budget.wildcards) as string);
+    const standing = budget.own(values === null ? null : (valuesText(values, budget.wildcards) as string));
     standing.status = status;
     standing.exhaustedUntil = exhaustedUntil ?? 0;
     standing.limit = limit === 'default' ? undefined : limit;

@@ -60,11 +60,22 @@ export class Budget {
   readonly wildcards: readonly string[];
   /** The ledger's own, for the figures of grants that requests bring: no labels match it. */
   readonly forGrants: boolean;
-  spec: BudgetSpec;
+  readonly id: string;
+  /** Whether the budget or an account of it was ever told anything: until then, standings need no look. */
+  #told = false;
+  // The specification, and its parts as every decision needs them: set together by `define`.
+  spec!: BudgetSpec;
+  limit!: bigint | null;
+  perHoldMax!: bigint | null;
+  /** null where there is no cap. */
+  heldMax!: bigint | null;
+  warnAtPercent!: number;
+  pausesWhenUsedUp!: boolean;
 
   constructor(of: Pick<Budget, 'index' | 'spec' | 'unit' | 'window' | 'wildcards' | 'forGrants'>) {
     this.index = of.index;
-    this.spec = of.spec;
+    this.id = of.spec.id;
+    this.define(of.spec);
     this.unit = of.unit;
     this.window = of.window;
     this.windowRank = windowLengthRank(of.window);
@@ -72,16 +83,13 @@ export class Budget {
     this.forGrants = of.forGrants;
   }
 
-  get id(): string {
-    return this.spec.id;
-  }
-
-  get limit(): bigint | null {
-    return this.spec.limit;
-  }
-
-  get warnAtPercent(): number {
-    return this.spec.warnAtPercent ?? WARN_AT_PERCENT_DEFAULT;
+  define(spec: BudgetSpec): void {
+    this.spec = spec;
+    this.limit = spec.limit;
+    this.perHoldMax = spec.perHoldMax ?? null;
+    this.heldMax = spec.heldMax === undefined || spec.heldMax === 0n ? null : spec.heldMax;
+    this.warnAtPercent = spec.warnAtPercent ?? WARN_AT_PERCENT_DEFAULT;
+    this.pausesWhenUsedUp = spec.onExhausted === 'pause';
   }
 
   /** The standing of an account, when it has one of its own. */
@@ -90,8 +98,10 @@ export class Budget {
     return this.accounts.size === 0 ? undefined : this.accounts.get(values);
   }
 
-  /** The standing of an account, made when there is none. */
-  ownAccount(values: string): Standing {
+  /** The standing of an account, made when there is none; of the budget as a whole for null. To be told something. */
+  own(values: string | null): Standing {
+    this.#told = true;
+    if (values === null) return this.standing;
     const known = this.account(values);
     if (known !== undefined) return known;
     const made: Standing = { status: 'active', exhaustedUntil: 0, limit: undefined };
@@ -100,17 +110,20 @@ export class Budget {
   }
 
   limitOf(values: string): bigint | null {
+    if (!this.#told) return this.limit;
     const own = this.account(values)?.limit;
-    return own === undefined ? this.spec.limit : own;
+    return own === undefined ? this.limit : own;
   }
 
   /** The stricter of the budget's and the account's status. */
   statusOf(values: string): BudgetStatus {
+    if (!this.#told) return 'active';
     if (this.standing.status !== 'active') return this.standing.status;
     return this.account(values)?.status ?? 'active';
   }
 
   exhaustedUntilOf(values: string): number {
+    if (!this.#told) return 0;
     const own = this.account(values)?.exhaustedUntil ?? 0;
     return Math.max(own, this.standing.exhaustedUntil);
   }
@@ -128,18 +141,18 @@ export class Budget {
   }
 }
 
-/** An account's values as labels; where they must be taken apart, those of recent accounts are remembered. */
+/** An account's values as labels; those of recent accounts are remembered. */
 export function valuesOf(budget: Budget, values: string): Labels {
-  const { wildcards } = budget;
+  const { wildcards, labelsOfValues } = budget;
   if (wildcards.length === 0) return NO_LABELS;
-  if (wildcards.length === 1) return { [wildcards[0]]: values };
-  const known = budget.labelsOfValues.get(values);
+  const known = labelsOfValues.get(values);
   if (known !== undefined) return known;
   const labels: Record<string, string> = {};
-  const parts = values.split(SEPARATOR);
-  for (let index = 0; index < parts.length; index += 1) labels[budget.wildcards[index]] = parts[index];
-  if (budget.labelsOfValues.size >= VALUES_REMEMBERED_MAX) budget.labelsOfValues.clear();
-  budget.labelsOfValues.set(values, Object.freeze(labels));
+  const parts = wildcards.length === 1 ? [values] : values.split(SEPARATOR);
+  for (let index = 0; index < parts.length; index += 1) labels[wildcards[index]] = parts[index];
+  Object.freeze(labels);
+  // Full means that accounts are many and seldom the same: then remembering costs more than it saves.
+  if (labelsOfValues.size < VALUES_REMEMBERED_MAX) labelsOfValues.set(values, labels);
   return labels;
 }
 

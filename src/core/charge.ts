@@ -197,7 +197,7 @@ export function pausedLines(state: State, slot: number, charge: Charge, at: numb
   const { placeOf } = state.holds.units[slot];
   let paused = NO_LINES;
   for (let line = 0; line < lines.count; line += 1) {
-    if (lines.budgets[line].spec.onExhausted !== 'pause') continue;
+    if (!lines.budgets[line].pausesWhenUsedUp) continue;
     const place = placeOf[lines.budgets[line].unit];
     if (!usesUp(state, line, charge.charged[place] - charge.before[place], at)) continue;
     paused = [...paused, line];

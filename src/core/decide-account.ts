@@ -102,7 +102,7 @@ function decideStatus(
   const standing = account === null ? budget.standing : budget.account(account);
   const status = standing?.status ?? 'active';
   if (status === 'closed') return rejected('budget_closed', command.budgetId);
-  const resumes = command.status === 'active' && status === 'paused' && budget.spec.onExhausted === 'pause';
+  const resumes = command.status === 'active' && status === 'paused' && budget.pausesWhenUsedUp;
   // Rule G4: resuming needs money in it.
   if (resumes && slot >= 0 && !state.balances.isMetered(slot)) {
     const { spent, granted } = state.balances;

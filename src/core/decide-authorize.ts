@@ -178,14 +178,14 @@ export function judgeLine(state: State, lines: LineSet, line: number, at: number
   const budget = lines.budgets[line];
   const slot = lines.slots[line];
   const amount = lines.requested[line];
-  const { spec } = budget;
+
   const { balances } = state;
   const held = slot < 0 ? 0n : balances.held[slot];
   const heldAfter = BigInt.asIntN(64, held + amount);
   if (heldAfter < 0n) return false;
   let flags = standingFlags(budget, lines.values[line], at);
-  if (spec.heldMax !== undefined && spec.heldMax > 0n && heldAfter > spec.heldMax) flags |= HELD_MAX;
-  if (spec.perHoldMax !== undefined && amount > spec.perHoldMax) flags |= PER_HOLD_MAX;
+  if (budget.heldMax !== null && heldAfter > budget.heldMax) flags |= HELD_MAX;
+  if (budget.perHoldMax !== null && amount > budget.perHoldMax) flags |= PER_HOLD_MAX;
   const limit = slot < 0 ? budget.limitOf(lines.values[line]) : null;
   const metered = slot < 0 ? limit === null : balances.isMetered(slot);
   if (metered) {
@@ -291,13 +291,12 @@ export function reasonOf(state: State, lines: LineSet): DenialReason {
 function causeOf(state: State, lines: LineSet, line: number): DenialReason {
   const flags = lines.flags[line];
   const slot = lines.slots[line];
-  const { spec } = lines.budgets[line];
   if (flags & UNIT_MISSING) return 'unit_missing';
   if (flags & CLOSED) return 'closed';
   const amount = lines.requested[line];
   const spent = slot < 0 ? 0n : state.balances.spent[slot];
   const granted = grantedOf(state, lines, line);
-  const aboveExposure = (flags & HELD_MAX) !== 0 && amount > (spec.heldMax as bigint);
+  const aboveExposure = (flags & HELD_MAX) !== 0 && amount > (lines.budgets[line].heldMax as bigint);
   const aboveLimit = (flags & LIMIT) !== 0 && granted > 0n && amount > granted;
   if (flags & PER_HOLD_MAX || aboveExposure || aboveLimit) return 'too_large';
   if (flags & PAUSED) return 'paused';

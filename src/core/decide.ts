@@ -80,8 +80,7 @@ function decideRecord(
     // What was spent is not judged; the line keeps only what its balance is.
     state.lines.flags[line] &= at < window.end ? IS_METERED | IS_FORCED : IS_METERED;
     if (place < 0) state.lines.flags[line] |= UNIT_MISSING;
-    else if (entry.budget.spec.onExhausted === 'pause' && usesUp(state, line, amount, at))
-      pausedLines.push(line);
+    else if (entry.budget.pausesWhenUsedUp && usesUp(state, line, amount, at)) pausedLines.push(line);
   }
   return { type: 'spend_recorded', amounts: command.amounts, pausedLines };
 }

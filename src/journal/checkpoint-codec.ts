@@ -166,7 +166,11 @@ function readBudget(state: State, saved: SavedBudget): void {
     forGrants,
   });
   budget.version = saved.version;
-  Object.assign(budget.standing, { ...saved.standing, limit: saved.standing.limit });
+  const told =
+    saved.standing.status !== 'active' || saved.standing.exhaustedUntil !== 0 || saved.accounts.length > 0;
+  if (told || saved.standing.limit !== undefined) {
+    Object.assign(budget.own(null), { ...saved.standing, limit: saved.standing.limit });
+  }
   for (const [values, standing] of saved.accounts)
     budget.accounts.set(values, { ...standing, limit: standing.limit });
   for (const { start, end, first } of saved.windows) {
