@@ -120,9 +120,11 @@ async function assertNothingLost(
     for (const one of acknowledged) assertRecorded(one, events.get(one.outcome.sequence));
     const sample = [...acknowledged].sort(() => random(3) - 1).slice(0, REPLAYS);
     for (const one of [...sample, ...earlier.slice(-REPLAYS)]) await assertReplays(ledger, one);
+    const before = ledger.head().sequence;
     const report = await ledger.verify();
     expect(report.failure).toBeNull();
-    expect(report.head.sequence).toBe(ledger.head().sequence);
+    // Holds may expire while the walk goes on: it then ends later than it began.
+    expect(report.head.sequence).toBeGreaterThanOrEqual(before);
   } finally {
     await ledger.close();
   }
