@@ -2,6 +2,7 @@
 // the state; whether its books can be restored (rule S2) is the core's to decide.
 
 import { AMOUNT_MAX } from '../core/amount.js';
+import { grantBudget } from '../core/apply-account.js';
 import { balanceId } from '../core/budgets.js';
 import type { RestoreSnapshot } from '../core/commands.js';
 import { InvalidInputError } from '../core/errors.js';
@@ -32,8 +33,9 @@ export function restoreCommand(state: State, snapshot: Snapshot): RestoreSnapsho
     aliases: ownAliases,
     budgets: snapshot.budgets,
   } as Parameters<typeof definitionsCommand>[1]);
-  const specs = new Map(budgets.map((spec) => [spec.id, spec]));
   const unitNames = new Set([...state.units.units, ...units].map((unit) => unit.name));
+  // Balances may also be those of grants, whose budgets every ledger has.
+  const specs = new Map([...budgets, ...[...unitNames].map(grantBudget)].map((spec) => [spec.id, spec]));
   return {
     kind: 'restore_snapshot',
     commandId: null,

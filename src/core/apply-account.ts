@@ -67,8 +67,13 @@ function addUnit(state: State, unit: Unit): void {
 
 // One balance for each grant in each unit, without a limit: the caps come with each request (rule H1).
 function addGrantBudget(state: State, unit: string): void {
+  addBudget(state, grantBudget(unit), true);
+}
+
+/** The ledger's own budget for the figures of grants in a unit. */
+export function grantBudget(unit: string): BudgetSpec {
   const match = { capability: '*', grant: '*' };
-  addBudget(state, { id: grantBudgetId(unit), match, unit, limit: null, window: 'lifetime' }, true);
+  return { id: grantBudgetId(unit), match, unit, limit: null, window: 'lifetime' };
 }
 
 export function applyDefinitions(state: State, command: PutDefinitionsCommand): void {
