@@ -1,0 +1,121 @@
+// What the gateway needs to know of a provider's wire format: the facts of a request that bear on its cost, the usage in
+// an answer, and the output as it streams. Pure functions over bytes and JSON; each dialect's file implements this.
+
+import type { Quantities } from '../prices/price.js';
+
+export const DIALECTS = ['openai', 'anthropic'] as const;
+export type DialectName = (typeof DIALECTS)[number];
+
+export const ENDPOINTS = ['chat_completions', 'responses', 'embeddings', 'messages', 'count_tokens'] as const;
+export type Endpoint = (typeof ENDPOINTS)[number];
+
+/** What a request says that bears on its cost. Token figures are whole numbers ≥ 0. */
+export interface RequestFacts {
+  readonly endpoint: Endpoint;
+  readonly model: string;
+  readonly stream: boolean;
+  /** Never below the true input; null when only the model's context window bounds it (input that the provider stores). */
+  readonly inputTokensMax: number | null;
+  /** A likely figure of the input (rule Q5), for charges without usage. At most `inputTokensMax` where that is known. */
+  readonly inputTokensEstimate: number;
+  /** Upper bounds of the parts of the input that may be priced otherwise: each a share of `inputTokensMax`. */
+  readonly inputAudioTokensMax: number;
+  readonly inputImageTokensMax: number;
+  /** Whether the request asks the provider to write its prompt cache, and for how long. */
+  readonly cacheWrite: 'none' | 'short' | 'hour';
+  /** The limit of output tokens that the caller stated for one choice; null when none. 0 for endpoints without output. */
+  readonly outputTokensStated: number | null;
+  /** How many alternatives are generated (`n`); 1 otherwise. */
+  readonly choices: number;
+  /** Whether output may be audio or images, which are priced otherwise. */
+  readonly outputAudio: boolean;
+  readonly outputImage: boolean;
+  /** Tools that the provider runs and bills by the call: the most calls, null when the request does not bound them. */
+  readonly billedTools: Readonly<
+    Partial<Record<'web_search' | 'code_interpreter' | 'file_search', number | null>>
+  >;
+  /**
+   * How often the provider may read the input for this one request, at most: once, and once more after each call of a tool
+   * that it runs itself. The worst input is `inputTokensMax`, or the context window, this many times. Null when the request
+   * does not bound those calls: then 1 + `toolCallsUnstated`. Absent = 1.
+   */
+  readonly inputReads?: number | null;
+  /** Whether the caller asked for the usage chunk of a stream. True where the dialect always sends it. */
+  readonly usageAsked: boolean;
+}
+
+/** What the gateway changes in a request before it goes out. All else keeps its bytes. */
+export interface RequestChanges {
+  readonly model?: string;
+  /** The limit of output tokens for one choice, written to the field that the endpoint has for it. */
+  readonly outputTokensMax?: number;
+  /** Ask the stream for its usage. */
+  readonly askUsage?: boolean;
+  /** The most calls of tools that the provider bills, where the endpoint has a field for it. */
+  readonly toolCallsMax?: number;
+}
+
+/**
+ * Usage as conventions.md normalises it, at the provider's edge: totals include cached tokens in both dialects.
+ * null = the provider did not say; an explicit 0 is a fact.
+ */
+export interface UsageReading {
+  readonly inputTokens: {
+    readonly total: number | null;
+    readonly noCache: number | null;
+    readonly cacheRead: number | null;
+    readonly cacheWrite: number | null;
+  };
+  readonly outputTokens: {
+    readonly total: number | null;
+    readonly text: number | null;
+    readonly reasoning: number | null;
+  };
+  /** Calls of tools in all. */
+  readonly toolCalls: number | null;
+  /** The same figures by what is priced; unknown parts are left out. */
+  readonly quantities: Quantities;
+}
+
+/** What one event of a stream meant. */
+export interface StreamStep {
+  /** Whether the event goes to the caller as it came (false: a usage chunk that the caller did not ask for). */
+  readonly pass: boolean;
+  /** Whether the stream has said all (`[DONE]`, `message_stop`, `response.completed` …). */
+  readonly ended: boolean;
+  /** The provider's error, when the event is one. */
+  readonly error: string | null;
+}
+
+/** Reads a stream event by event; one for each call. */
+export interface StreamMeter {
+  /** `event` is one whole server-sent event, its blank line included. */
+  step(event: Uint8Array): StreamStep;
+  /** Usage as far as the stream has told it; null when it has told nothing. */
+  usage(): UsageReading | null;
+  /** Whether `usage()` is final, output included. */
+  readonly usageFinal: boolean;
+  /** Output tokens generated so far, estimated from the text that came: for cutting and for charges without usage. */
+  readonly outputTokensSoFar: number;
+}
+
+export interface Dialect {
+  readonly name: DialectName;
+  /** Endpoint by path below the dialect's prefix, for example `/v1/chat/completions`. */
+  readonly paths: Readonly<Record<string, Endpoint>>;
+  /**
+   * @param sentModel the provider's name for the model, where it is not the one in the body: images cost more tokens with
+   *   some models
+   * @throws RefusedError `invalid_request`, `not_meterable`, `price_unknown`
+   */
+  readRequest(endpoint: Endpoint, body: Uint8Array, sentModel?: string): RequestFacts;
+  /** The body must have passed `readRequest`; the same bytes are then not read again. Returns new bytes. */
+  changeRequest(endpoint: Endpoint, body: Uint8Array, changes: RequestChanges): Uint8Array;
+  /** Usage in a whole answer; null when it states none. */
+  readUsage(endpoint: Endpoint, answer: unknown): UsageReading | null;
+  /** Output tokens of a whole answer estimated from its text, for answers without usage. */
+  estimateOutput(endpoint: Endpoint, answer: unknown): number;
+  streamMeter(endpoint: Endpoint, facts: RequestFacts): StreamMeter;
+  /** The message of an error answer, for its classification. */
+  errorText(status: number, body: Uint8Array): string;
+}

@@ -1,0 +1,83 @@
+// Which model of the price data a name means. The data's own clauses match loosely (`contains`, `starts_with`), which
+// prices a model that did not exist yet as an older one; here a name counts only when it is one that the data lists, or a
+// dated variant of one that the data's clause takes too. Called by price-data.ts.
+
+import type { MatchLogic, ModelInfo, Provider } from '@pydantic/genai-prices';
+
+/** Model names are plain ASCII, the longest known one has 80 characters; anything else is not in the data. */
+const NAME = /^[\x21-\x7e]{1,200}$/;
+
+/**
+ * What may follow a model's name without changing the model: `-latest`, `-20250929`, `@20250929`, `-2025-08-07`,
+ * `-09-2025`, `-0613`, `-001`. A version such as `-v2` or `.1` names another model.
+ */
+const VARIANT = /(?:-latest|[-@]20\d{6}|-20\d{2}-\d{2}-\d{2}|-\d{2}-\d{4}|-\d{2}-\d{2}|-\d{4}|-\d{3})$/;
+
+/** The models of one provider that a name is looked up in; `listed` has every name that the data spells out. */
+export interface ModelIndex {
+  readonly listed: ReadonlyMap<string, ModelInfo>;
+  readonly loose: readonly ModelInfo[];
+}
+
+export function modelIndex(provider: Provider): ModelIndex {
+  const listed = new Map<string, ModelInfo>();
+  for (const model of provider.models) {
+    for (const name of [model.id.toLowerCase(), ...spelledOut(model.match)]) {
+      if (!listed.has(name) && matches(model.match, name)) listed.set(name, model);
+    }
+  }
+  return { listed, loose: provider.models.filter(({ match }) => !isSpelledOut(match)) };
+}
+
+/** The model that a name means, or null. Names are compared without regard to case, as the data does. */
+export function findModel(index: ModelIndex, asked: string): ModelInfo | null {
+  if (!NAME.test(asked)) return null;
+  const name = asked.toLowerCase();
+  return index.listed.get(name) ?? index.loose.find((model) => isVariant(model, name)) ?? null;
+}
+
+function isVariant(model: ModelInfo, name: string): boolean {
+  if (!matches(model.match, name)) return false;
+  // A fine-tuned model: ft:<base model>:<organisation>:<suffix>:<id>.
+  const own = /^ft:[^:]+(?=:)/.exec(name)?.[0] ?? name;
+  const base = own.replace(VARIANT, '');
+  const covers = (text: string) => text.length >= base.length && own.startsWith(text);
+  return [model.id.toLowerCase(), ...literals(model.match)].some(covers) || matchesWhole(model.match, name);
+}
+
+// A regular expression counts when it describes the whole name and leaves nothing open.
+function matchesWhole(match: MatchLogic, name: string): boolean {
+  if ('or' in match) return match.or.some((clause) => matchesWhole(clause, name));
+  return (
+    'regex' in match && /^\^.*\$$/.test(match.regex) && !/\.[*+]|\|/.test(match.regex) && matches(match, name)
+  );
+}
+
+/** The data's own rule, as its package applies it. */
+function matches(match: MatchLogic, name: string): boolean {
+  if ('or' in match) return match.or.some((clause) => matches(clause, name));
+  if ('and' in match) return match.and.every((clause) => matches(clause, name));
+  if ('equals' in match) return name === match.equals.toLowerCase();
+  if ('starts_with' in match) return name.startsWith(match.starts_with.toLowerCase());
+  if ('ends_with' in match) return name.endsWith(match.ends_with.toLowerCase());
+  if ('contains' in match) return name.includes(match.contains.toLowerCase());
+  return 'regex' in match && new RegExp(match.regex).test(name);
+}
+
+function isSpelledOut(match: MatchLogic): boolean {
+  return 'equals' in match || ('or' in match && match.or.every(isSpelledOut));
+}
+
+/** The names in `equals` clauses of which one is enough. */
+function spelledOut(match: MatchLogic): string[] {
+  if ('or' in match) return match.or.flatMap(spelledOut);
+  return 'equals' in match ? [match.equals.toLowerCase()] : [];
+}
+
+/** Every text in the clauses that is a name or a part of one. */
+function literals(match: MatchLogic): string[] {
+  if ('or' in match) return match.or.flatMap(literals);
+  if ('and' in match) return match.and.flatMap(literals);
+  if ('regex' in match) return [];
+  return Object.values(match).map((text: string) => text.toLowerCase());
+}

@@ -1,0 +1,66 @@
+// What a price is: exact rates of one model of one provider, and what a call costs by them. Rates are whole steps of usd
+// (microcents, 1e-8 USD) for a million units, so that a cost is one multiplication and one division, rounded up.
+
+/** What is priced. Tokens are priced by the million, requests of tools by the thousand calls (both held per million). */
+export const COMPONENTS = [
+  'input',
+  'cache_read',
+  'cache_write',
+  'cache_write_1h',
+  'input_audio',
+  'cache_read_audio',
+  'input_image',
+  'output',
+  'reasoning',
+  'output_audio',
+  'output_image',
+  'request',
+  'web_search',
+  'code_interpreter',
+  'file_search',
+] as const;
+export type Component = (typeof COMPONENTS)[number];
+
+/** A rate that depends on how large the input is: the last tier whose `fromInputTokens` is not above the input's total. */
+export interface RateTier {
+  readonly fromInputTokens: number;
+  /** Steps of usd for 1,000,000 units of the component. */
+  readonly perMillion: bigint;
+}
+
+/** For each component that has a price of its own: its tiers, the first from 0. */
+export type Rates = Readonly<Partial<Record<Component, readonly RateTier[]>>>;
+
+export interface ModelPrice {
+  readonly provider: string;
+  readonly model: string;
+  readonly source: 'own' | 'genai-prices';
+  readonly rates: Rates;
+  /** The most input tokens that the model takes; null when unknown. */
+  readonly contextWindow: number | null;
+  /** The most output tokens that it gives; null when unknown. */
+  readonly outputTokensMax: number | null;
+}
+
+/** How much of each component a call used, or may use at most. `input` excludes what the other input components count. */
+export type Quantities = Readonly<Partial<Record<Component, number>>>;
+
+export interface CostComponent {
+  readonly component: Component;
+  readonly quantity: number;
+  readonly perMillion: bigint;
+  /** Steps of usd: quantity × perMillion / 1,000,000, rounded up. */
+  readonly cost: bigint;
+}
+
+export interface Cost {
+  readonly total: bigint;
+  readonly components: readonly CostComponent[];
+}
+
+export interface PriceBook {
+  /** Names the content: the same version always gives the same prices. Written on each hold and settlement. */
+  readonly version: string;
+  /** The price in force at an instant (epoch ms); null = unknown, and the call is refused. */
+  price(query: { readonly provider: string; readonly model: string; readonly at: number }): ModelPrice | null;
+}

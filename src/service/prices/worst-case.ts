@@ -1,0 +1,150 @@
+// The most that a call can cost, before it goes out: every way to split its input into plain, cached, written, audio and
+// image tokens and its output into text, reasoning, audio and images costs at most this. The gateway holds it.
+
+import type { RequestFacts } from '../dialects/dialect.js';
+import { RefusedError } from '../refusals.js';
+import { costOf, rateOf } from './cost.js';
+import type { Component, Cost, ModelPrice, Quantities, Rates } from './price.js';
+import { COMPONENTS } from './price.js';
+
+export interface WorstCaseLimits {
+  /** Output tokens of one choice: what the request that goes out asks for. */
+  readonly outputTokens: number;
+  /** Calls of a billed tool, where the request does not bound them. */
+  readonly toolCallsUnstated: number;
+}
+
+export interface WorstCase {
+  /** The dearest usage. Its input may be less than `inputTokens`: a smaller input can fall into a dearer tier. */
+  readonly quantities: Quantities;
+  /**
+   * What that usage costs. `total` is above the sum of `components` by a step for every further component that the same
+   * tokens may be split into, since each is rounded up by itself.
+   */
+  readonly cost: Cost;
+  /** The most tokens in all: what a budget of tokens holds. */
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Tokens that may be billed as any of these components, and how many of the input or output they can be. */
+interface Share {
+  readonly components: readonly Component[];
+  readonly tokensMax: number;
+}
+
+/**
+ * The worst case of a request at a model's price.
+ * @throws RefusedError `not_meterable` when nothing bounds the input or the cost is above 2^63−1 steps; `price_unknown`
+ *   when something that the request may use has no rate.
+ */
+export function worstCaseOf(price: ModelPrice, facts: RequestFacts, limits: WorstCaseLimits): WorstCase {
+  const tokensOnce = facts.inputTokensMax ?? price.contextWindow;
+  if (tokensOnce === null) {
+    throw new RefusedError(
+      'not_meterable',
+      `Nothing bounds the input: part of it is stored by the provider, and the context window of ${price.model} is unknown.`,
+    );
+  }
+  // Running its own tools, a provider reads the input again with each result, and bills every reading.
+  const reads = facts.inputReads === null ? 1 + limits.toolCallsUnstated : (facts.inputReads ?? 1);
+  const inputTokens = tokensOnce * reads;
+  const outputTokens = limits.outputTokens * facts.choices;
+  const input = inputShares(facts, reads);
+  const output = outputShares(facts);
+  const tools = toolCalls(facts, limits);
+  let worst: Pick<WorstCase, 'quantities' | 'cost'> | null = null;
+  for (const tokens of tierEnds(price.rates, inputTokens)) {
+    const quantities = { ...tools };
+    const roundingMax =
+      addDearest(quantities, price.rates, input, { tokens, inputTokens: tokens }) +
+      addDearest(quantities, price.rates, output, { tokens: outputTokens, inputTokens: tokens });
+    const { total, components } = costOf(price.rates, quantities, tokens);
+    const cost = { total: total + BigInt(roundingMax), components };
+    if (worst === null || cost.total > worst.cost.total) worst = { quantities, cost };
+  }
+  return { ...(worst as Pick<WorstCase, 'quantities' | 'cost'>), inputTokens, outputTokens };
+}
+
+/**
+ * The largest inputs of each tier that the input can reach. Within a tier a larger input costs more; across tiers it
+ * may cost less, so that each of them has to be looked at.
+ */
+function tierEnds(rates: Rates, inputTokens: number): number[] {
+  const ends = [inputTokens];
+  for (const component of COMPONENTS) {
+    for (const { fromInputTokens: from } of rates[component] ?? []) {
+      if (from > 0 && from <= inputTokens && !ends.includes(from - 1)) ends.push(from - 1);
+    }
+  }
+  return ends;
+}
+
+function inputShares(facts: RequestFacts, reads: number): Share[] {
+  const text: Component[] = ['input', 'cache_read'];
+  if (facts.cacheWrite !== 'none') text.push('cache_write');
+  if (facts.cacheWrite === 'hour') text.push('cache_write_1h');
+  // Of input that the provider stores, any part may be audio or images.
+  const most = (tokens: number) =>
+    facts.inputTokensMax === null ? Number.POSITIVE_INFINITY : tokens * reads;
+  return [
+    { components: text, tokensMax: Number.POSITIVE_INFINITY },
+    { components: ['input_audio', 'cache_read_audio'], tokensMax: most(facts.inputAudioTokensMax) },
+    { components: ['input_image'], tokensMax: most(facts.inputImageTokensMax) },
+  ];
+}
+
+function outputShares(facts: RequestFacts): Share[] {
+  const components: Component[] = ['output', 'reasoning'];
+  if (facts.outputAudio) components.push('output_audio');
+  if (facts.outputImage) components.push('output_image');
+  return [{ components, tokensMax: Number.POSITIVE_INFINITY }];
+}
+
+function toolCalls(facts: RequestFacts, limits: WorstCaseLimits): Quantities {
+  const calls: Partial<Record<Component, number>> = {};
+  for (const tool of ['web_search', 'code_interpreter', 'file_search'] as const) {
+    const most = facts.billedTools[tool];
+    if (most !== undefined) calls[tool] = most ?? limits.toolCallsUnstated;
+  }
+  return calls;
+}
+
+/**
+ * Adds the dearest way to bill some tokens: the dearest share as far as it goes, then the next. Answers how many steps
+ * another way can cost more only because it is rounded up in more places.
+ */
+function addDearest(
+  quantities: Partial<Record<Component, number>>,
+  rates: Rates,
+  shares: readonly Share[],
+  of: { readonly tokens: number; readonly inputTokens: number },
+): number {
+  if (of.tokens === 0) return 0;
+  let places = 0;
+  const dearestFirst: { component: Component; rate: bigint; tokensMax: number }[] = [];
+  for (const { components, tokensMax } of shares) {
+    if (tokensMax === 0) continue;
+    let dearest = { component: components[0], rate: -1n, tokensMax };
+    for (const component of components) {
+      const rate = knownRate(rates, component, of.inputTokens);
+      if (rate > 0n) places += 1;
+      if (rate > dearest.rate) dearest = { component, rate, tokensMax };
+    }
+    dearestFirst.push(dearest);
+  }
+  dearestFirst.sort((left, right) => (left.rate > right.rate ? -1 : left.rate < right.rate ? 1 : 0));
+  let left = of.tokens;
+  for (const { component, tokensMax } of dearestFirst) {
+    const tokens = Math.min(left, tokensMax);
+    if (tokens > 0) quantities[component] = tokens;
+    left -= tokens;
+  }
+  return Math.max(0, Math.min(places, of.tokens) - 1);
+}
+
+function knownRate(rates: Rates, component: Component, inputTokens: number): bigint {
+  const rate = rateOf(rates, component, inputTokens);
+  if (rate === null) throw new RefusedError('price_unknown', `The model has no price for ${component}.`);
+  return rate;
+}

@@ -1,0 +1,34 @@
+// Where a call may go: the candidates of its model, as rule P10 orders them. Made by routing-table.ts, recorded with the decision.
+
+import type { VerdictLevel } from '../../core/outcomes.js';
+import type { ProviderSettings } from '../settings/settings.js';
+
+export interface RoutedCandidate {
+  readonly provider: ProviderSettings;
+  /** The provider's name for the model. */
+  readonly model: string;
+  readonly verdict: VerdictLevel;
+}
+
+/** Why each candidate stands where it does; goes into the decision's note. */
+export interface Placement {
+  readonly provider: string;
+  readonly model: string;
+  readonly verdict: VerdictLevel;
+  /** `dropped_not_open`: a budget of the provider is paused or closed, which only an operator ends. */
+  readonly placed: 'tried' | 'behind_near' | 'dropped_exhausted' | 'dropped_not_open';
+}
+
+export interface Routing {
+  /** In the order in which they are tried: within, then near; exhausted ones are not here. */
+  readonly candidates: readonly RoutedCandidate[];
+  readonly placements: readonly Placement[];
+  /** When none is left: the earliest instant at which a dropped one resets, epoch ms; null when none does by itself. */
+  readonly resetsAt: number | null;
+}
+
+/** What an error of a provider is (rule P9). */
+export type ErrorClass =
+  | { readonly class: 'throttle'; readonly until: number; readonly stated: boolean }
+  | { readonly class: 'flake' }
+  | { readonly class: 'unknown' };

@@ -1,0 +1,89 @@
+// The configuration in force, as its file states it once checked. Read by settings-file.ts; every part of the service is
+// given the part that it needs. Secrets are not here: a provider names the environment variable that holds its key.
+
+import type { Aliases } from '../../core/requests.js';
+import type { BudgetFile } from '../budget-file.js';
+import type { DialectName } from '../dialects/dialect.js';
+import type { Component, RateTier } from '../prices/price.js';
+import type { ProviderCaps } from '../providers.js';
+
+export interface Settings {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Units, aliases, budgets and the providers' caps: what the ledger is told at the start and at each reload. */
+  readonly definitions: BudgetFile;
+  readonly providers: readonly ProviderSettings[];
+  readonly routes: readonly RouteSettings[];
+  readonly aliases: Aliases;
+  readonly prices: readonly OwnPrice[];
+  readonly signatures: SignatureSettings;
+  readonly gateway: GatewaySettings;
+}
+
+export interface ProviderSettings {
+  readonly name: string;
+  readonly dialect: DialectName;
+  /** Without a trailing slash; the endpoint's path (`/v1/…`) is put behind it. Null: the built-in demonstration. */
+  readonly baseUrl: string | null;
+  /** Environment variable with the provider's key; null: none is sent. */
+  readonly keyFrom: string | null;
+  readonly caps: ProviderCaps;
+  /** The name that the price data has for it; its own name unless stated. */
+  readonly pricedAs: string;
+  /** Until the first byte of an answer, and between two bytes of one. */
+  readonly firstByteTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** Which providers serve a model that callers name, in order. The first route whose pattern matches counts. */
+export interface RouteSettings {
+  /** A model name; a trailing `*` matches any ending. */
+  readonly model: string;
+  readonly candidates: readonly RouteCandidate[];
+}
+
+export interface RouteCandidate {
+  readonly provider: string;
+  /** The provider's name for the model; null: as the caller named it. */
+  readonly model: string | null;
+}
+
+/** A user's own price; it comes before the price data. */
+export interface OwnPrice {
+  readonly provider: string;
+  /** A model name; a trailing `*` matches any ending. */
+  readonly model: string;
+  /** In force from this instant, epoch ms; 0 = always. */
+  readonly from: number;
+  readonly rates: Readonly<Partial<Record<Component, readonly RateTier[]>>>;
+  readonly contextWindow: number | null;
+  readonly outputTokensMax: number | null;
+}
+
+export interface SignatureSettings {
+  /** RE2 patterns, case-insensitive; throttle is tried before flake. */
+  readonly throttle: readonly string[];
+  readonly flake: readonly string[];
+  /** How long a throttled provider is exhausted when its message states no reset. */
+  readonly throttleDefaultMs: number;
+}
+
+export interface GatewaySettings {
+  /** Labels for which some budget with a limit must exist, else the call is refused. Default `['tenant']`. */
+  readonly require: readonly string[];
+  /** Output tokens held, and asked for, when the caller states no limit. Default 4,096. */
+  readonly outputTokensUnstated: number;
+  /** Cut a stated limit of output to what the headroom pays for, instead of refusing. Default false. */
+  readonly clampOutput: boolean;
+  /** End a stream once its output passes what was held. Default false: the hold is extended, or overruns. */
+  readonly cutStreams: boolean;
+  /** 402 as conventions.md says, or 429 for callers who come from gateways that answer so. */
+  readonly exhaustedStatus: 402 | 429;
+  /** A call's hold, renewed while the call lives: what a crash leaves is ended after at most this. Default 120,000. */
+  readonly holdTtlMs: number;
+  /** Open calls at once. Default 10,000. */
+  readonly openCallsMax: number;
+  /** Bytes of a request body. Default 32 MiB. */
+  readonly bodyBytesMax: number;
+  /** Billed tool calls held when the request does not bound them. Default 5. */
+  readonly toolCallsUnstated: number;
+}

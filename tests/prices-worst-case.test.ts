@@ -1,0 +1,277 @@
+// The worst case is never below what a call within its bounds can cost, and never above what some call does cost by more
+// than the rounding: too low overspends, too high refuses what would fit.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { usd } from '#bursar/core/amount.js';
+import type { RequestFacts } from '#bursar/service/dialects/dialect.js';
+import { costOf } from '#bursar/service/prices/cost.js';
+import type { Component, ModelPrice, Quantities, Rates } from '#bursar/service/prices/price.js';
+import { worstCaseOf } from '#bursar/service/prices/worst-case.js';
+
+const FACTS: RequestFacts = {
+  endpoint: 'chat_completions',
+  model: 'm',
+  stream: false,
+  inputTokensMax: 1_000,
+  inputTokensEstimate: 500,
+  inputAudioTokensMax: 0,
+  inputImageTokensMax: 0,
+  cacheWrite: 'none',
+  outputTokensStated: 100,
+  choices: 1,
+  outputAudio: false,
+  outputImage: false,
+  billedTools: {},
+  usageAsked: true,
+};
+const LIMITS = { outputTokens: 100, toolCallsUnstated: 5 };
+
+function priced(rates: Rates, contextWindow: number | null = null): ModelPrice {
+  return { provider: 'p', model: 'm', source: 'own', rates, contextWindow, outputTokensMax: null };
+}
+
+const flat = (perMillion: bigint) => [{ fromInputTokens: 0, perMillion }];
+const PLAIN = priced({ input: flat(usd('3')), output: flat(usd('15')) });
+
+function refusal(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+  return 'taken';
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A price, a request and a usage within its bounds, all small, so that tiers and rounding matter in most of them.
+
+const rate = fc.oneof(fc.constantFrom(0n, 1n, 999_999n, 1_000_000n, 1_000_001n), fc.bigInt(0n, 40_000_000n));
+const tiers = fc
+  .tuple(rate, fc.array(fc.tuple(fc.integer({ min: 1, max: 70 }), rate), { maxLength: 3 }))
+  .map(([base, more]) => {
+    const byStart = new Map(more);
+    const above = [...byStart].sort(([left], [right]) => left - right);
+    return [
+      ...flat(base),
+      ...above.map(([fromInputTokens, perMillion]) => ({ fromInputTokens, perMillion })),
+    ];
+  });
+const rates: fc.Arbitrary<Rates> = fc.record(
+  {
+    input: tiers,
+    output: tiers,
+    cache_read: tiers,
+    cache_write: tiers,
+    cache_write_1h: tiers,
+    input_audio: tiers,
+    cache_read_audio: tiers,
+    input_image: tiers,
+    reasoning: tiers,
+    output_audio: tiers,
+    output_image: tiers,
+    request: tiers,
+    web_search: tiers,
+  },
+  { requiredKeys: ['input', 'output', 'web_search'] },
+);
+
+const bound = fc.integer({ min: 0, max: 80 });
+const facts: fc.Arbitrary<RequestFacts> = fc
+  .record({
+    inputTokensMax: fc.option(bound, { freq: 5 }),
+    inputAudioTokensMax: bound,
+    inputImageTokensMax: bound,
+    cacheWrite: fc.constantFrom('none' as const, 'short' as const, 'hour' as const),
+    inputReads: fc.option(fc.integer({ min: 1, max: 3 })),
+    choices: fc.integer({ min: 1, max: 3 }),
+    outputAudio: fc.boolean(),
+    outputImage: fc.boolean(),
+    webSearches: fc.option(fc.integer({ min: 0, max: 9 })),
+  })
+  .map(({ webSearches, ...drawn }) => ({ ...FACTS, ...drawn, billedTools: { web_search: webSearches } }));
+
+const CONTEXT_WINDOW = 90;
+
+const readsOf = (of: RequestFacts) => of.inputReads ?? 1 + LIMITS.toolCallsUnstated;
+
+/** Any split of any input and output that the request allows, and of the tools that it may use. */
+function usageWithin(
+  of: RequestFacts,
+  outputTokens: number,
+): fc.Arbitrary<{ quantities: Quantities; input: number }> {
+  const text: Component[] = ['input', 'cache_read'];
+  if (of.cacheWrite !== 'none') text.push('cache_write');
+  if (of.cacheWrite === 'hour') text.push('cache_write_1h');
+  const anything = of.inputTokensMax === null;
+  const reads = readsOf(of);
+  const total = (of.inputTokensMax ?? CONTEXT_WINDOW) * reads;
+  const output: Component[] = ['output', 'reasoning'];
+  if (of.outputAudio) output.push('output_audio');
+  if (of.outputImage) output.push('output_image');
+  return fc
+    .record({
+      input: fc.oneof(fc.constant(total), fc.integer({ min: 0, max: total })),
+      kinds: fc.array(fc.constantFrom<Component>(...text, 'input_audio', 'cache_read_audio', 'input_image'), {
+        minLength: 1,
+        maxLength: 90,
+      }),
+      output: fc.oneof(
+        fc.constant(outputTokens * of.choices),
+        fc.integer({ min: 0, max: outputTokens * of.choices }),
+      ),
+      outputKinds: fc.array(fc.constantFrom(...output), { minLength: 1, maxLength: 90 }),
+      searches: fc.integer({ min: 0, max: of.billedTools.web_search ?? LIMITS.toolCallsUnstated }),
+    })
+    .map((drawn) => {
+      const quantities: Partial<Record<Component, number>> = { web_search: drawn.searches };
+      const left = {
+        audio: anything ? Number.POSITIVE_INFINITY : of.inputAudioTokensMax * reads,
+        image: anything ? Number.POSITIVE_INFINITY : of.inputImageTokensMax * reads,
+      };
+      const add = (component: Component) => {
+        quantities[component] = (quantities[component] ?? 0) + 1;
+      };
+      for (let token = 0; token < drawn.input; token += 1) {
+        const kind = drawn.kinds[token % drawn.kinds.length];
+        const share = kind.endsWith('audio') ? 'audio' : kind.endsWith('image') ? 'image' : null;
+        if (share === null) add(kind);
+        else if (left[share] > 0) {
+          left[share] -= 1;
+          add(kind);
+        } else add('input');
+      }
+      for (let token = 0; token < drawn.output; token += 1)
+        add(drawn.outputKinds[token % drawn.outputKinds.length]);
+      return { quantities, input: drawn.input };
+    });
+}
+
+const calls = fc
+  .tuple(rates, facts, fc.integer({ min: 0, max: 40 }))
+  .chain(([drawnRates, drawnFacts, outputTokens]) =>
+    fc.record({
+      price: fc.constant(priced(drawnRates, CONTEXT_WINDOW)),
+      facts: fc.constant(drawnFacts),
+      outputTokens: fc.constant(outputTokens),
+      usage: usageWithin(drawnFacts, outputTokens),
+    }),
+  );
+
+describe('worst case: bounds what a call costs', () => {
+  test('worst case: any price, any request, any usage within its bounds → costs at most the worst case', () => {
+    fc.assert(
+      fc.property(calls, ({ price, facts: of, outputTokens, usage }) => {
+        const worst = worstCaseOf(price, of, { ...LIMITS, outputTokens });
+        expect(costOf(price.rates, usage.quantities, usage.input).total).toBeLessThanOrEqual(
+          worst.cost.total,
+        );
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  test('worst case: any price, any request → some usage within its bounds costs as much, but for the rounding', () => {
+    fc.assert(
+      fc.property(calls, ({ price, facts: of, outputTokens }) => {
+        const worst = worstCaseOf(price, of, { ...LIMITS, outputTokens });
+        const { web_search: searches = 0, ...tokens } = worst.quantities;
+        const sum = (names: RegExp) =>
+          Object.entries(tokens).reduce((total, [name, count]) => total + (names.test(name) ? count : 0), 0);
+        const input = sum(/^(input|cache)/);
+        expect(input).toBeLessThanOrEqual((of.inputTokensMax ?? CONTEXT_WINDOW) * readsOf(of));
+        expect(sum(/^(output|reasoning)/)).toBeLessThanOrEqual(outputTokens * of.choices);
+        expect(searches).toBe(of.billedTools.web_search ?? LIMITS.toolCallsUnstated);
+        // At most seven components of input and four of output: six and three more places to round up in.
+        expect(worst.cost.total - costOf(price.rates, worst.quantities, input).total).toBeLessThanOrEqual(9n);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe('worst case: cases that were thought of', () => {
+  const worst = (price: ModelPrice, of: Partial<RequestFacts> = {}) =>
+    worstCaseOf(price, { ...FACTS, ...of }, LIMITS);
+
+  test('worst case: a plain request → its whole input and output at their rates, and a step for each split', () => {
+    expect(worst(PLAIN)).toMatchObject({
+      quantities: { input: 1_000, output: 100 },
+      inputTokens: 1_000,
+      outputTokens: 100,
+    });
+    // Input may be plain or cached, output text or reasoning: a step for each beside 0.0045 USD.
+    expect(worst(PLAIN).cost.total).toBe(usd('0.0045') + 2n);
+  });
+
+  test('worst case: a small input in a dearer tier → what the small input costs', () => {
+    const price = priced({
+      input: [...flat(usd('10')), { fromInputTokens: 900, perMillion: usd('1') }],
+      output: flat(usd('15')),
+    });
+    const { quantities, inputTokens } = worst(price);
+    expect(quantities).toEqual({ input: 899, output: 100 });
+    expect(inputTokens).toBe(1_000);
+    expect(worst(price, { inputTokensMax: 900 }).quantities).toEqual({ input: 899, output: 100 });
+  });
+
+  test('worst case: a large input in a dearer tier → the output at that tier too', () => {
+    const price = priced({
+      input: flat(usd('1')),
+      output: [...flat(usd('15')), { fromInputTokens: 1_000, perMillion: usd('30') }],
+    });
+    expect(worst(price).cost.components.at(-1)?.perMillion).toBe(usd('30'));
+    expect(worst(price, { inputTokensMax: 999 }).cost.components.at(-1)?.perMillion).toBe(usd('15'));
+  });
+
+  test('worst case: a request that writes the cache → the dearest writing that it may do', () => {
+    const price = priced({ ...PLAIN.rates, cache_write: flat(usd('3.75')), cache_write_1h: flat(usd('6')) });
+    expect(worst(price).quantities).toEqual({ input: 1_000, output: 100 });
+    expect(worst(price, { cacheWrite: 'short' }).quantities).toEqual({ cache_write: 1_000, output: 100 });
+    expect(worst(price, { cacheWrite: 'hour' }).quantities).toEqual({ cache_write_1h: 1_000, output: 100 });
+  });
+
+  test('worst case: a provider that runs tools → the input once more for each call, audio with it', () => {
+    const audio = { inputAudioTokensMax: 10 };
+    const price = priced({ ...PLAIN.rates, input_audio: flat(usd('40')) });
+    const quantities = { input: 2_970, input_audio: 30, output: 100 };
+    expect(worst(price, { ...audio, inputReads: 3 })).toMatchObject({ quantities, inputTokens: 3_000 });
+    expect(worst(price, { inputReads: null }).inputTokens).toBe(6_000);
+  });
+
+  test('worst case: three choices → the input once, the output three times', () => {
+    expect(worst(PLAIN, { choices: 3 }).quantities).toEqual({ input: 1_000, output: 300 });
+  });
+
+  test('worst case: searches without a stated limit → the limit for such; without a price → price_unknown', () => {
+    const price = priced({ ...PLAIN.rates, web_search: flat(usd('10000')) });
+    expect(worst(price, { billedTools: { web_search: null } }).quantities.web_search).toBe(5);
+    expect(worst(price, { billedTools: { web_search: 2 } }).quantities.web_search).toBe(2);
+    expect(refusal(() => worst(PLAIN, { billedTools: { web_search: 1 } }))).toBe('price_unknown');
+  });
+
+  test('worst case: input that the provider stores → the context window, and where that is unknown not_meterable', () => {
+    const stored = { inputTokensMax: null };
+    expect(worst(priced(PLAIN.rates, 128_000), stored).quantities).toEqual({ input: 128_000, output: 100 });
+    expect(refusal(() => worst(PLAIN, stored))).toBe('not_meterable');
+    const audio = priced({ ...PLAIN.rates, input_audio: flat(usd('40')) }, 128_000);
+    expect(worst(audio, stored).quantities).toEqual({ input_audio: 128_000, output: 100 });
+  });
+
+  test('worst case: a price of zero → exactly zero, so that an exhausted budget is no obstacle of rounding', () => {
+    const cost = worst(priced({ input: flat(0n), output: flat(0n) }), { cacheWrite: 'hour' }).cost;
+    expect(cost.total).toBe(0n);
+  });
+
+  test('worst case: an embedding, without output or a rate for it → the input alone', () => {
+    const price = priced({ input: flat(usd('0.02')) });
+    expect(
+      worstCaseOf(price, { ...FACTS, endpoint: 'embeddings' }, { ...LIMITS, outputTokens: 0 }).quantities,
+    ).toEqual({ input: 1_000 });
+    expect(refusal(() => worst(price))).toBe('price_unknown');
+  });
+
+  test('worst case: output without end → not_meterable', () => {
+    expect(refusal(() => worstCaseOf(PLAIN, FACTS, { ...LIMITS, outputTokens: 1e13 }))).toBe('not_meterable');
+  });
+});
