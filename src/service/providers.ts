@@ -6,6 +6,7 @@ import type { Ledger, LedgerReads } from '../authority/api.js';
 import type { BudgetLine, Outcome, Settlement, VerdictLevel } from '../core/outcomes.js';
 import { VERDICTS } from '../core/outcomes.js';
 import type { Aliases, BudgetSpec, Command, Labels } from '../core/requests.js';
+import { Router } from '../core/router.js';
 
 /** A provider's windows, the shorter first: on a tie of verdicts it is the one named (rule P2). */
 export const PROVIDER_WINDOWS = ['hour', 'day'] as const;
@@ -21,10 +22,10 @@ export const PROVIDER_ALIASES_DEFAULT: Aliases = {
   },
 };
 
-/** What a provider may cost, in steps of usd; an absent cap is none. */
+/** What a provider may cost, in steps of usd; an absent cap is none, and null lifts one that is in force. */
 export interface ProviderCaps {
-  readonly hourLimit?: bigint;
-  readonly dayLimit?: bigint;
+  readonly hourLimit?: bigint | null;
+  readonly dayLimit?: bigint | null;
   readonly warnAtPercent?: number;
 }
 
@@ -43,6 +44,18 @@ export interface ProviderVerdict {
   readonly day: BudgetLine | null;
 }
 
+/** The one name that a provider's figures stand under (rule P6), as the ledger itself would find it by these aliases. */
+export function canonicalProvider(aliases: Aliases, name: string): string {
+  const router = new Router();
+  router.aliases = aliases;
+  return router.canonical('provider', name);
+}
+
+/** Whether a budget is the hour or day of a provider: one that resets soon, and is a quota rather than money. */
+export function isProviderWindow(budgetId: string): boolean {
+  return nameIn(budgetId) !== null;
+}
+
 export function providerBudgetId(name: string, window: ProviderWindow): string {
   return `provider/${name}/${window}`;
 }
@@ -51,7 +64,7 @@ export function providerBudgetId(name: string, window: ProviderWindow): string {
 export function providerBudget(
   name: string,
   window: ProviderWindow,
-  limit: bigint,
+  limit: bigint | null,
   warnAtPercent?: number,
 ): BudgetSpec {
   return {
@@ -90,12 +103,12 @@ export function providerVerdict(ledger: LedgerReads, name: string): ProviderVerd
   };
 }
 
-/** Every provider that has a cap in force, by name; one whose budgets are closed is no longer configured (rule P7). */
+/** Every provider that has a cap in force, by name; one whose caps are lifted or closed is no longer configured (rule P7). */
 export function providers(ledger: LedgerReads): ProviderVerdict[] {
   const names = new Set<string>();
-  for (const { id, status } of ledger.budgets()) {
+  for (const { id, status, limit } of ledger.budgets()) {
     const named = nameIn(id);
-    if (named !== null && status !== 'closed') names.add(named.provider);
+    if (named !== null && status !== 'closed' && limit !== null) names.add(named.provider);
   }
   return [...names].sort().map((name) => providerVerdict(ledger, name));
 }

@@ -1,0 +1,44 @@
+// The text of an access key, `bur_<id>_<secret>`, and how a secret is kept and compared. Only the SHA-256 of a secret is
+// ever stored: it has 256 random bits, which nobody guesses, so a slow hash as for passwords would add nothing.
+
+import { hash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+
+const BEGINNING = 'bur_';
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** 95 random bits: ids are not secret, and two never meet. */
+const ID_LENGTH = 16;
+const SECRET_BYTES = 32;
+/** Base64url of the bytes, without padding. */
+const SECRET_LENGTH = Math.ceil((SECRET_BYTES * 4) / 3);
+const ID_END = BEGINNING.length + ID_LENGTH;
+const KEY_LENGTH = ID_END + 1 + SECRET_LENGTH;
+
+export function newKeyId(): string {
+  let id = '';
+  for (let index = 0; index < ID_LENGTH; index += 1) id += BASE62[randomInt(BASE62.length)];
+  return id;
+}
+
+/** A fresh secret: the key's whole text, to be shown once, and what is kept of it. */
+export function newSecret(id: string): { readonly text: string; readonly digest: Buffer } {
+  const secret = randomBytes(SECRET_BYTES).toString('base64url');
+  return { text: `${BEGINNING}${id}_${secret}`, digest: digestOf(secret) };
+}
+
+/** Parts of a text that has the length and the marks of a key; anything else is null, whatever its size. */
+export function partsOf(text: string): { readonly id: string; readonly secret: string } | null {
+  if (text.length !== KEY_LENGTH || !text.startsWith(BEGINNING) || text[ID_END] !== '_') return null;
+  return { id: text.slice(BEGINNING.length, ID_END), secret: text.slice(ID_END + 1) };
+}
+
+/** Of the text, not of the bytes behind it: base64url has several spellings for some bytes, and one was given out. */
+export function digestOf(secret: string): Buffer {
+  return hash('sha256', secret, 'buffer');
+}
+
+/** Stands in for the digest of a key that does not exist, so that an unknown id costs what a known one does. */
+export const NO_DIGEST = Buffer.alloc(32);
+
+export function isSameDigest(left: Buffer, right: Buffer): boolean {
+  return timingSafeEqual(left, right);
+}

@@ -1,0 +1,51 @@
+// What each scope of a key allows. Every surface asks here, before it asks anything else; what belongs to whom is
+// tenancy.ts's to say.
+
+import type { Command } from '../../core/requests.js';
+import { RefusedError } from '../refusals.js';
+import type { Caller, Scope } from './caller.js';
+
+/** A scope contains those behind it: an admin may do all, a tenant's admin spends and reads. */
+const CONTAINED: Readonly<Record<Scope, readonly Scope[]>> = {
+  admin: ['admin', 'tenant_admin', 'spend', 'read'],
+  tenant_admin: ['tenant_admin', 'spend', 'read'],
+  spend: ['spend'],
+  read: ['read'],
+};
+
+/** The scope that each of the ledger's commands needs, alone or in a batch. */
+export const SCOPE_OF_COMMAND: Readonly<Record<Command['command'], Scope>> = {
+  authorize_hold: 'spend',
+  extend_hold: 'spend',
+  release_hold: 'spend',
+  reverse_hold: 'spend',
+  settle_hold: 'spend',
+  correct_hold: 'spend',
+  record_spend: 'spend',
+  top_up: 'tenant_admin',
+  set_budget_status: 'tenant_admin',
+  exhaust_budget: 'tenant_admin',
+  set_balance_limit: 'tenant_admin',
+  put_definitions: 'tenant_admin',
+};
+
+export function hasScope(caller: Caller, scope: Scope): boolean {
+  for (const held of caller.scopes) if (CONTAINED[held].includes(scope)) return true;
+  return false;
+}
+
+/** @throws RefusedError forbidden, naming the scope */
+export function requireScope(caller: Caller, scope: Scope): void {
+  if (!hasScope(caller, scope))
+    throw new RefusedError('forbidden', `this needs a key with the scope ${scope}`);
+}
+
+/**
+ * For what shows or changes the books of every tenant: the head, verification, certificates, units, providers.
+ * @throws RefusedError forbidden
+ */
+export function requirePlatform(caller: Caller, scope: 'admin' | 'read'): void {
+  requireScope(caller, scope);
+  if (caller.tenant !== null)
+    throw new RefusedError('forbidden', "this is about every tenant and needs a key of the platform's own");
+}

@@ -1,0 +1,123 @@
+// What each caller may ask of the ledger and see of it (rule T8). Every surface asks the ledger through this: a request
+// goes in as the caller states it and comes out as the ledger takes it, an answer comes out as the caller may see it.
+
+import type { LedgerReads } from '../../authority/api.js';
+import type {
+  BalanceView,
+  BudgetLine,
+  BudgetView,
+  CommandOutcome,
+  Explanation,
+  HoldView,
+  LedgerEvent,
+  Verdict,
+} from '../../core/outcomes.js';
+import type { Command, Labels } from '../../core/requests.js';
+import { RefusedError } from '../refusals.js';
+import { BudgetTenants } from './budget-tenants.js';
+import type { Caller } from './caller.js';
+import { requireScope, SCOPE_OF_COMMAND } from './scopes.js';
+import type {
+  Shown,
+  ShownBalance,
+  ShownBudget,
+  ShownEvent,
+  ShownExplanation,
+  ShownHold,
+  ShownLine,
+  ShownVerdict,
+} from './shown.js';
+import { explanationFor, visibleEvent } from './tenant-events.js';
+import { findableId, TENANT_PREFIX } from './tenant-ids.js';
+import { commandFor } from './tenant-requests.js';
+import {
+  linesFor,
+  outcomeFor,
+  verdictFor,
+  visibleBalance,
+  visibleBudget,
+  visibleHold,
+} from './tenant-views.js';
+
+export class Tenancy {
+  readonly #budgets: BudgetTenants;
+
+  constructor(private readonly ledger: Pick<LedgerReads, 'budgets' | 'head' | 'hold'>) {
+    this.#budgets = new BudgetTenants(ledger);
+  }
+
+  /**
+   * A command as the ledger takes it, if the caller may give it: its scope, labels and ids.
+   * @throws RefusedError forbidden, label_forbidden, not_found, conflict or invalid_request
+   */
+  command<C extends Command>(caller: Caller, command: C): C {
+    requireScope(caller, SCOPE_OF_COMMAND[command.command]);
+    return commandFor(caller, command, this.#budgets);
+  }
+
+  outcome<O extends CommandOutcome>(caller: Caller, outcome: O): Shown<O> {
+    return outcomeFor(caller, outcome, this.#budgets);
+  }
+
+  lines(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] {
+    return linesFor(caller, lines, this.#budgets);
+  }
+
+  verdict(caller: Caller, verdict: Verdict): ShownVerdict {
+    return verdictFor(caller, verdict, this.#budgets);
+  }
+
+  /**
+   * The hold that the caller names: its own, or one that the platform opened for the tenant, which it sees and cannot
+   * command. @throws RefusedError not_found, also when it is another tenant's
+   */
+  hold(caller: Caller, id: string): ShownHold {
+    const own = findableId(caller, id);
+    // Full ids are the platform's to name.
+    const opened = caller.tenant !== null && id.startsWith(TENANT_PREFIX) ? null : id;
+    const hold = this.#holdOf(own) ?? this.#holdOf(opened);
+    const shown = hold === undefined ? null : visibleHold(caller, hold);
+    if (shown === null) throw new RefusedError('not_found', 'there is no such hold', { field: 'holdId' });
+    return shown;
+  }
+
+  #holdOf(ledgerId: string | null): HoldView | undefined {
+    return ledgerId === null ? undefined : this.ledger.hold(ledgerId);
+  }
+
+  /** The labels to list holds by; a tenant's own are among them. @throws RefusedError label_forbidden */
+  holdLabels(caller: Caller, labels: Labels = {}): Labels {
+    const { tenant } = caller;
+    if (tenant === null) return labels;
+    if (Object.hasOwn(labels, 'tenant') && labels.tenant !== tenant)
+      throw new RefusedError('label_forbidden', 'the label "tenant" is fixed by the key to another value', {
+        field: 'labels.tenant',
+      });
+    return { ...labels, tenant };
+  }
+
+  /** The four below: as the caller may see it, or null when it is nothing of the caller's. */
+  visibleHold(caller: Caller, hold: HoldView): ShownHold | null {
+    return visibleHold(caller, hold);
+  }
+
+  visibleBalance(caller: Caller, balance: BalanceView): ShownBalance | null {
+    return visibleBalance(caller, balance, this.#budgets);
+  }
+
+  visibleBudget(caller: Caller, budget: BudgetView): ShownBudget | null {
+    return visibleBudget(caller, budget, this.#budgets);
+  }
+
+  visibleEvent(caller: Caller, event: LedgerEvent): ShownEvent | null {
+    return visibleEvent(caller, event, { budgets: this.#budgets, ledger: this.ledger });
+  }
+
+  /** @throws RefusedError not_found, also when the decision is another tenant's */
+  explanation(caller: Caller, explanation: Explanation): ShownExplanation {
+    const shown = explanationFor(caller, explanation, { budgets: this.#budgets, ledger: this.ledger });
+    if (shown === null)
+      throw new RefusedError('not_found', 'there is no such decision', { field: 'decisionId' });
+    return shown;
+  }
+}

@@ -1,0 +1,188 @@
+// What a caller asks, as the ledger is asked it: ids below the tenant's prefix, the key's labels merged in, and refused
+// what the key may not ask (rule T8). Called by tenancy.ts alone.
+
+import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../../core/labels.js';
+import type {
+  AccountRef,
+  Authorize,
+  BudgetSpec,
+  Candidate,
+  Command,
+  GrantCaps,
+  Labels,
+  OnHold,
+  PutDefinitions,
+} from '../../core/requests.js';
+import { RefusedError } from '../refusals.js';
+import type { BudgetTenants } from './budget-tenants.js';
+import type { Caller } from './caller.js';
+import { labelsOfCall } from './labels.js';
+import {
+  CALL_PREFIX,
+  findableId,
+  isOfAnotherTenant,
+  isOfGateway,
+  tenantPrefix,
+  toLedgerId,
+} from './tenant-ids.js';
+
+/**
+ * Budgets of one tenant's own, closed ones included. A hold counts towards at most 255: a list of thousands is no plan
+ * but a loop that was let run. Checked against the ledger as it is, so that one batch may pass it.
+ */
+export const TENANT_BUDGETS_MAX = 1_000;
+
+/** One command as the ledger takes it; its scope has been checked. @throws RefusedError */
+export function commandFor<C extends Command>(caller: Caller, command: C, budgets: BudgetTenants): C;
+export function commandFor(caller: Caller, command: Command, budgets: BudgetTenants): Command {
+  switch (command.command) {
+    case 'authorize_hold':
+      return { ...command, ...authorizeParts(caller, command), ...commandIdFor(caller, command) };
+    case 'extend_hold':
+    case 'release_hold':
+    case 'reverse_hold':
+    case 'settle_hold':
+    case 'correct_hold':
+      return { ...command, ...holdParts(caller, command), ...commandIdFor(caller, command) };
+    case 'record_spend':
+      return { ...command, labels: labelsOfCall(caller, command.labels), ...commandIdFor(caller, command) };
+    case 'top_up':
+    case 'set_budget_status':
+    case 'exhaust_budget':
+    case 'set_balance_limit':
+      return {
+        ...command,
+        budgetId: ownBudgetId(caller, command, budgets),
+        ...commandIdFor(caller, command),
+      };
+    case 'put_definitions':
+      return { ...command, ...definitionParts(caller, command, budgets), ...commandIdFor(caller, command) };
+  }
+}
+
+function commandIdFor(
+  caller: Caller,
+  { commandId }: { readonly commandId?: string },
+): { commandId?: string } {
+  return commandId === undefined ? {} : { commandId: toLedgerId(caller, commandId, 'commandId') };
+}
+
+function authorizeParts(caller: Caller, request: Authorize): Partial<Authorize> {
+  const labels = labelsOfCall(caller, request.labels);
+  const holdId = toLedgerId(caller, request.holdId, 'holdId');
+  const { candidates, grants } = request;
+  if (isOfGateway(caller, request.holdId))
+    throw invalid('holdId', `ids that begin with ${CALL_PREFIX} are the gateway's`);
+  // Only the platform can write such an id: its tenant may end the hold, so the hold must be that tenant's.
+  if (isOfAnotherTenant(holdId, labels.tenant))
+    throw invalid('holdId', `${shown(holdId)} is below the prefix of a tenant that is not the hold's`);
+  return {
+    holdId,
+    labels,
+    ...(candidates === undefined ? {} : { candidates: candidates.map((one) => candidateFor(caller, one)) }),
+    ...(grants === undefined ? {} : { grants: grants.map((one) => grantFor(caller, one)) }),
+  };
+}
+
+// Laid over the request's labels, which the key's are in already: only what it states itself is judged.
+function candidateFor(caller: Caller, candidate: Candidate): Candidate {
+  if (candidate.labels !== undefined) labelsOfCall(caller, candidate.labels);
+  return candidate;
+}
+
+// Figures of a grant are kept by capability and grant alone: two tenants' capabilities of one name must be two.
+function grantFor<G extends Pick<GrantCaps, 'capability'>>(caller: Caller, grant: G): G {
+  if (caller.tenant === null) return grant;
+  const prefix = tenantPrefix(caller.tenant);
+  const problem = textProblem(grant.capability, LABEL_VALUE_LENGTH_MAX - prefix.length);
+  if (problem !== null) throw invalid('grants.capability', `${shown(grant.capability)} ${problem}`);
+  return { ...grant, capability: prefix + grant.capability };
+}
+
+function holdParts(caller: Caller, request: OnHold): Partial<OnHold> {
+  if (isOfGateway(caller, request.holdId))
+    throw new RefusedError('forbidden', "the hold is the gateway's, and ends with its call", {
+      field: 'holdId',
+    });
+  const holdId = findableId(caller, request.holdId);
+  if (holdId === null) throw notFound('holdId', 'hold', request.holdId);
+  const { labels, grant } = request;
+  return {
+    holdId,
+    ...(labels === undefined ? {} : { labels: labelsOfCall(caller, labels) }),
+    ...(grant === undefined ? {} : { grant: grantFor(caller, grant) }),
+  };
+}
+
+/**
+ * The ledger's id of a budget that the caller may change.
+ * @throws RefusedError not_found; forbidden for a budget of the platform's that the caller can see
+ */
+function ownBudgetId(caller: Caller, { budgetId }: AccountRef, budgets: BudgetTenants): string {
+  const { tenant } = caller;
+  const id = findableId(caller, budgetId);
+  // Of the platform's ids the ledger says itself which it does not have.
+  if (tenant === null && id !== null) return id;
+  if (id !== null && budgets.matchOf(id) !== undefined) return id;
+  if (tenant !== null && id !== null && budgets.appliesTo(budgetId, tenant))
+    throw new RefusedError('forbidden', `the budget ${shown(budgetId)} is the platform's`, {
+      field: 'budgetId',
+    });
+  throw notFound('budgetId', 'budget', budgetId);
+}
+
+function definitionParts(
+  caller: Caller,
+  request: PutDefinitions,
+  budgets: BudgetTenants,
+): Partial<PutDefinitions> {
+  const { tenant } = caller;
+  if (tenant === null) return {};
+  for (const field of ['units', 'aliases'] as const) {
+    if (request[field] !== undefined)
+      throw new RefusedError('forbidden', `${field} are the platform's`, { field });
+  }
+  const { budgets: specs = [], close } = request;
+  const put = specs.map((spec) => budgetSpecFor(caller, spec, tenant));
+  refuseTooMany(put, tenantPrefix(tenant), budgets);
+  for (const { id } of specs) {
+    if (budgets.matchOf(id) !== undefined)
+      throw new RefusedError('conflict', `the platform has a budget ${shown(id)}: choose another id`, {
+        field: 'id',
+      });
+  }
+  return {
+    budgets: put,
+    ...(close === undefined
+      ? {}
+      : { close: close.map((budgetId) => ownBudgetId(caller, { budgetId }, budgets)) }),
+  };
+}
+
+/** A budget of a tenant's own counts its own calls alone. */
+function budgetSpecFor(caller: Caller, spec: BudgetSpec, tenant: string): BudgetSpec {
+  const match: Labels = spec.match;
+  if (!Object.hasOwn(match, 'tenant') || match.tenant !== tenant) {
+    const field = 'match.tenant';
+    const why = `${field}: a budget of the tenant's own states ${shown(tenant)} here`;
+    throw new RefusedError('forbidden', why, { field });
+  }
+  return { ...spec, id: toLedgerId(caller, spec.id) };
+}
+
+function refuseTooMany(specs: readonly BudgetSpec[], prefix: string, budgets: BudgetTenants): void {
+  const added = new Set(specs.map(({ id }) => id).filter((id) => budgets.matchOf(id) === undefined));
+  if (added.size > 0 && budgets.countBelow(prefix) + added.size > TENANT_BUDGETS_MAX)
+    throw new RefusedError(
+      'conflict',
+      `budgets: a tenant has at most ${TENANT_BUDGETS_MAX} of its own, closed ones included`,
+    );
+}
+
+function notFound(field: string, what: string, id: unknown): RefusedError {
+  return new RefusedError('not_found', `there is no ${what} ${shown(id)}`, { field });
+}
+
+function invalid(field: string, problem: string): RefusedError {
+  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
+}

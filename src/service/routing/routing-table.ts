@@ -1,0 +1,126 @@
+// Where a call may go (rule P10): the candidates of the first route that matches its model, exhausted ones dropped, near
+// ones behind the others. When none is left there is no fallback: the call is refused. One instance for each configuration;
+// asked for every call of the gateway. Verdicts are the ledger's, under canonical names.
+
+import type { LedgerReads } from '../../authority/api.js';
+import type { BudgetLine } from '../../core/outcomes.js';
+import type { DialectName } from '../dialects/dialect.js';
+import { canonicalProvider, type ProviderVerdict, providerVerdict } from '../providers.js';
+import { matchesModel } from '../settings/model-pattern.js';
+import type { ProviderSettings, RouteCandidate, Settings } from '../settings/settings.js';
+import type { Placement, RoutedCandidate, Routing } from './route.js';
+import type { ThrottledProviders } from './throttled.js';
+
+/** A candidate with what the ledger and its provider say of it now. */
+interface Standing {
+  readonly candidate: RoutedCandidate;
+  readonly placed: Placement['placed'];
+  /** When it was dropped and comes back by itself. */
+  readonly resetsAt: number | null;
+}
+
+interface CompiledRoute {
+  readonly pattern: string;
+  readonly candidates: readonly { readonly provider: ProviderSettings; readonly model: string | null }[];
+}
+
+export class RoutingTable {
+  /** For each dialect the routes that have candidates of it, in the order of the configuration. */
+  readonly #routes: ReadonlyMap<DialectName, readonly CompiledRoute[]>;
+  /** The name under which each provider's figures stand, by its own name. */
+  readonly #canonical: ReadonlyMap<string, string>;
+
+  constructor(
+    settings: Pick<Settings, 'providers' | 'routes'>,
+    private readonly ledger: LedgerReads,
+    private readonly throttled: ThrottledProviders,
+  ) {
+    const providers = new Map(settings.providers.map((provider) => [provider.name, provider]));
+    const dialects = new Set(settings.providers.map(({ dialect }) => dialect));
+    this.#routes = new Map([...dialects].map((dialect) => [dialect, compile(settings, providers, dialect)]));
+    const aliases = ledger.aliases();
+    this.#canonical = new Map([...providers.keys()].map((name) => [name, canonicalProvider(aliases, name)]));
+  }
+
+  /** @returns null when no route of the dialect matches the model */
+  route(call: { readonly dialect: DialectName; readonly model: string }, now: number): Routing | null {
+    const route = this.#routes.get(call.dialect)?.find(({ pattern }) => matchesModel(pattern, call.model));
+    if (route === undefined) return null;
+    const standings = route.candidates.map(({ provider, model }) =>
+      this.#standing(provider, model ?? call.model, now),
+    );
+    const placed = (as: Placement['placed']) => standings.filter((standing) => standing.placed === as);
+    const candidates = [...placed('tried'), ...placed('behind_near')].map(({ candidate }) => candidate);
+    return {
+      candidates,
+      placements: standings.map(placementOf),
+      resetsAt: candidates.length > 0 ? null : earliest(standings),
+    };
+  }
+
+  /** The models that callers of a dialect can name, in the order of the routes; patterns name none. */
+  models(dialect: DialectName): readonly string[] {
+    const names = (this.#routes.get(dialect) ?? []).map(({ pattern }) => pattern);
+    return names.filter((name) => !name.endsWith('*'));
+  }
+
+  #standing(provider: ProviderSettings, model: string, now: number): Standing {
+    const { name } = provider;
+    const told =
+      this.throttled.until(name, now) ?? this.throttled.until(this.#canonical.get(name) ?? name, now);
+    const stated = providerVerdict(this.ledger, name);
+    // A provider without caps cannot be exhausted in the ledger: what it said itself counts.
+    const isTold = stated.verdict === 'uncapped' && told !== null;
+    const verdict = isTold ? 'exhausted' : stated.verdict;
+    const candidate = { provider, model, verdict } as const;
+    if (isTold) return { candidate, placed: 'dropped_exhausted', resetsAt: told };
+    if (verdict === 'exhausted')
+      return { candidate, placed: 'dropped_exhausted', resetsAt: resetOf(stated, told) };
+    if (!stated.open) return { candidate, placed: 'dropped_not_open', resetsAt: null };
+    return { candidate, placed: verdict === 'near' ? 'behind_near' : 'tried', resetsAt: null };
+  }
+}
+
+function compile(
+  settings: Pick<Settings, 'routes'>,
+  providers: ReadonlyMap<string, ProviderSettings>,
+  dialect: DialectName,
+): CompiledRoute[] {
+  return settings.routes.flatMap(({ model: pattern, candidates }) => {
+    const own = candidates.flatMap(({ provider: name, model }: RouteCandidate) => {
+      const provider = providers.get(name);
+      return provider?.dialect === dialect ? [{ provider, model }] : [];
+    });
+    return own.length === 0 ? [] : [{ pattern, candidates: own }];
+  });
+}
+
+function placementOf({ candidate, placed }: Standing): Placement {
+  return { provider: candidate.provider.name, model: candidate.model, verdict: candidate.verdict, placed };
+}
+
+/**
+ * When an exhausted provider takes calls again: once each of its exhausted windows has rolled or, where it was exhausted by
+ * its own word alone, at the instant that it stated. Null for a provider that a paused or closed budget keeps out as well.
+ */
+function resetOf({ hour, day }: ProviderVerdict, told: number | null): number | null {
+  let resetsAt = 0;
+  for (const line of [hour, day]) {
+    if (line === null) continue;
+    if (line.violations.includes('paused') || line.violations.includes('closed')) return null;
+    if (line.verdict === 'exhausted') resetsAt = Math.max(resetsAt, lineReset(line, told));
+  }
+  return resetsAt === 0 ? null : resetsAt;
+}
+
+function lineReset(line: BudgetLine, told: number | null): number {
+  const isUsedUp = line.granted !== null && line.spent >= line.granted;
+  const windowEnd = line.resetsAt ?? 0;
+  if (told === null) return windowEnd;
+  return isUsedUp ? Math.max(windowEnd, told) : told;
+}
+
+function earliest(standings: readonly Standing[]): number | null {
+  const resets = standings.flatMap(({ resetsAt }) => resetsAt ?? []);
+  return resets.length === 0 ? null : Math.min(...resets);
+}

@@ -1,0 +1,49 @@
+// Providers that said to wait (rule P9). One with caps is exhausted in the ledger, durably and under its canonical name
+// (rule P5). One without has no window to exhaust: until it resets it is remembered here, and a restart forgets it.
+// Told by the gateway, read by routing-table.ts; one instance lives across reloads of the configuration.
+
+import type { Ledger } from '../../authority/api.js';
+import { canonicalProvider, exhaustProvider, providerVerdict } from '../providers.js';
+
+/** The configuration names at most 1,000 providers, each under its own name and a canonical one. */
+const REMEMBERED_MAX = 2_000;
+/** Calls that are throttled together each state a reset some milliseconds later: one word for them is enough. */
+const LATER_MIN_MS = 1_000;
+
+export class ThrottledProviders {
+  /** Instants by provider name. */
+  readonly #until = new Map<string, number>();
+
+  constructor(readonly ledger: Ledger) {}
+
+  /**
+   * Exhausts a provider until an instant after `now`; never shortens what is in force already, nor
+   * writes again for less than a second more. Durable for a provider
+   * with caps when the promise resolves; what routes calls sees it at once.
+   */
+  async throttle(provider: string, until: number, now: number): Promise<void> {
+    const known = this.until(provider, now);
+    if (until <= now || (known !== null && until < known + LATER_MIN_MS)) return;
+    this.#remember(provider, until, now);
+    this.#remember(canonicalProvider(this.ledger.aliases(), provider), until, now);
+    if (providerVerdict(this.ledger, provider).verdict !== 'uncapped')
+      await exhaustProvider(this.ledger, provider, until);
+  }
+
+  /** Until when a provider was told to wait, by its own or its canonical name; null when it was not, or that is over. */
+  until(provider: string, now: number): number | null {
+    const until = this.#until.get(provider);
+    if (until === undefined) return null;
+    if (until > now) return until;
+    this.#until.delete(provider);
+    return null;
+  }
+
+  #remember(provider: string, until: number, now: number): void {
+    const known = this.until(provider, now) ?? 0;
+    this.#until.delete(provider);
+    // The oldest word goes first: the provider will say it again if it still holds.
+    if (this.#until.size >= REMEMBERED_MAX) this.#until.delete(this.#until.keys().next().value ?? '');
+    this.#until.set(provider, Math.max(known, until));
+  }
+}

@@ -1,0 +1,116 @@
+// The sections `gateway` and `errors` of the configuration: how calls are held, bounded and refused, and how a provider's
+// errors are told apart. Owns their defaults and bounds. Called by settings-file.ts; docs/configuration.md lists them.
+
+import { LABELS_MAX, labelKeyProblem, shown } from '../../core/labels.js';
+import { described, type Findings, type Located, readText } from '../budget-file-schema.js';
+import {
+  FLAKE_PATTERNS_DEFAULT,
+  PATTERN_LENGTH_MAX,
+  PATTERNS_MAX,
+  patternProblem,
+  THROTTLE_PATTERNS_DEFAULT,
+} from '../routing/signatures.js';
+import type { GatewaySettings, SignatureSettings } from './settings.js';
+import { Section } from './settings-section.js';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+export const GATEWAY_DEFAULTS: GatewaySettings = {
+  require: ['tenant'],
+  outputTokensUnstated: 4_096,
+  clampOutput: false,
+  cutStreams: false,
+  exhaustedStatus: 402,
+  holdTtlMs: 2 * MINUTE_MS,
+  openCallsMax: 10_000,
+  bodyBytesMax: 32 * 1024 * 1024,
+  toolCallsUnstated: 5,
+};
+
+/** More output than any model gives in one answer. */
+const OUTPUT_TOKENS_MAX = 10_000_000;
+/** Shorter holds would be renewed more often than the ledger gains by it; longer ones tie money up after a crash. */
+const HOLD_TTL_BOUNDS = { min: 10 * SECOND_MS, max: HOUR_MS };
+/** Each open call takes two sockets; a process has 65,536 of them on most systems, unless told otherwise. */
+const OPEN_CALLS_MAX = 100_000;
+/** A body is held in memory while its call is open; below 1 KiB hardly a request fits. */
+const BODY_BYTES_BOUNDS = { min: 1_024, max: 256 * 1024 * 1024 };
+/** Beyond what a provider runs for one request. */
+const TOOL_CALLS_MAX = 1_000;
+
+/** What an hour-long outage of a provider would make of one throttled call, and a limit that is soon over. */
+const THROTTLE_DEFAULT_BOUNDS = { min: SECOND_MS, max: 24 * HOUR_MS };
+
+export function readGateway(node: Located | undefined, findings: Findings): GatewaySettings {
+  const fields = [
+    ...['require', 'outputTokensUnstated', 'clampOutput', 'cutStreams', 'exhaustedStatus', 'holdTtl'],
+    ...['openCallsMax', 'bodyBytesMax', 'toolCallsUnstated'],
+  ];
+  const section = Section.read(node, 'gateway', fields, findings);
+  const defaults = GATEWAY_DEFAULTS;
+  const whole = (name: 'outputTokensUnstated' | 'openCallsMax' | 'toolCallsUnstated', max: number) =>
+    section.whole(name, { min: 1, max, unlessStated: defaults[name] });
+  return {
+    require: section.list('require', LABELS_MAX, labelKeyOf(findings)) ?? defaults.require,
+    outputTokensUnstated: whole('outputTokensUnstated', OUTPUT_TOKENS_MAX),
+    clampOutput: section.flag('clampOutput', { unlessStated: defaults.clampOutput }),
+    cutStreams: section.flag('cutStreams', { unlessStated: defaults.cutStreams }),
+    exhaustedStatus: readExhaustedStatus(section),
+    holdTtlMs: section.durationMs('holdTtl', { ...HOLD_TTL_BOUNDS, unlessStated: defaults.holdTtlMs }),
+    openCallsMax: whole('openCallsMax', OPEN_CALLS_MAX),
+    bodyBytesMax: section.whole('bodyBytesMax', {
+      ...BODY_BYTES_BOUNDS,
+      unlessStated: defaults.bodyBytesMax,
+    }),
+    toolCallsUnstated: whole('toolCallsUnstated', TOOL_CALLS_MAX),
+  };
+}
+
+function labelKeyOf(findings: Findings) {
+  return (item: Located, field: string): string | undefined => {
+    if (item.kind !== 'scalar' || typeof item.value !== 'string')
+      return findings.add(item.offset, field, `${described(item)} is not a label name`);
+    const problem = labelKeyProblem(item.value);
+    if (problem === null) return item.value;
+    return findings.add(item.offset, field, `the label name ${shown(item.value)} ${problem}`);
+  };
+}
+
+function readExhaustedStatus(section: Section): 402 | 429 {
+  const node = section.node('exhaustedStatus');
+  if (node === undefined) return GATEWAY_DEFAULTS.exhaustedStatus;
+  if (node.kind === 'scalar' && (node.value === 402 || node.value === 429)) return node.value;
+  section.add('exhaustedStatus', `${described(node)} is not 402 or 429`);
+  return GATEWAY_DEFAULTS.exhaustedStatus;
+}
+
+export const SIGNATURE_DEFAULTS: SignatureSettings = {
+  throttle: THROTTLE_PATTERNS_DEFAULT,
+  flake: FLAKE_PATTERNS_DEFAULT,
+  throttleDefaultMs: MINUTE_MS,
+};
+
+/** Rule P9: lists that are stated take the place of the defaults; a pattern that does not compile is a problem. */
+export function readSignatures(node: Located | undefined, findings: Findings): SignatureSettings {
+  const section = Section.read(node, 'errors', ['throttle', 'flake', 'throttleDefault'], findings);
+  const patterns = (name: 'throttle' | 'flake') =>
+    section.list(name, PATTERNS_MAX, patternOf(findings)) ?? SIGNATURE_DEFAULTS[name];
+  return {
+    throttle: patterns('throttle'),
+    flake: patterns('flake'),
+    throttleDefaultMs: section.durationMs('throttleDefault', {
+      ...THROTTLE_DEFAULT_BOUNDS,
+      unlessStated: SIGNATURE_DEFAULTS.throttleDefaultMs,
+    }),
+  };
+}
+
+function patternOf(findings: Findings) {
+  return (item: Located, field: string): string | undefined => {
+    const text = readText(item, field, PATTERN_LENGTH_MAX, findings);
+    const problem = text === undefined ? null : patternProblem(text);
+    return problem === null ? text : findings.add(item.offset, field, problem);
+  };
+}

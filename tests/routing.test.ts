@@ -1,0 +1,212 @@
+// Rule P10: which candidates a call has, in which order and why; and P9's exhaustion of throttled providers.
+
+import { describe, expect, test } from 'vitest';
+import { usd } from '#bursar/core/amount.js';
+import { providerVerdict } from '#bursar/service/providers.js';
+import { RoutingTable } from '#bursar/service/routing/routing-table.js';
+import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
+import { applySettings } from '#bursar/service/settings/apply-settings.js';
+import { parseSettings } from '#bursar/service/settings/settings-file.js';
+import { memoryPlace, onStage, START, type Stage } from './scenario.js';
+
+const HOUR_MS = 3_600_000;
+const DAY_END = Date.UTC(2026, 0, 16);
+
+const FILE = `
+aliases: { provider: { eu: us } }
+providers:
+  us: { dialect: openai, baseUrl: https://us.example, hourLimit: 1, dayLimit: 2 }
+  eu: { dialect: openai, baseUrl: https://eu.example }
+  capped: { dialect: openai, baseUrl: https://capped.example, hourLimit: 1 }
+  free: { dialect: openai, baseUrl: https://free.example }
+  claude: { dialect: anthropic, baseUrl: https://claude.example }
+routes:
+  - { model: gpt-5, candidates: [{ provider: us }, { provider: capped, model: gpt-5-2025 }, { provider: free }] }
+  - { model: gpt-*, candidates: [{ provider: eu }, { provider: claude, model: claude-x }] }
+  - { model: "*", candidates: [{ provider: free, model: any }] }
+`;
+
+interface Routed extends Stage {
+  readonly table: RoutingTable;
+  readonly throttled: ThrottledProviders;
+}
+
+const withRoutes = (body: (stage: Routed) => Promise<void>, file = FILE) =>
+  onStage(memoryPlace, async (stage) => {
+    const settings = parseSettings(file, 'f');
+    await applySettings(stage.ledger, settings);
+    const throttled = new ThrottledProviders(stage.ledger);
+    await body(
+      Object.assign(stage, { throttled, table: new RoutingTable(settings, stage.ledger, throttled) }),
+    );
+  });
+
+const spend = ({ ledger }: Stage, provider: string, amount: string) =>
+  ledger.record({ labels: { provider }, amounts: { usd: usd(amount) } });
+
+function routed({ table, clock }: Routed, model = 'gpt-5', dialect: 'openai' | 'anthropic' = 'openai') {
+  const routing = table.route({ dialect, model }, clock.at);
+  return (
+    routing && {
+      candidates: routing.candidates.map((each) => `${each.provider.name} ${each.model}`),
+      placements: routing.placements.map((each) => `${each.provider} ${each.verdict} ${each.placed}`),
+      resetsAt: routing.resetsAt,
+    }
+  );
+}
+
+describe('routes', () => {
+  test('route: the first that matches and has a candidate of the dialect counts', () =>
+    withRoutes(async (stage) => {
+      expect(routed(stage, 'gpt-4')?.candidates).toEqual(['eu gpt-4']);
+      expect(routed(stage, 'gpt-5', 'anthropic')?.candidates).toEqual(['claude claude-x']);
+      expect(routed(stage, 'o5')?.candidates).toEqual(['free any']);
+      expect(routed(stage, 'o5', 'anthropic')).toBe(null);
+      expect(routed(stage, '__proto__')?.candidates).toEqual(['free any']);
+      expect(stage.table.models('openai')).toEqual(['gpt-5']);
+      expect(stage.table.models('anthropic')).toEqual([]);
+    }));
+});
+
+describe('P10: candidates', () => {
+  test('routing: near ones go behind the others, exhausted ones are dropped, and why is recorded', () =>
+    withRoutes(async (stage) => {
+      expect(routed(stage)?.candidates).toEqual(['us gpt-5', 'capped gpt-5-2025', 'free gpt-5']);
+      await spend(stage, 'us', '0.9');
+      expect(routed(stage)).toEqual({
+        candidates: ['capped gpt-5-2025', 'free gpt-5', 'us gpt-5'],
+        placements: ['us near behind_near', 'capped within tried', 'free uncapped tried'],
+        resetsAt: null,
+      });
+      await spend(stage, 'us', '0.1');
+      expect(routed(stage)).toEqual({
+        candidates: ['capped gpt-5-2025', 'free gpt-5'],
+        placements: ['us exhausted dropped_exhausted', 'capped within tried', 'free uncapped tried'],
+        resetsAt: null,
+      });
+      stage.clock.at += HOUR_MS;
+      expect(routed(stage)?.candidates).toEqual(['us gpt-5', 'capped gpt-5-2025', 'free gpt-5']);
+    }));
+
+  const ONLY = FILE.replace(', { provider: free }] }', '] }');
+
+  test('routing: when none is left there is no fallback, and the earliest reset is told', () =>
+    withRoutes(async (stage) => {
+      await spend(stage, 'us', '2');
+      await spend(stage, 'capped', '1');
+      expect(routed(stage)).toEqual({
+        candidates: [],
+        placements: ['us exhausted dropped_exhausted', 'capped exhausted dropped_exhausted'],
+        resetsAt: START + HOUR_MS,
+      });
+      // The hour of `us` rolls, its day does not.
+      stage.clock.at += HOUR_MS;
+      await spend(stage, 'capped', '1');
+      await stage.ledger.exhaust({ budgetId: 'provider/capped/hour', until: DAY_END + HOUR_MS });
+      expect(routed(stage)).toMatchObject({ candidates: [], resetsAt: START + 2 * HOUR_MS });
+    }, ONLY));
+
+  test('routing: a provider exhausted in both windows resets when the later one does', () =>
+    withRoutes(
+      async (stage) => {
+        await spend(stage, 'us', '2');
+        expect(routed(stage)).toMatchObject({ candidates: [], resetsAt: DAY_END });
+      },
+      FILE.replace(', { provider: capped, model: gpt-5-2025 }, { provider: free }] }', '] }'),
+    ));
+
+  test('routing: a paused provider is dropped, and no time is told at which it comes back', () =>
+    withRoutes(async (stage) => {
+      await stage.ledger.setBudgetStatus({ budgetId: 'provider/us/day', status: 'paused' });
+      await stage.ledger.setBudgetStatus({ budgetId: 'provider/capped/hour', status: 'paused' });
+      await spend(stage, 'capped', '1');
+      expect(routed(stage)).toEqual({
+        candidates: [],
+        placements: ['us within dropped_not_open', 'capped exhausted dropped_exhausted'],
+        resetsAt: null,
+      });
+    }, ONLY));
+
+  test('routing: an alias is routed by the figures of its canonical name', () =>
+    withRoutes(async (stage) => {
+      await spend(stage, 'us', '1');
+      expect(routed(stage, 'gpt-4')).toMatchObject({
+        candidates: [],
+        placements: ['eu exhausted dropped_exhausted'],
+      });
+    }));
+});
+
+describe('P9: throttled providers', () => {
+  test('throttle: a provider with caps is exhausted in the ledger under its canonical name, until it resets', () =>
+    withRoutes(async (stage) => {
+      const until = START + 3 * HOUR_MS;
+      await stage.throttled.throttle('eu', until, START);
+      expect(providerVerdict(stage.ledger, 'us')).toMatchObject({ verdict: 'exhausted', open: false });
+      expect(routed(stage)?.candidates).toEqual(['capped gpt-5-2025', 'free gpt-5']);
+      expect(routed(stage, 'gpt-4')).toMatchObject({ candidates: [], resetsAt: until });
+      stage.clock.at = until - 1;
+      expect(routed(stage, 'gpt-4')?.candidates).toEqual([]);
+      stage.clock.at = until;
+      expect(routed(stage, 'gpt-4')?.candidates).toEqual(['eu gpt-4']);
+      expect(providerVerdict(stage.ledger, 'us').day?.spent).toBe(0n);
+    }));
+
+  test('throttle: a provider without caps is remembered until it resets, and stays uncapped in the ledger', () =>
+    withRoutes(async (stage) => {
+      await stage.throttled.throttle('free', START + HOUR_MS, START);
+      expect(routed(stage, 'o5')).toEqual({
+        candidates: [],
+        placements: ['free exhausted dropped_exhausted'],
+        resetsAt: START + HOUR_MS,
+      });
+      expect(providerVerdict(stage.ledger, 'free').verdict).toBe('uncapped');
+      stage.clock.at += HOUR_MS;
+      expect(routed(stage, 'o5')?.candidates).toEqual(['free any']);
+    }));
+
+  test('throttle: aliases without caps share the memory as well', () =>
+    withRoutes(
+      async (stage) => {
+        await stage.throttled.throttle('eu', START + HOUR_MS, START);
+        expect(routed(stage)?.candidates).toEqual(['capped gpt-5-2025', 'free gpt-5']);
+      },
+      FILE.replace(', hourLimit: 1, dayLimit: 2', ''),
+    ));
+
+  test('throttle: an alias that changed since the configuration was read takes no provider out of the memory', () =>
+    withRoutes(
+      async (stage) => {
+        await stage.ledger.putDefinitions({ aliases: { provider: { eu: 'elsewhere' } } });
+        await stage.throttled.throttle('eu', START + HOUR_MS, START);
+        expect(routed(stage, 'gpt-4')?.candidates).toEqual([]);
+      },
+      FILE.replace(', hourLimit: 1, dayLimit: 2', ''),
+    ));
+
+  test('throttle: a provider that is used up as well comes back when both are over', () =>
+    withRoutes(async (stage) => {
+      await stage.throttled.throttle('us', START + 20_000, START);
+      await spend(stage, 'us', '1');
+      expect(routed(stage, 'gpt-4')).toMatchObject({ candidates: [], resetsAt: START + HOUR_MS });
+    }));
+
+  test('throttle: a shorter word does not shorten what is in force, and repeated ones write nothing', () =>
+    withRoutes(async (stage) => {
+      await stage.throttled.throttle('capped', START + 4 * HOUR_MS, START);
+      const { sequence } = stage.ledger.head();
+      await stage.throttled.throttle('capped', START + 20_000, START);
+      await stage.throttled.throttle('capped', START + 4 * HOUR_MS + 999, START);
+      expect(stage.ledger.head().sequence).toBe(sequence);
+      stage.clock.at += 3 * HOUR_MS;
+      expect(routed(stage)?.candidates).toEqual(['us gpt-5', 'free gpt-5']);
+    }));
+
+  test('throttle: what an operator says in the ledger of a capped provider counts, not the memory', () =>
+    withRoutes(async (stage) => {
+      await stage.throttled.throttle('capped', START + 4 * HOUR_MS, START);
+      await stage.ledger.exhaust({ budgetId: 'provider/capped/hour', until: START + 1 });
+      stage.clock.at += 1;
+      expect(routed(stage)?.candidates).toContain('capped gpt-5-2025');
+    }));
+});

@@ -1,0 +1,69 @@
+// Ids of tenants in the ledger: distinct for distinct tenants, invisible to them, and not to be written by hand.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  findableId,
+  fromLedgerId,
+  tenantPrefix,
+  tenantProblem,
+  toLedgerId,
+} from '#bursar/service/access/tenant-ids.js';
+import { refusal } from './access-setup.js';
+import { ACME, ADMIN, callerOf } from './tenancy-setup.js';
+
+describe('tenancy: ids', () => {
+  test('tenancy: any id of any tenant → comes back the same to it, and is nothing to any other', () => {
+    const names = fc.string({ unit: 'binary', minLength: 1, maxLength: 6 });
+    const slippery = fc.constantFrom(
+      'a',
+      'a/b',
+      'a%2Fb',
+      'A',
+      '..',
+      '.',
+      '%',
+      '/',
+      'tenant',
+      'а',
+      'a/',
+      'b/a',
+    );
+    const text = fc.oneof(names, slippery).filter((name) => name.isWellFormed());
+    fc.assert(
+      fc.property(text, text, text, (tenant, other, id) => {
+        const caller = callerOf(tenant, 'spend');
+        if (findableId(caller, id) === null) return;
+        const ledgerId = toLedgerId(caller, id);
+        expect(fromLedgerId(caller, ledgerId)).toBe(id);
+        expect(fromLedgerId(ADMIN, ledgerId)).toBe(ledgerId);
+        if (other !== tenant) expect(fromLedgerId(callerOf(other, 'spend'), ledgerId)).toBeNull();
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('tenancy: an id too long for what the prefix leaves → the message names what is left', () => {
+    expect(toLedgerId(ACME, 'h'.repeat(116))).toHaveLength(128);
+    expect(refusal(() => toLedgerId(ACME, 'h'.repeat(117), 'holdId'))).toMatch(
+      /^invalid_request: holdId: .* has 117 characters; at most 116 are allowed \(128, less the 12 that name the tenant\)$/,
+    );
+  });
+
+  test('tenancy: the longest name of a tenant → leaves 64 characters', () => {
+    const longest = 'a'.repeat(56);
+    expect(tenantProblem(longest)).toBeNull();
+    expect(tenantProblem(`${longest}a`)).toMatch(/1 characters? too long/);
+    expect(toLedgerId(callerOf(longest, 'spend'), 'h'.repeat(64))).toHaveLength(128);
+  });
+
+  test('tenancy: an id below a tenant’s prefix → a tenant neither makes nor finds one', () => {
+    for (const id of [`${tenantPrefix('other')}h`, `${tenantPrefix('acme')}h`, 'tenant/']) {
+      expect(refusal(() => toLedgerId(ACME, id))).toMatch(
+        /^invalid_request: id: ids that begin with tenant\//,
+      );
+      expect(findableId(ACME, id)).toBeNull();
+      expect(findableId(ADMIN, id)).toBe(id);
+    }
+  });
+});
