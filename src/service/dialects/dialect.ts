@@ -71,7 +71,7 @@ export interface UsageReading {
     readonly text: number | null;
     readonly reasoning: number | null;
   };
-  /** Calls of tools in all. */
+  /** Calls of tools that the provider ran, in all; null where the answer does not say: as many as `billedTools` has are charged. */
   readonly toolCalls: number | null;
   /** The same figures by what is priced; unknown parts are left out. */
   readonly quantities: Quantities;
@@ -109,7 +109,7 @@ export interface Dialect {
    * @throws RefusedError `invalid_request`, `not_meterable`, `price_unknown`
    */
   readRequest(endpoint: Endpoint, body: Uint8Array, sentModel?: string): RequestFacts;
-  /** The body must have passed `readRequest`; the same bytes are then not read again. Returns new bytes. */
+  /** The body must have passed `readRequest`, and is then not read again. The same bytes when nothing changes, else new ones. */
   changeRequest(endpoint: Endpoint, body: Uint8Array, changes: RequestChanges): Uint8Array;
   /** Usage in a whole answer; null when it states none. */
   readUsage(endpoint: Endpoint, answer: unknown): UsageReading | null;

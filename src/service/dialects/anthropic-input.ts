@@ -1,0 +1,77 @@
+// What the input of an Anthropic request consists of: system prompt, messages, and their blocks. Each block that is not
+// text is counted by what it is, so that the bound of the input holds; breakpoints of the prompt cache are noted. Called by
+// anthropic.ts.
+
+import type { RequestFacts } from './dialect.js';
+import type { InputMeasure } from './input-bound.js';
+import { isObject, type Json } from './request-body.js';
+
+/** The largest image: 4,784 tokens at the high resolution of newer models, about 1,600 before ("Vision"). */
+const IMAGE_TOKENS_MAX = 5_000;
+
+/** Blocks that are text, or hold further blocks in `content`: their bytes bound them. */
+const TEXT_TYPES: ReadonlySet<unknown> = new Set([
+  'text',
+  'thinking',
+  'redacted_thinking',
+  'tool_use',
+  'tool_result',
+  'server_tool_use',
+  'search_result',
+  'web_search_tool_result',
+  'web_search_result',
+  'web_search_tool_result_error',
+  'web_fetch_tool_result',
+  'web_fetch_result',
+  'web_fetch_tool_result_error',
+]);
+
+export class AnthropicInput {
+  readonly #measure: InputMeasure;
+  cacheWrite: RequestFacts['cacheWrite'] = 'none';
+
+  constructor(measure: InputMeasure) {
+    this.#measure = measure;
+  }
+
+  /** A message, a tool or the request itself: anything that may carry a breakpoint. */
+  breakpoint(of: unknown): void {
+    if (!isObject(of) || !isObject(of.cache_control)) return;
+    const long = of.cache_control.ttl !== undefined && of.cache_control.ttl !== '5m';
+    if (long) this.cacheWrite = 'hour';
+    else if (this.cacheWrite === 'none') this.cacheWrite = 'short';
+  }
+
+  /** Text, a block, or a list of blocks. */
+  content(content: unknown): void {
+    if (Array.isArray(content)) for (const block of content) this.#block(block);
+    else this.#block(content);
+  }
+
+  #block(block: unknown): void {
+    if (!isObject(block)) return;
+    this.breakpoint(block);
+    if (block.type === 'image') {
+      this.#measure.image(IMAGE_TOKENS_MAX, dataOf(block.source));
+    } else if (block.type === 'document') {
+      this.#document(block.source);
+    } else if (TEXT_TYPES.has(block.type)) {
+      this.content(block.content);
+    } else {
+      // Uploads, references to tools that are expanded, and blocks that are new.
+      this.#measure.stored();
+    }
+  }
+
+  #document(source: unknown): void {
+    if (!isObject(source)) return this.#measure.stored();
+    if (source.type === 'text') return;
+    if (source.type === 'content') return this.content(source.content);
+    this.#measure.document(dataOf(source));
+  }
+}
+
+function dataOf(source: unknown): string | null {
+  const { type, data }: Json = isObject(source) ? source : {};
+  return type === 'base64' && typeof data === 'string' ? data : null;
+}

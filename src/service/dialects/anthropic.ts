@@ -1,0 +1,150 @@
+// Anthropic's dialect: messages and count_tokens. Says what a request may cost at most, what is changed in it before it goes
+// out, and what its answer used. Field by field after the API reference and the types of `@anthropic-ai/sdk`.
+
+import { AnthropicInput } from './anthropic-input.js';
+import { MessageMeter } from './anthropic-stream.js';
+import { anthropicTools, boundedTools } from './anthropic-tools.js';
+import { messageUsage } from './anthropic-usage.js';
+import type { Dialect, Endpoint, RequestChanges, RequestFacts, UsageReading } from './dialect.js';
+import { errorText } from './error-text.js';
+import { InputMeasure } from './input-bound.js';
+import { OutputTally } from './output-text.js';
+import { fieldBytes, isObject, type Json, parseBody, setFields } from './request-body.js';
+import {
+  checkFields,
+  invalid,
+  notMeterable,
+  OUTPUT_TOKENS_MAX,
+  outputLimitEdits,
+  readFlag,
+  readList,
+  readModel,
+  readWhole,
+  requirePriced,
+} from './request-fields.js';
+
+/** The prompt that asks for an output format ("Structured outputs"); the schema itself is in the body. */
+const FORMAT_TOKENS_MAX = 512;
+
+const UNMETERABLE: ReadonlyMap<string, string> = new Map([
+  ['container', 'code execution is billed by time'],
+  ['mcp_servers', 'the input that servers add is not bounded'],
+  ['compaction', 'compaction is billed beside the usage that the answer states'],
+  ['fallbacks', 'another model than the priced one may answer'],
+  ['fallback_credit_token', 'it changes the price'],
+  ['billing_policy', 'it changes the price'],
+]);
+
+const KNOWN: ReadonlySet<string> = new Set([
+  ...['model', 'stream', 'max_tokens', 'service_tier', 'speed', 'inference_geo'],
+  ...[
+    'messages',
+    'system',
+    'tools',
+    'tool_choice',
+    'metadata',
+    'stop_sequences',
+    'thinking',
+    'cache_control',
+  ],
+  ...['output_config', 'output_format', 'diagnostics', 'context_management'],
+]);
+
+export const anthropic: Dialect = {
+  name: 'anthropic',
+  paths: { '/v1/messages': 'messages', '/v1/messages/count_tokens': 'count_tokens' },
+  readRequest,
+  changeRequest,
+  readUsage: (endpoint, answer) => (endpoint === 'count_tokens' ? COUNTED : messageUsage(answer)),
+  estimateOutput(endpoint, answer) {
+    if (endpoint === 'count_tokens' || !isObject(answer)) return 0;
+    const tally = new OutputTally();
+    tally.addValue(answer.content);
+    return tally.tokens;
+  },
+  streamMeter: () => new MessageMeter(),
+  errorText,
+};
+
+/** Counting tokens is free ("Token counting"). */
+const COUNTED: UsageReading = {
+  inputTokens: { total: 0, noCache: 0, cacheRead: 0, cacheWrite: 0 },
+  outputTokens: { total: 0, text: 0, reasoning: 0 },
+  toolCalls: 0,
+  quantities: {},
+};
+
+function readRequest(endpoint: Endpoint, bytes: Uint8Array): RequestFacts {
+  const body = parseBody(bytes);
+  const model = readModel(body);
+  if (endpoint === 'count_tokens') return counting(model);
+  checkFields(body, { unmeterable: UNMETERABLE, known: KNOWN });
+  refuseCompaction(body);
+  requirePriced(body, 'service_tier', ['auto', 'standard_only', 'standard']);
+  requirePriced(body, 'speed', ['standard']);
+  requirePriced(body, 'inference_geo', ['global']);
+  const measure = new InputMeasure(bytes.length);
+  if (isObject(body.output_format) || isObject(body.output_config)) measure.overhead(FORMAT_TOKENS_MAX);
+  const tools = anthropicTools(body, measure);
+  const input = new AnthropicInput(measure);
+  input.breakpoint(body);
+  for (const tool of readList(body, 'tools')) input.breakpoint(tool);
+  input.content(body.system);
+  for (const message of readList(body, 'messages')) if (isObject(message)) input.content(message.content);
+  return {
+    endpoint: 'messages',
+    model,
+    stream: readFlag(body, 'stream'),
+    ...measure.result(),
+    cacheWrite: input.cacheWrite,
+    // 0 fills the prompt cache and generates nothing.
+    outputTokensStated: readWhole(body, 'max_tokens', { min: 0, max: OUTPUT_TOKENS_MAX }),
+    choices: 1,
+    outputAudio: false,
+    outputImage: false,
+    ...tools,
+    usageAsked: true,
+  };
+}
+
+function counting(model: string): RequestFacts {
+  return {
+    endpoint: 'count_tokens',
+    model,
+    stream: false,
+    inputTokensMax: 0,
+    inputTokensEstimate: 0,
+    inputAudioTokensMax: 0,
+    inputImageTokensMax: 0,
+    cacheWrite: 'none',
+    outputTokensStated: 0,
+    choices: 1,
+    outputAudio: false,
+    outputImage: false,
+    billedTools: {},
+    inputReads: 1,
+    usageAsked: true,
+  };
+}
+
+// Clearing old tool results makes the input smaller; summing it up is a generation of its own.
+function refuseCompaction(body: Json): void {
+  const { context_management: management } = body;
+  if (management === undefined || management === null) return;
+  if (!isObject(management)) throw invalid('context_management', management, 'an object');
+  for (const edit of readList(management, 'edits')) {
+    if (isObject(edit) && typeof edit.type === 'string' && edit.type.startsWith('clear_')) continue;
+    throw notMeterable('context_management', 'compaction is billed beside the usage that the answer states');
+  }
+}
+
+function changeRequest(endpoint: Endpoint, bytes: Uint8Array, changes: RequestChanges): Uint8Array {
+  const model = changes.model === undefined ? null : JSON.stringify(changes.model);
+  if (endpoint === 'count_tokens') return setFields(bytes, { model });
+  const tools = changes.toolCallsMax === undefined ? null : fieldBytes(bytes, 'tools');
+  return setFields(bytes, {
+    model,
+    ...outputLimitEdits(['max_tokens'], changes),
+    tools: tools === null ? null : boundedTools(tools, changes.toolCallsMax as number),
+  });
+}

@@ -1,0 +1,126 @@
+// How many tokens the input of a request has: a bound that the true count never passes, and a likely figure (rule Q5).
+// The bound counts a token for each byte of the body: byte-level tokenizers (OpenAI's tiktoken, Anthropic's, the
+// byte-fallback ones of open models) make at least one byte into each token, an escape in JSON is never shorter than what
+// it stands for, and the braces and names round a message are more than what frames it in the prompt (3 or 4 tokens; OpenAI
+// cookbook, "How to count tokens with tiktoken"). Media are taken out of the bytes and counted by what they are.
+
+/** Bytes of text to a token (rule Q5). */
+const ESTIMATE_BYTES_PER_TOKEN = 4;
+/** Put on each request (rule Q5). */
+const ESTIMATE_FIXED_TOKENS = 100;
+/** Safety on the text, percent (rule Q5). */
+const ESTIMATE_SAFETY_PERCENT = 10;
+/** For each image, for a request with tools, with web search, with a code interpreter (rule Q5). */
+const ESTIMATE_IMAGE_TOKENS = 1_000;
+const ESTIMATE_TOOLS_TOKENS = 500;
+const ESTIMATE_WEB_SEARCH_TOKENS = 500;
+const ESTIMATE_CODE_INTERPRETER_TOKENS = 1_000;
+/** A document of a page: Anthropic's "PDF support" states 1,500 to 3,000 tokens a page. */
+const ESTIMATE_DOCUMENT_TOKENS = 3_000;
+/** MP3 of 64 kbit/s, at ten tokens a second. */
+const ESTIMATE_AUDIO_BYTES_PER_TOKEN = 800;
+/**
+ * OpenAI hears ten tokens a second, Gemini's compatible endpoint 32; MP3's lowest rate is 8 kbit/s, so that a second is at
+ * least 1,000 bytes, and a token at least 31 of them.
+ */
+const BOUND_AUDIO_BYTES_PER_TOKEN = 30;
+/**
+ * What the templates of compatible servers put before a conversation without being asked (a system message with dates and
+ * channels: about 100 tokens with gpt-oss's harmony, 25 with Llama 3's).
+ */
+const BOUND_FIXED_TOKENS = 256;
+/** Four characters of base64 are three bytes. */
+const BASE64_BYTES_PER_CHAR = 0.75;
+
+/** Sums up an input as its parts are walked. One for each request. */
+export class InputMeasure {
+  readonly #bodyBytes: number;
+  #mediaChars = 0;
+  #images = 0;
+  #imageTokensMax = 0;
+  #audioTokensMax = 0;
+  #audioTokensEstimate = 0;
+  #documents = 0;
+  #overheadTokens = BOUND_FIXED_TOKENS;
+  #estimateSurcharge = 0;
+  #stored = false;
+
+  constructor(bodyBytes: number) {
+    this.#bodyBytes = bodyBytes;
+  }
+
+  /** An image; `data` are the characters of the body that hold it, null where it is named by URL or id. */
+  image(tokensMax: number, data: string | null): void {
+    this.#images++;
+    this.#imageTokensMax += tokensMax;
+    this.#mediaChars += data?.length ?? 0;
+  }
+
+  /** Audio in base64. */
+  audio(data: string): void {
+    const bytes = data.length * BASE64_BYTES_PER_CHAR;
+    this.#audioTokensMax += Math.ceil(bytes / BOUND_AUDIO_BYTES_PER_TOKEN);
+    this.#audioTokensEstimate += Math.ceil(bytes / ESTIMATE_AUDIO_BYTES_PER_TOKEN);
+    this.#mediaChars += data.length;
+  }
+
+  /** A document whose tokens its bytes do not bound (a PDF is compressed, and each page is seen as an image too). */
+  document(data: string | null): void {
+    this.#documents++;
+    this.#mediaChars += data?.length ?? 0;
+    this.#stored = true;
+  }
+
+  /** Something that only the provider has: only the context window bounds the input. */
+  stored(): void {
+    this.#stored = true;
+  }
+
+  /** Prompts that a provider adds without their text being in the body. */
+  overhead(tokens: number): void {
+    this.#overheadTokens += tokens;
+  }
+
+  estimateTools(): void {
+    this.#estimateSurcharge += ESTIMATE_TOOLS_TOKENS;
+  }
+
+  estimateWebSearch(): void {
+    this.#estimateSurcharge += ESTIMATE_WEB_SEARCH_TOKENS;
+  }
+
+  estimateCodeInterpreter(): void {
+    this.#estimateSurcharge += ESTIMATE_CODE_INTERPRETER_TOKENS;
+  }
+
+  result(): {
+    readonly inputTokensMax: number | null;
+    readonly inputTokensEstimate: number;
+    readonly inputAudioTokensMax: number;
+    readonly inputImageTokensMax: number;
+  } {
+    const textBytes = this.#bodyBytes - this.#mediaChars;
+    const max = textBytes + this.#overheadTokens + this.#imageTokensMax + this.#audioTokensMax;
+    const text = Math.ceil(textBytes / ESTIMATE_BYTES_PER_TOKEN) + ESTIMATE_FIXED_TOKENS;
+    const estimate =
+      Math.ceil((text * (100 + ESTIMATE_SAFETY_PERCENT)) / 100) +
+      this.#images * ESTIMATE_IMAGE_TOKENS +
+      this.#audioTokensEstimate +
+      this.#documents * ESTIMATE_DOCUMENT_TOKENS +
+      this.#estimateSurcharge;
+    return {
+      inputTokensMax: this.#stored ? null : max,
+      inputTokensEstimate: this.#stored ? estimate : Math.min(estimate, max),
+      inputAudioTokensMax: this.#audioTokensMax,
+      inputImageTokensMax: this.#imageTokensMax,
+    };
+  }
+}
+
+/** The characters of a data URL behind its comma, and its media type; null for other URLs. */
+export function dataUrl(url: string): { readonly mediaType: string; readonly data: string } | null {
+  if (!url.startsWith('data:')) return null;
+  const comma = url.indexOf(',');
+  if (comma < 0) return null;
+  return { mediaType: url.slice('data:'.length, comma).toLowerCase(), data: url.slice(comma + 1) };
+}

@@ -1,0 +1,140 @@
+// What the input of an OpenAI request consists of: messages of chat completions, items of responses, and their parts. Each
+// part that is not text is counted by what it is, so that the bound of the input holds. Called by openai.ts.
+
+import type { InputMeasure } from './input-bound.js';
+import { dataUrl } from './input-bound.js';
+import { isObject, type Json } from './request-body.js';
+import { notMeterable } from './request-fields.js';
+
+/**
+ * The dearest image of a model that does not cost as gpt-4o-mini's: 10,000 patches of 32 pixels at detail `original`
+ * (OpenAI, "Images and vision"), 16,384 tokens for Qwen's vision models on compatible servers (their `max_pixels`).
+ */
+const IMAGE_TOKENS_MAX = 16_384;
+/** gpt-4o-mini: 2,833 tokens and 5,667 for each of at most eight tiles (the same page). */
+const IMAGE_TOKENS_MAX_4O_MINI = 2_833 + 8 * 5_667;
+/** Detail `low` has one size: 2,833 tokens for gpt-4o-mini, less for every other model. */
+const IMAGE_TOKENS_MAX_LOW = 2_833;
+
+/** Parts and items that are text and nothing else: their bytes bound them, encrypted reasoning's included. */
+const TEXT_TYPES: ReadonlySet<string> = new Set([
+  'text',
+  'refusal',
+  'input_text',
+  'output_text',
+  'summary_text',
+  'reasoning_text',
+  'thinking',
+  'function_call',
+  'custom_tool_call',
+  'computer_call',
+  'local_shell_call',
+  'local_shell_call_output',
+  'shell_call',
+  'shell_call_output',
+  'apply_patch_call',
+  'apply_patch_call_output',
+  'mcp_list_tools',
+  'mcp_approval_request',
+  'mcp_approval_response',
+  'mcp_call',
+  'tool_search_call',
+  'tool_search_output',
+  'additional_tools',
+  'compaction',
+]);
+
+/** Walks one input; `model` is the name that the provider will see. */
+export class OpenAiInput {
+  readonly #measure: InputMeasure;
+  readonly #imageTokensMax: number;
+
+  constructor(measure: InputMeasure, model: string) {
+    this.#measure = measure;
+    this.#imageTokensMax = model.includes('4o-mini') ? IMAGE_TOKENS_MAX_4O_MINI : IMAGE_TOKENS_MAX;
+  }
+
+  messages(messages: readonly unknown[]): void {
+    for (const message of messages) {
+      if (!isObject(message)) continue;
+      this.#content(message.content);
+      // Audio of an earlier answer is named by id, and the provider has it.
+      if (isObject(message.audio)) this.#measure.stored();
+    }
+  }
+
+  /** The items of a response's input. */
+  items(items: readonly unknown[]): void {
+    for (const item of items) {
+      if (!isObject(item)) continue;
+      if (item.type === undefined || item.type === 'message') this.#content(item.content);
+      else this.#item(item);
+    }
+  }
+
+  #item(item: Json): void {
+    switch (item.type) {
+      case 'function_call_output':
+      case 'custom_tool_call_output':
+        this.#content(item.output);
+        return;
+      case 'computer_call_output':
+        this.#image(isObject(item.output) ? item.output : {});
+        return;
+      case 'image_generation_call':
+        this.#measure.image(this.#imageTokensMax, typeof item.result === 'string' ? item.result : null);
+        return;
+      case 'reasoning':
+        // Without its encrypted text the provider takes what it stored under the id.
+        if (typeof item.encrypted_content !== 'string') this.#measure.stored();
+        this.#content(item.content);
+        return;
+      case 'compaction_trigger':
+        throw notMeterable(
+          'input',
+          'an item compaction_trigger makes the provider generate text without a limit',
+        );
+      default:
+        this.#part(item);
+    }
+  }
+
+  #content(content: unknown): void {
+    if (Array.isArray(content)) for (const part of content) this.#part(part);
+    else if (isObject(content)) this.#part(content);
+  }
+
+  #part(part: unknown): void {
+    if (!isObject(part)) return;
+    const { type } = part;
+    if (typeof type === 'string' && TEXT_TYPES.has(type)) return;
+    if (type === 'image_url' || type === 'input_image' || type === 'computer_screenshot') this.#image(part);
+    else if (type === 'input_audio') this.#audio(part);
+    else if (type === 'file') this.#file(isObject(part.file) ? part.file : {});
+    else if (type === 'input_file') this.#file(part);
+    else this.#measure.stored();
+  }
+
+  // Chat: `image_url: {url, detail}`; responses: `image_url: "…", detail`, or the id of a file.
+  #image(part: Json): void {
+    const named = isObject(part.image_url) ? part.image_url : { url: part.image_url, detail: part.detail };
+    const tokensMax = named.detail === 'low' ? IMAGE_TOKENS_MAX_LOW : this.#imageTokensMax;
+    const inline = typeof named.url === 'string' ? dataUrl(named.url) : null;
+    // Compatible providers take documents and videos by this name.
+    if (inline?.mediaType.startsWith('image/') === false) this.#measure.document(inline.data);
+    else this.#measure.image(tokensMax, inline?.data ?? null);
+  }
+
+  #audio(part: Json): void {
+    const { input_audio: audio } = part;
+    if (isObject(audio) && typeof audio.data === 'string') this.#measure.audio(audio.data);
+    else this.#measure.stored();
+  }
+
+  // Plain text in a file is no longer than its base64; any other format may hold more than its bytes.
+  #file(file: Json): void {
+    const inline = typeof file.file_data === 'string' ? file.file_data : null;
+    if (inline !== null && dataUrl(inline)?.mediaType.startsWith('text/plain')) return;
+    this.#measure.document(inline);
+  }
+}

@@ -1,0 +1,219 @@
+// OpenAI's dialect: chat completions, responses and embeddings. Says what a request may cost at most, what is changed in it
+// before it goes out, and what its answer used. Field by field after the API reference and the types of the `openai` package.
+
+import type { Dialect, Endpoint, RequestChanges, RequestFacts } from './dialect.js';
+import { errorText } from './error-text.js';
+import { InputMeasure } from './input-bound.js';
+import { OpenAiInput } from './openai-input.js';
+import { ChatMeter, ResponseMeter } from './openai-stream.js';
+import { chatTools, responsesTools } from './openai-tools.js';
+import { chatUsage, embeddingsUsage, responseUsage } from './openai-usage.js';
+import { OutputTally } from './output-text.js';
+import {
+  type FieldEdits,
+  fieldBytes,
+  isObject,
+  type Json,
+  parseBody,
+  setField,
+  setFields,
+} from './request-body.js';
+import {
+  checkFields,
+  invalid,
+  OUTPUT_TOKENS_MAX,
+  outputLimitEdits,
+  readFlag,
+  readList,
+  readModel,
+  readWhole,
+  requirePriced,
+} from './request-fields.js';
+
+/** Of `n`, as the API reference bounds it. */
+const CHOICES_MAX = 128;
+/** Both are limits of output; the first is the newer name. */
+const CHAT_LIMITS = ['max_completion_tokens', 'max_tokens'] as const;
+/** `auto` is the project's own setting; `flex` costs less than what is charged for it. */
+const PRICED_TIERS = ['auto', 'default', 'standard', 'flex'];
+
+/** Refused wherever they stand; those that OpenAI does not have are options of compatible providers. */
+const UNMETERABLE: ReadonlyMap<string, string> = new Map([
+  ['background', 'the answer and its usage come after the call has ended'],
+  ['deferred', 'the answer and its usage come after the call has ended'],
+  ['prediction', 'rejected prediction tokens are billed beyond the limit of output'],
+  ['best_of', 'it generates more than it answers'],
+  ['use_beam_search', 'it generates more than it answers'],
+  ['context_management', 'compaction generates text beyond the limit of output'],
+  ['models', 'another model than the priced one may answer'],
+  ['fallbacks', 'another model than the priced one may answer'],
+  ['route', 'another model than the priced one may answer'],
+  ['provider', 'another provider than the priced one may answer'],
+  ['plugins', 'plugins are billed beside the tokens'],
+  ['search_parameters', 'searches are billed beside the tokens'],
+  ['enable_search', 'searches are billed beside the tokens'],
+  ['mcp_servers', 'the input that servers add is not bounded'],
+]);
+
+const KNOWN: ReadonlySet<string> = new Set([
+  ...CHAT_LIMITS,
+  ...['model', 'stream', 'n', 'service_tier', 'max_output_tokens', 'max_tool_calls', 'previous_response_id'],
+  ...['messages', 'input', 'tools', 'tool_choice', 'functions', 'function_call', 'stream_options', 'stop'],
+  ...['metadata', 'logit_bias', 'modalities', 'audio', 'response_format', 'text', 'reasoning', 'include'],
+  ...['web_search_options', 'moderation', 'prompt_cache_options', 'conversation', 'prompt', 'thinking'],
+  ...[
+    'chat_template_kwargs',
+    'structured_outputs',
+    'guided_json',
+    'guided_choice',
+    'stop_token_ids',
+    'bad_words',
+  ],
+]);
+
+export const openai: Dialect = {
+  name: 'openai',
+  paths: {
+    '/v1/chat/completions': 'chat_completions',
+    '/v1/responses': 'responses',
+    '/v1/embeddings': 'embeddings',
+  },
+  readRequest,
+  changeRequest,
+  readUsage(endpoint, answer) {
+    if (endpoint === 'embeddings') return embeddingsUsage(answer);
+    return endpoint === 'responses' ? responseUsage(answer) : chatUsage(answer);
+  },
+  estimateOutput(endpoint, answer) {
+    if (endpoint === 'embeddings' || !isObject(answer)) return 0;
+    const tally = new OutputTally();
+    tally.addValue(endpoint === 'responses' ? answer.output : answer.choices);
+    return tally.tokens;
+  },
+  streamMeter: (endpoint, facts) => (endpoint === 'responses' ? new ResponseMeter() : new ChatMeter(facts)),
+  errorText,
+};
+
+function readRequest(endpoint: Endpoint, bytes: Uint8Array, sentModel?: string): RequestFacts {
+  const body = parseBody(bytes);
+  const model = readModel(body);
+  checkFields(body, { unmeterable: UNMETERABLE, known: KNOWN });
+  requirePriced(body, 'service_tier', PRICED_TIERS);
+  const of = { body, model, measure: new InputMeasure(bytes.length), sentModel: sentModel ?? model };
+  if (endpoint === 'embeddings') return embeddings(of);
+  return endpoint === 'responses' ? response(of) : chat(of);
+}
+
+interface Reading {
+  readonly body: Json;
+  readonly model: string;
+  readonly measure: InputMeasure;
+  readonly sentModel: string;
+}
+
+function chat({ body, model, measure, sentModel }: Reading): RequestFacts {
+  const stream = readFlag(body, 'stream');
+  const modalities = readList(body, 'modalities');
+  const limits = CHAT_LIMITS.map((field) => readWhole(body, field, { min: 1, max: OUTPUT_TOKENS_MAX }));
+  const stated = limits.filter((limit) => limit !== null);
+  const tools = chatTools(body, measure);
+  new OpenAiInput(measure, sentModel).messages(readList(body, 'messages'));
+  return {
+    endpoint: 'chat_completions',
+    model,
+    stream,
+    ...measure.result(),
+    // OpenAI's caches are written unasked, where writing is billed at all.
+    cacheWrite: 'short',
+    // A provider that knows one of two stated limits keeps to that one.
+    outputTokensStated: stated.length === 0 ? null : Math.max(...stated),
+    choices: readWhole(body, 'n', { min: 1, max: CHOICES_MAX }) ?? 1,
+    outputAudio: modalities.includes('audio') || states(body, 'audio'),
+    outputImage: modalities.includes('image'),
+    ...tools,
+    usageAsked: stream && asksUsage(body),
+  };
+}
+
+function response({ body, model, measure, sentModel }: Reading): RequestFacts {
+  const tools = responsesTools(body, measure);
+  for (const field of ['previous_response_id', 'conversation', 'prompt']) {
+    if (states(body, field)) measure.stored();
+  }
+  if (Array.isArray(body.input)) new OpenAiInput(measure, sentModel).items(body.input);
+  if (isObject(body.reasoning)) requirePriced(body.reasoning, 'mode', ['standard']);
+  return {
+    endpoint: 'responses',
+    model,
+    stream: readFlag(body, 'stream'),
+    ...measure.result(),
+    cacheWrite: 'short',
+    outputTokensStated: readWhole(body, 'max_output_tokens', { min: 1, max: OUTPUT_TOKENS_MAX }),
+    choices: 1,
+    outputAudio: false,
+    outputImage: false,
+    ...tools,
+    usageAsked: true,
+  };
+}
+
+function embeddings({ body, model, measure }: Reading): RequestFacts {
+  // Objects are images or documents of compatible providers.
+  if (Array.isArray(body.input) && body.input.some(isObject)) measure.stored();
+  return {
+    endpoint: 'embeddings',
+    model,
+    stream: false,
+    ...measure.result(),
+    cacheWrite: 'none',
+    outputTokensStated: 0,
+    choices: 1,
+    outputAudio: false,
+    outputImage: false,
+    billedTools: {},
+    inputReads: 1,
+    usageAsked: true,
+  };
+}
+
+function states(body: Json, field: string): boolean {
+  return body[field] !== undefined && body[field] !== null;
+}
+
+function asksUsage(body: Json): boolean {
+  const { stream_options: options } = body;
+  if (options === undefined || options === null) return false;
+  if (!isObject(options)) throw invalid('stream_options', options, 'an object');
+  return readFlag(options, 'include_usage');
+}
+
+function changeRequest(endpoint: Endpoint, bytes: Uint8Array, changes: RequestChanges): Uint8Array {
+  const model: FieldEdits = { model: changes.model === undefined ? null : JSON.stringify(changes.model) };
+  if (endpoint === 'embeddings') return setFields(bytes, model);
+  if (endpoint === 'responses') {
+    const calls = changes.toolCallsMax === undefined ? null : String(changes.toolCallsMax);
+    return setFields(bytes, {
+      ...model,
+      ...outputLimitEdits(['max_output_tokens'], changes),
+      max_tool_calls: calls,
+    });
+  }
+  const stated = CHAT_LIMITS.filter((field) => statesNumber(bytes, field));
+  return setFields(bytes, {
+    ...model,
+    ...outputLimitEdits(stated.length === 0 ? [CHAT_LIMITS[0]] : stated, changes),
+    stream_options: changes.askUsage === true ? usageOptions(bytes) : null,
+  });
+}
+
+function statesNumber(bytes: Uint8Array, field: string): boolean {
+  const value = fieldBytes(bytes, field);
+  return value !== null && value[0] !== 'n'.charCodeAt(0);
+}
+
+/** The caller's stream options with usage asked for; `null` counts as none. */
+function usageOptions(bytes: Uint8Array): string {
+  const options = fieldBytes(bytes, 'stream_options');
+  if (options === null || options[0] !== '{'.charCodeAt(0)) return '{"include_usage":true}';
+  return Buffer.from(setField(options, 'include_usage', 'true')).toString('utf8');
+}

@@ -1,0 +1,288 @@
+// The bytes of a request body: checked once, read once, and changed by replacing single fields, so that everything else
+// (spellings of numbers, order of keys, tools, images) reaches the provider byte for byte. A body that two JSON parsers
+// could read differently is refused, or the provider might run another request than the one that was authorised.
+
+import { Buffer, isUtf8 } from 'node:buffer';
+import { RefusedError } from '../refusals.js';
+
+/** Nested lists and objects. Schemas of tools are the deepest that callers send; OpenAI takes ten levels of those. */
+const DEPTH_MAX = 128;
+/** Values in a body: above what an embeddings request takes at most (300,000 tokens, each a number). */
+const VALUES_MAX = 400_000;
+/** Keys of one object: above OpenAI's limits for logit_bias (1,024) and for properties of a schema (5,000 in all). */
+const KEYS_MAX = 8_192;
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const LIST_OPENS = 0x5b;
+const LIST_CLOSES = 0x5d;
+const OBJECT_OPENS = 0x7b;
+const OBJECT_CLOSES = 0x7d;
+const BYTE_ORDER_MARK = 0xfeff;
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** Where a value stands, in bytes. */
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where the fields of an object stand, and where one can be added. */
+interface Fields {
+  readonly spans: ReadonlyMap<string, Span>;
+  readonly insertAt: number;
+}
+
+/** A field to be written: JSON text, or null to leave it as it is. */
+export type FieldEdits = Readonly<Record<string, string | null>>;
+
+/** The fields of bodies read before, as long as their bytes live: a body that is read and then changed is scanned once. */
+const known = new WeakMap<Uint8Array, Fields>();
+
+/**
+ * The JSON object in a body.
+ * @throws RefusedError `invalid_request`: not UTF-8, a byte-order mark, not one JSON object, too deep, too many values, or
+ *   an object that states one key twice.
+ */
+export function parseBody(bytes: Uint8Array): Json {
+  if (!isUtf8(bytes)) throw refused('The body is not valid UTF-8.');
+  const text = textOf(bytes);
+  if (text.charCodeAt(0) === BYTE_ORDER_MARK)
+    throw refused('The body begins with a byte-order mark; leave it out.');
+  const fields = scan(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw refused('The body is not valid JSON.');
+  }
+  if (!isObject(value)) throw refused('The body must be one JSON object.');
+  known.set(bytes, text.length === bytes.length ? fields : inBytes(text, fields));
+  return value;
+}
+
+export function isObject(value: unknown): value is Json {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/** The body with one top-level field replaced, or added as the first; every other byte stays. The body must be valid. */
+export function setField(bytes: Uint8Array, name: string, jsonText: string): Uint8Array {
+  return setFields(bytes, { [name]: jsonText });
+}
+
+/** As `setField`, for several at once; the same bytes where there is nothing to write. */
+export function setFields(bytes: Uint8Array, edits: FieldEdits): Uint8Array {
+  const { spans, insertAt } = fieldsOf(bytes);
+  const pieces: { readonly span: Span; readonly text: string }[] = [];
+  let added = '';
+  for (const [name, text] of Object.entries(edits)) {
+    if (text === null) continue;
+    const span = spans.get(name);
+    if (span !== undefined) pieces.push({ span, text });
+    else added += `${added === '' ? '' : ','}${JSON.stringify(name)}:${text}`;
+  }
+  if (added !== '') {
+    const text = spans.size === 0 ? added : `${added},`;
+    pieces.push({ span: { start: insertAt, end: insertAt }, text });
+  }
+  return pieces.length === 0 ? bytes : spliced(bytes, pieces);
+}
+
+/** The bytes of one top-level field's value; null when the body does not have it. */
+export function fieldBytes(bytes: Uint8Array, name: string): Uint8Array | null {
+  const span = fieldsOf(bytes).spans.get(name);
+  return span === undefined ? null : bytes.subarray(span.start, span.end);
+}
+
+/** A list with each of its elements replaced by what `change` makes of its bytes; the rest stays. */
+export function changeElements(
+  list: Uint8Array,
+  change: (element: Uint8Array, index: number) => Uint8Array,
+): Uint8Array {
+  const text = textOf(list);
+  const ends = elementSpans(text);
+  const spans = text.length === list.length ? ends : ends.map((span) => spanInBytes(text, span));
+  const pieces = spans.map((span, index) => ({
+    span,
+    bytes: change(list.subarray(span.start, span.end), index),
+  }));
+  const out: Uint8Array[] = [];
+  let at = 0;
+  for (const { span, bytes } of pieces) {
+    out.push(list.subarray(at, span.start), bytes);
+    at = span.end;
+  }
+  return Buffer.concat([...out, list.subarray(at)]);
+}
+
+function fieldsOf(bytes: Uint8Array): Fields {
+  const found = known.get(bytes);
+  if (found !== undefined) return found;
+  const text = textOf(bytes);
+  const fields = scan(text);
+  return text.length === bytes.length ? fields : inBytes(text, fields);
+}
+
+function spliced(bytes: Uint8Array, pieces: { readonly span: Span; readonly text: string }[]): Uint8Array {
+  const out: Uint8Array[] = [];
+  let at = 0;
+  for (const { span, text } of pieces.sort((left, right) => left.span.start - right.span.start)) {
+    out.push(bytes.subarray(at, span.start), Buffer.from(text));
+    at = span.end;
+  }
+  out.push(bytes.subarray(at));
+  return Buffer.concat(out);
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+}
+
+function refused(message: string): RefusedError {
+  return new RefusedError('invalid_request', message);
+}
+
+// Scanning. One pass over the text, before it is parsed: it bounds what parsing may cost, finds duplicate keys at every
+// depth, and notes where the top-level values stand. It does not judge the grammar; JSON.parse does.
+
+function scan(text: string): Fields {
+  const spans = new Map<string, Span>();
+  /** For each open object the keys that it has had, for each open list null. */
+  const open: (Set<string> | null)[] = [];
+  let insertAt = 0;
+  let values = 0;
+  let name = '';
+  let valueStart = 0;
+  let keyNext = false;
+  const endValue = (end: number) => {
+    if (open.length !== 1) return;
+    if (valueStart > 0) spans.set(name, trimmed(text, valueStart, end));
+    valueStart = 0;
+  };
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = stringEnd(text, at);
+      if (keyNext) {
+        const key = keyOf(text, at, end, open.at(-1) ?? new Set());
+        if (open.length === 1) name = key;
+        keyNext = false;
+      }
+      at = end - 1;
+    } else if (code === COLON) {
+      if (open.length === 1) valueStart = at + 1;
+    } else if (code === COMMA) {
+      endValue(at);
+      if (++values > VALUES_MAX) throw refused(`The body has more than ${VALUES_MAX} values.`);
+      keyNext = open.at(-1) instanceof Set;
+    } else if (code === OBJECT_OPENS || code === LIST_OPENS) {
+      if (++values > VALUES_MAX) throw refused(`The body has more than ${VALUES_MAX} values.`);
+      if (open.length === DEPTH_MAX) throw refused(`The body is nested deeper than ${DEPTH_MAX} levels.`);
+      if (open.length === 0) insertAt = at + 1;
+      keyNext = code === OBJECT_OPENS;
+      open.push(keyNext ? new Set() : null);
+    } else if (code === OBJECT_CLOSES || code === LIST_CLOSES) {
+      endValue(at);
+      open.pop();
+      keyNext = false;
+    }
+  }
+  return { spans, insertAt };
+}
+
+/** How far a string is walked by characters before the next quote is searched for: pictures in base64 have none. */
+const WALK_CHARS = 64;
+
+/** Just behind a string's closing quote; the end of the text where it has none. */
+function stringEnd(text: string, opens: number): number {
+  let at = opens + 1;
+  for (;;) {
+    for (const walkEnd = at + WALK_CHARS; at < walkEnd; at++) {
+      const code = text.charCodeAt(at);
+      if (code === BACKSLASH) at++;
+      else if (code === QUOTE) return at + 1;
+    }
+    const quote = text.indexOf('"', at);
+    if (quote < 0) return text.length;
+    let backslashes = 0;
+    while (quote - 1 - backslashes >= at && text.charCodeAt(quote - 1 - backslashes) === BACKSLASH)
+      backslashes++;
+    if (backslashes % 2 === 0) return quote + 1;
+    at = quote + 1;
+  }
+}
+
+function keyOf(text: string, start: number, end: number, keys: Set<string>): string {
+  const key = unquoted(text.slice(start, end));
+  if (keys.has(key)) {
+    throw new RefusedError(
+      'invalid_request',
+      `The body states the key ${JSON.stringify(key.slice(0, 64))} twice in one object; parsers differ on which of them counts.`,
+      { field: key.slice(0, 64) },
+    );
+  }
+  keys.add(key);
+  if (keys.size > KEYS_MAX) throw refused(`An object in the body has more than ${KEYS_MAX} keys.`);
+  return key;
+}
+
+function unquoted(quoted: string): string {
+  if (!quoted.includes('\\')) return quoted.slice(1, -1);
+  try {
+    return JSON.parse(quoted) as string;
+  } catch {
+    throw refused('The body is not valid JSON.');
+  }
+}
+
+function elementSpans(text: string): Span[] {
+  const spans: Span[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = stringEnd(text, at) - 1;
+    else if (code === OBJECT_OPENS || code === LIST_OPENS) {
+      if (++depth === 1) start = at + 1;
+    } else if (depth === 1 && (code === COMMA || code === LIST_CLOSES)) {
+      const span = trimmed(text, start, at);
+      if (span.end > span.start) spans.push(span);
+      start = at + 1;
+      if (code === LIST_CLOSES) depth--;
+    } else if (code === OBJECT_CLOSES || code === LIST_CLOSES) depth--;
+  }
+  return spans;
+}
+
+function trimmed(text: string, start: number, end: number): Span {
+  while (start < end && isSpace(text.charCodeAt(start))) start++;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
+  return { start, end };
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+function inBytes(text: string, fields: Fields): Fields {
+  const spans = new Map<string, Span>();
+  let at = 0;
+  let bytes = 0;
+  const offset = (to: number) => {
+    bytes += Buffer.byteLength(text.slice(at, to));
+    at = to;
+    return bytes;
+  };
+  const insertAt = offset(fields.insertAt);
+  for (const [name, { start, end }] of fields.spans)
+    spans.set(name, { start: offset(start), end: offset(end) });
+  return { spans, insertAt };
+}
+
+function spanInBytes(text: string, { start, end }: Span): Span {
+  const before = Buffer.byteLength(text.slice(0, start));
+  return { start: before, end: before + Buffer.byteLength(text.slice(start, end)) };
+}

@@ -1,0 +1,111 @@
+// Splits a byte stream into whole server-sent events, whatever its chunks' borders (WHATWG HTML, "Server-sent events": a line
+// ends in LF, CR LF or CR; an empty line ends an event). An event that lies whole in a chunk is a view of it; every byte is
+// looked at once, however many chunks an event takes. One splitter for each stream, used by the gateway.
+
+import { Buffer } from 'node:buffer';
+
+/** Of one event. The largest are the last ones of the Responses API, which repeat the whole answer and its images. */
+export const EVENT_BYTES_MAX = 16 * 1_024 * 1_024;
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+export class EventSplitter {
+  #chunk: Buffer = Buffer.alloc(0);
+  /** Where the event under way begins in the chunk, and up to where the chunk was read. */
+  #start = 0;
+  #at = 0;
+  #hasCr = false;
+  /** What earlier chunks had of the event under way. */
+  #pieces: Buffer[] = [];
+  #pieceBytes = 0;
+  /** Nothing has come of the current line. */
+  #lineEmpty = true;
+  #afterCr = false;
+  /** The event has ended in a CR; a LF that follows belongs to it. */
+  #ended = false;
+
+  /** Takes a chunk; `next` then gives its events, and must have answered null before the next chunk comes. */
+  push(chunk: Buffer): void {
+    this.#chunk = chunk;
+    this.#start = 0;
+    this.#at = 0;
+    this.#hasCr = this.#afterCr || chunk.includes(CR);
+  }
+
+  /**
+   * The next whole event, its empty line included; null when what is left has not ended. Joined, all events and the rest are
+   * the stream.
+   * @throws RangeError when an event has more bytes than the limit
+   */
+  next(): Buffer | null {
+    const end = this.#hasCr ? this.#endByBytes() : this.#endByLines();
+    if (end === -1) {
+      this.#keep();
+      return null;
+    }
+    const event = this.#chunk.subarray(this.#start, end);
+    this.#start = end;
+    if (this.#pieces.length === 0) return event;
+    const whole = Buffer.concat([...this.#pieces, event]);
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    return whole;
+  }
+
+  /** The bytes behind the last whole event, when the stream has ended; null when there are none. */
+  rest(): Buffer | null {
+    return this.#pieces.length === 0 ? null : Buffer.concat(this.#pieces);
+  }
+
+  // Chunks without a CR, which is nearly all of them: from LF to LF.
+  #endByLines(): number {
+    for (;;) {
+      const lineEnd = this.#chunk.indexOf(LF, this.#at);
+      if (lineEnd === -1) {
+        if (this.#at < this.#chunk.length) this.#lineEmpty = false;
+        this.#at = this.#chunk.length;
+        return -1;
+      }
+      const empty = this.#lineEmpty && lineEnd === this.#at;
+      this.#lineEmpty = true;
+      this.#at = lineEnd + 1;
+      if (empty) return this.#at;
+    }
+  }
+
+  #endByBytes(): number {
+    while (this.#at < this.#chunk.length) {
+      const byte = this.#chunk[this.#at];
+      const closesCr = this.#afterCr && byte === LF;
+      if (closesCr) this.#at++;
+      this.#afterCr = false;
+      if (this.#ended) {
+        this.#ended = false;
+        return this.#at;
+      }
+      if (closesCr) continue;
+      this.#at++;
+      if (byte !== LF && byte !== CR) {
+        this.#lineEmpty = false;
+        continue;
+      }
+      const empty = this.#lineEmpty;
+      this.#lineEmpty = true;
+      this.#afterCr = byte === CR;
+      if (empty && byte === LF) return this.#at;
+      this.#ended = empty;
+    }
+    return -1;
+  }
+
+  #keep(): void {
+    const piece = this.#chunk.subarray(this.#start);
+    this.#start = this.#chunk.length;
+    if (piece.length === 0) return;
+    this.#pieceBytes += piece.length;
+    if (this.#pieceBytes > EVENT_BYTES_MAX)
+      throw new RangeError(`an event has more than ${EVENT_BYTES_MAX} bytes`);
+    this.#pieces.push(piece);
+  }
+}

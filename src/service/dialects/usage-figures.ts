@@ -1,0 +1,42 @@
+// Figures of a usage as providers state them, hostile ones included. The rule: what is stated is never charged below, and
+// nothing becomes negative. Missing is null, an explicit 0 stays 0, fractions go up to the next whole. What cannot be a
+// count (negative, text, above the bound) counts as not stated: the charge is then an estimate, and marked so.
+
+import type { Component, Quantities } from '../prices/price.js';
+import { isObject, type Json } from './request-body.js';
+
+/** Rule Q4 bounds tokens so. A figure above it would book a fortune because of a provider's fault. */
+const FIGURE_MAX = 10_000_000;
+
+/** A count of tokens or calls; null when there is none. */
+export function figure(value: unknown): number | null {
+  if (typeof value !== 'number' || !(value >= 0) || value > FIGURE_MAX) return null;
+  return Math.ceil(value);
+}
+
+/** A nested object of figures; an empty one where it is missing. */
+export function figuresIn(parent: Json, field: string): Json {
+  const value = parent[field];
+  return isObject(value) ? value : {};
+}
+
+/** The larger of two figures that may be missing; null when both are. */
+export function larger(left: number | null, right: number | null): number | null {
+  if (left === null || right === null) return left ?? right;
+  return Math.max(left, right);
+}
+
+/** Quantities with `always` as they are, 0 included, and of `parts` those that are above 0. */
+export function quantitiesOf(
+  always: Partial<Record<Component, number | null>>,
+  parts: Partial<Record<Component, number | null>>,
+): Quantities {
+  const quantities: Partial<Record<Component, number>> = {};
+  for (const [component, quantity] of Object.entries(always)) {
+    if (quantity !== null) quantities[component as Component] = quantity;
+  }
+  for (const [component, quantity] of Object.entries(parts)) {
+    if (quantity !== null && quantity > 0) quantities[component as Component] = quantity;
+  }
+  return quantities;
+}

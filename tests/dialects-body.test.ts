@@ -1,0 +1,297 @@
+// The bytes of request bodies: what is refused before anything is authorised, what a change leaves alone, and that the bound
+// of the input is never below the true count.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { dialects } from '#bursar/service/dialects/dialects.js';
+import { parseBody, setField } from '#bursar/service/dialects/request-body.js';
+import { RefusedError } from '#bursar/service/refusals.js';
+
+const bytes = (text: string) => Buffer.from(text);
+const body = (value: unknown) => bytes(JSON.stringify(value));
+const text = (value: Uint8Array) => Buffer.from(value).toString();
+
+function refusal(act: () => unknown): { code: string; field: string | undefined; message: string } {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof RefusedError) {
+      return { code: error.code, field: error.about.field, message: error.message };
+    }
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('what a body may be', () => {
+  test.each<[string, Uint8Array, RegExp]>([
+    ['no JSON', bytes('{"model":'), /not valid JSON/],
+    ['a list', bytes('[]'), /one JSON object/],
+    ['a number', bytes('7'), /one JSON object/],
+    ['two objects', bytes('{} {}'), /not valid JSON/],
+    ['not UTF-8', Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x7d), /UTF-8/],
+    ['a byte-order mark', bytes('\ufeff{"model":"m"}'), /byte-order mark/],
+    ['a million lists in each other', bytes('['.repeat(1_000_000)), /deeper than 128/],
+    ['half a million values', bytes(`{"input":[${'0,'.repeat(500_000)}0]}`), /more than 400000 values/],
+    [
+      'ten thousand fields',
+      body(Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [n, n]))),
+      /8192 keys/,
+    ],
+  ])('a body: %s → refused', (_, given, why) => {
+    const { code, message } = refusal(() => parseBody(given));
+    expect(code).toBe('invalid_request');
+    expect(message).toMatch(why);
+  });
+
+  test.each([
+    ['plainly', '{"model":"cheap","model":"dear"}', 'model'],
+    ['behind an escape', String.raw`{"model":"cheap","mod\u0065l":"dear"}`, 'model'],
+    [
+      'in the stream options',
+      '{"stream_options":{"include_usage":true,"include_usage":false}}',
+      'include_usage',
+    ],
+    ['in a part of a message', '{"messages":[{"content":[{"type":"image","type":"document"}]}]}', 'type'],
+    ['among names that objects inherit', '{"__proto__":1,"a":{},"__proto__":2}', '__proto__'],
+  ])('a body: one key twice, %s → refused, since parsers differ on which counts', (_, given, field) => {
+    expect(refusal(() => parseBody(bytes(given)))).toMatchObject({ code: 'invalid_request', field });
+  });
+
+  test('a body: the same key in different objects, and as a value → read', () => {
+    const given = '{"a":{"a":"a"},"b":[{"a":1},{"a":2}],"c":"\\"a\\":1,\\"a\\":2"}';
+    expect(parseBody(bytes(given))).toEqual(JSON.parse(given));
+  });
+
+  test('a body: __proto__ with a model in it → lends the request nothing', () => {
+    const { code, field } = refusal(() =>
+      dialects.openai.readRequest('chat_completions', bytes('{"__proto__":{"model":"m"},"messages":[]}')),
+    );
+    expect({ code, field }).toEqual({ code: 'invalid_request', field: 'model' });
+    expect(({} as { model?: string }).model).toBeUndefined();
+  });
+
+  test.each(['Max_Tokens', 'MODEL', 'max_to\u212Aens', 'me\u017Fsages'])(
+    'a body: %s, which a parser that ignores case takes for a field → refused',
+    (key) => {
+      const given = body({ model: 'm', messages: [], max_tokens: 5, [key]: 9 });
+      expect(refusal(() => dialects.openai.readRequest('chat_completions', given)).code).toBe(
+        'invalid_request',
+      );
+      expect(refusal(() => dialects.anthropic.readRequest('messages', given)).code).toBe('invalid_request');
+    },
+  );
+});
+
+const jsonObject = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ stringUnit: 'grapheme' }));
+
+describe('what a change leaves alone', () => {
+  test('property: a field set in any object → reads equal apart from the field, whatever the spaces', () => {
+    fc.assert(
+      fc.property(jsonObject, fc.constantFrom(0, 1, 4), fc.boolean(), (value, indent, known) => {
+        const { max_tokens: _, ...own } = value;
+        const given = { ...own, ...(known ? { max_tokens: [1, { max_tokens: '"}' }] } : {}) };
+        const before = bytes(JSON.stringify(given, null, indent));
+        const expected = { ...JSON.parse(text(before)), max_tokens: 77 };
+        // Both ways: with the places remembered from reading it, and found again.
+        parseBody(before);
+        for (const from of [before, Buffer.from(before)]) {
+          const after = text(setField(from, 'max_tokens', '77'));
+          expect(JSON.parse(after)).toEqual(expected);
+          const comma = Object.keys(given).length === 0 ? '' : ',';
+          if (!known) expect(after).toBe(`{"max_tokens":77${comma}${text(before).slice(1)}`);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('strings of any length before escapes → the places of fields are right', () => {
+    for (let length = 0; length < 150; length++) {
+      for (const end of ['\\\\', '\\"', '\\\\\\"', '\\"\\"']) {
+        const given = `{"a":"${'x'.repeat(length)}${end}","max_tokens":1,"b":"}"}`;
+        expect(text(setField(bytes(given), 'max_tokens', '2'))).toBe(
+          given.replace('"max_tokens":1', '"max_tokens":2'),
+        );
+      }
+    }
+  });
+
+  test('a changed request: spellings of numbers, order, spaces, escapes and emoji → the same bytes', () => {
+    const given = [
+      '{ "temperature":1.0 ,"seed": 12345678901234567890,\t"model" : "caller" , "messages":[',
+      String.raw`{"role":"user","content":"\u00e9 \/ é 🦜 \"max_tokens\": 1"}], "top_p":1e-1,`,
+      '"tools":[{"type":"function","function":{"name":"f","parameters":{"max_tokens":{"minimum":0.10}}}}],',
+      '"max_tokens" : 1e3 , "stream":true,"stream_options": {"include_obfuscation":false} }',
+    ].join('');
+    const request = bytes(given);
+    dialects.openai.readRequest('chat_completions', request);
+    const changed = dialects.openai.changeRequest('chat_completions', request, {
+      model: 'provider"s',
+      outputTokensMax: 64,
+      askUsage: true,
+    });
+    expect(text(changed)).toBe(
+      given
+        .replace('"caller"', String.raw`"provider\"s"`)
+        .replace('1e3', '64')
+        .replace('{"include_obfuscation"', '{"include_usage":true,"include_obfuscation"'),
+    );
+  });
+
+  test('a change that changes nothing → the very same bytes', () => {
+    const request = body({ model: 'm', max_tokens: 1, messages: [] });
+    expect(dialects.anthropic.changeRequest('messages', request, {})).toBe(request);
+    expect(dialects.openai.changeRequest('embeddings', request, { outputTokensMax: 5 })).toBe(request);
+  });
+
+  test.each([
+    ['none stated', {}, { max_completion_tokens: 9 }],
+    ['the older stated', { max_tokens: 5 }, { max_tokens: 9 }],
+    ['both stated', { max_tokens: 5, max_completion_tokens: 7 }, { max_tokens: 9, max_completion_tokens: 9 }],
+    ['null stated', { max_tokens: null }, { max_tokens: null, max_completion_tokens: 9 }],
+  ])('a limit of output for chat, %s → written where the provider reads it', (_, stated, expected) => {
+    const changed = dialects.openai.changeRequest('chat_completions', body({ model: 'm', ...stated }), {
+      outputTokensMax: 9,
+    });
+    expect(JSON.parse(text(changed))).toEqual({ model: 'm', ...expected });
+  });
+
+  test('stream options null, and absent → become options that ask for usage', () => {
+    for (const options of [{}, { stream_options: null }]) {
+      const changed = dialects.openai.changeRequest('chat_completions', body({ model: 'm', ...options }), {
+        askUsage: true,
+      });
+      expect(JSON.parse(text(changed))).toEqual({ model: 'm', stream_options: { include_usage: true } });
+    }
+  });
+
+  test('searches without a limit → each gets one in its own bytes, and the other tools keep theirs', () => {
+    const tools =
+      '[ {"name":"é","input_schema":{"type":"object", "x":1.0}} , {"type":"web_search_20250305","name":"web_search"},' +
+      '{"type":"web_fetch_20250910","name":"web_fetch","max_uses":2}]';
+    const request = bytes(`{"model":"m","max_tokens":9,"messages":[],"tools":${tools}}`);
+    dialects.anthropic.readRequest('messages', request);
+    const changed = text(dialects.anthropic.changeRequest('messages', request, { toolCallsMax: 3 }));
+    expect(changed).toBe(
+      text(request).replace('{"type":"web_search_20250305"', '{"max_uses":3,"type":"web_search_20250305"'),
+    );
+  });
+});
+
+describe('the bound of the input', () => {
+  const message = fc.record({
+    role: fc.constantFrom('user', 'assistant', 'system'),
+    content: fc.string({ unit: 'grapheme', maxLength: 200 }),
+  });
+  // The worst that a byte-level tokenizer can do: a token for each byte, and the framing that the vendors state.
+  const tokensAtWorst = (messages: readonly { role: string; content: string }[]) =>
+    3 +
+    messages.reduce(
+      (sum, { role, content }) => sum + 4 + Buffer.byteLength(role + content.toWellFormed()),
+      0,
+    );
+
+  test('property: any text, however it is escaped → the bound is never below the worst tokenizer', () => {
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 20 }), fc.boolean(), (messages, escaped) => {
+        const plain = JSON.stringify({ model: 'm', max_tokens: 1, messages });
+        const written = escaped
+          ? plain.replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+          : plain;
+        for (const facts of [
+          dialects.openai.readRequest('chat_completions', bytes(written)),
+          dialects.anthropic.readRequest('messages', bytes(written)),
+        ]) {
+          expect(facts.inputTokensMax).toBeGreaterThanOrEqual(tokensAtWorst(messages));
+          expect(facts.inputTokensEstimate).toBeLessThanOrEqual(facts.inputTokensMax ?? 0);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('a picture of megabytes → counts as a picture, not as megabytes', () => {
+    const data = 'A'.repeat(4_000_000);
+    const chat = dialects.openai.readRequest(
+      'chat_completions',
+      body({
+        model: 'gpt-5',
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: 'what is this?' },
+              { type: 'image_url', image_url: { url: `data:image/png;base64,${data}` } },
+            ],
+          },
+        ],
+      }),
+    );
+    expect(chat.inputImageTokensMax).toBe(16_384);
+    expect(chat.inputTokensMax).toBeLessThan(17_000);
+    const message = dialects.anthropic.readRequest(
+      'messages',
+      body({
+        model: 'claude',
+        max_tokens: 5,
+        messages: [
+          {
+            role: 'user',
+            content: [
+              {
+                type: 'tool_result',
+                tool_use_id: 't',
+                content: [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data } }],
+              },
+            ],
+          },
+        ],
+      }),
+    );
+    expect(message.inputImageTokensMax).toBe(5_000);
+    expect(message.inputTokensMax).toBeLessThan(6_000);
+  });
+
+  test('a picture for gpt-4o-mini, named by the caller or put in by the route → the tokens that this model bills', () => {
+    const request = (model: string, detail?: string) =>
+      body({
+        model,
+        messages: [{ content: [{ type: 'image_url', image_url: { url: 'https://x/y.png', detail } }] }],
+      });
+    const images = (given: Uint8Array, sent?: string) =>
+      dialects.openai.readRequest('chat_completions', given, sent).inputImageTokensMax;
+    expect(images(request('gpt-4o-mini'))).toBe(48_169);
+    expect(images(request('fast'), 'gpt-4o-mini')).toBe(48_169);
+    expect(images(request('gpt-4o-mini', 'low'))).toBe(2_833);
+  });
+
+  test('text dressed as a picture in a second type → every byte of it counts', () => {
+    const hidden = 'x'.repeat(50_000);
+    const facts = dialects.openai.readRequest(
+      'chat_completions',
+      body({
+        model: 'm',
+        messages: [{ content: [{ type: 'image_url', text: hidden, image_url: 'https://x' }] }],
+      }),
+    );
+    expect(facts.inputTokensMax).toBeGreaterThan(50_000);
+  });
+
+  test('audio → at most a token for 30 bytes, which no codec undercuts', () => {
+    const facts = dialects.openai.readRequest(
+      'chat_completions',
+      body({
+        model: 'gpt-audio',
+        modalities: ['text', 'audio'],
+        audio: { voice: 'alloy', format: 'mp3' },
+        messages: [
+          { content: [{ type: 'input_audio', input_audio: { data: 'A'.repeat(400_000), format: 'mp3' } }] },
+        ],
+      }),
+    );
+    expect(facts.inputAudioTokensMax).toBe(10_000);
+    expect(facts.inputTokensMax).toBeLessThan(11_000);
+    expect(facts.outputAudio).toBe(true);
+  });
+});

@@ -1,0 +1,282 @@
+// Streams: events are whole whatever the chunks' borders, usage is read from where each dialect states it, the extra chunk
+// is removed where it was not asked for, and the output is measured as it comes.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Endpoint, StreamMeter, StreamStep } from '#bursar/service/dialects/dialect.js';
+import { dialects } from '#bursar/service/dialects/dialects.js';
+import { EVENT_BYTES_MAX, EventSplitter } from '#bursar/service/dialects/sse-split.js';
+
+function meter(endpoint: Endpoint, fields: Record<string, unknown> = {}): StreamMeter {
+  const dialect = endpoint === 'messages' ? dialects.anthropic : dialects.openai;
+  const body = { model: 'm', max_tokens: 5, stream: true, messages: [], ...fields };
+  return dialect.streamMeter(endpoint, dialect.readRequest(endpoint, Buffer.from(JSON.stringify(body))));
+}
+
+function send(to: StreamMeter, data: unknown, name?: string): StreamStep {
+  const text = typeof data === 'string' ? data : JSON.stringify(data);
+  return to.step(Buffer.from(`${name === undefined ? '' : `event: ${name}\n`}data: ${text}\n\n`));
+}
+
+const PASSED = { pass: true, ended: false, error: null };
+const delta = (content: string, more = {}) => ({ choices: [{ index: 0, delta: { content } }], ...more });
+const USAGE = { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7 };
+
+describe('splitting', () => {
+  function split(chunks: readonly Buffer[]): { events: string[]; rest: string } {
+    const splitter = new EventSplitter();
+    const events: string[] = [];
+    for (const chunk of chunks) {
+      splitter.push(chunk);
+      for (let event = splitter.next(); event !== null; event = splitter.next())
+        events.push(event.toString('latin1'));
+    }
+    return { events, rest: splitter.rest()?.toString('latin1') ?? '' };
+  }
+
+  test.each([
+    ['LF', 'data: a\ndata: b\n\n: ping\n\n', ['data: a\ndata: b\n\n', ': ping\n\n']],
+    ['CR LF', 'data: a\r\nid: 1\r\n\r\ndata: b\r\n\r\n', ['data: a\r\nid: 1\r\n\r\n', 'data: b\r\n\r\n']],
+    ['CR', 'data: a\rid: 1\r\rdata: b\r\r:', ['data: a\rid: 1\r\r', 'data: b\r\r']],
+    [
+      'mixed',
+      'data: a\r\n\ndata: b\n\r\ndata: c\r\n\r\n',
+      ['data: a\r\n\n', 'data: b\n\r\n', 'data: c\r\n\r\n'],
+    ],
+    ['blank lines before', '\n\ndata: a\n\n', ['\n', '\n', 'data: a\n\n']],
+  ])('lines that end in %s → the events', (_, stream, events) => {
+    expect(split([Buffer.from(stream)]).events).toEqual(events);
+  });
+
+  test('property: any bytes in any chunks → the same events, and joined with the rest the same bytes', () => {
+    const piece = fc.constantFrom('\n', '\r', '\r\n', '\n\n', '\r\n\r\n', 'data: x', 'é', ':');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), fc.array(fc.nat(12)), (pieces, sizes) => {
+        const whole = Buffer.from(pieces.join(''));
+        const chunks: Buffer[] = [];
+        for (let at = 0, turn = 0; at < whole.length; turn++) {
+          const size = 1 + (sizes[turn % Math.max(1, sizes.length)] ?? 0);
+          chunks.push(whole.subarray(at, at + size));
+          at += size;
+        }
+        expect(split(chunks)).toEqual(split([whole]));
+        const { events, rest } = split(chunks);
+        expect(events.join('') + rest).toBe(whole.toString('latin1'));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('an event that lies whole in a chunk → a view of it, not a copy', () => {
+    const splitter = new EventSplitter();
+    const chunk = Buffer.from('data: a\n\ndata: b\n\n');
+    splitter.push(chunk);
+    expect(splitter.next()?.buffer).toBe(chunk.buffer);
+    expect(splitter.next()?.byteOffset).toBe(chunk.byteOffset + 9);
+  });
+
+  test('an event without an end → given up at the limit', () => {
+    const splitter = new EventSplitter();
+    const chunk = Buffer.alloc(1_024 * 1_024, 'x');
+    const fill = () => {
+      for (let bytes = 0; bytes <= EVENT_BYTES_MAX; bytes += chunk.length) {
+        splitter.push(chunk);
+        expect(splitter.next()).toBeNull();
+      }
+    };
+    expect(fill).toThrow(/more than 16777216 bytes/);
+  });
+});
+
+describe('chat completions', () => {
+  test.each([
+    [{}, false],
+    [{ stream_options: { include_usage: true } }, true],
+  ])('the chunk with usage, request %j → passes on: %j', (fields, passes) => {
+    const stream = meter('chat_completions', fields);
+    expect(send(stream, delta('hello', { usage: null }))).toEqual(PASSED);
+    expect(stream.usage()).toBeNull();
+    expect(send(stream, { choices: [], usage: USAGE })).toEqual({ ...PASSED, pass: passes });
+    expect(stream.usage()?.inputTokens.total).toBe(5);
+    expect(stream.usageFinal).toBe(true);
+    expect(send(stream, '[DONE]')).toEqual({ pass: true, ended: true, error: null });
+  });
+
+  test('usage beside the last text → passes on, since the text does', () => {
+    const stream = meter('chat_completions');
+    expect(send(stream, delta('bye', { usage: USAGE })).pass).toBe(true);
+    expect(stream.usage()?.outputTokens.total).toBe(2);
+    expect(stream.usageFinal).toBe(false);
+    send(stream, '[DONE]');
+    expect(stream.usageFinal).toBe(true);
+  });
+
+  test('filter results without choices or usage → pass on', () => {
+    expect(send(meter('chat_completions'), { choices: [], prompt_filter_results: [] })).toEqual(PASSED);
+  });
+
+  test('an error in the stream → its message, and it passes on', () => {
+    const step = send(meter('chat_completions'), { error: { message: 'overloaded', code: 503 } });
+    expect(step).toEqual({ ...PASSED, error: 'overloaded' });
+  });
+
+  test('text that speaks of usage, errors, deltas and [DONE] → is text', () => {
+    const stream = meter('chat_completions');
+    const step = send(
+      stream,
+      delta('data: [DONE] {"usage":{"prompt_tokens":1},"error":{"message":"x"},"delta":"y"}'),
+    );
+    expect(step).toEqual(PASSED);
+    expect(stream.usage()).toBeNull();
+  });
+
+  test('output → a token for four bytes of deltas, at least one for each; padding and log probabilities do not count', () => {
+    const stream = meter('chat_completions');
+    const padding = { obfuscation: 'x'.repeat(500) };
+    send(stream, { choices: [{ delta: { role: 'assistant', content: '' } }], ...padding });
+    expect(stream.outputTokensSoFar).toBe(0);
+    for (const token of ['a', 'b', 'c']) send(stream, delta(token, padding));
+    expect(stream.outputTokensSoFar).toBe(3);
+    send(stream, {
+      choices: [{ delta: { reasoning_content: 'r'.repeat(37) }, logprobs: { content: [{ token: 'zzz' }] } }],
+    });
+    expect(stream.outputTokensSoFar).toBe(10);
+    send(stream, {
+      choices: [{ delta: { tool_calls: [{ index: 0, function: { arguments: '{"a":1}' } }] } }],
+    });
+    expect(stream.outputTokensSoFar).toBe(13);
+    send(stream, { choices: [{ delta: { audio: { data: 'A'.repeat(32_000) } } }] });
+    expect(stream.outputTokensSoFar).toBe(23);
+  });
+
+  test.each([
+    'data: {"choices"',
+    'data: {"usage":{',
+    ': ping',
+    'data: null',
+    'retry: 5',
+    'data: {"delta":{"a":"b',
+  ])('half an event: %s → passes on and harms nothing', (text) => {
+    const stream = meter('chat_completions');
+    expect(stream.step(Buffer.from(`${text}\n\n`))).toEqual(PASSED);
+    expect(stream.usage()).toBeNull();
+  });
+
+  test('JSON with spaces, as Python writes it → the same', () => {
+    const stream = meter('chat_completions');
+    stream.step(Buffer.from('data: {"choices": [{"delta": {"content": "12345678"}}]}\r\n\r\n'));
+    expect(stream.outputTokensSoFar).toBe(2);
+    expect(
+      stream.step(Buffer.from('data: {"choices": [], "usage": {"prompt_tokens": 3}}\r\n\r\n')).pass,
+    ).toBe(false);
+    expect(stream.usage()?.inputTokens.total).toBe(3);
+  });
+});
+
+describe('responses', () => {
+  const event = (type: string, fields = {}) => ({ type, sequence_number: 1, ...fields });
+  const stated = { input_tokens: 9, output_tokens: 4, total_tokens: 13 };
+
+  test.each(['completed', 'incomplete', 'failed'])(
+    'response.%s → ends the stream, with its usage',
+    (kind) => {
+      const stream = meter('responses', { messages: undefined, input: 'x' });
+      send(stream, event('response.created', { response: { error: null, usage: null } }), 'response.created');
+      send(stream, event('response.output_text.delta', { delta: '12345678', obfuscation: 'xxxxxxxxxx' }));
+      send(stream, event('response.function_call_arguments.delta', { delta: 'abcd' }));
+      expect(stream.outputTokensSoFar).toBe(3);
+      const error = kind === 'failed' ? { code: 'server_error', message: 'broken' } : null;
+      const step = send(
+        stream,
+        event(`response.${kind}`, { response: { error, usage: stated, output: [] } }),
+      );
+      expect(step).toEqual({
+        pass: true,
+        ended: true,
+        error: error === null ? null : 'server_error: broken',
+      });
+      expect(stream.usage()).toMatchObject({
+        inputTokens: { total: 9 },
+        outputTokens: { total: 4 },
+        toolCalls: 0,
+      });
+      expect(stream.usageFinal).toBe(true);
+    },
+  );
+
+  test('an error event → ends the stream', () => {
+    const step = send(
+      meter('responses'),
+      event('error', { code: 'rate_limit_exceeded', message: 'slow down' }),
+    );
+    expect(step).toEqual({ pass: true, ended: true, error: 'rate_limit_exceeded: slow down' });
+  });
+
+  test('a stream that dies after a search → the search is known', () => {
+    const stream = meter('responses');
+    send(
+      stream,
+      event('response.output_item.done', { item: { type: 'web_search_call', action: { type: 'search' } } }),
+    );
+    expect(stream.usage()).toMatchObject({ inputTokens: { total: null }, quantities: { web_search: 1 } });
+    expect(stream.usageFinal).toBe(false);
+  });
+});
+
+describe('messages', () => {
+  const start = {
+    type: 'message_start',
+    message: { usage: { input_tokens: 20, cache_read_input_tokens: 5, output_tokens: 1 } },
+  };
+
+  test('usage comes in parts → the input at once, the output once it is final', () => {
+    const stream = meter('messages');
+    expect(send(stream, start, 'message_start')).toEqual(PASSED);
+    expect(stream.usage()?.inputTokens).toMatchObject({ total: 25, noCache: 20, cacheRead: 5 });
+    expect(stream.usageFinal).toBe(false);
+    expect(send(stream, { type: 'ping' }, 'ping')).toEqual(PASSED);
+    const text = { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: '12345678' } };
+    send(stream, text);
+    const signature = { type: 'signature_delta', signature: 'x'.repeat(900) };
+    send(stream, { type: 'content_block_delta', index: 0, delta: signature });
+    expect(stream.outputTokensSoFar).toBe(2);
+    send(stream, { type: 'message_delta', delta: { stop_reason: null }, usage: { output_tokens: 3 } });
+    expect(stream.usageFinal).toBe(false);
+    const last = { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 7 } };
+    expect(send(stream, last)).toEqual(PASSED);
+    expect(stream.usage()?.quantities).toEqual({ input: 20, cache_read: 5, output: 7 });
+    expect(stream.usageFinal).toBe(true);
+    expect(send(stream, { type: 'message_stop' })).toEqual({ pass: true, ended: true, error: null });
+  });
+
+  test('a message that ends without stating its output → its usage is not final', () => {
+    const stream = meter('messages');
+    send(stream, start);
+    send(stream, { type: 'message_stop' });
+    expect(stream.usageFinal).toBe(false);
+  });
+
+  test('cumulative figures that shrink → the larger stands', () => {
+    const stream = meter('messages');
+    send(stream, start);
+    const usage = { input_tokens: 0, output_tokens: 4, server_tool_use: { web_search_requests: 1 } };
+    send(stream, { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage });
+    expect(stream.usage()?.quantities).toEqual({ input: 20, cache_read: 5, output: 4, web_search: 1 });
+  });
+
+  test('a stream that dies after a search began → the search is known', () => {
+    const stream = meter('messages');
+    send(stream, start);
+    const block = { type: 'server_tool_use', id: 's', name: 'web_search', input: {} };
+    send(stream, { type: 'content_block_start', index: 0, content_block: block });
+    expect(stream.usage()?.quantities.web_search).toBe(1);
+  });
+
+  test('an error event → ends the stream', () => {
+    const step = send(meter('messages'), {
+      type: 'error',
+      error: { type: 'overloaded_error', message: 'Overloaded' },
+    });
+    expect(step).toEqual({ pass: true, ended: true, error: 'overloaded_error: Overloaded' });
+  });
+});
