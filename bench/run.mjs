@@ -2,16 +2,14 @@
 // the issue asks of each; fails nothing: a table is for reading. `npm run bench -- quick` takes a tenth of the work.
 
 import { spawnSync } from 'node:child_process';
-import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { machineLine } from './machine.mjs';
 
 const quick = process.argv.includes('quick') ? 'quick' : 'full';
 const only = process.argv.slice(2).filter((word) => word !== 'quick');
 const PARTS = ['limits', 'pairs', 'six', 'lone', 'large', 'recovery'];
 
-console.log(
-  `machine  ${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.version}, ${quick} run\n`,
-);
+console.log(`${machineLine(quick)}\n`);
 for (const part of PARTS) {
   if (only.length > 0 && !only.includes(part)) continue;
   const file = fileURLToPath(new URL(`./${part}.mjs`, import.meta.url));

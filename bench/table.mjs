@@ -23,6 +23,7 @@ export function ceilingRow(what, ratio, ceiling) {
 
 export const count = (value) => Math.round(value).toLocaleString('en-US').replaceAll(',', ' ');
 export const perSecond = (value) => `${count(value)} /s`;
+export const ms = (value) => `${value.toFixed(1)} ms`;
 export const micros = (ms) => `${count(ms * 1000)} µs`;
 
 /** A folder on the disk of the working directory: a memory file system would measure nothing. */

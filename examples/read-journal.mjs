@@ -227,6 +227,7 @@ class Batch {
     const at = this.baseTime + this.count();
     const commandId = flags & 1 ? this.text() : null;
     const command = this.command(kind);
+    if (flags & 4) command.note = this.text();
     if (this.at !== commandEnd) throw new Error('the command is not as long as it says');
     const type = EVENTS[this.u8()];
     const outcome = this.outcome(type);

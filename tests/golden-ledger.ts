@@ -1,4 +1,4 @@
-// A ledger whose bytes are the same every time: a script of every kind of command with every kind of outcome, decided at
+// Ledgers whose bytes are the same every time: scripts of every kind of command with every kind of outcome, decided at
 // set times with a set seed. What golden.test.ts pins.
 
 import { coreCommand } from '#bursar/authority/intake.js';
@@ -131,6 +131,26 @@ export function goldenRestored(): ScriptedLedger {
   second.run({ command: 'record_spend', labels: ALICE, amounts: { usd: 1n } });
   second.seal();
   return second;
+}
+
+/** Every kind of command that takes a note, with one; a command without; one that is refused. */
+export function goldenNotes(): ScriptedLedger {
+  const ledger = new ScriptedLedger();
+  const note = '{"prices":"2026-03-28","end":"é✓"}';
+  const budget = { match: {}, unit: 'usd', limit: 100n, window: 'lifetime' } as const;
+  ledger.run({ command: 'put_definitions', budgets: [{ id: 'all', ...budget }] });
+  const hold = { command: 'authorize_hold', labels: ALICE, amounts: { usd: 20n } } as const;
+  ledger.run({ ...hold, holdId: 'noted', note, commandId: 'auth-1' });
+  ledger.run({ ...hold, holdId: 'plain' });
+  ledger.run({ ...hold, holdId: 'denied', amounts: { usd: 101n }, note: '' });
+  ledger.seal();
+  ledger.run({ command: 'settle_hold', holdId: 'noted', amounts: { usd: 7n }, outcome: 'completed', note });
+  ledger.run({ command: 'correct_hold', holdId: 'noted', amounts: { usd: 6n }, reason: 'invoice', note });
+  ledger.run({ command: 'correct_hold', holdId: 'plain', amounts: { usd: 6n }, reason: 'invoice' });
+  ledger.run({ command: 'record_spend', labels: ALICE, amounts: { usd: 1n }, note: 'n'.repeat(4_096) });
+  ledger.run({ command: 'settle_hold', holdId: 'nowhere', amounts: { usd: 7n }, note: 'line\nbreak' });
+  ledger.seal();
+  return ledger;
 }
 
 function defineAndAuthorize(ledger: ScriptedLedger): void {

@@ -16,10 +16,10 @@ import { encodeCheckpoint } from '#bursar/journal/checkpoint-codec.js';
 import { COMMAND_KINDS, FORMAT_VERSION } from '#bursar/journal/format.js';
 import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
 import { eventOf } from '#bursar/journal/recorded.js';
-import { goldenLedger, goldenRestored } from './golden-ledger.js';
+import { goldenLedger, goldenNotes, goldenRestored } from './golden-ledger.js';
 
 const FOLDER = fileURLToPath(new URL('./golden/', import.meta.url));
-const SCRIPTS = { journal: goldenLedger, restored: goldenRestored } as const;
+const SCRIPTS = { journal: goldenLedger, restored: goldenRestored, notes: goldenNotes } as const;
 
 /** One batch a line: first sequence number, records, hash, bytes. */
 function journalText(store: MemoryStore): string {
@@ -79,7 +79,7 @@ describe('golden: the bytes that this version writes', () => {
     expect([...types].sort()).toEqual([...EVENT_TYPES].sort());
   });
 
-  test.each(['journal', 'restored'] as const)(
+  test.each(['journal', 'restored', 'notes'] as const)(
     '%s: the script is run → the bytes of the golden file, and its events',
     (name) => {
       const { store } = SCRIPTS[name]();
@@ -97,7 +97,7 @@ describe('golden: the bytes that this version writes', () => {
 });
 
 describe('golden: files of every version', () => {
-  const journals = readdirSync(FOLDER).filter((file) => /^(journal|restored)-\d+\.hex$/.test(file));
+  const journals = readdirSync(FOLDER).filter((file) => /^(journal|restored|notes)-\d+\.hex$/.test(file));
 
   test.each(journals)('%s: it is read → the events of its golden file, and it verifies', async (file) => {
     const store = storeOf(readFileSync(join(FOLDER, file), 'utf8'));

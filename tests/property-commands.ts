@@ -78,6 +78,8 @@ const lease = fc.record({
   leaseId: fc.constantFrom('l1', 'l2'),
   epoch: fc.integer({ min: 1, max: 3 }),
 });
+/** In one of ten cases; some are not ASCII. */
+const note = optional(fc.constantFrom('', '{"prices":"7"}', 'zwölf ✓'), 1);
 const ttlMs = fc.oneof(fc.integer({ min: 1, max: 20_000 }), fc.integer({ min: 1, max: 8 * 86_400_000 }));
 const limit = fc.oneof(
   { weight: 12, arbitrary: fc.bigInt({ min: 0n, max: 200n }) },
@@ -156,18 +158,21 @@ const FIELDS: Record<Command['command'], fc.Arbitrary<Record<string, unknown>>> 
       1,
     ),
     authority: optional(lease, 1),
+    note,
   }),
   extend_hold: record({ ttlMs: optional(ttlMs, 4), add: optional(amounts, 4) }),
   release_hold: record({}),
   reverse_hold: record({}),
   settle_hold: record({
     outcome: optional(fc.constantFrom('completed', 'failed', 'cancelled', 'unknown'), 4),
+    note,
   }),
-  correct_hold: record({ reason: fc.constant('invoice') }),
+  correct_hold: record({ reason: fc.constant('invoice'), note }),
   record_spend: record({
     labels,
     amounts,
     agoMs: optional(fc.integer({ min: -10, max: 4 * 86_400_000 }), 4),
+    note,
   }),
   top_up: record({ account: accountRef, amount: fc.oneof(amount, fc.constant(0n)) }),
   set_budget_status: record({

@@ -16,6 +16,7 @@ import type {
   Outcome,
   Settlement,
   Snapshot,
+  Totals,
   Verdict,
   VerifyReport,
 } from '../core/outcomes.js';
@@ -91,6 +92,13 @@ export interface LedgerReads {
   explain(decisionId: string): Promise<Explanation>;
   verify(progress?: Progress): Promise<VerifyReport>;
   head(): Head;
+  /** For this moment, like `check`: in a time that grows with the number of units alone. */
+  totals(): Totals;
+  /**
+   * Reads now, and gives what was read once it is durable: as the reads alone do, but without blocking the thread
+   * meanwhile. `read` is called once, at once, and uses this ledger's reads. Rejects when the journal fails first.
+   */
+  whenDurable<T>(read: () => T): Promise<T>;
 }
 
 export interface Ledger extends LedgerReads {

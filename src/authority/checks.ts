@@ -23,6 +23,25 @@ export function wholeIn(value: unknown, field: string, least: number, most: numb
   return value;
 }
 
+/** Room for the prices and the route of one call as JSON; more belongs beside the ledger, under an id in the note. */
+export const NOTE_BYTES_MAX = 4_096;
+
+/** Any text that UTF-8 can hold and C strings too. */
+export function noteIn(note: unknown): string | null {
+  if (note === undefined) return null;
+  if (typeof note !== 'string') throw new InvalidInputError('note', `expected text, got ${shown(note)}`);
+  const problem = noteProblem(note);
+  if (problem !== null) throw new InvalidInputError('note', problem);
+  return note;
+}
+
+function noteProblem(note: string): string | null {
+  const bytes = Buffer.byteLength(note);
+  if (bytes > NOTE_BYTES_MAX) return `has ${bytes} bytes of UTF-8; at most ${NOTE_BYTES_MAX} are allowed`;
+  if (!note.isWellFormed()) return 'is not well-formed Unicode';
+  return note.includes('\0') ? 'contains the character NUL' : null;
+}
+
 export function commandIdIn(commandId: unknown): string | null {
   if (commandId === undefined) return null;
   assertText(commandId, 'commandId', ID_LENGTH_MAX);

@@ -15,7 +15,7 @@ import { assertText, LABEL_VALUE_LENGTH_MAX } from '../core/labels.js';
 import type { Authorize, Candidate, GrantCaps, OverrunPolicy } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { CALLS, type Quantities } from '../core/units.js';
-import { assertList, assertObject, commandIdIn, stepsIn, wholeIn } from './checks.js';
+import { assertList, assertObject, commandIdIn, noteIn, stepsIn, wholeIn } from './checks.js';
 import { labelsIn, leaseIn, quantities, TTL_MAX_MS, unitIn } from './intake-parts.js';
 
 /** Ten minutes: longer than model calls last, short enough that a lost caller does not hold money for long. */
@@ -44,6 +44,7 @@ export function authorizeCommand(state: State, request: Authorize): AuthorizeHol
     extras: extrasIn(state, request, amounts),
     candidates,
     require: request.require === undefined ? NO_KEYS : requireIn(request.require),
+    note: noteIn(request.note),
   };
 }
 

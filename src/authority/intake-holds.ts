@@ -15,7 +15,7 @@ import { HOLD_ENDINGS } from '../core/holds.js';
 import { assertText, LABEL_VALUE_LENGTH_MAX, shown } from '../core/labels.js';
 import type { Correct, Extend, OnHold, RecordSpend, Release, Reverse, Settle } from '../core/requests.js';
 import type { State } from '../core/state.js';
-import { assertObject, commandIdIn, INSTANT_MAX_MS, wholeIn } from './checks.js';
+import { assertObject, commandIdIn, INSTANT_MAX_MS, noteIn, wholeIn } from './checks.js';
 import { labelsIn, leaseIn, quantities, TTL_MAX_MS, usageIn } from './intake-parts.js';
 
 /** Why a correction was made, for people. */
@@ -64,6 +64,7 @@ export function settleCommand(state: State, request: Settle): SettleHold {
     exposure: request.exposure === undefined ? null : quantities(state, request.exposure, 'exposure', false),
     usage: request.usage === undefined ? null : usageIn(request.usage),
     ending,
+    note: noteIn(request.note),
   };
 }
 
@@ -92,7 +93,8 @@ export function correctCommand(state: State, request: Correct): CorrectHold {
   const { commandId, holdId, stated } = onHold(state, request);
   assertText(request.reason, 'reason', REASON_LENGTH_MAX);
   const amounts = quantities(state, request.amounts, 'amounts', false);
-  return { kind: 'correct_hold', commandId, holdId, stated, amounts, reason: request.reason };
+  const note = noteIn(request.note);
+  return { kind: 'correct_hold', commandId, holdId, stated, amounts, reason: request.reason, note };
 }
 
 export function recordCommand(state: State, request: RecordSpend): RecordSpendCommand {
@@ -105,5 +107,6 @@ export function recordCommand(state: State, request: RecordSpend): RecordSpendCo
     occurredAt:
       request.occurredAt === undefined ? null : wholeIn(request.occurredAt, 'occurredAt', 0, INSTANT_MAX_MS),
     usage: request.usage === undefined ? null : usageIn(request.usage),
+    note: noteIn(request.note),
   };
 }

@@ -19,9 +19,9 @@ import {
   settleCommand,
 } from './intake-holds.js';
 
-/** Commands in one durable group at most, and characters of labels in it: they become one batch of the journal. */
+/** Commands in one durable group at most, and characters of labels and notes in it: they become one batch of the journal. */
 export const GROUP_COMMANDS_MAX = 10_000;
-export const GROUP_LABEL_CHARACTERS_MAX = 8 * 1024 * 1024;
+export const GROUP_CHARACTERS_MAX = 8 * 1024 * 1024;
 
 /** The commands of a group; all are checked before the first is done. */
 export function groupCommands(state: State, commands: readonly Command[]): CoreCommand[] {
@@ -31,19 +31,25 @@ export function groupCommands(state: State, commands: readonly Command[]): CoreC
   for (let index = 0; index < made.length; index += 1) {
     const command = coreCommand(state, commands[index]);
     made[index] = command;
-    if (command.kind !== 'authorize_hold' && command.kind !== 'record_spend') continue;
-    characters += command.labels.length;
-    if (command.kind === 'authorize_hold') {
-      for (const candidate of command.candidates ?? []) characters += candidate.labels.length;
-    }
+    characters += charactersOf(command);
   }
-  if (characters > GROUP_LABEL_CHARACTERS_MAX) {
+  if (characters > GROUP_CHARACTERS_MAX) {
     throw new InvalidInputError(
       'commands',
-      `have ${characters} characters of labels; at most ${GROUP_LABEL_CHARACTERS_MAX}`,
+      `have ${characters} characters of labels and notes; at most ${GROUP_CHARACTERS_MAX}`,
     );
   }
   return made;
+}
+
+function charactersOf(command: CoreCommand): number {
+  let characters = 'note' in command && command.note !== null ? command.note.length : 0;
+  if (command.kind !== 'authorize_hold' && command.kind !== 'record_spend') return characters;
+  characters += command.labels.length;
+  if (command.kind === 'authorize_hold') {
+    for (const candidate of command.candidates ?? []) characters += candidate.labels.length;
+  }
+  return characters;
 }
 
 /** A command as the core decides it. */

@@ -20,6 +20,7 @@ import type {
   Outcome,
   Settlement,
   Snapshot,
+  Totals,
   Verdict,
   VerifyReport,
 } from '../core/outcomes.js';
@@ -72,6 +73,8 @@ export class OpenLedger implements Ledger, PipelineOwner {
   readonly #pipeline: Pipeline;
   readonly #keeper: Keeper;
   #closed = false;
+  /** While `whenDurable` reads: the waiting is done after the read, and not in it. */
+  #waitsLater = false;
 
   constructor(state: State, journal: JournalWriter, clock: Clock, lease: LeaseTerms) {
     this.#state = state;
@@ -214,8 +217,21 @@ export class OpenLedger implements Ledger, PipelineOwner {
   // Figures are given out only once they are durable (invariant 7): a read waits for the batch that is on its way.
   #reading(): State {
     const state = this.#live();
-    if (!this.#pipeline.isDurable(state.sequence)) this.#pipeline.drainSync();
+    if (!this.#waitsLater && !this.#pipeline.isDurable(state.sequence)) this.#pipeline.drainSync();
     return state;
+  }
+
+  async whenDurable<T>(read: () => T): Promise<T> {
+    this.#live();
+    this.#waitsLater = true;
+    let found: T;
+    try {
+      found = read();
+    } finally {
+      this.#waitsLater = false;
+    }
+    await this.#pipeline.whenDurable(this.#state.sequence);
+    return found;
   }
 
   #assertOpen(): void {
@@ -224,6 +240,10 @@ export class OpenLedger implements Ledger, PipelineOwner {
 
   check(request: { labels: Labels; amounts?: Amounts }): Verdict {
     return reads.check(this.#live(), request, this.#pipeline.now());
+  }
+
+  totals(): Totals {
+    return reads.totals(this.#live());
   }
 
   hold(holdId: string): HoldView | undefined {

@@ -4,7 +4,7 @@
 import type { Amounts, Unit } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
 import { HOLD_STATUSES, OPEN } from '../core/holds.js';
-import type { BalanceView, BudgetView, HoldView, Verdict } from '../core/outcomes.js';
+import type { BalanceView, BudgetView, HoldView, Totals, Verdict } from '../core/outcomes.js';
 import type { Labels } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { balanceView, budgetView, checkView, holdView } from '../core/views.js';
@@ -87,6 +87,11 @@ export function listBalances(state: State, filter: BalanceFilter, at: number): B
 
 export function listBudgets(state: State, at: number): BudgetView[] {
   return state.budgets.filter((budget) => !budget.forGrants).map((budget) => budgetView(budget, at));
+}
+
+export function totals(state: State): Totals {
+  const spent = state.units.units.map((unit, index) => [unit.name, state.spentTotal[index]]);
+  return { spent: Object.fromEntries(spent), openHolds: state.holds.open };
 }
 
 export function listUnits(state: State): Unit[] {

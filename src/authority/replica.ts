@@ -9,6 +9,7 @@ import type {
   Head,
   HoldView,
   LedgerEvent,
+  Totals,
   Verdict,
   VerifyReport,
 } from '../core/outcomes.js';
@@ -101,6 +102,15 @@ export class Replica implements LedgerReads {
 
   head(): Head {
     return toHead(this.#recovered.point);
+  }
+
+  totals(): Totals {
+    return reads.totals(this.#state);
+  }
+
+  /** All that a replica shows is durable. */
+  async whenDurable<T>(read: () => T): Promise<T> {
+    return read();
   }
 }
 

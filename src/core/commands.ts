@@ -11,6 +11,11 @@ interface FromCaller {
   readonly commandId: string | null;
 }
 
+/** What its caller noted: journalled with the command, and no part of any decision. */
+interface Noted {
+  readonly note: string | null;
+}
+
 /** One alternative, complete. */
 export interface CandidateCommand {
   readonly labels: string;
@@ -18,7 +23,7 @@ export interface CandidateCommand {
   readonly callsStated: boolean;
 }
 
-export interface AuthorizeHold extends FromCaller {
+export interface AuthorizeHold extends FromCaller, Noted {
   readonly kind: 'authorize_hold';
   readonly holdId: string;
   readonly labels: string;
@@ -63,7 +68,7 @@ export interface ReverseHold extends OnHold {
   readonly kind: 'reverse_hold';
 }
 
-export interface SettleHold extends OnHold {
+export interface SettleHold extends OnHold, Noted {
   readonly kind: 'settle_hold';
   readonly amounts: Quantities;
   readonly exposure: Quantities | null;
@@ -72,13 +77,13 @@ export interface SettleHold extends OnHold {
   readonly ending: number;
 }
 
-export interface CorrectHold extends OnHold {
+export interface CorrectHold extends OnHold, Noted {
   readonly kind: 'correct_hold';
   readonly amounts: Quantities;
   readonly reason: string;
 }
 
-export interface RecordSpendCommand extends FromCaller {
+export interface RecordSpendCommand extends FromCaller, Noted {
   readonly kind: 'record_spend';
   readonly labels: string;
   readonly amounts: Quantities;
@@ -170,3 +175,9 @@ export type CoreCommand =
   | ExpireHold
   | OpenWindow
   | OpenLedger;
+
+/** The units that a command adds to the ledger's own, where it changes something. */
+export function unitsBroughtBy(command: CoreCommand): readonly Unit[] {
+  if (command.kind === 'put_definitions') return command.units;
+  return command.kind === 'restore_snapshot' ? command.snapshot.units : [];
+}

@@ -307,6 +307,13 @@ export type ConservationFailure =
   | { readonly kind: 'aggregate_overflow'; readonly unit: string };
 
 /** One journal record as its readers see it. `details` holds the command's own fields. */
+/** Sums over all that the ledger ever did, for metrics that a restart must not zero. */
+export interface Totals {
+  /** Everything ever charged, by unit: once, however many budgets it counts towards. Corrections may lower it. */
+  readonly spent: Amounts;
+  readonly openHolds: number;
+}
+
 export interface LedgerEvent {
   readonly sequence: number;
   readonly eventId: string;

@@ -75,7 +75,15 @@ interface WithCommandId {
   readonly commandId?: string;
 }
 
-export interface Authorize extends WithCommandId {
+interface WithNote {
+  /**
+   * Text of the caller's own, journalled with the command and shown with its event: prices used, a reference. At most
+   * 4,096 bytes of UTF-8. No decision looks at it.
+   */
+  readonly note?: string;
+}
+
+export interface Authorize extends WithCommandId, WithNote {
   readonly holdId: string;
   readonly labels: Labels;
   /** Worst-case amounts. `calls` is 1 unless stated. */
@@ -124,7 +132,7 @@ export interface Usage {
   readonly toolCalls?: number;
 }
 
-export interface Settle extends OnHold {
+export interface Settle extends OnHold, WithNote {
   /** What the call cost, for every unit held; `calls` stays as held unless stated. */
   readonly amounts: Amounts;
   /** States the exposure (rule H6): refused unless it equals what is still held. */
@@ -133,13 +141,13 @@ export interface Settle extends OnHold {
   readonly outcome?: HoldEnding;
 }
 
-export interface Correct extends OnHold {
+export interface Correct extends OnHold, WithNote {
   /** The final amounts; a unit left out stays as charged. */
   readonly amounts: Amounts;
   readonly reason: string;
 }
 
-export interface RecordSpend extends WithCommandId {
+export interface RecordSpend extends WithCommandId, WithNote {
   readonly labels: Labels;
   readonly amounts: Amounts;
   /** The instant that it was spent, now when absent; booked to that instant's windows. */

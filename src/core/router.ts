@@ -7,6 +7,12 @@ import type { Aliases, Labels } from './requests.js';
 
 /** Routes remembered in each of two generations: enough for the label sets of a busy hour, about 20 MB. */
 const ROUTES_MAX = 32_768;
+/**
+ * And what they weigh together, about in bytes: label sets that are long, or count towards many budgets, are fewer. Room
+ * for as many ordinary ones as above (150 characters, four budgets).
+ */
+export const ROUTES_WEIGHT_MAX = ROUTES_MAX * 512;
+const ENTRY_WEIGHT = 80;
 
 /** One budget that a label set counts towards, with the values of its wildcard labels. */
 export interface RouteEntry {
@@ -34,6 +40,7 @@ export class Router {
   readonly #shapes = new Map<string, Shape>();
   #young = new Map<string, Route>();
   #old = new Map<string, Route>();
+  #youngWeight = 0;
 
   /** The route of a canonical label text. */
   route(labels: string): Route {
@@ -77,6 +84,7 @@ export class Router {
   forget(): void {
     this.#young.clear();
     this.#old.clear();
+    this.#youngWeight = 0;
   }
 
   /** The canonical value of a label (rule P6): `vendor/model` names its vendor as provider, then the alias table. */
@@ -95,11 +103,13 @@ export class Router {
   }
 
   #remember(route: Route): Route {
-    if (this.#young.size >= ROUTES_MAX) {
+    if (this.#young.size >= ROUTES_MAX || this.#youngWeight >= ROUTES_WEIGHT_MAX) {
       this.#old = this.#young;
       this.#young = new Map();
+      this.#youngWeight = 0;
     }
     this.#young.set(route.labels, route);
+    this.#youngWeight += route.labels.length + route.entries.length * ENTRY_WEIGHT;
     return route;
   }
 

@@ -2,7 +2,7 @@
 // position; nothing is skipped. Used by recovery, verification, events and replays of outcomes.
 
 import type { AuthorizeHold, CandidateCommand, CoreCommand, SettleHold } from '../core/commands.js';
-import { NOTHING_STATED } from '../core/commands.js';
+import { NOTHING_STATED, unitsBroughtBy } from '../core/commands.js';
 import type { Effect, HoldCharged } from '../core/effects.js';
 import { JournalCorruptError } from '../core/errors.js';
 import type { HoldExtras } from '../core/holds.js';
@@ -25,6 +25,7 @@ import {
   HAS_COMMAND_ID,
   HAS_EXPOSURE,
   HAS_EXTRAS,
+  HAS_NOTE,
   HAS_PAUSED,
   HAS_REQUIRE,
   HAS_STATED,
@@ -32,16 +33,9 @@ import {
   IS_LATE,
   MAGIC,
 } from './format.js';
-import type { LineReader } from './line-reader.js';
+import type { LineReader, RecordedSkip } from './line-reader.js';
 import { RecordedLines, readLineReader } from './line-reader.js';
 import { UNREAD_SETTLEMENT, type Wanted } from './wanted.js';
-
-/** A candidate that did not fit, as recorded. */
-export interface RecordedSkip {
-  readonly candidate: number;
-  readonly reason: string;
-  readonly lines: RecordedLines;
-}
 
 export class BatchReader {
   readonly firstSequence: number;
@@ -138,6 +132,7 @@ export class BatchReader {
     const commandEnd = input.u32() + this.start + 8;
     const code = input.u8();
     const flags = input.u8();
+    if (flags >= FLAGS_END) throw new RangeError(`the record has unknown flags (${flags})`);
     this.changed = (flags & CHANGED) !== 0;
     this.at = this.#baseTime + input.count();
     const commandId = flags & HAS_COMMAND_ID ? input.text() : null;
@@ -148,6 +143,7 @@ export class BatchReader {
       const kind = COMMAND_KINDS[code];
       if (kind === undefined) throw new RangeError('the record is of no known kind');
       this.command = this.#command(kind, commandId);
+      if (flags & HAS_NOTE) this.#note(this.command, commandEnd);
       if (input.at !== commandEnd) throw new RangeError('the command is not as long as it says');
     }
     if (this.wanted === 'command') input.at = this.end;
@@ -155,6 +151,13 @@ export class BatchReader {
     if (input.at !== this.end || this.end > input.bytes.length)
       throw new RangeError('the record is not as long as it says');
     if (code >= FIRST_COLD_CODE) this.#learn(this.command);
+  }
+
+  // Applying a command takes no note.
+  #note(command: CoreCommand, commandEnd: number): void {
+    if (this.wanted === 'outcome') this.#in.at = commandEnd;
+    else if ('note' in command) (command as { note: string | null }).note = this.#in.text();
+    else throw new RangeError(`a ${command.kind} has no note`);
   }
 
   #outcome(): void {
@@ -172,13 +175,7 @@ export class BatchReader {
       this.epoch = command.epoch;
     }
     if (!this.changed) return;
-    const brought =
-      command.kind === 'put_definitions'
-        ? command.units
-        : command.kind === 'restore_snapshot'
-          ? command.snapshot.units
-          : [];
-    for (const unit of brought) {
+    for (const unit of unitsBroughtBy(command)) {
       if (this.units.index(unit.name) === -1) this.units.add(unit);
     }
   }
@@ -202,6 +199,7 @@ export class BatchReader {
           amounts,
           occurredAt: occurredAt === -1 ? null : occurredAt,
           usage: usage === '' ? null : coldValue(usage, this.units),
+          note: null,
         };
       }
       case 'expire_hold':
@@ -209,8 +207,11 @@ export class BatchReader {
         return { kind, commandId, slot: input.u32() };
       case 'open_window':
         return { kind, commandId, budgetId: input.text(), start: input.f64(), end: input.f64() };
-      default:
-        return { kind, commandId, ...coldValue<object>(input.text(), this.units) } as CoreCommand;
+      default: {
+        const body = coldValue<object>(input.text(), this.units);
+        const note = kind === 'correct_hold' ? NO_NOTE : {};
+        return { kind, commandId, ...body, ...note } as CoreCommand;
+      }
     }
   }
 
@@ -247,6 +248,7 @@ export class BatchReader {
       callsStated: (options & CALLS_STATED) !== 0,
       overrun: options & 3,
       chargeOnExpiry: (options & CHARGE_ON_EXPIRY) !== 0,
+      note: null,
     };
   }
 
@@ -260,7 +262,7 @@ export class BatchReader {
       options & HAS_STATED ? coldValue<SettleHold['stated']>(input.text(), this.units) : NOTHING_STATED;
     const exposure = options & HAS_EXPOSURE ? this.#quantities() : null;
     const usage = options & HAS_USAGE ? coldValue<SettleHold['usage']>(input.text(), this.units) : null;
-    return { kind: 'settle_hold', commandId, holdId, stated, amounts, exposure, usage, ending };
+    return { kind: 'settle_hold', commandId, holdId, stated, amounts, exposure, usage, ending, note: null };
   }
 
   #labelText(): string {
@@ -387,6 +389,8 @@ export class BatchReader {
 }
 
 const SETTLE_CODE = COMMAND_KINDS.indexOf('settle_hold');
+const FLAGS_END = HAS_NOTE * 2;
+const NO_NOTE = { note: null };
 const FIRST_COLD_CODE = COMMAND_KINDS.indexOf('extend_hold');
 const NOTHING_REQUIRED: readonly string[] = [];
 const NONE: readonly never[] = [];

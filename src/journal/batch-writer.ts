@@ -15,7 +15,7 @@ import { EVENT_TYPES } from '../core/outcomes.js';
 import type { State } from '../core/state.js';
 import type { Quantities } from '../core/units.js';
 import { ByteWriter } from './bytes.js';
-import { coldText } from './cold.js';
+import { coldText, extrasText } from './cold.js';
 import {
   CALLS_STATED,
   CHANGED,
@@ -27,6 +27,7 @@ import {
   HAS_COMMAND_ID,
   HAS_EXPOSURE,
   HAS_EXTRAS,
+  HAS_NOTE,
   HAS_PAUSED,
   HAS_REQUIRE,
   HAS_STATED,
@@ -101,10 +102,16 @@ export class BatchWriter {
     out.u32(0);
     out.u32(0);
     out.u8(KIND_CODES.get(command.kind) as number);
-    out.u8((command.commandId === null ? 0 : HAS_COMMAND_ID) | (changed ? CHANGED : 0));
+    const note = noteOf(command);
+    out.u8(
+      (command.commandId === null ? 0 : HAS_COMMAND_ID) |
+        (changed ? CHANGED : 0) |
+        (note === null ? 0 : HAS_NOTE),
+    );
     out.count(state.time - this.#baseTime);
     if (command.commandId !== null) out.text(command.commandId);
     this.#command(state, command);
+    if (note !== null) out.text(note);
     out.setU32(lengthAt + 4, out.length - lengthAt - 8);
     out.u8(EVENT_CODES.get(effect.type) as number);
     this.#effect(state, effect);
@@ -137,7 +144,7 @@ export class BatchWriter {
         out.f64(command.end);
         return;
       default:
-        out.text(coldText({ ...command, kind: undefined, commandId: undefined }));
+        out.text(coldText({ ...command, kind: undefined, commandId: undefined, note: undefined }));
     }
   }
 
@@ -156,7 +163,7 @@ export class BatchWriter {
     out.count(command.ttlMs);
     this.#labelText(command.labels);
     this.#quantities(command.amounts);
-    if (extras !== NO_EXTRAS) out.text(coldText(extras));
+    if (extras !== NO_EXTRAS) out.text(extrasText(extras));
     if (candidates !== null) {
       out.count(candidates.length);
       for (const candidate of candidates) {
@@ -165,7 +172,7 @@ export class BatchWriter {
         out.u8(candidate.callsStated ? 1 : 0);
       }
     }
-    if (require.length > 0) out.text(coldText(require));
+    if (require.length > 0) out.text(JSON.stringify(require));
   }
 
   #settle(command: SettleHold): void {
@@ -181,7 +188,7 @@ export class BatchWriter {
     this.#quantities(command.amounts);
     if (stated !== NOTHING_STATED) out.text(coldText(stated));
     if (exposure !== null) this.#quantities(exposure);
-    if (usage !== null) out.text(coldText(usage));
+    if (usage !== null) out.text(JSON.stringify(usage));
   }
 
   #recordSpend(command: RecordSpendCommand): void {
@@ -189,7 +196,7 @@ export class BatchWriter {
     this.#labelText(command.labels);
     this.#quantities(command.amounts);
     out.f64(command.occurredAt ?? -1);
-    out.text(command.usage === null ? '' : coldText(command.usage));
+    out.text(command.usage === null ? '' : JSON.stringify(command.usage));
   }
 
   #labelText(text: string): void {
@@ -345,5 +352,17 @@ export class BatchWriter {
     refs.set(this.#refs);
     this.#stamps = stamps;
     this.#refs = refs;
+  }
+}
+
+function noteOf(command: CoreCommand): string | null {
+  switch (command.kind) {
+    case 'authorize_hold':
+    case 'settle_hold':
+    case 'record_spend':
+    case 'correct_hold':
+      return command.note;
+    default:
+      return null;
   }
 }

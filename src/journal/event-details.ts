@@ -36,8 +36,8 @@ function commandDetails(command: CoreCommand, units: UnitTable): Details {
     case 'correct_hold':
       return holdDetails(command, units);
     case 'record_spend': {
-      const { labels, amounts, occurredAt, usage } = command;
-      return { labels: labelsOf(labels), amounts: shown(amounts, units), occurredAt, usage };
+      const { labels, amounts, occurredAt, usage, note } = command;
+      return { labels: labelsOf(labels), amounts: shown(amounts, units), occurredAt, usage, note };
     }
     case 'top_up':
       return { budgetId: command.budgetId, values: statedValues(command.values), amount: command.amount };
@@ -72,7 +72,7 @@ function commandDetails(command: CoreCommand, units: UnitTable): Details {
 }
 
 function authorizeDetails(command: AuthorizeHold, units: UnitTable): Details {
-  const { labels, amounts, ttlMs, overrun, extras, candidates, require } = command;
+  const { labels, amounts, ttlMs, overrun, extras, candidates, require, note } = command;
   return {
     labels: labelsOf(labels),
     amounts: shown(amounts, units),
@@ -86,6 +86,7 @@ function authorizeDetails(command: AuthorizeHold, units: UnitTable): Details {
     require,
     grants: extras.grants,
     authority: extras.lease,
+    note,
   };
 }
 
@@ -115,7 +116,7 @@ function holdDetails(command: HoldCommand, units: UnitTable): Details {
   const stated = { labels: labels === null ? null : labelsOf(labels), grant, authority };
   switch (command.kind) {
     case 'settle_hold': {
-      const { amounts, exposure, usage, ending } = command;
+      const { amounts, exposure, usage, ending, note } = command;
       const exposed = exposure === null ? null : shown(exposure, units);
       return {
         ...stated,
@@ -123,6 +124,7 @@ function holdDetails(command: HoldCommand, units: UnitTable): Details {
         exposure: exposed,
         usage,
         outcome: HOLD_ENDINGS[ending],
+        note,
       };
     }
     case 'extend_hold':
@@ -136,7 +138,12 @@ function holdDetails(command: HoldCommand, units: UnitTable): Details {
     case 'reverse_hold':
       return stated;
     case 'correct_hold':
-      return { ...stated, amounts: shown(command.amounts, units), reason: command.reason };
+      return {
+        ...stated,
+        amounts: shown(command.amounts, units),
+        reason: command.reason,
+        note: command.note,
+      };
   }
 }
 

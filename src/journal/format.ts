@@ -30,6 +30,8 @@ export const COMMAND_KINDS: readonly CoreCommand['kind'][] = [
 /** Record flags. */
 export const HAS_COMMAND_ID = 1;
 export const CHANGED = 2;
+/** The last of the command is its note: a reader that does not know the flag finds the command too long, and stops. */
+export const HAS_NOTE = 4;
 
 /** Option bits of an authorisation, above the two bits of its overrun policy. */
 export const CHARGE_ON_EXPIRY = 4;

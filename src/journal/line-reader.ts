@@ -52,6 +52,13 @@ export class RecordedLines {
   }
 }
 
+/** A candidate that did not fit, as recorded. */
+export interface RecordedSkip {
+  readonly candidate: number;
+  readonly reason: string;
+  readonly lines: RecordedLines;
+}
+
 export type LineReader = (lines: RecordedLines) => void;
 
 /** A reader of lines that remembers the balances spelt out so far in one batch. */

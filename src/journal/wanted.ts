@@ -19,4 +19,5 @@ export const UNREAD_SETTLEMENT: SettleHold = {
   exposure: null,
   usage: null,
   ending: 0,
+  note: null,
 };
