@@ -1,15 +1,53 @@
 #!/usr/bin/env node
-// The composition root of the program: the environment, the ledger and the command line are put together here.
+// The composition root of the program: the environment, the ledger, the server and the command line are put together here.
 
-import { readConfig } from './config.js';
-import { openHistory, openLedger, openReader } from './index.js';
+import { type Config, readConfig } from './config.js';
+import { openKeys } from './data-folder.js';
+import { openHistory, openLedger, openReader, SYSTEM_CLOCK } from './index.js';
+import type { CliParts } from './surfaces/cli/context.js';
 import { runCli } from './surfaces/cli/program.js';
 
-process.exitCode = await runCli(process.argv, {
-  openLedger,
-  openReader,
-  openHistory,
-  defaultLedger: readConfig().ledgerPath,
-  stdout: process.stdout,
-  stderr: process.stderr,
-});
+process.exitCode = await run();
+
+async function run(): Promise<number> {
+  let config: Config;
+  try {
+    config = readConfig();
+  } catch (error) {
+    process.stderr.write(`bursar: ${(error as Error).message}\n`);
+    return 1;
+  }
+  return runCli(process.argv, partsOf(config));
+}
+
+function partsOf(config: Config): CliParts {
+  return {
+    openLedger,
+    openReader,
+    openHistory,
+    defaultLedger: config.ledgerPath,
+    defaultUrl: config.url,
+    apiKey: config.apiKey,
+    dataPath: config.dataPath,
+    serve: async ({ data = config.dataPath, drain, ...options }) => {
+      // Loaded only here: no other command should wait for the whole server.
+      const { serve } = await import('./serve.js');
+      await serve({
+        ...options,
+        config: options.config ?? config.configPath ?? undefined,
+        host: options.host ?? config.host ?? undefined,
+        port: options.port ?? config.port ?? undefined,
+        dataPath: data,
+        drainMs: drain,
+        logLevel: config.logLevel,
+        secretOf: config.secretOf,
+        stdout: process.stdout,
+        stderr: process.stderr,
+        process,
+      });
+    },
+    openKeys: (folder, mode) => openKeys(folder, SYSTEM_CLOCK, mode),
+    stdout: process.stdout,
+    stderr: process.stderr,
+  };
+}

@@ -44,9 +44,12 @@ export class BursarFolder {
     return join(this.path, name);
   }
 
-  start(args: readonly string[]): ChildProcessWithoutNullStreams {
+  start(
+    args: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+  ): ChildProcessWithoutNullStreams {
     // Temporary files of the program land here too, where a test can look for leftovers.
-    const env = { ...process.env, TMPDIR: this.path };
+    const env = { ...process.env, TMPDIR: this.path, ...variables };
     return spawn(process.execPath, [MAIN, ...args], { cwd: this.path, env });
   }
 

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLedger, usd } from '#bursar/index.js';
 import { BUDGETS, BursarFolder, ended } from './bursar-process.js';
+import { STORY } from './cli-story.js';
 
 let folder: BursarFolder;
 beforeAll(async () => {
@@ -13,82 +14,6 @@ beforeAll(async () => {
 afterAll(() => folder.remove());
 
 describe('every command', () => {
-  // One story on one file: each row is a command line, its exit code, and what it prints.
-  const STORY: readonly (readonly [line: string, code: number, ...prints: string[]])[] = [
-    ['apply story.yaml', 0, '+ tenant', '+ user', 'applied at #'],
-    ['apply story.yaml', 0, '= no change'],
-    ['apply story.yaml --dry-run --prune', 0, '= no change'],
-    ['budgets', 0, 'tenant=*', 'lifetime', 'active'],
-    [
-      'authorize --hold h1 --label tenant=a --label user=u --amount usd=3 --ttl 1h --overrun reject --command-id c1',
-      0,
-      'authorized h1',
-      'within',
-    ],
-    [
-      'authorize --hold h1 --label tenant=a --label user=u --amount usd=3 --ttl 1h --overrun reject --command-id c1',
-      0,
-      'authorized h1',
-      'the first answer again',
-    ],
-    ['authorize --hold h1 --label tenant=a --amount usd=2 --command-id c1', 1, 'command_id_reused'],
-    ['authorize --hold h2 --label tenant=a --label user=u --amount usd=1.5', 2, 'denied h2: held', 'limit'],
-    ['authorize --hold h2 --label tenant=a --label user=u --amount usd=4.5', 2, 'denied h2: too_large'],
-    ['authorize --hold h2 --label tenant=a --amount usd=1 --require user', 2, 'denied h2: no_budget', 'user'],
-    ['check --label tenant=a --label user=u --amount usd=1', 0, 'fits'],
-    ['check --label tenant=a --label user=u --amount usd=1.01', 2, 'does not fit: held'],
-    ['holds --status open', 0, 'h1', 'tenant=a', '3 usd'],
-    ['extend h1 --ttl 2h --add usd=0.5', 0, 'hold extended h1'],
-    ['extend h1 --add usd=5', 2, 'extension_denied'],
-    ['release h1 --amount usd=1', 0, 'hold released h1'],
-    [
-      'settle h1 --amount usd=2 --usage-input 100 --usage-output 20 --outcome completed',
-      0,
-      'hold settled h1: charged 2 usd',
-    ],
-    ['settle h1 --amount usd=2', 1, 'hold_already_settled'],
-    ['correct h1 --amount usd=2.25 --reason invoice~of~March', 0, 'hold corrected h1: charged 2.25 usd'],
-    [
-      'authorize --hold h3 --label tenant=a --label user=v --amount usd=1 --on-expiry charge --charge usd=0.5 --overrun cap:10',
-      0,
-      'authorized h3',
-    ],
-    ['reverse h3', 0, 'hold reversed h3'],
-    ['release h3', 1, 'hold_already_reversed'],
-    ['record --label tenant=a --amount usd=0.5 --usage-tools 2', 0, 'spend recorded: charged 0.5 usd'],
-    ['balances', 0, 'tenant=a', '2.75', '7.25'],
-    ['balances --budget user --value user=u', 0, '1.75'],
-    ['top-up user --value tenant=a --value user=u --amount 5', 0, 'balance topped up'],
-    ['set-limit user --value tenant=a --value user=v --limit 0.25', 0, 'balance limit set'],
-    ['authorize --hold h4 --label tenant=a --label user=v --amount usd=1', 2, 'denied h4: too_large'],
-    [
-      'authorize --hold h4 --label tenant=a --label user=v --amount usd=1 --candidate {"amounts":{"usd":"0.3"}} --candidate {"amounts":{"usd":"0.2"}}',
-      0,
-      'authorized h4, candidate 1',
-    ],
-    ['pause tenant', 0, 'budget status set'],
-    ['authorize --hold h5 --label tenant=a --amount usd=1', 2, 'denied h5: paused'],
-    ['resume tenant', 0, 'budget status set'],
-    ['exhaust tenant --value tenant=a', 0, 'budget exhausted'],
-    ['authorize --hold h5 --label tenant=a --amount usd=1', 2, 'denied h5: exhausted'],
-    [
-      'authorize --hold h6 --label tenant=b --amount usd=1 --grant-caps capability=c,grant=0,unit=usd,max-calls=1',
-      0,
-      'authorized h6',
-    ],
-    ['settle h6 --amount usd=1 --exposure usd=1 --grant c/0', 0, 'hold settled h6'],
-    ['balances --budget grant/usd', 0, 'capability=c grant=0'],
-    ['authorize --hold h7 --label tenant=b --amount usd=1 --authority gw/l1/3', 0, 'authorized h7'],
-    ['settle h7 --amount usd=1', 1, 'authority_missing'],
-    ['settle h7 --amount usd=1 --authority gw/l1/3', 0, 'hold settled h7'],
-    ['close user', 0, 'budget status set'],
-    ['events --type hold_denied', 0, 'hold_denied h2', 'VIOLATED limit'],
-    ['events --hold h1', 0, 'hold_authorized h1', 'hold_corrected h1'],
-    ['snapshot', 0, 'snapshot 1', 'digest', 'head #'],
-    ['certify', 0, 'balanced', 'spent since the last certificate: ', 'digest'],
-    ['verify', 0, 'verified: ', 'head #', 'state digest'],
-  ];
-
   test('cli: every command once, on one ledger → exit codes and answers', async () => {
     const path = folder.file('story.db');
     await writeFile(folder.file('story.yaml'), BUDGETS);

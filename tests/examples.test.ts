@@ -2,10 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type LedgerEvent, openLedger, openReader, usd } from '#bursar/index.js';
 import { BursarFolder, type Ended, ended } from './bursar-process.js';
+import { type InProcess, startInProcess } from './server-in-process.js';
 
 const EXAMPLES = fileURLToPath(new URL('../examples/', import.meta.url));
 
@@ -15,12 +17,17 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-function run(program: string, ...args: string[]): Promise<Ended> {
-  return ended(spawn(process.execPath, [`${EXAMPLES}${program}`, ...args], { cwd: folder.path }));
+type Variables = Readonly<Record<string, string>>;
+
+/** Arguments are texts; an object states environment variables. */
+function run(program: string, ...args: (string | Variables)[]): Promise<Ended> {
+  const texts = args.filter((arg) => typeof arg === 'string');
+  const env = Object.assign({}, process.env, ...args.filter((arg) => typeof arg !== 'string'));
+  return ended(spawn(process.execPath, [`${EXAMPLES}${program}`, ...texts], { cwd: folder.path, env }));
 }
 
 /** What a program prints, line by line; it must end well and complain of nothing. */
-async function linesOf(program: string, ...args: string[]): Promise<string[]> {
+async function linesOf(program: string, ...args: (string | Variables)[]): Promise<string[]> {
   const { code, stdout, stderr } = await run(program, ...args);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return stdout.trimEnd().split('\n');
@@ -67,9 +74,53 @@ describe('examples', () => {
     ]);
   });
 
+  describe('on a server as `npm start` runs it', () => {
+    let server: InProcess;
+    beforeEach(async () => {
+      server = await startInProcess({ dataPath: await mkdtemp(folder.file('data-')) });
+    });
+    afterEach(() => server.stop());
+
+    const linesOnServer = (program: string) =>
+      linesOf(program, { BURSAR_URL: server.url, BURSAR_KEY: server.demoKey });
+    const REPLY = 'This is the demonstration provider; no model has run. You said: Hello';
+
+    test('client: calls are held and settled, a denial says by which budgets, events are followed', async () => {
+      expect(await linesOnServer('client.mjs')).toEqual([
+        'it cost 0.01 usd; demo-day has 9.99 usd left',
+        'it cost 0.04 usd; demo-day has 9.95 usd left',
+        'denied: too_large',
+        'demo-day: limit',
+        'demo-user-day: limit',
+        'followed: hold_settled',
+      ]);
+    });
+
+    test('gateway-openai: answered plainly and streamed; what no budget allows is refused once', async () => {
+      expect(await linesOnServer('gateway-openai.mjs')).toEqual([
+        REPLY,
+        'cost 0.00000855 usd',
+        'demo-user-day has the least left',
+        'the same, streamed',
+        '402 request_exceeds_budget',
+      ]);
+    });
+
+    test('gateway-anthropic: answered plainly and streamed', async () => {
+      expect(await linesOnServer('gateway-anthropic.mjs')).toEqual([
+        REPLY,
+        'cost 0.00000855 usd',
+        'streamed: 14 tokens, end_turn',
+      ]);
+    });
+  });
+
   test('every program in the folder is run by a test here', () => {
     const programs = readdirSync(EXAMPLES).filter((name) => name.endsWith('.mjs'));
-    expect(programs.sort()).toEqual(['agent-run.mjs', 'first-use.mjs', 'providers.mjs', 'read-journal.mjs']);
+    expect(programs.sort()).toEqual([
+      ...['agent-run.mjs', 'client.mjs', 'first-use.mjs', 'gateway-anthropic.mjs', 'gateway-openai.mjs'],
+      ...['providers.mjs', 'read-journal.mjs'],
+    ]);
   });
 });
 
@@ -96,7 +147,7 @@ async function everyKind(path: string): Promise<number> {
   const grant = { capability: 'search', grant: '0', unit: 'usd', maxCalls: 9, maxTotal: usd('1') };
   const amounts = { usd: usd('0.5'), tokens: 4_000n };
   await ledger.submit([
-    { command: 'authorize_hold', holdId: 'h1', labels, amounts, commandId: 'c1' },
+    { command: 'authorize_hold', holdId: 'h1', labels, amounts, commandId: 'c1', note: '{"prices":"ü1"}' },
     {
       command: 'authorize_hold',
       holdId: 'h2',
@@ -133,12 +184,13 @@ async function everyKind(path: string): Promise<number> {
       amounts: { usd: usd('0.55') },
       reason: 'invoice',
       commandId: 'c2',
+      note: 'invoice 7',
     },
     { command: 'settle_hold', holdId: 'h2', amounts: { usd: usd('0.9'), tokens: 1n }, authority: lease },
     { command: 'settle_hold', holdId: 'h3', amounts: { usd: 1n, tokens: 1n, credits: 901n } },
     { command: 'authorize_hold', holdId: 'h5', labels, amounts },
     { command: 'reverse_hold', holdId: 'h5' },
-    { command: 'record_spend', labels, amounts: { usd: 3n }, usage: { toolCalls: 2 } },
+    { command: 'record_spend', labels, amounts: { usd: 3n }, usage: { toolCalls: 2 }, note: '' },
     {
       command: 'record_spend',
       labels: { goal: 'g2' },
@@ -175,7 +227,7 @@ interface ReadRecord {
   readonly position: number | null;
   readonly commandId: string | null;
   readonly term: string;
-  readonly command: { readonly holdId?: string };
+  readonly command: { readonly holdId?: string; readonly note?: string };
   readonly outcome: { readonly lines: readonly Record<string, unknown>[] };
 }
 
@@ -218,6 +270,7 @@ describe('read-journal', () => {
         commandId: event.commandId,
         holdId: event.holdId,
       });
+      expect(record.command.note).toBe(event.details.note);
       expect(record.outcome.lines.map(comparableLine)).toEqual(event.lines.map(comparableLine));
     }
     // Else the comparison above would prove less than it seems to.

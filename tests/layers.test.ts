@@ -26,7 +26,10 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
-type Layer = 'core' | 'journal' | 'authority' | 'service' | 'surfaces' | 'root';
+type Layer = 'core' | 'journal' | 'authority' | 'service' | 'surfaces' | 'client' | 'root';
+
+/** Files that put the program together: the only ones outside a surface that import it. */
+const COMPOSITION: readonly string[] = ['main.ts', 'serve.ts'];
 
 /** What a layer may import of others, and what of node and packages; `advice` says where the code belongs instead. */
 const RULES: Readonly<
@@ -56,15 +59,23 @@ const RULES: Readonly<
     advice:
       'service imports core and authority and knows no journal and no transport. Storage belongs in journal/, what parses arguments or answers HTTP in surfaces/.',
   },
+  client: {
+    may: (of, to) =>
+      of.path !== null &&
+      (to === 'client' || (of.typeOnly && (to === 'core' || of.path.startsWith('service/wire/')))),
+    advice:
+      'the client is loaded without the rest: no packages, not even node:, and of core and service/wire types alone. What it needs of a server belongs into an answer.',
+  },
   surfaces: {
     may: (of, to) =>
       of.path === null ||
       to === 'service' ||
       to === 'surfaces' ||
+      to === 'client' ||
       to === 'core' ||
       (to === 'authority' && (of.typeOnly || of.path === 'authority/api.ts')),
     advice:
-      'a surface is thin: it imports service, types of core, and authority/api. It is given its ledger by main.ts; logic that a second surface would need belongs in service/.',
+      'a surface is thin: it imports service, the client, types of core, and authority/api. It is given its ledger by main.ts or serve.ts; logic that a second surface would need belongs in service/.',
   },
 };
 
@@ -130,11 +141,11 @@ function surfaceProblems(files: readonly SourceFile[]): string[] {
   const surfaceOf = (path: string) => path.split('/')[1];
   return files.flatMap(({ path, layer, imports }) =>
     imports
-      .filter((of) => of.path !== null && layerOf(of.path) === 'surfaces' && path !== 'main.ts')
+      .filter((of) => of.path !== null && layerOf(of.path) === 'surfaces' && !COMPOSITION.includes(path))
       .filter((of) => layer !== 'surfaces' || surfaceOf(path) !== surfaceOf(of.path as string))
       .map(
         ({ specifier }) =>
-          `src/${path} imports ${specifier}: only main.ts imports a surface. What two surfaces share belongs in service/.`,
+          `src/${path} imports ${specifier}: only main.ts and serve.ts import a surface. What two surfaces share belongs in service/.`,
       ),
   );
 }
@@ -235,7 +246,7 @@ function shapeProblems(files: readonly SourceFile[]): string[] {
 
 const CHECKS = [
   ['imports follow the arrows core ← journal ← authority ← service ← surfaces', importProblems],
-  ['no surface is imported but by main.ts and by itself', surfaceProblems],
+  ['no surface is imported but by main.ts, serve.ts and itself', surfaceProblems],
   ['the environment, the process, the clock and randomness are touched where they belong', ambientProblems],
   ['the core is pure', coreProblems],
   ['every file begins with a comment and stays within its length', shapeProblems],
@@ -281,9 +292,26 @@ describe('layers', () => {
     [
       'surfaces/cli/a.ts',
       "const http = await import('../http/server.js');",
-      'only main.ts imports a surface',
+      'only main.ts and serve.ts import a surface',
     ],
-    ['service/a.ts', "import { a } from '../surfaces/cli/a.js';", 'only main.ts imports a surface'],
+    [
+      'service/a.ts',
+      "import { a } from '../surfaces/cli/a.js';",
+      'only main.ts and serve.ts import a surface',
+    ],
+    [
+      'surfaces/http/a.ts',
+      "import type { A } from '../gateway/a.js';",
+      'What two surfaces share belongs in service/',
+    ],
+    ['index.ts', "export * from './surfaces/cli/a.js';", 'only main.ts and serve.ts import a surface'],
+    ['client/a.ts', "import { randomUUID } from 'node:crypto';", 'the client is loaded without the rest'],
+    ['client/a.ts', "import { schema } from '../service/wire/a.js';", 'types alone'],
+    [
+      'service/a.ts',
+      "import { BursarClient } from '../client/index.js';",
+      'service imports core and authority',
+    ],
     ['service/a.ts', 'const x = process.env.HOME;', 'only config.ts reads the environment'],
     ['service/a.ts', 'process.exit(1);', 'the process belongs to main.ts'],
     ['service/a.ts', 'const x = 1;'.repeat(3), 'does not begin with a comment'],

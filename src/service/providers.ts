@@ -51,11 +51,6 @@ export function canonicalProvider(aliases: Aliases, name: string): string {
   return router.canonical('provider', name);
 }
 
-/** Whether a budget is the hour or day of a provider: one that resets soon, and is a quota rather than money. */
-export function isProviderWindow(budgetId: string): boolean {
-  return nameIn(budgetId) !== null;
-}
-
 export function providerBudgetId(name: string, window: ProviderWindow): string {
   return `provider/${name}/${window}`;
 }

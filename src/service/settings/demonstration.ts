@@ -8,7 +8,6 @@ aliases:
 budgets:
   - { id: demo-day, match: { tenant: demo }, unit: usd, limit: "10", window: day }
   - { id: demo-user-day, match: { tenant: demo, user: "*" }, unit: usd, limit: "2", window: day }
-  - { id: demo-tokens, match: { tenant: demo }, unit: tokens, limit: null, window: day }
 
 providers:
   demo: { dialect: openai, baseUrl: demo }

@@ -145,7 +145,7 @@ async function backtestAndPrint(cli: CliContext, run: BacktestRun): Promise<void
   const kept = folder === null || options.keep === true;
   try {
     const { report, seconds } = await replayInto(cli, path, run);
-    const verification = await cli.withReader(path, (reader) => verifyShown(cli, reader));
+    const verification = await cli.withReader({ ledger: path }, (reader) => verifyShown(cli, reader));
     printReport(cli, { options, report, verification, path, kept, seconds, budgetsPath: run.budgetsPath });
     if (!verification.ok) cli.exitCode = EXIT.error;
   } finally {
@@ -165,7 +165,7 @@ async function replayInto(
   const progress = showProgress('replay', cli.parts.stderr);
   const startedAt = performance.now();
   try {
-    const { request } = planApply(file, inForceOf(main.ledger));
+    const { request } = planApply(file, await inForceOf(main.ledger));
     const report = await cli.interruptible((signal) =>
       runBacktest({
         ...main,

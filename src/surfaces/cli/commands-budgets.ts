@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import type { Ledger, LedgerReads } from '../../authority/api.js';
 import { BUILT_IN_UNITS, type Unit } from '../../core/amount.js';
 import type { CommandOutcome, Outcome } from '../../core/outcomes.js';
 import type { AccountRef, BudgetStatus } from '../../core/requests.js';
@@ -15,6 +14,7 @@ import {
   planApply,
   renderPlan,
 } from '../../service/budget-file.js';
+import type { CliLedger } from './cli-ledger.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
 import { amountOf, instantOption, labelsOf, type Pairs, pairOption, stated, UsageError } from './options.js';
@@ -45,21 +45,23 @@ function addApply(program: Command, cli: CliContext): void {
       const options = command.optsWithGlobals<ApplyOptions>();
       const parsed = parseBudgetFile(await readFile(file, 'utf8'), basename(file));
       const planFor = (inForce: InForce) => planApply(parsed, inForce, { prune: options.prune === true });
-      if (options.dryRun === true && !existsSync(options.ledger)) {
+      const place = cli.placeOf(options);
+      if (options.dryRun === true && 'ledger' in place && !existsSync(place.ledger)) {
         const nothing: InForce = { units: BUILT_IN_UNITS, aliases: {}, budgets: [] };
         return printPlan(cli, options, { plan: planFor(nothing), units: BUILT_IN_UNITS, outcome: null });
       }
       if (options.dryRun === true) {
-        return cli.withReader(options.ledger, (reader) =>
-          printPlan(cli, options, { plan: planFor(inForceOf(reader)), units: reader.units(), outcome: null }),
-        );
+        return cli.withReader(options, async (reader) => {
+          const plan = planFor(await inForceOf(reader));
+          printPlan(cli, options, { plan, units: await reader.units(), outcome: null });
+        });
       }
       await cli.withLedger(
-        options.ledger,
+        options,
         async (ledger) => {
-          const plan = planFor(inForceOf(ledger));
+          const plan = planFor(await inForceOf(ledger));
           const outcome = plan.request === null ? null : await ledger.putDefinitions(plan.request);
-          printPlan(cli, options, { plan, units: ledger.units(), outcome });
+          printPlan(cli, options, { plan, units: await ledger.units(), outcome });
         },
         'create',
       );
@@ -78,8 +80,8 @@ interface AppliedPlan {
   readonly outcome: Outcome | null;
 }
 
-export function inForceOf(ledger: LedgerReads): InForce {
-  return { units: ledger.units(), aliases: ledger.aliases(), budgets: ledger.budgets() };
+export async function inForceOf(ledger: Pick<CliLedger, 'units' | 'aliases' | 'budgets'>): Promise<InForce> {
+  return { units: await ledger.units(), aliases: await ledger.aliases(), budgets: await ledger.budgets() };
 }
 
 function printPlan(cli: CliContext, options: ApplyOptions, applied: AppliedPlan): void {
@@ -135,8 +137,8 @@ function addTopUp(program: Command, cli: CliContext): void {
     .requiredOption('--amount <amount>', "in the budget's unit, for example 25.50")
     .action(async (budgetId: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AccountOptions & { amount: string }>();
-      await changeAndPrint(cli, options, (ledger) => {
-        const amount = amountInUnitOf({ ledger, budgetId, option: '--amount', text: options.amount });
+      await changeAndPrint(cli, options, async (ledger) => {
+        const amount = await amountInUnitOf({ ledger, budgetId, option: '--amount', text: options.amount });
         return ledger.topUp({ ...accountOf(budgetId, options), amount });
       });
     });
@@ -177,33 +179,42 @@ function addSetLimit(program: Command, cli: CliContext): void {
     )
     .action(async (budgetId: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AccountOptions & { limit: string }>();
-      await changeAndPrint(cli, options, (ledger) => {
-        const limit = limitOf({ ledger, budgetId, text: options.limit });
+      await changeAndPrint(cli, options, async (ledger) => {
+        const limit = await limitOf({ ledger, budgetId, text: options.limit });
         return ledger.setBalanceLimit({ ...accountOf(budgetId, options), limit });
       });
     });
 }
 
-function limitOf(at: { ledger: Ledger; budgetId: string; text: string }): bigint | null | 'default' {
+async function limitOf(at: {
+  ledger: CliLedger;
+  budgetId: string;
+  text: string;
+}): Promise<bigint | null | 'default'> {
   if (at.text === 'default') return 'default';
   if (at.text === 'none') return null;
   return amountInUnitOf({ ...at, option: '--limit' });
 }
 
-function amountInUnitOf(at: { ledger: Ledger; budgetId: string; option: string; text: string }): bigint {
-  const budget = at.ledger.budgets().find(({ id }) => id === at.budgetId);
+async function amountInUnitOf(at: {
+  ledger: CliLedger;
+  budgetId: string;
+  option: string;
+  text: string;
+}): Promise<bigint> {
+  const budget = (await at.ledger.budgets()).find(({ id }) => id === at.budgetId);
   if (budget === undefined) {
     throw new UsageError('budget', `none has the id ${JSON.stringify(at.budgetId)}; see "bursar budgets"`);
   }
-  return amountOf({ option: at.option, text: at.text, unit: budget.unit, units: at.ledger.units() });
+  return amountOf({ option: at.option, text: at.text, unit: budget.unit, units: await at.ledger.units() });
 }
 
 async function changeAndPrint(
   cli: CliContext,
   options: GlobalOptions,
-  change: (ledger: Ledger) => Promise<CommandOutcome>,
+  change: (ledger: CliLedger) => CommandOutcome | Promise<CommandOutcome>,
 ): Promise<void> {
-  await cli.withLedger(options.ledger, async (ledger) => {
-    new Output(cli, options, ledger.units()).outcome(await change(ledger));
+  await cli.withLedger(options, async (ledger) => {
+    new Output(cli, options, await ledger.units()).outcome(await change(ledger));
   });
 }

@@ -4,7 +4,8 @@
 import type { Command } from 'commander';
 import type { Certificate, Head, VerifyReport } from '../../core/outcomes.js';
 import { grouped, textTable } from '../../service/text-table.js';
-import type { CliContext, GlobalOptions, LedgerReader } from './context.js';
+import type { CliReads } from './cli-ledger.js';
+import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
 import type { Scales } from './json.js';
 import { amountsText, amountText, iso, labelsText, Output, windowText } from './output.js';
@@ -24,16 +25,16 @@ function addVerify(program: Command, cli: CliContext): void {
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      await cli.withReader(options.ledger, async (reader) => {
+      await cli.withReader(options, async (reader) => {
         const report = await verifyShown(cli, reader);
-        new Output(cli, options, reader.units()).answer(report, () => verifyText(report));
+        new Output(cli, options, await reader.units()).answer(report, () => verifyText(report));
         if (!report.ok) cli.exitCode = EXIT.error;
       });
     });
 }
 
 /** Verifies with a progress bar; also what a backtest ends with. */
-export async function verifyShown(cli: CliContext, reader: LedgerReader): Promise<VerifyReport> {
+export async function verifyShown(cli: CliContext, reader: Pick<CliReads, 'verify'>): Promise<VerifyReport> {
   const progress = showProgress('verify', cli.parts.stderr);
   try {
     return await reader.verify(progress.report);
@@ -64,7 +65,7 @@ function addSnapshot(program: Command, cli: CliContext): void {
     .description('the books at this moment, with a version and a digest')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      await cli.withLedger(options.ledger, async (ledger) => {
+      await cli.withLocalLedger(options, async (ledger) => {
         const snapshot = ledger.snapshot();
         const output = new Output(cli, options, ledger.units());
         output.answer(snapshot, () => {
@@ -111,9 +112,9 @@ function addCertify(program: Command, cli: CliContext): void {
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      await cli.withLedger(options.ledger, async (ledger) => {
-        const certificate = ledger.certify();
-        const output = new Output(cli, options, ledger.units());
+      await cli.withLedger(options, async (ledger) => {
+        const certificate = await ledger.certify();
+        const output = new Output(cli, options, await ledger.units());
         output.answer(certificate, () => certificateText(certificate, output.scales));
         if (certificate.status !== 'balanced') cli.exitCode = EXIT.error;
       });

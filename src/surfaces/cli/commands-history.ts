@@ -52,7 +52,7 @@ function addBalances(history: Command, cli: CliContext): void {
       const options = command.optsWithGlobals<BalancesOptions>();
       const { budget, value, from, to, max } = options;
       const values = value === undefined ? undefined : labelsOf(value);
-      await cli.withHistory(options.ledger, (history) => {
+      await cli.withHistory(options, (history) => {
         const balances = history.balances({ max, ...stated({ budgetId: budget, values, from, to }) });
         const output = new Output(cli, options, history.units());
         output.answer(balances, () => withMore(historyTable(balances, output.scales), balances.length, max));
@@ -85,7 +85,7 @@ function addHolds(history: Command, cli: CliContext): void {
       const options = command.optsWithGlobals<HoldsOptions>();
       const { hold, status, label, after, max } = options;
       const labels = label === undefined ? undefined : labelsOf(label);
-      await cli.withHistory(options.ledger, (history) => {
+      await cli.withHistory(options, (history) => {
         const holds = history.holds({
           max,
           ...stated({ holdId: hold, status, labels, afterSequence: after }),

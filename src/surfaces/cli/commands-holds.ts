@@ -2,10 +2,10 @@
 // ledger once, and prints the outcome.
 
 import type { Command } from 'commander';
-import type { Ledger } from '../../authority/api.js';
 import type { Unit } from '../../core/amount.js';
 import type { CommandOutcome } from '../../core/outcomes.js';
 import type { Candidate, HoldEnding, Lease, OnHold, OverrunPolicy } from '../../core/requests.js';
+import type { CliLedger } from './cli-ledger.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import {
   amountsOf,
@@ -323,10 +323,11 @@ function withUsage(command: Command): Command {
 async function decideAndPrint(
   cli: CliContext,
   options: GlobalOptions,
-  decide: (ledger: Ledger, units: readonly Unit[]) => Promise<CommandOutcome>,
+  decide: (ledger: CliLedger, units: readonly Unit[]) => CommandOutcome | Promise<CommandOutcome>,
 ): Promise<void> {
-  await cli.withLedger(options.ledger, async (ledger) => {
-    const outcome = await decide(ledger, ledger.units());
-    new Output(cli, options, ledger.units()).outcome(outcome);
+  await cli.withLedger(options, async (ledger) => {
+    const units = await ledger.units();
+    const outcome = await decide(ledger, units);
+    new Output(cli, options, units).outcome(outcome);
   });
 }

@@ -4,7 +4,8 @@
 import type { Command } from 'commander';
 import { EVENT_TYPES, type EventType, type HoldStatus } from '../../core/outcomes.js';
 import { GRANT_BUDGET_PREFIX } from '../../core/state.js';
-import type { CliContext, GlobalOptions, LedgerReader } from './context.js';
+import type { CliReads } from './cli-ledger.js';
+import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
 import { explanationText } from './explanation.js';
 import { amountsOf, labelsOf, type Pairs, pairOption, stated, UsageError, wholeOption } from './options.js';
@@ -35,11 +36,12 @@ function addCheck(program: Command, cli: CliContext): void {
     .option('--amount <unit=amount>', 'worst case, for example usd=0.25; repeatable', pairOption('--amount'))
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { label?: Pairs; amount?: Pairs }>();
-      await cli.withReader(options.ledger, (reader) => {
+      await cli.withReader(options, async (reader) => {
+        const units = await reader.units();
         const amounts =
-          options.amount === undefined ? undefined : amountsOf('--amount', options.amount, reader.units());
-        const verdict = reader.check({ labels: labelsOf(options.label), ...stated({ amounts }) });
-        const output = new Output(cli, options, reader.units());
+          options.amount === undefined ? undefined : amountsOf('--amount', options.amount, units);
+        const verdict = await reader.check({ labels: labelsOf(options.label), ...stated({ amounts }) });
+        const output = new Output(cli, options, units);
         output.answer(verdict, () => {
           const answer = verdict.fits ? 'fits' : `does not fit: ${verdict.reason}`;
           const table =
@@ -74,9 +76,9 @@ function addBalances(program: Command, cli: CliContext): void {
     .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsOption, ROWS_DEFAULT)
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<BalancesOptions>();
-      await cli.withReader(options.ledger, (reader) => {
-        if (options.budget !== undefined) assertBudget(reader, options.budget);
-        const balances = reader.balances({
+      await cli.withReader(options, async (reader) => {
+        if (options.budget !== undefined) await assertBudget(reader, options.budget);
+        const balances = await reader.balances({
           current: options.all !== true,
           max: options.max,
           ...stated({
@@ -84,7 +86,7 @@ function addBalances(program: Command, cli: CliContext): void {
             values: options.value === undefined ? undefined : labelsOf(options.value),
           }),
         });
-        const output = new Output(cli, options, reader.units());
+        const output = new Output(cli, options, await reader.units());
         output.answer(balances, () =>
           withMore(balanceTable(balances, output.scales), balances.length, options.max),
         );
@@ -109,8 +111,8 @@ function addHolds(program: Command, cli: CliContext): void {
     .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsOption, ROWS_DEFAULT)
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<HoldsOptions>();
-      await cli.withReader(options.ledger, (reader) => {
-        const holds = reader.holds({
+      await cli.withReader(options, async (reader) => {
+        const holds = await reader.holds({
           max: options.max,
           ...stated({
             status: options.status,
@@ -118,7 +120,7 @@ function addHolds(program: Command, cli: CliContext): void {
             afterSequence: options.after,
           }),
         });
-        const output = new Output(cli, options, reader.units());
+        const output = new Output(cli, options, await reader.units());
         output.answer(holds, () => withMore(holdTable(holds, output.scales), holds.length, options.max));
       });
     });
@@ -130,9 +132,10 @@ function addBudgets(program: Command, cli: CliContext): void {
     .description('the budgets in force')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      await cli.withReader(options.ledger, (reader) => {
-        const output = new Output(cli, options, reader.units());
-        output.answer(reader.budgets(), () => budgetTable(reader.budgets(), output.scales));
+      await cli.withReader(options, async (reader) => {
+        const budgets = await reader.budgets();
+        const output = new Output(cli, options, await reader.units());
+        output.answer(budgets, () => budgetTable(budgets, output.scales));
       });
     });
 }
@@ -154,9 +157,9 @@ function addEvents(program: Command, cli: CliContext): void {
     .option('--type <type>', 'only of this type, for example hold_denied', eventTypeOption)
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<EventsOptions>();
-      await cli.withReader(options.ledger, (reader) =>
+      await cli.withReader(options, (reader) =>
         cli.interruptible(async (signal) => {
-          let output = new Output(cli, options, reader.units());
+          let output = new Output(cli, options, await reader.units());
           const filter = stated({
             after: options.after,
             holdId: options.hold,
@@ -168,7 +171,7 @@ function addEvents(program: Command, cli: CliContext): void {
             if (event.type === 'definitions_put') {
               // It may bring units that were not there when following began.
               reader.refresh();
-              output = new Output(cli, options, reader.units());
+              output = new Output(cli, options, await reader.units());
             }
             output.answerLine(event, () => eventText(event, output.scales));
             await cli.drained();
@@ -185,18 +188,19 @@ function addExplain(program: Command, cli: CliContext): void {
     .argument('<id>', 'a decision id, as authorize and events print it')
     .action(async (id: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      await cli.withReader(options.ledger, async (reader) => {
+      await cli.withReader(options, async (reader) => {
         const explanation = await reader.explain(id);
-        const output = new Output(cli, options, reader.units());
+        const output = new Output(cli, options, await reader.units());
         output.answer(explanation, () => explanationText(explanation, output.scales));
-        if (explanation.lines.some((line) => !line.addsUp)) cli.exitCode = EXIT.error;
+        if (explanation.lines.some((line) => line.addsUp === false)) cli.exitCode = EXIT.error;
       });
     });
 }
 
 // The figures of grants stand under the ledger's own budgets, which are not among those of the owner.
-function assertBudget(reader: LedgerReader, id: string): void {
-  if (id.startsWith(GRANT_BUDGET_PREFIX) || reader.budgets().some((budget) => budget.id === id)) return;
+async function assertBudget(reader: CliReads, id: string): Promise<void> {
+  if (id.startsWith(GRANT_BUDGET_PREFIX) || (await reader.budgets()).some((budget) => budget.id === id))
+    return;
   throw new UsageError('--budget', `no budget has the id ${JSON.stringify(id)}; see "bursar budgets"`);
 }
 

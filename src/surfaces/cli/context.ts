@@ -4,8 +4,14 @@
 import { existsSync } from 'node:fs';
 import type { Clock, Ledger, LedgerReads, Progress } from '../../authority/api.js';
 import type { History } from '../../authority/history.js';
+import { BursarClient } from '../../client/index.js';
+import type { KeyRing } from '../../service/access/key-ring.js';
+import type { CliLedger, CliReads } from './cli-ledger.js';
+import type { ServeOptions } from './commands-serve.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { UsageError } from './options.js';
 import { showProgress } from './progress.js';
+import { RemoteLedger } from './remote-ledger.js';
 
 export type LedgerReader = LedgerReads & { close(): void; refresh(): void };
 
@@ -21,15 +27,29 @@ export interface CliParts {
   readonly openHistory: (path: string, options: { progress?: Progress }) => Promise<History>;
   /** The ledger file when `--ledger` is not given. */
   readonly defaultLedger: string;
+  /** The server when neither `--url` nor `--ledger` is given; null: none. */
+  readonly defaultUrl: string | null;
+  /** The key for a server; null when the environment has none. */
+  readonly apiKey: string | null;
+  /** The folder of a server when `--data` is not given. */
+  readonly dataPath: string;
+  /** Runs the server until it is told to stop. */
+  readonly serve: (options: ServeOptions) => Promise<void>;
+  /** The keys in a server's folder, which another process may have open. */
+  readonly openKeys: (dataPath: string, mode: 'create' | 'read') => { ring: KeyRing; close(): void };
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
 }
 
 /** Options that every command has. */
 export interface GlobalOptions {
-  readonly ledger: string;
+  readonly ledger?: string;
+  readonly url?: string;
   readonly json?: boolean;
 }
+
+/** Where the ledger is: in a file, or behind a server. */
+export type Place = { readonly ledger: string } | { readonly url: string };
 
 export class CliContext {
   exitCode: ExitCode = EXIT.done;
@@ -47,8 +67,43 @@ export class CliContext {
     parts.stderr.on('error', gone);
   }
 
-  /** Runs `use` on the ledger as its one writer. Only `apply` creates a ledger: a mistyped path must not pass calls unchecked. */
-  async withLedger<T>(path: string, use: (ledger: Ledger) => Promise<T>, mode?: 'create'): Promise<T> {
+  /** What is stated on the command line comes before the environment, and a file or a server is stated, not both. */
+  placeOf(options: GlobalOptions): Place {
+    const { ledger, url } = options;
+    if (ledger !== undefined && url !== undefined)
+      throw new UsageError('--url', 'goes without --ledger: a ledger is in a file or behind a server');
+    if (ledger !== undefined) return { ledger };
+    const server = url ?? this.parts.defaultUrl;
+    return server === null ? { ledger: this.parts.defaultLedger } : { url: server };
+  }
+
+  /** The server that commands on it are for. @throws UsageError when none is stated */
+  client(options: GlobalOptions): BursarClient {
+    const place = this.placeOf(options);
+    if (!('url' in place))
+      throw new UsageError('--url', 'this command is for a server; state its URL, or set BURSAR_URL');
+    if (this.parts.apiKey === null)
+      throw new UsageError('BURSAR_KEY', 'set this environment variable to a key of the server');
+    return new BursarClient({ baseUrl: place.url, apiKey: this.parts.apiKey });
+  }
+
+  /** Runs `use` on the ledger: behind a server, or in a file as its one writer. */
+  async withLedger<T>(
+    options: GlobalOptions,
+    use: (ledger: CliLedger) => Promise<T>,
+    mode?: 'create',
+  ): Promise<T> {
+    if ('url' in this.placeOf(options)) return use(new RemoteLedger(this.client(options)));
+    return this.withLocalLedger(options, use, mode);
+  }
+
+  /** Runs `use` on a ledger file as its one writer. Only `apply` creates one: a mistyped path must not pass calls unchecked. */
+  async withLocalLedger<T>(
+    options: GlobalOptions,
+    use: (ledger: Ledger) => Promise<T>,
+    mode?: 'create',
+  ): Promise<T> {
+    const path = this.#fileOf(options);
     if (mode !== 'create') assertExists(path);
     const ledger = await this.#opening((progress) => this.parts.openLedger({ path, progress }));
     try {
@@ -58,8 +113,10 @@ export class CliContext {
     }
   }
 
-  /** Runs `use` on a read-only view, which works while another process holds the ledger. */
-  async withReader<T>(path: string, use: (reader: LedgerReader) => Promise<T> | T): Promise<T> {
+  /** Runs `use` on a view of the ledger, which for a file works while another process holds it. */
+  async withReader<T>(options: GlobalOptions, use: (reader: CliReads) => Promise<T> | T): Promise<T> {
+    if ('url' in this.placeOf(options)) return use(new RemoteLedger(this.client(options)));
+    const path = this.#fileOf(options);
     assertExists(path);
     const reader = await this.#opening((progress) => this.parts.openReader(path, { progress }));
     try {
@@ -70,7 +127,8 @@ export class CliContext {
   }
 
   /** Runs `use` on the ledger's history, which has caught up; works while another process holds the ledger. */
-  async withHistory<T>(path: string, use: (history: History) => Promise<T> | T): Promise<T> {
+  async withHistory<T>(options: GlobalOptions, use: (history: History) => Promise<T> | T): Promise<T> {
+    const path = this.#fileOf(options);
     assertExists(path);
     const history = await this.#opening((progress) => this.parts.openHistory(path, { progress }), 'catch up');
     try {
@@ -78,6 +136,25 @@ export class CliContext {
     } finally {
       history.close();
     }
+  }
+
+  /** Runs `use` on the keys in a server's folder. */
+  async withKeys<T>(dataPath: string, mode: 'create' | 'read', use: (ring: KeyRing) => T): Promise<T> {
+    const { ring, close } = this.parts.openKeys(dataPath, mode);
+    try {
+      return use(ring);
+    } finally {
+      close();
+    }
+  }
+
+  #fileOf(options: GlobalOptions): string {
+    const place = this.placeOf(options);
+    if ('ledger' in place) return place.ledger;
+    throw new UsageError(
+      '--url',
+      'a server does not do this; run it where the ledger file is, with --ledger',
+    );
   }
 
   /** A long journal takes a while to replay. */
@@ -108,6 +185,11 @@ export class CliContext {
 
   print(text: string): void {
     if (!this.#outputGone) this.parts.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  }
+
+  /** What a server answered, as JSON or by `text`. */
+  answer(options: GlobalOptions, value: unknown, text: () => string): void {
+    this.print(options.json === true ? JSON.stringify(value, null, 2) : text());
   }
 
   note(text: string): void {

@@ -3,7 +3,7 @@
 import type { ExplainedLine, Explanation } from '../../core/outcomes.js';
 import { grouped, textTable } from '../../service/text-table.js';
 import type { Scales } from './json.js';
-import { amountText, iso, labelsText, lineTable } from './output.js';
+import { amountText, iso, labelsText, lineTable, type PrintedLine } from './output.js';
 
 export function explanationText(explanation: Explanation, scales: Scales): string {
   const { event, lines } = explanation;
@@ -24,6 +24,9 @@ export function explanationText(explanation: Explanation, scales: Scales): strin
 
 function behind(explained: ExplainedLine, scales: Scales): string {
   const { line, budgetVersion, holds, openHolds, addsUp } = explained;
+  // A server tells a tenant's key no figures of the platform's budgets, nor the holds behind them.
+  const { budgetId, spent }: PrintedLine = line;
+  if (spent === undefined) return `${budgetId}: a budget of the platform`;
   const values = labelsText(line.values);
   const name = values === '' ? line.budgetId : `${line.budgetId} (${values})`;
   const sum = addsUp ? 'the figures add up from the journal' : 'THE FIGURES DO NOT ADD UP from the journal';

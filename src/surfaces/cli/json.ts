@@ -4,7 +4,7 @@
 import { formatAmount, type Unit } from '../../core/amount.js';
 
 /** Fields that hold an instant, epoch ms. */
-const INSTANTS = new Set([
+export const INSTANTS = new Set([
   'at',
   'start',
   'end',
@@ -15,6 +15,10 @@ const INSTANTS = new Set([
   'resetsAt',
   'occurredAt',
   'forcedExhaustedUntil',
+  'createdAt',
+  'revokedAt',
+  'overlapUntil',
+  'lastUsedAt',
 ]);
 
 export type Scales = ReadonlyMap<string, number>;
@@ -67,7 +71,7 @@ function walk(at: At): unknown {
 }
 
 // An explanation's line keeps its unit one level down; a journal event about one budget has it in its first line.
-function unitOf(value: object): string | null {
+export function unitOf(value: object): string | null {
   if ('unit' in value && typeof value.unit === 'string') return value.unit;
   if ('line' in value && value.line !== null && typeof value.line === 'object') return unitOf(value.line);
   if ('lines' in value && Array.isArray(value.lines) && value.lines.length > 0) return unitOf(value.lines[0]);

@@ -19,6 +19,10 @@ import type { CliContext, GlobalOptions } from './context.js';
 import { exitCodeOf } from './exit-codes.js';
 import { jsonLine, jsonText, type Scales, scalesOf } from './json.js';
 
+/** A line as it is printed. A server leaves the platform's figures out for a tenant's key: those cells are blank. */
+export type PrintedLine = Pick<BudgetLine, 'budgetId' | 'unit' | 'violated' | 'violations' | 'resetsAt'> &
+  Partial<BudgetLine>;
+
 export class Output {
   readonly scales: Scales;
   readonly #cli: CliContext;
@@ -84,7 +88,7 @@ function retryText(denied: Denied): string {
   return `${unmet}, try again in ${Math.ceil(denied.retryAfterMs / 1_000)} s`;
 }
 
-export function lineTable(lines: readonly BudgetLine[], scales: Scales): string {
+export function lineTable(lines: readonly PrintedLine[], scales: Scales): string {
   return textTable(
     [
       'budget',
@@ -100,17 +104,17 @@ export function lineTable(lines: readonly BudgetLine[], scales: Scales): string 
       'resets at',
     ],
     lines.map((line) => {
-      const amount = (steps: bigint | null) => amountText(steps, line.unit, scales);
+      const amount = (steps: bigint | null | undefined) => amountText(steps ?? null, line.unit, scales);
       return [
         line.budgetId,
-        labelsText(line.values),
+        labelsText(line.values ?? {}),
         line.unit,
         amount(line.requested),
         amount(line.granted),
         amount(line.spent),
         amount(line.held),
         amount(line.remaining),
-        line.verdict,
+        line.verdict ?? '',
         line.violations.join(', '),
         isoOrBlank(line.resetsAt),
       ];
@@ -213,10 +217,11 @@ export function budgetTable(budgets: readonly BudgetView[], scales: Scales): str
 
 export function eventText(event: LedgerEvent, scales: Scales): string {
   const hold = event.holdId === null ? '' : ` ${event.holdId}`;
-  const lines = event.lines.map((line) => {
-    const values = labelsText(line.values);
+  const lines = event.lines.map((line: PrintedLine) => {
+    const values = labelsText(line.values ?? {});
     const violated = line.violated === null ? '' : ` VIOLATED ${line.violations.join(', ')}`;
     const name = values === '' ? line.budgetId : `${line.budgetId}[${values}]`;
+    if (line.spent === undefined || line.held === undefined) return `${name}${violated}`;
     return `${name} spent ${amountText(line.spent, line.unit, scales)} held ${amountText(line.held, line.unit, scales)}${violated}`;
   });
   const tail = lines.length === 0 ? '' : ` · ${lines.join(' · ')}`;

@@ -7,7 +7,10 @@ import { addBudgetCommands } from './commands-budgets.js';
 import { addEvidenceCommands } from './commands-evidence.js';
 import { addHistoryCommands } from './commands-history.js';
 import { addHoldCommands } from './commands-holds.js';
+import { addKeyCommands } from './commands-keys.js';
 import { addReadCommands } from './commands-reads.js';
+import { addServeCommand } from './commands-serve.js';
+import { addServerCommands } from './commands-server.js';
 import { CliContext, type CliParts } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 
@@ -30,7 +33,8 @@ function buildProgram(cli: CliContext): Command {
     .description(
       'A budget authority for AI agents and LLM applications: authorise the worst case, settle what it cost, prove it.',
     )
-    .option('--ledger <file>', 'the ledger file', cli.parts.defaultLedger)
+    .option('--ledger <file>', `the ledger file (default ${JSON.stringify(cli.parts.defaultLedger)})`)
+    .option('--url <url>', 'a server instead of a file; its key is in BURSAR_KEY')
     .option('--json', 'print JSON, amounts as decimal strings')
     .showHelpAfterError('(bursar COMMAND --help shows the options)')
     .addHelpText(
@@ -42,11 +46,14 @@ function buildProgram(cli: CliContext): Command {
       writeOut: (text) => cli.print(text),
       writeErr: (text) => cli.note(text.trimEnd()),
     });
+  addServeCommand(program, cli);
   addBudgetCommands(program, cli);
   addHoldCommands(program, cli);
   addReadCommands(program, cli);
   addHistoryCommands(program, cli);
   addEvidenceCommands(program, cli);
+  addServerCommands(program, cli);
+  addKeyCommands(program, cli);
   addBacktestCommands(program, cli);
   return program;
 }

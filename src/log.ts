@@ -1,0 +1,34 @@
+// The server's log: one JSON object a line (pino), for machines; on a terminal a short line for people instead.
+// Made by serve.ts; the HTTP server and the gateway write to the same stream.
+
+import { type Logger, pino } from 'pino';
+import type { LogLevel } from './config.js';
+
+export interface Log {
+  readonly logger: Logger;
+  readonly stream: { write(line: string): void };
+}
+
+export function openLog(stdout: NodeJS.WriteStream, level: LogLevel): Log {
+  const stream = stdout.isTTY ? forPeople(stdout) : stdout;
+  return { logger: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream), stream };
+}
+
+/** Fields that a line for people says otherwise, or not at all. */
+const OMITTED = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'err']);
+
+const WARN_LEVEL = 40;
+
+function forPeople(stdout: NodeJS.WriteStream): Log['stream'] {
+  return {
+    write(line: string): void {
+      const { level, time, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>;
+      const at = String(time).slice(11, 19);
+      const word = Number(level) < WARN_LEVEL ? '' : `${pino.levels.labels[Number(level)].toUpperCase()} `;
+      const error = err instanceof Object && 'message' in err ? `: ${err.message}` : '';
+      const fields = Object.entries(rest).filter(([name]) => !OMITTED.has(name));
+      const said = fields.map(([name, value]) => ` ${name}=${JSON.stringify(value)}`).join('');
+      stdout.write(`${at} ${word}${msg ?? ''}${error}${said}\n`);
+    },
+  };
+}

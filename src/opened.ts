@@ -1,0 +1,23 @@
+// What a server has opened, closed again the last first, each although another one fails. Used by serve.ts.
+
+import type { Logger } from 'pino';
+
+export class Opened {
+  readonly #closers: { readonly what: string; readonly close: () => Promise<void> | void }[] = [];
+
+  /** Remembers how something is closed, and gives it back. */
+  add<T>(what: string, thing: T, close: (thing: T) => Promise<void> | void): T {
+    this.#closers.push({ what, close: () => close(thing) });
+    return thing;
+  }
+
+  async close(logger: Logger): Promise<void> {
+    for (const { what, close } of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        logger.error({ err: error }, `${what} could not be closed`);
+      }
+    }
+  }
+}
