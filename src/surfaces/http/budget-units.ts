@@ -1,0 +1,24 @@
+// The unit of each budget, by the ledger's id: what amounts in requests about it are in. A budget's unit never changes,
+// so it is learnt once.
+
+import type { LedgerReads } from '../../authority/api.js';
+import type { Caller } from '../../service/access/caller.js';
+import { findableId } from '../../service/access/tenant-ids.js';
+
+/** As the tenancy will refuse a budget that is not there, its amounts are read as any would be. */
+const UNIT_OF_UNKNOWN = 'usd';
+
+export class BudgetUnits {
+  readonly #units = new Map<string, string>();
+
+  constructor(private readonly ledger: Pick<LedgerReads, 'budgets'>) {}
+
+  unitOf(caller: Caller, budgetId: string): string {
+    const id = findableId(caller, budgetId);
+    if (id === null) return UNIT_OF_UNKNOWN;
+    const known = this.#units.get(id);
+    if (known !== undefined) return known;
+    for (const budget of this.ledger.budgets()) this.#units.set(budget.id, budget.unit);
+    return this.#units.get(id) ?? UNIT_OF_UNKNOWN;
+  }
+}

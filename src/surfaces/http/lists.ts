@@ -1,0 +1,163 @@
+// Lists of what the ledger has: what the caller may see of it, page by page. Figures are read at once and given out when
+// they are durable, without blocking meanwhile.
+
+import type { LedgerEvent } from '../../core/outcomes.js';
+import type { Labels } from '../../core/requests.js';
+import type { Caller } from '../../service/access/caller.js';
+import type { ShownBalance, ShownBudget } from '../../service/access/shown.js';
+import { findableId } from '../../service/access/tenant-ids.js';
+import { RefusedError } from '../../service/refusals.js';
+import { budgetNotFound } from '../../service/wire/budget-commands.js';
+import {
+  cursorOf,
+  limitOf,
+  type Page,
+  type PageRequest,
+  pageOf,
+  readCursor,
+  readSequenceCursor,
+} from '../../service/wire/page.js';
+import type { BalanceQuery, BalanceView, BudgetView } from '../../service/wire/schema-budgets.js';
+import type { EventQuery, LedgerEvent as WireEvent } from '../../service/wire/schema-evidence.js';
+import type { HoldQuery, HoldView } from '../../service/wire/schema-holds.js';
+import { balanceOut, budgetOut, eventOut, holdOut } from '../../service/wire/views-out.js';
+import type { Api } from './api.js';
+import { EVENTS_PER_TURN, EVENTS_SCANNED_MAX } from './limits.js';
+
+export function listHolds(api: Api, caller: Caller, query: HoldQuery): Promise<Page<HoldView>> {
+  const { status, label, after = 0 } = query;
+  const limit = limitOf(query);
+  const filter = {
+    ...(status === undefined ? {} : { status }),
+    labels: api.tenancy.holdLabels(caller, labelsIn(label)),
+    afterSequence: Math.max(after, readSequenceCursor(query)),
+    max: limit + 1,
+  };
+  return api.ledger.whenDurable(() => {
+    const holds = api.ledger.holds(filter);
+    const items = holds.slice(0, limit);
+    const visible = items
+      .map((hold) => api.tenancy.visibleHold(caller, hold))
+      .filter((hold) => hold !== null);
+    return {
+      items: visible.map((hold) => holdOut(hold, api.scales)),
+      nextCursor: holds.length > limit ? cursorOf(items[limit - 1].openedSequence) : null,
+    };
+  });
+}
+
+/** `key=value`, or several. @throws RefusedError invalid_request */
+function labelsIn(stated: string | readonly string[] | undefined): Labels {
+  const labels: Record<string, string> = Object.create(null);
+  for (const pair of stated === undefined ? [] : [stated].flat()) {
+    const mark = pair.indexOf('=');
+    if (mark < 1)
+      throw new RefusedError('invalid_request', 'label: is stated as key=value', { field: 'label' });
+    labels[pair.slice(0, mark)] = pair.slice(mark + 1);
+  }
+  return labels;
+}
+
+export function listBudgets(api: Api, caller: Caller, page: PageRequest): Promise<Page<BudgetView>> {
+  return api.ledger.whenDurable(() => {
+    const visible: ShownBudget[] = [];
+    for (const budget of api.ledger.budgets()) {
+      const shown = api.tenancy.visibleBudget(caller, budget);
+      if (shown !== null) visible.push(shown);
+    }
+    const { items, nextCursor } = pageOf(visible, ({ id }) => id, page);
+    return { items: items.map((budget) => budgetOut(budget, api.scales)), nextCursor };
+  });
+}
+
+/** The caller's own budget of this id, or the platform's that applies to it. @throws RefusedError not_found */
+export function getBudget(api: Api, caller: Caller, id: string): Promise<BudgetView> {
+  return api.ledger.whenDurable(() => {
+    const own = findableId(caller, id);
+    const budgets = api.ledger.budgets();
+    for (const ledgerId of own === null ? [] : [own, id]) {
+      const budget = budgets.find((one) => one.id === ledgerId);
+      const shown = budget === undefined ? null : api.tenancy.visibleBudget(caller, budget);
+      if (shown !== null) return budgetOut(shown, api.scales);
+    }
+    throw budgetNotFound(id);
+  });
+}
+
+export function listBalances(api: Api, caller: Caller, query: BalanceQuery): Promise<Page<BalanceView>> {
+  const { budgetId, label, current } = query;
+  const filter = {
+    values: labelsIn(label),
+    current: current !== 'false',
+    max: Number.POSITIVE_INFINITY,
+  };
+  return api.ledger.whenDurable(() => {
+    const ids = budgetId === undefined ? [undefined] : idsNamed(caller, budgetId);
+    const found = ids.flatMap((id) =>
+      api.ledger.balances(id === undefined ? filter : { ...filter, budgetId: id }),
+    );
+    return balancePage(
+      api,
+      found.map((balance) => api.tenancy.visibleBalance(caller, balance)),
+      query,
+    );
+  });
+}
+
+/** Ledger ids that a caller may mean: its own, and the platform's of that name. */
+function idsNamed(caller: Caller, id: string): string[] {
+  const own = findableId(caller, id);
+  if (own === null) return [];
+  return own === id ? [own] : [own, id];
+}
+
+/** Grants have more than one row an id can be made of: budget and values, as a balance's id has them. */
+export function listGrants(api: Api, caller: Caller, page: PageRequest): Promise<Page<BalanceView>> {
+  return api.ledger.whenDurable(() =>
+    balancePage(
+      api,
+      api.ledger.grants().map((grant) => api.tenancy.visibleBalance(caller, grant)),
+      page,
+    ),
+  );
+}
+
+function balancePage(
+  api: Api,
+  balances: readonly (ShownBalance | null)[],
+  page: PageRequest,
+): Page<BalanceView> {
+  const visible = balances.filter((balance) => balance !== null);
+  const { items, nextCursor } = pageOf(visible, ({ id }) => id, page);
+  return { items: items.map((balance) => balanceOut(balance, api.scales)), nextCursor };
+}
+
+/** Events after a sequence number. A page may be short, or empty, and still have a next one. */
+export async function listEvents(api: Api, caller: Caller, query: EventQuery): Promise<Page<WireEvent>> {
+  const { after = 0, holdId, type } = query;
+  const limit = limitOf(query);
+  const begin = Math.max(after, readCursor(query) === undefined ? 0 : readSequenceCursor(query));
+  const items: WireEvent[] = [];
+  let looked = 0;
+  for await (const event of api.ledger.events({ after: begin })) {
+    looked += 1;
+    const shown = seen(api, caller, event, { holdId, type });
+    if (shown !== null) items.push(shown);
+    if (items.length >= limit || looked >= EVENTS_SCANNED_MAX)
+      return { items, nextCursor: cursorOf(event.sequence) };
+    if (looked % EVENTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { items, nextCursor: null };
+}
+
+interface EventFilter {
+  readonly holdId: string | undefined;
+  readonly type: LedgerEvent['type'] | undefined;
+}
+
+function seen(api: Api, caller: Caller, event: LedgerEvent, { holdId, type }: EventFilter): WireEvent | null {
+  if (type !== undefined && event.type !== type) return null;
+  const shown = api.tenancy.visibleEvent(caller, event);
+  if (shown === null || (holdId !== undefined && shown.holdId !== holdId)) return null;
+  return eventOut(shown, api.scales);
+}

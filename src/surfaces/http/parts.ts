@@ -1,0 +1,19 @@
+// What the HTTP API is made of. Given by the composition root; nothing here is read from the environment.
+
+import type { Clock, Ledger } from '../../authority/api.js';
+import type { KeyRing } from '../../service/access/key-ring.js';
+import type { PriceCatalogue } from '../../service/prices/price-book.js';
+
+export interface HttpParts {
+  readonly ledger: Ledger;
+  readonly keyRing: KeyRing;
+  /** The price book in force; asked at each use, since a reload replaces it. */
+  readonly prices: () => PriceCatalogue;
+  readonly clock: Clock;
+  /** Structured logs: one JSON line a request. `level` is one of pino's. */
+  readonly log: { readonly level: string; readonly stream: { write(line: string): void } };
+  /** Reads the configuration again and puts it in force, or refuses all of it; the message is for people. */
+  readonly reload: () => Promise<{ readonly reloaded: boolean; readonly message: string }>;
+  /** Whether the server is stopping: /readyz then says no, and no event stream begins. */
+  readonly isDraining: () => boolean;
+}

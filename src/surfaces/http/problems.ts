@@ -1,0 +1,112 @@
+// Every error of the HTTP API as a problem (RFC 9457): what was thrown, denied or rejected, with the figures of the
+// budget that decided. Statuses come from statuses.ts and service/calls/denial.ts.
+
+import {
+  FencedError,
+  InvalidInputError,
+  JournalUnavailableError,
+  LedgerClosedError,
+  OverloadedError,
+} from '../../core/errors.js';
+import type { Denied, Rejected } from '../../core/outcomes.js';
+import { REJECTIONS } from '../../core/rejections.js';
+import type { Caller } from '../../service/access/caller.js';
+import { isOpen, type ShownDenied, type ShownLine } from '../../service/access/shown.js';
+import { denialAnswer } from '../../service/calls/denial.js';
+import { lineFigures } from '../../service/calls/figures.js';
+import { REFUSALS, type RefusalCode, RefusedError } from '../../service/refusals.js';
+import { amountOut, type Scales } from '../../service/wire/amounts.js';
+import { deniedOut, evidenceOut } from '../../service/wire/outcomes-out.js';
+import type { Problem } from '../../service/wire/schema-outcomes.js';
+import type { Api } from './api.js';
+import { RETRY_AFTER_MS } from './limits.js';
+import { REFUSAL_STATUS, REJECTION_STATUS } from './statuses.js';
+
+interface Told {
+  readonly status: number;
+  readonly code: string;
+  readonly title: string;
+  readonly detail: string;
+}
+
+function problem({ status, code, title, detail }: Told, more: Partial<Problem> = {}): Problem {
+  return { type: `urn:bursar:${code}`, title, status, code, detail, ...more };
+}
+
+/** A refusal that has no RefusedError behind it. */
+export function refusal(code: RefusalCode, detail: string, more: Partial<Problem> = {}): Problem {
+  return problem({ status: REFUSAL_STATUS[code], code, title: REFUSALS[code].meaning, detail }, more);
+}
+
+/** The native API answers 402 for exhaustion; the switch to 429 is the gateway's. */
+const EXHAUSTED = { exhaustedStatus: 402 } as const;
+
+/** A denial: what it means is the same on every surface, the figures are those that the caller may see. */
+export function deniedProblem(api: Api, caller: Caller, denied: Denied, shown: ShownDenied): Problem {
+  const { status, code, sentence, retryAfterMs, line } = denialAnswer(denied, EXHAUSTED);
+  const title = `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
+  const decisive = line === null ? null : api.tenancy.lines(caller, [line])[0];
+  const detail = decisive === null ? title : `${title} ${figuresText(decisive, api.scales)}`;
+  return problem(
+    { status, code, title, detail },
+    {
+      ...(decisive === null ? {} : lineFigures(decisive, api.scales)),
+      ...deniedOut(shown, api.scales),
+      ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    },
+  );
+}
+
+function figuresText(line: ShownLine, scales: Scales): string {
+  if (!isOpen(line)) return `It is ${line.budgetId}, a budget of the platform's.`;
+  const shown = (steps: bigint) => `${amountOut(steps, line.unit, scales)} ${line.unit}`;
+  const granted = line.granted === null ? 'no limit' : shown(line.granted);
+  return `${line.budgetId}: ${shown(line.requested)} asked; of ${granted} granted, ${shown(line.spent)} are spent and ${shown(line.held)} held.`;
+}
+
+/** A reused command id is an Idempotency-Key that came with another body; all else keeps the ledger's own code. */
+export function rejectedProblem(outcome: Rejected): Problem {
+  const reused = outcome.code === 'command_id_reused';
+  const code = reused ? 'idempotency_key_reused' : outcome.code;
+  const title = reused ? REFUSALS.idempotency_key_reused.meaning : REJECTIONS[outcome.code].meaning;
+  const status = REJECTION_STATUS[outcome.code];
+  const detail = reused ? title : outcome.message;
+  return problem({ status, code, title, detail }, { outcome: 'rejected', ...evidenceOut(outcome) });
+}
+
+/** The problem of something thrown; null for what is a bug and must be logged. */
+export function problemOf(error: unknown): Problem | null {
+  if (error instanceof RefusedError) {
+    const { field, retryAfterMs = waitOf(error.code) } = error.about;
+    return refusal(error.code, error.message, {
+      ...(field === undefined ? {} : { field }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+  if (error instanceof InvalidInputError)
+    return refusal('invalid_request', error.message, { field: error.field });
+  if (error instanceof OverloadedError) return refusal('overloaded', error.message, WAIT);
+  const isGone =
+    error instanceof JournalUnavailableError ||
+    error instanceof FencedError ||
+    error instanceof LedgerClosedError;
+  return isGone ? refusal('ledger_unavailable', REFUSALS.ledger_unavailable.meaning, WAIT) : null;
+}
+
+const WAIT = { retryAfterMs: RETRY_AFTER_MS };
+
+function waitOf(code: RefusalCode): number | undefined {
+  const status = REFUSAL_STATUS[code];
+  return status === 503 || code === 'idempotency_key_in_flight' ? RETRY_AFTER_MS : undefined;
+}
+
+/** A bug: what it was stands in the log, under the request's id. */
+export function bugProblem(): Problem {
+  const title = 'Something went wrong in the server.';
+  return problem({
+    status: 500,
+    code: 'internal_error',
+    title,
+    detail: 'The log has it under the request id.',
+  });
+}

@@ -1,0 +1,64 @@
+// Evidence over HTTP: events, explained decisions, verification, certificates, the head.
+
+import type { FastifyInstance } from 'fastify';
+import type { Caller } from '../../service/access/caller.js';
+import { RefusedError } from '../../service/refusals.js';
+import { EVIDENCE_ROUTES } from '../../service/wire/routes-service.js';
+import type { EventStreamQuery, Explanation } from '../../service/wire/schema-evidence.js';
+import { certificateOut, explanationOut, headOut } from '../../service/wire/views-out.js';
+import type { Api, Request } from './api.js';
+import type { EventStreams } from './event-stream.js';
+import { EXPLANATIONS_WAITING_MAX } from './limits.js';
+import { listEvents } from './lists.js';
+import { serve } from './serve.js';
+import { Turns } from './turns.js';
+
+export function evidenceRoutes(app: FastifyInstance, api: Api, streams: EventStreams): void {
+  const explanations = new Turns('explanations', EXPLANATIONS_WAITING_MAX);
+  const verifications = new Turns('verifications', 0);
+  serve(app, 'listEvents', EVIDENCE_ROUTES.listEvents, ({ caller, query }) => listEvents(api, caller, query));
+  serve(app, 'streamEvents', EVIDENCE_ROUTES.streamEvents, (request, reply) => {
+    const stream = streams.open(api, request.caller, resumed(request, request.query));
+    reply.type('text/event-stream; charset=utf-8').header('x-accel-buffering', 'no');
+    return reply.send(stream);
+  });
+  serve(app, 'explainDecision', EVIDENCE_ROUTES.explainDecision, ({ caller, params }) =>
+    explain(api, caller, params.id, explanations),
+  );
+  serve(app, 'verify', EVIDENCE_ROUTES.verify, () => verifications.take(() => api.ledger.verify()));
+  serve(app, 'certify', EVIDENCE_ROUTES.certify, (_request, reply) => {
+    reply.code(201);
+    return certificateOut(api.ledger.certify(), api.scales);
+  });
+  serve(app, 'getHead', EVIDENCE_ROUTES.getHead, () => headOut(api.ledger.head()));
+}
+
+/** A browser that reconnects sends the id of the last event that it had. @throws RefusedError invalid_request */
+function resumed(request: Request, query: EventStreamQuery): EventStreamQuery {
+  const last = request.headers['last-event-id'];
+  if (last === undefined || last === '') return query;
+  if (typeof last !== 'string' || !/^\d{1,15}$/.test(last))
+    throw new RefusedError('invalid_request', 'Last-Event-ID: is no sequence number', {
+      field: 'Last-Event-ID',
+    });
+  return { ...query, after: Math.max(Number(last), query.after ?? 0) };
+}
+
+/** @throws RefusedError not_found, also for a decision of another tenant's */
+async function explain(api: Api, caller: Caller, id: string, turns: Turns): Promise<Explanation> {
+  // Whose it is, before the journal is replayed for it.
+  if (!(await isVisible(api, caller, id)))
+    throw new RefusedError('not_found', 'there is no such decision', { field: 'id' });
+  const explanation = await turns.take(() => api.ledger.explain(id));
+  return explanationOut(api.tenancy.explanation(caller, explanation), api.scales);
+}
+
+async function isVisible(api: Api, caller: Caller, id: string): Promise<boolean> {
+  const match = /^(?:dec|evt)-(\d{1,15})$/.exec(id);
+  const sequence = match === null ? 0 : Number(match[1]);
+  if (sequence === 0) return false;
+  for await (const event of api.ledger.events({ after: sequence - 1 })) {
+    return event.sequence === sequence && api.tenancy.visibleEvent(caller, event) !== null;
+  }
+  return false;
+}

@@ -1,0 +1,86 @@
+// What those who run the HTTP API see of it: logs without secrets, spans where an SDK is installed, and none of a tenant's
+// words in either.
+
+import { context, trace } from '@opentelemetry/api';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { House } from './http-setup.js';
+
+let house: House;
+beforeEach(async () => {
+  house = await House.open();
+});
+afterEach(() => {
+  trace.disable();
+  context.disable();
+});
+
+describe('http: logs', () => {
+  test('one line a request: id, key id, route, status, time; no secret, no body, no query, whatever was asked', async () => {
+    const issued = await house.post('/v1/keys', { name: 'n', scopes: ['read'], labels: { tenant: 'acme' } });
+    const secret = issued.body.key as string;
+    await house.get('/v1/holds?label=user=query-word', secret);
+    await house.ask('GET', '/v1/units', { key: null, headers: { 'x-api-key': `${secret}x` } });
+    await house.ask('POST', '/v1/holds', {
+      body: '{"amounts":{"usd":"body-word"}}',
+      headers: { cookie: 'cookie-word' },
+    });
+    await house.ask('POST', '/v1/holds', { body: `{"broken-word`, headers: { 'x-request-id': 'mine' } });
+    await house.get('/path-word/with?token=query-word');
+    const text = house.log.join('');
+    for (const word of [
+      house.admin,
+      secret,
+      secret.split('_')[2],
+      'body-word',
+      'query-word',
+      'broken-word',
+      'path-word',
+      'cookie-word',
+    ])
+      expect([word.slice(0, 12), text.includes(word)]).toEqual([word.slice(0, 12), false]);
+    const lines = house.log.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request');
+    const { id } = issued.body;
+    expect(lines.find(({ keyId }) => keyId === id)).toMatchObject({
+      method: 'GET',
+      route: '/v1/holds',
+      status: 200,
+    });
+    expect(lines.find(({ requestId }) => requestId === 'mine')).toMatchObject({
+      route: '/v1/holds',
+      status: 400,
+    });
+    expect(lines.at(-1)).toMatchObject({ route: 'unknown', status: 404, keyId: null });
+    for (const line of lines) expect(line.ms).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe('http: spans', () => {
+  test('each request is a server span with its route, status and decision; without an SDK nothing is recorded', async () => {
+    await house.hold('acme', 'before');
+    const exporter = new InMemorySpanExporter();
+    trace.setGlobalTracerProvider(
+      new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
+    );
+    const { body } = await house.hold('acme', 'h1');
+    await house.ledger.close();
+    await house.hold('acme', 'h2');
+    await expect.poll(() => exporter.getFinishedSpans().length).toBe(2);
+    const [held, failed] = exporter.getFinishedSpans();
+    expect(held).toMatchObject({
+      name: 'POST /v1/holds',
+      attributes: {
+        'http.route': '/v1/holds',
+        'http.response.status_code': 201,
+        'bursar.decision_id': body.decisionId,
+        'bursar.outcome': 'authorized',
+      },
+    });
+    expect(failed).toMatchObject({ attributes: { 'http.response.status_code': 503 }, status: { code: 2 } });
+    expect(JSON.stringify([held.attributes, failed.attributes])).not.toContain('acme');
+  });
+});

@@ -1,0 +1,156 @@
+// What the tests of the HTTP API share: the real server on a real ledger file, a clock, an admin's key and the keys of two
+// tenants, and requests over real sockets.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { afterEach } from 'vitest';
+import { type Ledger, openLedger } from '#bursar/index.js';
+import { KeyRing } from '#bursar/service/access/key-ring.js';
+import type { NewKey } from '#bursar/service/access/key-spec.js';
+import { openPriceBook } from '#bursar/service/prices/price-book.js';
+import { openServiceStore } from '#bursar/service/store/areas.js';
+import type { ServiceStore } from '#bursar/service/store/service-store.js';
+import { buildHttp } from '#bursar/surfaces/http/build-http.js';
+import { TestClock } from './scenario.js';
+
+const running: House[] = [];
+
+afterEach(async () => {
+  for (const house of running.splice(0)) await house.remove();
+});
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: the JSON of any route.
+  readonly body: any;
+  readonly text: string;
+}
+
+export interface Asked {
+  readonly key?: string | null;
+  readonly body?: unknown;
+  readonly idempotencyKey?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A server on a folder of its own; `restart` opens both files again, as a new process would. */
+export class House {
+  readonly folder = mkdtempSync(join(tmpdir(), 'bursar-http-'));
+  readonly clock = new TestClock();
+  readonly log: string[] = [];
+  draining = false;
+  reloads: { reloaded: boolean; message: string } = { reloaded: true, message: 'nothing changed' };
+  ledger!: Ledger;
+  app!: FastifyInstance;
+  url = '';
+  admin = '';
+  readonly keys: Record<string, string> = {};
+  #store!: ServiceStore;
+  #ring!: KeyRing;
+  #count = 0;
+
+  /** Budgets: `all` of everything, `each` of each tenant, both 100 usd a day. */
+  static async open(): Promise<House> {
+    const house = new House();
+    running.push(house);
+    await house.#start();
+    house.admin = house.#ring.createOffline('an operator').secret;
+    const day = { unit: 'usd', window: 'day', limit: 100n * 100_000_000n } as const;
+    await house.ledger.putDefinitions({
+      budgets: [
+        { id: 'all', match: {}, ...day },
+        { id: 'each', match: { tenant: '*' }, ...day },
+      ],
+    });
+    for (const tenant of ['acme', 'other'])
+      house.keys[tenant] = house.key({ scopes: ['tenant_admin'], labels: { tenant } });
+    return house;
+  }
+
+  /** A key made by the platform. */
+  key(stated: Partial<NewKey>): string {
+    const admin = this.#ring.authenticate(this.admin);
+    if (admin === null) throw new Error('the admin key is there');
+    const spec: NewKey = { name: 'a key', scopes: ['spend'], callerLabels: ['user'], ...stated };
+    return this.#ring.create(admin, spec).secret;
+  }
+
+  async #start(): Promise<void> {
+    this.ledger = await openLedger({ path: join(this.folder, 'ledger.db'), clock: this.clock });
+    this.#store = openServiceStore(join(this.folder, 'service.db'));
+    this.#ring = new KeyRing(this.#store, this.clock);
+    const prices = openPriceBook([]);
+    this.app = buildHttp({
+      ledger: this.ledger,
+      keyRing: this.#ring,
+      prices: () => prices,
+      clock: this.clock,
+      log: { level: 'trace', stream: { write: (line) => this.log.push(line) } },
+      reload: async () => this.reloads,
+      isDraining: () => this.draining,
+    });
+    this.url = await this.app.listen({ host: '127.0.0.1', port: 0 });
+  }
+
+  async #stop(): Promise<void> {
+    await this.app.close();
+    await this.ledger.close().catch(() => undefined);
+    this.#ring.close();
+    this.#store.close();
+  }
+
+  async restart(): Promise<void> {
+    await this.#stop();
+    await this.#start();
+  }
+
+  async remove(): Promise<void> {
+    await this.#stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** A command gets an Idempotency-Key of its own unless one is stated; '' sends none. */
+  async ask(method: string, path: string, asked: Asked = {}): Promise<Answer> {
+    const { key = this.admin, body, idempotencyKey, headers = {} } = asked;
+    this.#count += 1;
+    const sent: Record<string, string> = { ...headers };
+    if (key !== null) sent.authorization = `Bearer ${key}`;
+    if (body !== undefined) sent['content-type'] ??= 'application/json';
+    const idempotency = idempotencyKey ?? `key-${this.#count}`;
+    if (method !== 'GET' && idempotency !== '') sent['idempotency-key'] = idempotency;
+    const response = await fetch(this.url + path, {
+      method,
+      headers: sent,
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = (response.headers.get('content-type') ?? '').includes('json');
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: isJson ? JSON.parse(text) : null,
+    };
+  }
+
+  get(path: string, key?: string): Promise<Answer> {
+    return this.ask('GET', path, key === undefined ? {} : { key });
+  }
+
+  post(path: string, body: unknown, asked: Asked = {}): Promise<Answer> {
+    return this.ask('POST', path, { body, ...asked });
+  }
+
+  /** A hold of one tenant's, by its own key. */
+  hold(tenant: 'acme' | 'other', holdId: string, usd = '1'): Promise<Answer> {
+    return this.post('/v1/holds', { holdId, amounts: { usd } }, { key: this.keys[tenant] });
+  }
+}
+
+/** What an answer says of itself: its status and, of a problem, the code and the field. */
+export function said({ status, body }: Answer): string {
+  return [status, body?.code, body?.field].filter((part) => part !== undefined && part !== null).join(' ');
+}
