@@ -1,0 +1,321 @@
+// The calls of the gateway, free of any transport: route, price, hold, and hand out a Call that ends once. Keeps that no
+// call goes out without a durable authorisation of its worst case (fail closed), and that holds of open calls stay alive.
+
+import { randomUUID } from 'node:crypto';
+import type { Clock, Ledger } from '../../authority/api.js';
+import {
+  FencedError,
+  InvalidInputError,
+  JournalCorruptError,
+  JournalUnavailableError,
+  LedgerClosedError,
+  OverloadedError,
+} from '../../core/errors.js';
+import { shown } from '../../core/labels.js';
+import type { Decision, Denied } from '../../core/outcomes.js';
+import type { Authorize, Command, Labels } from '../../core/requests.js';
+import type { Caller } from '../access/caller.js';
+import { callHoldId } from '../access/tenant-ids.js';
+import type { DialectName, RequestFacts } from '../dialects/dialect.js';
+import type { PriceBook } from '../prices/price.js';
+import { type RefusalCode, RefusedError } from '../refusals.js';
+import type { Placement, Routing } from '../routing/route.js';
+import type { RoutingTable } from '../routing/routing-table.js';
+import type { Settings } from '../settings/settings.js';
+import { Call, type CallOwner, type Reservation } from './call.js';
+import { clampedToFit, heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
+import { authorizationNote } from './note.js';
+
+/** Candidates in one authorisation: the ledger's bound. */
+export const CANDIDATES_MAX = 16;
+/** Holds extended in one durable group: a part of what the ledger takes, so that other commands get in between. */
+const EXTENSIONS_PER_GROUP = 1_000;
+/** After a fault of the ledger: long enough for an operator's restart to begin, short enough to be tried within a request. */
+const UNAVAILABLE_RETRY_MS = 1_000;
+
+export type CallsLedger = Pick<
+  Ledger,
+  'authorize' | 'submit' | 'settle' | 'release' | 'reverse' | 'extend' | 'check'
+>;
+
+export interface CallsParts {
+  readonly ledger: CallsLedger;
+  readonly settings: () => Settings;
+  readonly prices: () => PriceBook;
+  /** Rule P10. */
+  readonly routing: () => Pick<RoutingTable, 'route'>;
+  readonly clock: Clock;
+  /** Told of what went wrong where no caller can be: a hold that will expire, an extension that failed. */
+  readonly onFault: (what: string, error: unknown) => void;
+}
+
+export interface CallRequest {
+  readonly caller: Caller;
+  /** The key's and the caller's labels; provider and model are added here. */
+  readonly labels: Labels;
+  readonly dialect: DialectName;
+  readonly facts: RequestFacts;
+  /** The request as another model counts it; asked where a route sends it to one. @throws RefusedError */
+  readonly factsFor: (model: string) => RequestFacts;
+}
+
+/** Why a call does not go out: the ledger denied it, or it was refused before the ledger was asked. */
+export type Refusal =
+  | { readonly refusal: 'denied'; readonly denied: Denied }
+  | {
+      readonly refusal: RefusalCode;
+      readonly message: string;
+      readonly retryAfterMs: number | null;
+      readonly field: string | null;
+    };
+
+interface Attempt extends Omit<CallRequest, 'dialect' | 'factsFor'> {
+  readonly candidates: readonly PricedCandidate[];
+  readonly placements: readonly Placement[];
+  readonly pricesVersion: string;
+  readonly attempt: number;
+}
+
+export class Calls implements CallOwner {
+  readonly #parts: CallsParts;
+  readonly #open = new Set<Call>();
+
+  constructor(parts: CallsParts) {
+    this.#parts = parts;
+  }
+
+  get ledger(): CallsLedger {
+    return this.#parts.ledger;
+  }
+  get holdTtlMs(): number {
+    return this.#parts.settings().gateway.holdTtlMs;
+  }
+  /** Calls that hold something now. */
+  get openCalls(): number {
+    return this.#open.size;
+  }
+  now(): number {
+    return this.#parts.clock.now();
+  }
+
+  /** Authorises a call; durable when it resolves. Never rejects for a fault of the ledger: that is a refusal too. */
+  async begin(request: CallRequest): Promise<Call | Refusal> {
+    const settings = this.#parts.settings();
+    try {
+      if (this.#open.size >= settings.gateway.openCallsMax) {
+        throw new RefusedError(
+          'overloaded',
+          `${settings.gateway.openCallsMax} calls are open; try again shortly.`,
+          {
+            retryAfterMs: UNAVAILABLE_RETRY_MS,
+          },
+        );
+      }
+      const { caller, labels, facts } = request;
+      const routing = this.#route(request);
+      const prices = this.#parts.prices();
+      const priced = this.#priced(routing, request, prices);
+      const candidates = settings.gateway.clampOutput ? this.#clamped(priced, request, settings) : priced;
+      const { placements } = routing;
+      const attempt = {
+        caller,
+        labels,
+        facts,
+        candidates,
+        placements,
+        pricesVersion: prices.version,
+        attempt: 1,
+      };
+      const reservation = await this.#authorize(attempt);
+      if ('refusal' in reservation) return reservation;
+      const call = new Call(this, attempt, reservation);
+      this.#open.add(call);
+      return call;
+    } catch (error) {
+      return this.#refusalOf(error);
+    }
+  }
+
+  #route({ facts, dialect }: CallRequest): Routing {
+    const routing = this.#parts.routing().route({ dialect, model: facts.model }, this.now());
+    if (routing === null) {
+      const problem = `No route of this dialect is configured for the model ${shown(facts.model)}.`;
+      throw new RefusedError('model_not_found', problem, { field: 'model' });
+    }
+    if (routing.candidates.length > 0) return routing;
+    const { resetsAt } = routing;
+    throw new RefusedError('no_provider', `Every provider of ${shown(facts.model)} is exhausted.`, {
+      ...(resetsAt === null ? {} : { retryAfterMs: Math.max(1, resetsAt - this.now()) }),
+    });
+  }
+
+  #priced(routing: Routing, request: CallRequest, prices: PriceBook): PricedCandidate[] {
+    const { gateway } = this.#parts.settings();
+    const routed = routing.candidates.slice(0, CANDIDATES_MAX);
+    return pricedCandidates(routed, request, { prices, gateway, at: this.now() });
+  }
+
+  // Only where the call does not fit as it is. What fits by `check` may be gone when the ledger decides: then it denies.
+  #clamped(priced: PricedCandidate[], { labels }: CallRequest, { gateway }: Settings): PricedCandidate[] {
+    const fits = (candidate: PricedCandidate): boolean =>
+      this.ledger.check({ labels: labelsAt(labels, candidate), amounts: heldAmounts(candidate) }).fits;
+    return priced.map((candidate) =>
+      fits(candidate) ? candidate : (clampedToFit(candidate, gateway, fits) ?? candidate),
+    );
+  }
+
+  async #authorize(attempt: Attempt, before?: Command): Promise<Reservation | Refusal> {
+    const request = this.#request(attempt);
+    const decision =
+      before === undefined ? await this.ledger.authorize(request) : await this.#inOneStep(before, request);
+    switch (decision.outcome) {
+      case 'denied':
+        return { refusal: 'denied', denied: decision };
+      case 'rejected':
+        throw new RefusedError('not_meterable', `The ledger cannot hold this call: ${decision.message}`);
+      case 'authorized': {
+        const { holdId, decisionId, lines, expiresAt } = decision;
+        return {
+          holdId,
+          decisionId,
+          lines,
+          expiresAt,
+          candidate: attempt.candidates[decision.candidate ?? 0],
+        };
+      }
+    }
+  }
+
+  async #inOneStep(before: Command, request: Authorize): Promise<Decision> {
+    const [given, decision] = await this.ledger.submit([before, { command: 'authorize_hold', ...request }]);
+    if (given.outcome === 'rejected') this.fault('a hold could not be given back', new Error(given.message));
+    return decision as Decision;
+  }
+
+  #request({ caller, labels, facts, candidates, placements, pricesVersion, attempt }: Attempt): Authorize {
+    const { gateway } = this.#parts.settings();
+    const [first] = candidates;
+    const note = authorizationNote({
+      pricesVersion,
+      endpoint: facts.endpoint,
+      placements,
+      candidates,
+      attempt,
+    });
+    const common = {
+      holdId: callHoldId(caller, randomUUID()),
+      amounts: heldAmounts(first),
+      require: gateway.require,
+      ttlMs: gateway.holdTtlMs,
+      overrun: 'record',
+      note,
+    } as const;
+    if (candidates.length === 1) {
+      return { ...common, labels: labelsAt(labels, first), onExpiry: { charge: first.estimate } };
+    }
+    return {
+      ...common,
+      labels,
+      candidates: candidates.map((candidate) => ({
+        labels: { provider: candidate.provider.name, model: candidate.model },
+        amounts: heldAmounts(candidate),
+      })),
+      // One charge stands for all candidates: the dearest, which the ledger cuts to what is held.
+      onExpiry: {
+        charge: {
+          usd: largest(candidates.map(({ estimate }) => estimate.usd)),
+          tokens: largest(candidates.map(({ estimate }) => estimate.tokens)),
+        },
+      },
+    };
+  }
+
+  /** For Call: gives the last attempt's hold back and authorises the candidates that remain. */
+  async authorizeAgain(call: Call, before: Command): Promise<Reservation | Refusal> {
+    const {
+      caller,
+      labels,
+      facts,
+      remaining: candidates,
+      placements,
+      pricesVersion,
+      attempts: attempt,
+    } = call;
+    try {
+      return await this.#authorize(
+        { caller, labels, facts, candidates, placements, pricesVersion, attempt },
+        before,
+      );
+    } catch (error) {
+      return this.#refusalOf(error);
+    }
+  }
+
+  // A ledger that cannot decide is an answer too: nothing goes out (fail closed).
+  #refusalOf(error: unknown): Refusal {
+    if (error instanceof RefusedError) {
+      const { code, message, about } = error;
+      return { refusal: code, message, retryAfterMs: about.retryAfterMs ?? null, field: about.field ?? null };
+    }
+    if (error instanceof InvalidInputError) {
+      const { message, field } = error;
+      return { refusal: 'invalid_request', message, retryAfterMs: null, field };
+    }
+    if (!isLedgerFault(error)) throw error;
+    this.fault('a call could not be authorised', error);
+    const message = 'The ledger cannot make a decision durable; nothing was sent.';
+    return { refusal: 'ledger_unavailable', message, retryAfterMs: UNAVAILABLE_RETRY_MS, field: null };
+  }
+
+  closed(call: Call): void {
+    this.#open.delete(call);
+  }
+
+  fault(what: string, error: unknown): void {
+    this.#parts.onFault(what, error);
+  }
+
+  /**
+   * Extends every open hold that has lived for half of its time. One sweep for all calls, to be run a few times in a
+   * hold's time; a call shorter than that is never touched.
+   */
+  async keepAlive(): Promise<void> {
+    const at = this.now();
+    const due: Command[] = [];
+    for (const call of this.#open) {
+      const extension = call.keepAlive(at);
+      if (extension !== null) due.push(extension);
+    }
+    for (let from = 0; from < due.length; from += EXTENSIONS_PER_GROUP) {
+      try {
+        await this.ledger.submit(due.slice(from, from + EXTENSIONS_PER_GROUP));
+      } catch (error) {
+        this.fault('holds could not be extended', error);
+        return;
+      }
+    }
+  }
+}
+
+function labelsAt(labels: Labels, { provider, model }: PricedCandidate): Labels {
+  return { ...labels, provider: provider.name, model };
+}
+
+function largest(steps: readonly bigint[]): bigint {
+  let most = 0n;
+  for (const one of steps) if (one > most) most = one;
+  return most;
+}
+
+const LEDGER_FAULTS = [
+  LedgerClosedError,
+  FencedError,
+  JournalUnavailableError,
+  JournalCorruptError,
+  OverloadedError,
+];
+
+/** Whether the ledger cannot decide now, or any more. */
+export function isLedgerFault(error: unknown): boolean {
+  return LEDGER_FAULTS.some((fault) => error instanceof fault);
+}

@@ -1,0 +1,145 @@
+// What a denial is at a surface: the status, the code, when to come back, and the one budget line that says why. One place
+// for the gateway's dialects and the native API (conventions.md, "Answers when money runs out"); a reason that is missing
+// here does not compile. What client libraries retry decided the statuses.
+
+import type { BudgetLine, DenialReason, Denied, SkippedCandidate, Violation } from '../../core/outcomes.js';
+import type { GatewaySettings } from '../settings/settings.js';
+
+export type DenialCode =
+  | 'budget_exhausted'
+  | 'request_exceeds_budget'
+  | 'budget_held'
+  | 'quota_exceeded'
+  | 'no_budget'
+  | 'unit_missing'
+  | 'budget_closed'
+  | 'budget_paused';
+
+export interface DenialAnswer {
+  readonly status: 402 | 429;
+  readonly code: DenialCode;
+  /** Why, in a sentence; the budget and its figures are the line's. */
+  readonly sentence: string;
+  /** When another try may pass; null when waiting does not help. */
+  readonly retryAfterMs: number | null;
+  /** Whether the answer forbids client libraries to try again. */
+  readonly final: boolean;
+  readonly reason: DenialReason;
+  /** The line that refused; null where no budget did (`no_budget`). */
+  readonly line: BudgetLine | null;
+}
+
+interface Meaning {
+  readonly code: DenialCode;
+  readonly status: 402 | 429;
+  readonly sentence: string;
+}
+
+const MEANINGS: Readonly<Record<DenialReason, Meaning>> = {
+  held: {
+    code: 'budget_held',
+    status: 429,
+    sentence: 'other calls hold what this one needs; it fits once they end',
+  },
+  exhausted: { code: 'budget_exhausted', status: 402, sentence: 'the budget is exhausted' },
+  too_large: {
+    code: 'request_exceeds_budget',
+    status: 402,
+    sentence: 'this one request may cost more than the budget ever allows',
+  },
+  paused: { code: 'budget_paused', status: 402, sentence: 'the budget is paused' },
+  closed: { code: 'budget_closed', status: 402, sentence: 'the budget is closed' },
+  unit_missing: {
+    code: 'unit_missing',
+    status: 402,
+    sentence: 'the budget counts a unit that the request does not state',
+  },
+  no_budget: { code: 'no_budget', status: 402, sentence: 'no budget with a limit applies to this call' },
+};
+
+/** Mildest first: a call that has several candidates is refused for what can be had soonest. */
+const SOONEST: readonly DenialReason[] = [
+  'held',
+  'exhausted',
+  'paused',
+  'too_large',
+  'closed',
+  'unit_missing',
+  'no_budget',
+];
+
+/** The budgets of a provider's hour and day; they reset soon, and are no one caller's. */
+const PROVIDER_BUDGET = /^provider\/.+\/(?:hour|day)$/;
+
+export function denialAnswer(
+  denied: Denied,
+  { exhaustedStatus }: Pick<GatewaySettings, 'exhaustedStatus'>,
+): DenialAnswer {
+  const { reason, lines } = soonestOf(denied);
+  const line = lineOf(lines, reason);
+  const { code, status, sentence } = MEANINGS[reason];
+  const retryAfterMs =
+    reason === denied.reason ? (denied.retryAfterMs ?? null) : waitFor(reason, line, denied.at);
+  if (reason === 'exhausted' && line !== null && PROVIDER_BUDGET.test(line.budgetId)) {
+    const sentence = 'the quota of the provider is exhausted';
+    return { status: 429, code: 'quota_exceeded', sentence, retryAfterMs, final: false, reason, line };
+  }
+  return {
+    status: reason === 'exhausted' ? exhaustedStatus : status,
+    code,
+    sentence,
+    retryAfterMs,
+    final: status === 402,
+    reason,
+    line,
+  };
+}
+
+interface Attempt {
+  readonly reason: DenialReason;
+  readonly lines: readonly BudgetLine[];
+}
+
+function soonestOf(denied: Denied): Attempt {
+  let soonest: Attempt = denied;
+  for (const skipped of denied.skipped as readonly SkippedCandidate[]) {
+    if (SOONEST.indexOf(skipped.reason) < SOONEST.indexOf(soonest.reason)) soonest = skipped;
+  }
+  return soonest;
+}
+
+/** What to wait where the ledger said it of another candidate: calls end within seconds, windows when they do. */
+const HELD_RETRY_MS = 1_000;
+
+function waitFor(reason: DenialReason, line: BudgetLine | null, at: number): number | null {
+  if (reason === 'held') return HELD_RETRY_MS;
+  if (reason !== 'exhausted' || line === null || line.resetsAt === null) return null;
+  return Math.max(HELD_RETRY_MS, line.resetsAt - at);
+}
+
+/** The line that bears the reason; of several the one that resets last, since it is the one to wait for. */
+function lineOf(lines: readonly BudgetLine[], reason: DenialReason): BudgetLine | null {
+  const violated = lines.filter((line) => line.violated !== null);
+  const bearing = violated.filter((line) => reasonOfLine(line) === reason);
+  let chosen: BudgetLine | null = null;
+  for (const line of bearing.length > 0 ? bearing : violated) {
+    if (chosen === null || end(line) > end(chosen)) chosen = line;
+  }
+  return chosen;
+}
+
+function end({ resetsAt }: BudgetLine): number {
+  return resetsAt ?? Number.POSITIVE_INFINITY;
+}
+
+// As core/decide-authorize.ts judges a line. An exposure cap that one hold passes by itself cannot be told from the line.
+function reasonOfLine({ violations, requested, granted, spent }: BudgetLine): DenialReason {
+  const has = (violation: Violation) => violations.includes(violation);
+  if (has('unit_missing')) return 'unit_missing';
+  if (has('closed')) return 'closed';
+  const limit = granted ?? 0n;
+  if (has('per_hold_max') || (has('limit') && limit > 0n && requested > limit)) return 'too_large';
+  if (has('paused')) return 'paused';
+  if (has('forced_exhausted')) return 'exhausted';
+  return has('limit') && (limit === 0n || requested > limit - spent) ? 'exhausted' : 'held';
+}

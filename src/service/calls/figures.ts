@@ -1,0 +1,71 @@
+// The figures that answers carry: the tightest budget of a call, and a line's figures as decimal texts. Shared by both
+// dialects. Lines come as the caller may see them (tenancy): one without figures is never the tightest.
+
+import { BUILT_IN_UNITS, formatAmount, type Unit } from '../../core/amount.js';
+import { isOpen, type OpenLine, type ShownLine } from '../access/shown.js';
+
+/** Decimal digits of each unit. */
+export type Scales = Pick<ReadonlyMap<string, number>, 'get'>;
+
+export function scalesOf(declared: readonly Unit[]): ReadonlyMap<string, number> {
+  return new Map([...BUILT_IN_UNITS, ...declared].map(({ name, scale }) => [name, scale]));
+}
+
+/** The limited line with the smallest share left; on a tie the one that resets first. Null where nothing limits. */
+export function tightestOf(lines: readonly ShownLine[]): OpenLine | null {
+  let tightest: OpenLine | null = null;
+  for (const line of lines) {
+    if (!isOpen(line) || line.granted === null || line.remaining === null) continue;
+    if (tightest === null || isTighter(line, tightest)) tightest = line;
+  }
+  return tightest;
+}
+
+function isTighter(line: OpenLine, than: OpenLine): boolean {
+  // Shares compared crosswise, so that nothing is divided; a grant of nothing has nothing left.
+  const left = positive(line.remaining) * atLeastOne(than.granted);
+  const right = positive(than.remaining) * atLeastOne(line.granted);
+  if (left !== right) return left < right;
+  return (line.resetsAt ?? Number.POSITIVE_INFINITY) < (than.resetsAt ?? Number.POSITIVE_INFINITY);
+}
+
+function positive(steps: bigint | null): bigint {
+  return steps === null || steps < 0n ? 0n : steps;
+}
+
+function atLeastOne(steps: bigint | null): bigint {
+  return steps === null || steps < 1n ? 1n : steps;
+}
+
+export function amountText(steps: bigint, unit: string, scales: Scales): string {
+  return formatAmount(steps, scales.get(unit) ?? 0);
+}
+
+/** A line in the body of an answer: which budget, whose spend, and figures that add up to the answer (field problems 35, 38). */
+export interface LineFigures {
+  readonly budget_id: string;
+  readonly scope: 'tenant' | 'platform';
+  readonly unit: string;
+  readonly limit?: string | null;
+  readonly spent?: string;
+  readonly held?: string;
+  readonly requested?: string;
+  /** ISO 8601; null for a budget without a reset. */
+  readonly resets_at: string | null;
+}
+
+export function lineFigures(line: ShownLine, scales: Scales): LineFigures {
+  const { budgetId, scope, unit, resetsAt } = line;
+  const resets_at = resetsAt === null ? null : new Date(resetsAt).toISOString();
+  if (!isOpen(line)) return { budget_id: budgetId, scope, unit, resets_at };
+  return {
+    budget_id: budgetId,
+    scope,
+    unit,
+    limit: line.granted === null ? null : amountText(line.granted, unit, scales),
+    spent: amountText(line.spent, unit, scales),
+    held: amountText(line.held, unit, scales),
+    requested: amountText(line.requested, unit, scales),
+    resets_at,
+  };
+}

@@ -1,0 +1,64 @@
+// The headers that Bursar's answers carry beside the provider's: cost, what is left in the tightest budget, the decision,
+// and RateLimit fields. And which of a provider's headers reach a caller.
+
+import type { IncomingHttpHeaders } from 'node:http';
+import { formatAmount } from '../../core/amount.js';
+import type { OpenLine, ShownLine } from '../../service/access/shown.js';
+import type { Charge } from '../../service/calls/charge.js';
+import { amountText, tightestOf } from '../../service/calls/figures.js';
+import { type AtScale, rateLimitHeaders } from '../../service/wire/rate-limit.js';
+
+export type AnswerHeaders = Record<string, string>;
+
+/** Decimal digits of usd. */
+const USD_SCALE = 8;
+
+/** What a header can hold everywhere. */
+const VISIBLE_ASCII = /^[\x20-\x7e]*$/;
+
+/** Of a provider's answer; the rest is about the operator's account, or about the connection. */
+const PASSED_HEADERS = [
+  'content-type',
+  'x-request-id',
+  'request-id',
+  'openai-processing-ms',
+  'openai-version',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+] as const;
+
+/** Adds the headers of a provider's answer that callers may see. */
+export function passHeaders(from: IncomingHttpHeaders, to: AnswerHeaders): void {
+  for (const name of PASSED_HEADERS) {
+    const value = from[name];
+    if (typeof value === 'string' && VISIBLE_ASCII.test(value)) to[name] = value;
+  }
+}
+
+export function decisionHeaders(decisionId: string, lines: readonly ShownLine[], at: AtScale): AnswerHeaders {
+  const headers: AnswerHeaders = { 'bursar-decision-id': decisionId };
+  const tightest = tightestOf(lines);
+  if (tightest !== null) {
+    const { unit, budgetId } = tightest;
+    headers['bursar-remaining'] = amountText(left(tightest), unit, at.scales);
+    headers['bursar-remaining-unit'] = unit;
+    headers['bursar-remaining-budget'] = headerText(budgetId);
+  }
+  return Object.assign(headers, rateLimitHeaders(lines, at));
+}
+
+export function costHeaders({ usd, estimated }: Pick<Charge, 'usd' | 'estimated'>): AnswerHeaders {
+  const headers: AnswerHeaders = { 'bursar-cost': formatAmount(usd, USD_SCALE) };
+  if (estimated) headers['bursar-cost-estimated'] = 'true';
+  return headers;
+}
+
+function left({ remaining }: OpenLine): bigint {
+  return remaining === null || remaining < 0n ? 0n : remaining;
+}
+
+/** Text that can stand in a header whatever it was. */
+export function headerText(text: string): string {
+  return VISIBLE_ASCII.test(text) ? text : encodeURIComponent(text);
+}

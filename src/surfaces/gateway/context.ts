@@ -1,0 +1,29 @@
+// What the parts of the gateway share: settings in force, the clock, the connections, and what a failure means. Made once,
+// by gateway.ts; exchanges see it through this interface alone.
+
+import type { Clock } from '../../authority/api.js';
+import type { BudgetLine } from '../../core/outcomes.js';
+import type { Caller } from '../../service/access/caller.js';
+import type { ShownLine } from '../../service/access/shown.js';
+import type { ErrorClass } from '../../service/routing/route.js';
+import type { ProviderError } from '../../service/routing/signatures.js';
+import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
+import type { AtScale } from '../../service/wire/rate-limit.js';
+import type { Exchange } from './exchange.js';
+import type { Upstreams } from './upstreams.js';
+
+export interface GatewayContext {
+  readonly clock: Clock;
+  readonly upstreams: Upstreams;
+  settings(): Settings;
+  /** What an error is (rule P9); a throttled provider is exhausted until it resets, an unknown error is logged once. */
+  classify(provider: ProviderSettings, error: ProviderError): ErrorClass['class'];
+  /** Lines as their caller may see them. */
+  linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[];
+  scale(): AtScale;
+  /** A fault of the gateway's own, for its operator. */
+  bug(error: unknown, requestId: string): void;
+  opened(exchange: Exchange): void;
+  /** Its call has ended, and that is durable. */
+  closed(exchange: Exchange): void;
+}

@@ -1,0 +1,306 @@
+// One call between its caller and the providers: sends it to the candidate that is held, tries the next one where that may
+// help, passes the answer on, and ends the call once, whatever happens on either side. Event-driven: no promise a chunk.
+
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { Call } from '../../service/calls/call.js';
+import { type CallEnd, type Charge, type EndOfCall, NOTHING_CHARGED } from '../../service/calls/charge.js';
+import type { Dialect, UsageReading } from '../../service/dialects/dialect.js';
+import { readRetryAfter } from '../../service/routing/reset-times.js';
+import type { ProviderError } from '../../service/routing/signatures.js';
+import {
+  type AnswerHeaders,
+  costHeaders,
+  decisionHeaders,
+  headerText,
+  passHeaders,
+} from './answer-headers.js';
+import { Attempt, Ended } from './attempt.js';
+import type { GatewayContext } from './context.js';
+import { refusalAnswer } from './refusal-answers.js';
+import { type CallSpan, startCallSpan } from './spans.js';
+
+/** A server that stops is back within a restart. */
+const DRAINED_RETRY_MS = 1_000;
+
+export interface ExchangeRequest {
+  readonly dialect: Dialect;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Uint8Array;
+  readonly requestId: string;
+  readonly response: ServerResponse;
+  readonly call: Call;
+}
+
+export class Exchange {
+  readonly call: Call;
+  readonly response: ServerResponse;
+  #attempt: Attempt | null = null;
+  #span: CallSpan | null = null;
+  /** Set once: the caller left, or the server stops. What comes from the provider afterwards only settles. */
+  #stopped: Ended | null = null;
+  /** Whether the caller has its answer, or never will. */
+  #answered = false;
+
+  constructor(
+    readonly gateway: GatewayContext,
+    readonly request: ExchangeRequest,
+  ) {
+    this.call = request.call;
+    this.response = request.response;
+    this.response.on('close', this.#onClose);
+    gateway.opened(this);
+  }
+
+  readonly #onClose = (): void => {
+    if (!this.response.writableFinished) this.stop(new Ended('caller_gone'));
+  };
+
+  get dialect(): Dialect {
+    return this.request.dialect;
+  }
+  get stopped(): Ended | null {
+    return this.#stopped;
+  }
+
+  /** Sends the request to the candidate that is held now. */
+  send(): void {
+    if (this.response.destroyed) this.#stopped ??= new Ended('caller_gone');
+    if (this.#stopped !== null) return this.#ended('failed_before', this.#stopped);
+    const { call, dialect, request } = this;
+    const { changes } = call.candidate;
+    const attempt = new Attempt(this);
+    this.#attempt = attempt;
+    this.#span = startCallSpan(call, dialect.name);
+    try {
+      this.gateway.upstreams.send(
+        {
+          provider: call.candidate.provider,
+          dialect: dialect.name,
+          path: request.path,
+          headers: request.headers,
+          body: dialect.changeRequest(call.facts.endpoint, request.body, changes),
+        },
+        attempt,
+      );
+    } catch (error) {
+      attempt.onResponseError(undefined, error as Error);
+    }
+  }
+
+  /** Ends it from outside: the caller is gone, or the server stops. The provider's work is stopped too. */
+  stop(why: Ended): void {
+    if (this.#stopped !== null || this.#answered) return;
+    this.#stopped = why;
+    this.#attempt?.abort(why);
+  }
+
+  /** Called by the sweep: a caller that takes nothing for long is gone. */
+  checkStalled(now: number): void {
+    if (this.#attempt?.stream?.isStalled(now) === true) {
+      this.stop(new Ended('stalled'));
+      this.response.destroy();
+    }
+  }
+
+  /** A whole answer came. */
+  answered(attempt: Attempt): void {
+    const { dialect, call } = this;
+    if (attempt.status >= 400) return this.#guarded(this.#providerError(attempt));
+    if (attempt.status >= 300)
+      return this.#fail('refused_by_provider', 'answered with a redirect, which is not followed');
+    const body = attempt.body();
+    const answer = parsed(body);
+    if (answer === undefined) return this.#fail('malformed', 'gave an answer that cannot be read');
+    const { endpoint } = call.facts;
+    const usage = dialect.readUsage(endpoint, answer);
+    const isTold = usage !== null && usage.outputTokens.total !== null;
+    const outputTokensSoFar = isTold ? 0 : dialect.estimateOutput(endpoint, answer);
+    this.#end({ end: 'completed', usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>
+      this.#write(attempt.status, this.#headersFor(attempt, charge, lines), body),
+    );
+  }
+
+  /** No answer came, or not all of it, and the caller has seen nothing of it. */
+  failed(attempt: Attempt, error: Error): void {
+    if (this.#stopped !== null)
+      return this.#ended(attempt.reached ? 'cancelled' : 'failed_before', this.#stopped);
+    if (error instanceof Ended) return this.#fail('malformed', 'gave an answer that is too large');
+    this.#guarded(this.#connectionError(attempt, error));
+  }
+
+  async #connectionError(attempt: Attempt, error: Error): Promise<void> {
+    const code = (error as { code?: unknown }).code;
+    const text = `${typeof code === 'string' ? `${code} ` : ''}${error.message}`;
+    if (await this.#tryNext(attempt, { status: 0, text })) return;
+    if (!attempt.reached) return this.#fail('failed_before', 'could not be reached');
+    const timedOut = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
+    if (timedOut) return this.#fail('failed_at_provider', 'did not answer in time', 504);
+    this.#fail('failed_at_provider', 'broke off its answer');
+  }
+
+  // Ended from this side before the caller had anything: one who still listens is told to come back.
+  #ended(end: CallEnd, { why }: Ended): void {
+    this.#end({ ...NOTHING_CAME, end }, (charge, lines) => {
+      if (why !== 'drained') return void this.response.destroy();
+      const message = 'Bursar is stopping and ended this call; try again shortly.';
+      this.#refuse({ code: 'draining', message, retryAfterMs: DRAINED_RETRY_MS }, charge, lines);
+    });
+  }
+
+  /** A fault of the gateway itself: the call's end is unknown, so it is charged its estimate (rule Q9). */
+  bug(error: unknown): void {
+    this.gateway.bug(error, this.request.requestId);
+    this.#end({ ...NOTHING_CAME, end: 'unknown' });
+    this.response.destroy();
+  }
+
+  #guarded(work: Promise<void>): void {
+    work.catch((error) => this.bug(error));
+  }
+
+  async #providerError(attempt: Attempt): Promise<void> {
+    const { status, headers } = attempt;
+    const body = attempt.body();
+    const text = this.dialect.errorText(status, body);
+    const waits = {
+      retryAfter: single(headers['retry-after']),
+      retryAfterMs: single(headers['retry-after-ms']),
+    };
+    const retryAfterMs = readRetryAfter(waits, this.gateway.clock.now());
+    if (await this.#tryNext(attempt, { status, text, retryAfterMs })) return;
+    const end = status >= 500 ? 'failed_at_provider' : 'refused_by_provider';
+    // What a provider says of the operator's key is not for callers, who would take it for their own.
+    if (status === 401) return this.#fail(end, 'does not take the key that is configured for it');
+    if (this.repeatsKey(body))
+      return this.#fail(end, `answered ${status} with an error that is not shown here`);
+    // 409 is the native API's for idempotency conflicts; client libraries try both statuses again.
+    const shownStatus = status === 409 ? 502 : status;
+    this.#end({ ...NOTHING_CAME, end }, (charge, lines) =>
+      this.#write(shownStatus, this.#headersFor(attempt, charge, lines), body),
+    );
+  }
+
+  /**
+   * Classifies what went wrong (rule P9) and goes on with the next candidate where that may help and the budgets allow
+   * it. False: there is nowhere to go, and the call still has to be ended.
+   */
+  async #tryNext(attempt: Attempt, error: ProviderError): Promise<boolean> {
+    const { call, gateway } = this;
+    const found = gateway.classify(call.candidate.provider, error);
+    this.#span?.failed(error.status, found);
+    this.#span = null;
+    const mayHelp = found !== 'unknown' || !attempt.reached;
+    if (!mayHelp || this.#stopped !== null) return false;
+    const next = await call.tryNext();
+    if (next !== true) return false;
+    this.send();
+    return true;
+  }
+
+  /** An error that a stream begins with, before the caller has seen anything. True: another candidate goes on. */
+  retryInstead(attempt: Attempt, message: string): Promise<boolean> {
+    return this.#tryNext(attempt, { status: 200, text: message });
+  }
+
+  /** Whether an error of the provider's repeats the key that it was sent. */
+  repeatsKey(error: Buffer): boolean {
+    return this.gateway.upstreams.repeatsKey(this.call.candidate.provider, error);
+  }
+
+  get hasOthers(): boolean {
+    return this.call.remaining.length > 0;
+  }
+
+  /** The stream's end, however it came; the answer itself is the stream's to end. What it cost is known at once. */
+  streamEnded(ended: EndOfCall): Charge {
+    this.#answered = true;
+    let charged: Charge | null = null;
+    this.#settle(ended, (charge) => {
+      charged = charge;
+    });
+    return charged ?? { end: ended.end, ...NOTHING_CHARGED };
+  }
+
+  // Ends the call, and answers once that is durable.
+  #end(ended: EndOfCall, answer?: (charge: Charge, lines: Call['lines']) => void): void {
+    this.#settle(ended, undefined, answer);
+  }
+
+  #settle(
+    ended: EndOfCall,
+    known?: (charge: Charge) => void,
+    durable?: (charge: Charge, lines: Call['lines']) => void,
+  ): void {
+    this.#span?.ended(ended);
+    this.#span = null;
+    const result = this.call.end(ended);
+    if (result === null) {
+      // The budgets had nothing for the next candidate: the call has ended already, without a charge.
+      durable?.({ end: ended.end, ...NOTHING_CHARGED }, this.call.lines);
+      this.gateway.closed(this);
+      return;
+    }
+    known?.(result.charge);
+    const answered = result.settled.then((lines) => {
+      durable?.(result.charge, lines);
+      this.gateway.closed(this);
+    });
+    this.#guarded(answered);
+  }
+
+  /** The headers that every answer to an authorised call has. */
+  ownHeaders(lines: Call['lines']): AnswerHeaders {
+    const { call, gateway } = this;
+    const headers = decisionHeaders(call.decisionId, gateway.linesFor(call.caller, lines), gateway.scale());
+    const { changes, provider } = call.candidate;
+    headers['bursar-provider'] = headerText(provider.name);
+    // As the server's other answers; a provider's own request id takes this one's place.
+    headers['x-request-id'] = this.request.requestId;
+    headers['x-content-type-options'] = 'nosniff';
+    headers['cache-control'] = 'no-store';
+    if (changes.outputTokensMax !== undefined)
+      headers['bursar-output-tokens-max'] = String(changes.outputTokensMax);
+    return headers;
+  }
+
+  #headersFor(attempt: Attempt, charge: Charge, lines: Call['lines']): AnswerHeaders {
+    const headers = this.ownHeaders(lines);
+    passHeaders(attempt.headers, headers);
+    return Object.assign(headers, costHeaders(charge));
+  }
+
+  #fail(end: CallEnd, what: string, status = 502): void {
+    const message = `The provider ${this.call.candidate.provider.name} ${what}.`;
+    this.#end({ ...NOTHING_CAME, end }, (charge, lines) =>
+      this.#refuse({ code: 'provider_failed', message, status }, charge, lines),
+    );
+  }
+
+  #refuse(refusal: Parameters<typeof refusalAnswer>[1], charge: Charge, lines: Call['lines']): void {
+    const { status, headers, body } = refusalAnswer(this.dialect.name, refusal, this.request.requestId);
+    this.#write(status, { ...this.ownHeaders(lines), ...costHeaders(charge), ...headers }, Buffer.from(body));
+  }
+
+  #write(status: number, headers: AnswerHeaders, body: Buffer): void {
+    if (this.#answered || this.response.destroyed) return;
+    this.#answered = true;
+    headers['content-length'] = String(body.length);
+    this.response.writeHead(status, headers);
+    this.response.end(body);
+  }
+}
+
+const NOTHING_CAME = { usage: null as UsageReading | null, usageFinal: false, outputTokensSoFar: 0 } as const;
+function single(value: string | string[] | undefined): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function parsed(body: Buffer): unknown {
+  try {
+    const answer: unknown = JSON.parse(body.toString('utf8'));
+    return answer !== null && typeof answer === 'object' ? answer : undefined;
+  } catch {
+    return undefined;
+  }
+}

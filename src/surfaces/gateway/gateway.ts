@@ -1,0 +1,314 @@
+// The gateway: OpenAI's dialect below /openai, Anthropic's below /anthropic. Every call is authorised before it goes out and
+// settled when it ends; what is not metered is refused, never passed through. Composed in one place; docs/gateway.md.
+
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '../../authority/api.js';
+import type { BudgetLine } from '../../core/outcomes.js';
+import type { Caller } from '../../service/access/caller.js';
+import { labelsOfGatewayCall } from '../../service/access/labels.js';
+import { requireScope } from '../../service/access/scopes.js';
+import type { ShownLine } from '../../service/access/shown.js';
+import type { Call } from '../../service/calls/call.js';
+import { Calls, type CallsParts, isLedgerFault, type Refusal } from '../../service/calls/calls.js';
+import { type Scales, scalesOf } from '../../service/calls/figures.js';
+import { DIALECTS, type DialectName, type Endpoint } from '../../service/dialects/dialect.js';
+import { dialects } from '../../service/dialects/dialects.js';
+import { RefusedError } from '../../service/refusals.js';
+import type { ErrorClass } from '../../service/routing/route.js';
+import type { RoutingTable } from '../../service/routing/routing-table.js';
+import { compileSignatures, type ProviderError, type Signatures } from '../../service/routing/signatures.js';
+import type { ThrottledProviders } from '../../service/routing/throttled.js';
+import { UnknownErrors } from '../../service/routing/unknown-errors.js';
+import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
+import type { AtScale } from '../../service/wire/rate-limit.js';
+import { decisionHeaders } from './answer-headers.js';
+import { Ended } from './attempt.js';
+import type { GatewayContext } from './context.js';
+import { Exchange } from './exchange.js';
+import { modelByName, modelList } from './model-lists.js';
+import { deniedAnswer, type GatewayAnswer, refusalAnswer } from './refusal-answers.js';
+import { keyIn, labelsIn } from './request-headers.js';
+import { Upstreams } from './upstreams.js';
+
+/** How often slow callers and ageing holds are looked for, all of them in one go. */
+const SWEEP_MS = 1_000;
+
+export interface GatewayParts {
+  readonly ledger: CallsParts['ledger'];
+  readonly keyRing: { authenticate(key: string | undefined): Caller | null };
+  readonly tenancy: { lines(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] };
+  readonly clock: Clock;
+  readonly settings: () => Settings;
+  readonly prices: CallsParts['prices'];
+  readonly routing: () => RoutingTable;
+  readonly throttled: Pick<ThrottledProviders, 'throttle'>;
+  /** The value of an environment variable that holds a provider's key. */
+  readonly secrets: (name: string) => string | undefined;
+  /** Where providers without a base URL are: the built-in demonstration. */
+  readonly demoOrigin: string;
+  readonly logger: {
+    warn(about: object, message: string): void;
+    error(about: object, message: string): void;
+  };
+  /** Whether new calls are refused because the server stops. */
+  readonly isDraining: () => boolean;
+}
+
+export interface Gateway {
+  /** Routes below /openai and /anthropic. */
+  readonly plugin: FastifyPluginAsync;
+  /** Calls that are not ended and settled yet. */
+  readonly openCalls: number;
+  /** Ends every open call now, as a caller who leaves does: each is settled when the promise resolves. */
+  endAll(): Promise<void>;
+  /** Closes the connections to providers. */
+  close(): Promise<void>;
+}
+
+export function buildGateway(parts: GatewayParts): Gateway {
+  return new GatewayServer(parts);
+}
+
+class GatewayServer implements Gateway, GatewayContext {
+  readonly clock: Clock;
+  readonly upstreams: Upstreams;
+  readonly #parts: GatewayParts;
+  readonly #calls: Calls;
+  readonly #exchanges = new Set<Exchange>();
+  readonly #unknownErrors = new UnknownErrors();
+  #compiled: {
+    readonly settings: Settings;
+    readonly signatures: Signatures;
+    readonly scales: Scales;
+  } | null = null;
+  #whenIdle: (() => void) | null = null;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.clock = parts.clock;
+    this.upstreams = new Upstreams(parts);
+    this.#calls = new Calls({
+      ...parts,
+      onFault: (what, error) => parts.logger.error({ err: error }, what),
+    });
+  }
+
+  settings(): Settings {
+    return this.#parts.settings();
+  }
+
+  // What is made of the settings, made again only when they have been reloaded.
+  #made() {
+    const settings = this.#parts.settings();
+    if (this.#compiled?.settings !== settings) {
+      const signatures = compileSignatures(settings.signatures);
+      this.#compiled = { settings, signatures, scales: scalesOf(settings.definitions.units) };
+    }
+    return this.#compiled;
+  }
+
+  linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] {
+    try {
+      return this.#parts.tenancy.lines(caller, lines);
+    } catch (error) {
+      // Whose the budgets are is the ledger's to say: without it an answer has no figures, but it is given.
+      if (!isLedgerFault(error)) throw error;
+      return [];
+    }
+  }
+
+  scale(): AtScale {
+    return { scales: this.#made().scales, now: this.clock.now() };
+  }
+
+  classify({ name }: ProviderSettings, error: ProviderError): ErrorClass['class'] {
+    const now = this.clock.now();
+    const found = this.#made().signatures.classify(error, now);
+    const { logger, throttled } = this.#parts;
+    if (found.class === 'throttle') {
+      logger.warn({ provider: name, until: new Date(found.until).toISOString() }, 'a provider throttles');
+      throttled.throttle(name, found.until, now).catch((fault) => {
+        logger.error({ err: fault, provider: name }, 'a throttled provider could not be exhausted');
+      });
+    } else if (found.class === 'unknown') {
+      const start = this.#unknownErrors.firstSeen(name, error.status, error.text);
+      if (start !== null)
+        logger.warn({ provider: name, error: start }, 'a provider gave an error that no pattern knows');
+    }
+    return found.class;
+  }
+
+  bug(error: unknown, requestId: string): void {
+    this.#parts.logger.error(
+      { err: error, requestId },
+      'a call failed inside the gateway; its estimate is charged',
+    );
+  }
+
+  opened(exchange: Exchange): void {
+    this.#exchanges.add(exchange);
+  }
+
+  closed(exchange: Exchange): void {
+    this.#exchanges.delete(exchange);
+    if (this.#exchanges.size === 0) this.#whenIdle?.();
+  }
+
+  get openCalls(): number {
+    return this.#exchanges.size;
+  }
+
+  async endAll(): Promise<void> {
+    if (this.#exchanges.size === 0) return;
+    const idle = new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+    });
+    for (const exchange of this.#exchanges) exchange.stop(new Ended('drained'));
+    await idle;
+  }
+
+  async close(): Promise<void> {
+    await this.upstreams.close();
+  }
+
+  readonly plugin: FastifyPluginAsync = async (app) => {
+    const sweep = setInterval(() => this.#sweep(), SWEEP_MS);
+    sweep.unref();
+    app.addHook('onClose', async () => clearInterval(sweep));
+    for (const name of DIALECTS)
+      await app.register(async (below) => this.#routes(below, name), { prefix: `/${name}` });
+  };
+
+  #sweep(): void {
+    const now = this.clock.now();
+    for (const exchange of this.#exchanges) exchange.checkStalled(now);
+    void this.#calls.keepAlive();
+  }
+
+  #routes(app: FastifyInstance, name: DialectName): void {
+    const { bodyBytesMax } = this.settings().gateway;
+    app.removeAllContentTypeParsers();
+    // Read as bytes whatever it claims to be: a body that is no JSON is refused when it is read.
+    const raw = { parseAs: 'buffer', bodyLimit: bodyBytesMax } as const;
+    app.addContentTypeParser('*', raw, (_request, body, done) => done(null, body));
+    app.setErrorHandler((error, request, reply) => send(reply, this.#faultAnswer(name, error, request.id)));
+    for (const [path, endpoint] of Object.entries(dialects[name].paths)) {
+      app.post(path, { bodyLimit: bodyBytesMax }, (request, reply) =>
+        this.#call({ name, endpoint, path }, request, reply),
+      );
+    }
+    app.get('/v1/models', async (request) => {
+      this.#authenticated(request);
+      return modelList(name, this.#parts.routing());
+    });
+    app.get('/v1/models/*', async (request) => {
+      this.#authenticated(request);
+      const model = (request.params as { readonly '*': string })['*'];
+      return modelByName(name, model, { routing: this.#parts.routing(), now: this.clock.now() });
+    });
+    // Also every other method: what is not metered does not go through (field problems 21).
+    app.all('/*', async () => {
+      throw new RefusedError(
+        'route_not_metered',
+        'Bursar forwards only the routes that it meters; see docs/gateway.md.',
+      );
+    });
+  }
+
+  #authenticated(request: FastifyRequest & { caller?: Caller }): Caller {
+    const caller = this.#parts.keyRing.authenticate(keyIn(request.headers));
+    if (caller !== null) {
+      // For the server's log, which names the key of each request.
+      request.caller = caller;
+      return caller;
+    }
+    throw new RefusedError('invalid_api_key', 'This key is missing, unknown, revoked or expired.');
+  }
+
+  async #call(
+    route: { readonly name: DialectName; readonly endpoint: Endpoint; readonly path: string },
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const caller = this.#authenticated(request);
+    requireScope(caller, 'spend');
+    if (this.#parts.isDraining()) {
+      throw new RefusedError('draining', 'Bursar is stopping; try again shortly.', { retryAfterMs: 1_000 });
+    }
+    const { headers } = request;
+    const body = request.body instanceof Buffer ? request.body : NO_BODY;
+    if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
+      throw new RefusedError('invalid_request', 'Compressed bodies are not taken.', {
+        field: 'content-encoding',
+      });
+    }
+    const dialect = dialects[route.name];
+    const labels = labelsOfGatewayCall(caller, labelsIn(headers));
+    const facts = dialect.readRequest(route.endpoint, body);
+    const factsFor = (model: string) => dialect.readRequest(route.endpoint, body, model);
+    const begun = await this.#calls.begin({ caller, labels, dialect: route.name, facts, factsFor });
+    if ('refusal' in begun) return send(reply, this.#refused(route.name, begun, caller, request.id));
+    reply.hijack();
+    const path = route.name === 'anthropic' && isBeta(request.url) ? `${route.path}?beta=true` : route.path;
+    this.#exchange(begun, { dialect, path, headers, body, requestId: request.id, response: reply.raw });
+    return reply;
+  }
+
+  #exchange(call: Call, request: Omit<ConstructorParameters<typeof Exchange>[1], 'call'>): void {
+    new Exchange(this, { ...request, call }).send();
+  }
+
+  #refused(dialect: DialectName, refusal: Refusal, caller: Caller, requestId: string): GatewayAnswer {
+    if (refusal.refusal !== 'denied') {
+      return refusalAnswer(dialect, { ...refusal, code: refusal.refusal }, requestId);
+    }
+    const { denied } = refusal;
+    const { scales, now } = this.scale();
+    const answer = deniedAnswer(dialect, denied, {
+      settings: this.settings().gateway,
+      scales,
+      show: (lines) => this.linesFor(caller, lines),
+      requestId,
+    });
+    const figures = decisionHeaders(denied.decisionId, this.linesFor(caller, denied.lines), { scales, now });
+    return { ...answer, headers: { ...figures, ...answer.headers } };
+  }
+
+  // What Fastify or the service throws before a call is authorised.
+  #faultAnswer(dialect: DialectName, error: unknown, requestId: string): GatewayAnswer {
+    if (error instanceof RefusedError) {
+      const { code, message, about } = error;
+      return refusalAnswer(dialect, { code, message, ...about }, requestId);
+    }
+    const status = (error as { readonly statusCode?: unknown }).statusCode;
+    if (status === 413) {
+      const message = `The body is larger than ${this.settings().gateway.bodyBytesMax} bytes.`;
+      return refusalAnswer(dialect, { code: 'too_large', message }, requestId);
+    }
+    if (typeof status === 'number' && status >= 400 && status < 500) {
+      return refusalAnswer(
+        dialect,
+        { code: 'invalid_request', message: 'The request is malformed.' },
+        requestId,
+      );
+    }
+    this.#parts.logger.error({ err: error, requestId }, 'a call failed inside the gateway');
+    const message = 'Bursar failed; nothing was sent to a provider.';
+    return refusalAnswer(dialect, { code: 'ledger_unavailable', message, status: 500 }, requestId);
+  }
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+/** The one query that Anthropic's clients send; all others stay here. */
+function isBeta(url: string): boolean {
+  const query = url.indexOf('?');
+  return query !== -1 && new URLSearchParams(url.slice(query + 1)).get('beta') === 'true';
+}
+
+function send(reply: FastifyReply, { status, headers, body }: GatewayAnswer): FastifyReply {
+  return reply
+    .code(status)
+    .headers({ 'bursar-cost': '0', ...headers })
+    .send(body);
+}

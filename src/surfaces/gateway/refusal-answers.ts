@@ -1,0 +1,155 @@
+// Every answer of the gateway's own that is no success: one table from refusal codes to statuses, and the bodies in which
+// each dialect's clients look for them (conventions.md). A code that is missing here does not compile. Never answers 409.
+
+import type { Denied } from '../../core/outcomes.js';
+import type { ShownLine } from '../../service/access/shown.js';
+import { type DenialCode, denialAnswer } from '../../service/calls/denial.js';
+import { type LineFigures, lineFigures, type Scales } from '../../service/calls/figures.js';
+import type { DialectName } from '../../service/dialects/dialect.js';
+import type { RefusalCode } from '../../service/refusals.js';
+import type { GatewaySettings } from '../../service/settings/settings.js';
+import type { AnswerHeaders } from './answer-headers.js';
+
+export interface GatewayAnswer {
+  readonly status: number;
+  readonly headers: AnswerHeaders;
+  readonly body: string;
+}
+
+interface Meaning {
+  readonly status: number;
+  /** Whether client libraries are told not to try again; they do so by themselves for 429 and from 500 on. */
+  readonly final: 'final' | 'by_status';
+}
+
+const REFUSAL_STATUS: Readonly<Record<RefusalCode, Meaning>> = {
+  invalid_request: { status: 400, final: 'final' },
+  invalid_api_key: { status: 401, final: 'by_status' },
+  forbidden: { status: 403, final: 'by_status' },
+  label_forbidden: { status: 403, final: 'by_status' },
+  not_found: { status: 404, final: 'by_status' },
+  route_not_metered: { status: 404, final: 'by_status' },
+  model_not_found: { status: 404, final: 'by_status' },
+  price_unknown: { status: 400, final: 'final' },
+  not_meterable: { status: 400, final: 'final' },
+  // With a time at which a provider resets it is 429 quota_exceeded; without one waiting does not help.
+  no_provider: { status: 402, final: 'final' },
+  provider_failed: { status: 502, final: 'by_status' },
+  // The last three of these belong to the native API, which has Idempotency-Keys.
+  idempotency_key_required: { status: 400, final: 'final' },
+  idempotency_key_reused: { status: 422, final: 'final' },
+  idempotency_key_in_flight: { status: 503, final: 'by_status' },
+  conflict: { status: 400, final: 'final' },
+  too_large: { status: 413, final: 'final' },
+  overloaded: { status: 503, final: 'by_status' },
+  draining: { status: 503, final: 'by_status' },
+  ledger_unavailable: { status: 503, final: 'by_status' },
+  store_unavailable: { status: 503, final: 'by_status' },
+};
+
+/** Anthropic's own types of errors by status; its clients look at the status, its users at the type. */
+const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  402: 'billing_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  503: 'overloaded_error',
+};
+
+const OPENAI_TYPES: Readonly<Record<number, string>> = {
+  401: 'authentication_error',
+  402: 'insufficient_quota',
+  403: 'permission_error',
+  404: 'not_found_error',
+  429: 'insufficient_quota',
+};
+
+interface ErrorFacts {
+  readonly status: number;
+  readonly code: RefusalCode | DenialCode;
+  readonly message: string;
+  readonly field: string | null;
+  readonly requestId: string;
+  readonly figures: LineFigures | null;
+  readonly decisionId: string | null;
+}
+
+/** A refusal before the ledger was asked, or a failure behind it. */
+export function refusalAnswer(
+  dialect: DialectName,
+  refusal: {
+    readonly code: RefusalCode;
+    readonly message: string;
+    readonly retryAfterMs?: number | null;
+    readonly field?: string | null;
+    /** Instead of the code's own, for a provider that timed out. */
+    readonly status?: number;
+  },
+  requestId: string,
+): GatewayAnswer {
+  const { message, field = null, retryAfterMs = null } = refusal;
+  const meaning = REFUSAL_STATUS[refusal.code];
+  const resets = refusal.code === 'no_provider' && retryAfterMs !== null;
+  const status = resets ? 429 : (refusal.status ?? meaning.status);
+  const code: ErrorFacts['code'] = resets ? 'quota_exceeded' : refusal.code;
+  const headers: AnswerHeaders = { 'content-type': 'application/json' };
+  if (meaning.final === 'final' && !resets) headers['x-should-retry'] = 'false';
+  if (retryAfterMs !== null) retryHeaders(retryAfterMs, headers);
+  const facts = { status, code, message, field, requestId, figures: null, decisionId: null };
+  return { status, headers, body: errorBody(dialect, facts) };
+}
+
+/** A denial of the ledger's; `show` is what the caller may see of a line. */
+export function deniedAnswer(
+  dialect: DialectName,
+  denied: Denied,
+  about: {
+    readonly settings: Pick<GatewaySettings, 'exhaustedStatus'>;
+    readonly scales: Scales;
+    readonly show: (lines: Denied['lines']) => readonly ShownLine[];
+    readonly requestId: string;
+  },
+): GatewayAnswer {
+  const answer = denialAnswer(denied, about.settings);
+  const [shown] = answer.line === null ? [] : about.show([answer.line]);
+  const figures = shown === undefined ? null : lineFigures(shown, about.scales);
+  const headers: AnswerHeaders = { 'content-type': 'application/json' };
+  if (answer.final) headers['x-should-retry'] = 'false';
+  if (answer.retryAfterMs !== null) retryHeaders(answer.retryAfterMs, headers);
+  const unmet = denied.unmet.length === 0 ? '' : ` (required for: ${denied.unmet.join(', ')})`;
+  const message = `Bursar refused this call: ${answer.sentence}${unmet}${figures === null ? '' : `. ${told(figures)}`}.`;
+  const { status, code } = answer;
+  const { requestId } = about;
+  const facts = { status, code, message, field: null, requestId, figures, decisionId: denied.decisionId };
+  return { status, headers, body: errorBody(dialect, facts) };
+}
+
+// What people read first: which budget, whose, and the figures (field problems 35 and 38).
+function told({ budget_id, scope, unit, limit, spent, held, requested, resets_at }: LineFigures): string {
+  const whose = scope === 'tenant' ? 'Budget' : 'Budget of the platform';
+  const figures =
+    spent === undefined
+      ? ''
+      : `: limit ${limit ?? 'none'} ${unit}, spent ${spent}, held ${held}, this call up to ${requested}`;
+  return `${whose} ${JSON.stringify(budget_id)}${figures}${resets_at === null ? '' : `; resets at ${resets_at}`}`;
+}
+
+function retryHeaders(retryAfterMs: number, headers: AnswerHeaders): void {
+  const wholeMs = Math.max(1, Math.ceil(retryAfterMs));
+  headers['retry-after'] = String(Math.ceil(wholeMs / 1_000));
+  headers['retry-after-ms'] = String(wholeMs);
+}
+
+function errorBody(dialect: DialectName, facts: ErrorFacts): string {
+  const { status, code, message, field, requestId, figures, decisionId } = facts;
+  const ours = { ...figures, ...(decisionId === null ? {} : { decision_id: decisionId }) };
+  if (dialect === 'anthropic') {
+    const type = ANTHROPIC_TYPES[status] ?? 'api_error';
+    return JSON.stringify({ type: 'error', error: { type, message, code, ...ours }, request_id: requestId });
+  }
+  const type = OPENAI_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'server_error');
+  return JSON.stringify({ error: { message, type, param: field, code, ...ours } });
+}

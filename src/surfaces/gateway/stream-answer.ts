@@ -1,0 +1,223 @@
+// A streamed answer on its way to the caller: bytes pass as they come, event by event, while the meter reads them. Keeps
+// back-pressure (a slow caller pauses the provider), takes out the usage chunk that nobody asked for, holds more or cuts
+// when the output passes what is held, and tells the end apart from a break: only a whole stream ends cleanly.
+
+import type { Charge, EndOfCall } from '../../service/calls/charge.js';
+import type { StreamMeter, StreamStep } from '../../service/dialects/dialect.js';
+import { EventSplitter } from '../../service/dialects/sse-split.js';
+import { type AnswerHeaders, costHeaders, passHeaders } from './answer-headers.js';
+import { type Attempt, Ended } from './attempt.js';
+import { StreamCut } from './stream-cut.js';
+
+/** A caller that takes no byte for so long is gone: its hold and its connection to the provider are needed by others. */
+export const STALL_MAX_MS = 120_000;
+/** The meter counts text, not tokens, and English text runs up to a fifth above: a hold is passed at 125 % of it. */
+const METER_PERCENT = 125;
+
+export class StreamAnswer {
+  readonly #attempt: Attempt;
+  readonly #meter: StreamMeter;
+  readonly #splitter = new EventSplitter();
+  /** Only where streams may be cut. */
+  readonly #cut: StreamCut | null;
+  #headSent = false;
+  /** Whether an event has come that was no error. */
+  #begun = false;
+  /** Whether the provider has said all. */
+  #said = false;
+  /** The provider's own error within the stream. */
+  #error: string | null = null;
+  /** Since when the caller takes nothing; null while it does. */
+  #pausedAt: number | null = null;
+  /** Set by the first end, of whatever kind. */
+  #over = false;
+
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt;
+    const { call, dialect, gateway } = attempt.exchange;
+    this.#meter = dialect.streamMeter(call.facts.endpoint, call.facts);
+    this.#cut = gateway.settings().gateway.cutStreams ? new StreamCut(call.facts.endpoint) : null;
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#over) return;
+    try {
+      this.#pass(chunk);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#attempt.abort(new Ended('too_large'));
+    }
+  }
+
+  // Events that follow each other in the chunk are written as one piece of it, without copying.
+  #pass(chunk: Buffer): void {
+    const splitter = this.#splitter;
+    splitter.push(chunk);
+    let piece: Buffer | null = null;
+    for (let event = splitter.next(); event !== null; event = splitter.next()) {
+      const step = this.#meter.step(event);
+      if (step.error !== null && this.#beginsWithError(step.error, event)) return;
+      this.#note(step);
+      if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide(piece);
+      if (step.pass) {
+        const longer: Buffer | null = piece === null ? event : joined(chunk, piece, event);
+        if (longer === null && piece !== null) this.#write(piece);
+        piece = longer ?? event;
+      }
+      this.#cut?.observe(event);
+      if (this.#passesHold() && this.#goesOver(piece)) return;
+    }
+    if (piece !== null) this.#write(piece);
+  }
+
+  #note({ ended, error }: StreamStep): void {
+    this.#begun = true;
+    if (ended) this.#said = true;
+    if (error === null || this.#error !== null) return;
+    this.#error = error;
+    const { exchange } = this.#attempt;
+    exchange.gateway.classify(exchange.call.candidate.provider, { status: 200, text: error });
+  }
+
+  // An error that repeats the key of the provider: the stream breaks instead.
+  #hide(pending: Buffer | null): void {
+    if (pending !== null) this.#write(pending);
+    this.#over = true;
+    this.#attempt.drop(new Ended('hidden'));
+    this.#break('failed_at_provider');
+  }
+
+  // A provider may say that it is overloaded in a stream that has hardly begun: another candidate can take it then.
+  #beginsWithError(error: string, event: Buffer): boolean {
+    const { exchange } = this.#attempt;
+    if (this.#headSent || this.#begun || !exchange.hasOthers) return false;
+    this.#over = true;
+    this.#attempt.drop(new Ended('retried'));
+    void exchange
+      .retryInstead(this.#attempt, error)
+      .then((went) => {
+        if (went) return;
+        if (exchange.repeatsKey(event)) return this.#break('failed_at_provider');
+        this.#write(event);
+        this.#finish({ end: 'failed_at_provider', usageFinal: false });
+      })
+      .catch((fault) => exchange.bug(fault));
+    return true;
+  }
+
+  #passesHold(): boolean {
+    const { outputHeld } = this.#attempt.exchange.call;
+    return !this.#said && this.#meter.outputTokensSoFar * 100 > outputHeld * METER_PERCENT;
+  }
+
+  // Holds more, or ends the stream here. True: it has ended.
+  #goesOver(pending: Buffer | null): boolean {
+    if (this.#cut === null) {
+      void this.#attempt.exchange.call.extendFor(this.#meter.outputTokensSoFar);
+      return false;
+    }
+    if (pending !== null) this.#write(pending);
+    this.#over = true;
+    this.#attempt.drop(new Ended('cut'));
+    this.#write(this.#cut.ending(this.#meter.outputTokensSoFar));
+    this.#finish({ end: 'cancelled', usageFinal: false });
+    return true;
+  }
+
+  /** The provider's stream ended as streams do. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const rest = this.#splitter.rest();
+    if (rest !== null) {
+      const step = this.#meter.step(Buffer.concat([rest, BLANK_LINE]));
+      this.#note(step);
+      if (step.pass) this.#write(rest);
+    }
+    if (!this.#headSent && !this.#said)
+      return this.#attempt.exchange.failed(this.#attempt, new Error('empty stream'));
+    if (this.#error !== null)
+      return this.#finish({ end: 'failed_at_provider', usageFinal: this.#meter.usageFinal });
+    if (this.#isWhole()) return this.#finish({ end: 'completed', usageFinal: this.#meter.usageFinal });
+    this.#break('failed_at_provider');
+  }
+
+  /** The connection to the provider broke, or was ended from this side. */
+  broken(error: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { exchange } = this.#attempt;
+    const { usageFinal } = this.#meter;
+    if (this.#error !== null) return this.#finish({ end: 'failed_at_provider', usageFinal });
+    if (this.#isWhole()) return this.#finish({ end: 'completed', usageFinal });
+    if (!this.#headSent) return exchange.failed(this.#attempt, error);
+    if (exchange.stopped !== null) return this.#break('cancelled');
+    this.#break(error instanceof Ended ? 'malformed' : 'failed_at_provider');
+  }
+
+  #isWhole(): boolean {
+    return this.#said || this.#meter.usageFinal;
+  }
+
+  isStalled(now: number): boolean {
+    return this.#pausedAt !== null && now - this.#pausedAt > STALL_MAX_MS;
+  }
+
+  #finish(how: Pick<EndOfCall, 'end' | 'usageFinal'>): void {
+    const charge = this.#charged(how);
+    const { response } = this.#attempt.exchange;
+    if (response.destroyed) return;
+    if (!this.#headSent) this.#writeHead();
+    response.addTrailers(costHeaders(charge));
+    response.end();
+  }
+
+  // What came is charged, and the caller sees a stream that broke, not one that ended.
+  #break(end: EndOfCall['end']): void {
+    this.#charged({ end, usageFinal: false });
+    const { response } = this.#attempt.exchange;
+    const takesBytes = this.#pausedAt === null && response.socket !== null;
+    if (takesBytes) response.socket.destroySoon();
+    else response.destroy();
+  }
+
+  #charged({ end, usageFinal }: Pick<EndOfCall, 'end' | 'usageFinal'>): Charge {
+    const { exchange } = this.#attempt;
+    const { outputTokensSoFar } = this.#meter;
+    return exchange.streamEnded({ end, usage: this.#meter.usage(), usageFinal, outputTokensSoFar });
+  }
+
+  #write(bytes: Buffer): void {
+    const { response } = this.#attempt.exchange;
+    if (response.destroyed) return;
+    if (!this.#headSent) this.#writeHead();
+    if (response.write(bytes) || this.#pausedAt !== null) return;
+    this.#pausedAt = this.#attempt.exchange.gateway.clock.now();
+    this.#attempt.pause();
+    response.once('drain', () => {
+      this.#pausedAt = null;
+      this.#attempt.resume();
+    });
+  }
+
+  // With the first byte, so that until then another candidate can still be tried.
+  #writeHead(): void {
+    this.#headSent = true;
+    const { exchange, status, headers: theirs } = this.#attempt;
+    const headers: AnswerHeaders = exchange.ownHeaders(exchange.call.lines);
+    passHeaders(theirs, headers);
+    headers.trailer = 'bursar-cost, bursar-cost-estimated';
+    exchange.response.writeHead(status, headers);
+  }
+}
+
+/** Two events as one piece, where both lie in the chunk one behind the other; else null. */
+function joined(chunk: Buffer, first: Buffer, second: Buffer): Buffer | null {
+  const isView = first.buffer === chunk.buffer && second.buffer === chunk.buffer;
+  if (!isView || first.byteOffset + first.length !== second.byteOffset || first.byteOffset < chunk.byteOffset)
+    return null;
+  const start = first.byteOffset - chunk.byteOffset;
+  return chunk.subarray(start, start + first.length + second.length);
+}
+
+const BLANK_LINE = Buffer.from('\n\n');

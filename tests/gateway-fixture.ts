@@ -1,0 +1,250 @@
+// A whole gateway for tests: a real ledger and key file in a folder of their own, a real HTTP server on a free port, and a
+// provider that is a real HTTP server too and does what each test tells it. Time is the test's where it asks for that.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Fastify from 'fastify';
+import { openLedger } from '#bursar/authority/open.js';
+import type { LedgerEvent } from '#bursar/core/outcomes.js';
+import { KeyRing } from '#bursar/service/access/key-ring.js';
+import { Tenancy } from '#bursar/service/access/tenancy.js';
+import { openPriceBook } from '#bursar/service/prices/price-book.js';
+import { RoutingTable } from '#bursar/service/routing/routing-table.js';
+import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
+import { parseSettings } from '#bursar/service/settings/settings-file.js';
+import { openServiceStore } from '#bursar/service/store/areas.js';
+import { buildGateway } from '#bursar/surfaces/gateway/gateway.js';
+
+export interface ProviderCall {
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: what a test asks for, it knows.
+  readonly body: Record<string, any>;
+  /** Resolves when the gateway closed the connection before the answer ended. */
+  readonly aborted: Promise<void>;
+}
+
+export type Answer = (call: ProviderCall, response: ServerResponse) => void | Promise<void>;
+
+/** A provider that answers as it is told, and remembers what it was asked. */
+export class Provider {
+  readonly calls: ProviderCall[] = [];
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  answer: Answer = (_call, response) => response.writeHead(500).end();
+
+  private constructor() {
+    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  static async start(): Promise<Provider> {
+    const provider = new Provider();
+    await new Promise<void>((resolve) => provider.#server.listen(0, '127.0.0.1', resolve));
+    return provider;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString();
+    const aborted = new Promise<void>((resolve) => {
+      response.on('close', () => {
+        if (!response.writableFinished) resolve();
+      });
+    });
+    const call = { path: request.url ?? '', headers: request.headers, text, body: JSON.parse(text), aborted };
+    this.calls.push(call);
+    await this.answer(call, response);
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+export const PRICES = `
+prices:
+  - { provider: main, model: small, input: "1", cacheRead: "0.1", output: "10", contextWindow: 100000, outputTokensMax: 8000 }
+  - { provider: spare, model: large, input: "2", output: "20", contextWindow: 100000, outputTokensMax: 8000 }
+  - { provider: claude, model: claude, input: "3", cacheRead: "0.3", output: "15", contextWindow: 100000, outputTokensMax: 8000 }
+`;
+
+export interface Gateway {
+  readonly url: string;
+  readonly provider: Provider;
+  readonly ledger: Awaited<ReturnType<typeof openLedger>>;
+  /** Of the tenant `acme`, user `ada`; its caller may add `goal` and `team`. */
+  readonly key: string;
+  readonly server: ReturnType<typeof buildGateway>;
+  readonly logged: { readonly about: object; readonly message: string }[];
+  makeKey(labels: Record<string, string>): string;
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
+  drain(): void;
+  /** Waits until every call has ended and is settled. */
+  settled(): Promise<void>;
+  events(type?: LedgerEvent['type']): Promise<LedgerEvent[]>;
+  close(): Promise<void>;
+}
+
+export interface GatewayOptions {
+  readonly budgets: string;
+  /** YAML of the section `gateway`, `errors` or more; `PROVIDER` stands for the provider's URL. */
+  readonly more?: string;
+  /** YAML of entries of `providers` and `routes` beside the usual ones. */
+  readonly providers?: string;
+  readonly routes?: string;
+  readonly clock?: { now(): number };
+  readonly secrets?: Record<string, string>;
+}
+
+const PROVIDERS = `
+  main: { dialect: openai, baseUrl: "PROVIDER", keyFrom: MAIN_KEY }
+  spare: { dialect: openai, baseUrl: "PROVIDER/spare" }
+  claude: { dialect: anthropic, baseUrl: "PROVIDER", keyFrom: CLAUDE_KEY }
+`;
+
+const ROUTES = `
+  - { model: small, candidates: [{ provider: main }] }
+  - { model: both, candidates: [{ provider: main, model: small }, { provider: spare, model: large }] }
+  - { model: unpriced, candidates: [{ provider: main }] }
+  - { model: claude, candidates: [{ provider: claude }] }
+`;
+
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const folder = mkdtempSync(join(tmpdir(), 'bursar-gateway-'));
+  const provider = await Provider.start();
+  const clock = options.clock ?? { now: () => Date.now() };
+  const text = `budgets:\n${options.budgets}\nproviders:${PROVIDERS}${options.providers ?? ''}\nroutes:${options.routes ?? ''}${ROUTES}\n${PRICES}\n${options.more ?? ''}`;
+  const settings = parseSettings(text.replaceAll('PROVIDER', provider.url), 'test');
+  const ledger = await openLedger({ path: join(folder, 'ledger.db'), clock });
+  const defined = await ledger.putDefinitions({ ...settings.definitions });
+  if (defined.outcome === 'rejected') throw new Error(defined.message);
+  const store = openServiceStore(join(folder, 'service.db'));
+  const keyRing = new KeyRing(store, clock);
+  const admin = keyRing.authenticate(keyRing.firstKeys()?.admin.secret);
+  if (admin === null) throw new Error('no admin key');
+  const makeKey = (labels: Record<string, string>) =>
+    keyRing.create(admin, { name: 'test', scopes: ['spend'], labels, callerLabels: ['goal', 'team'] }).secret;
+  const throttled = new ThrottledProviders(ledger);
+  const prices = openPriceBook(settings.prices);
+  const routing = new RoutingTable(settings, ledger, throttled);
+  const logged: { about: object; message: string }[] = [];
+  const log = (about: object, message: string) => void logged.push({ about, message });
+  let draining = false;
+  const server = buildGateway({
+    ledger,
+    keyRing,
+    tenancy: new Tenancy(ledger),
+    clock,
+    settings: () => settings,
+    prices: () => prices,
+    routing: () => routing,
+    throttled,
+    secrets: (name) =>
+      ({ MAIN_KEY: 'sk-main-secret', CLAUDE_KEY: 'sk-claude-secret', ...options.secrets })[name],
+    demoOrigin: provider.url,
+    logger: { warn: log, error: log },
+    isDraining: () => draining,
+  });
+  const app = Fastify({ logger: false, forceCloseConnections: true });
+  await app.register(server.plugin);
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const key = makeKey({ tenant: 'acme', user: 'ada' });
+  return {
+    url,
+    provider,
+    ledger,
+    key,
+    server,
+    logged,
+    makeKey,
+    drain: () => {
+      draining = true;
+    },
+    post: (path, body, headers = {}) =>
+      fetch(url + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    async settled() {
+      while (server.openCalls > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    },
+    async events(type) {
+      const found: LedgerEvent[] = [];
+      for await (const event of ledger.events(type === undefined ? {} : { type })) found.push(event);
+      return found;
+    },
+    async close() {
+      await server.endAll();
+      await app.close();
+      await server.close();
+      await provider.close();
+      await ledger.close();
+      keyRing.close();
+      store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** An answer in one piece. */
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Answer {
+  return (_call, response) => {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    response.end(typeof body === 'string' ? body : JSON.stringify(body));
+  };
+}
+
+/** A stream of events: objects become `data:` lines, texts go as they are. Ends cleanly unless told otherwise. */
+export function events(
+  list: readonly unknown[],
+  how: { readonly end?: 'clean' | 'broken' | 'open' } = {},
+): Answer {
+  return async (_call, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    for (const event of list) {
+      response.write(typeof event === 'string' ? event : `data: ${JSON.stringify(event)}\n\n`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (how.end === 'open') return;
+    if (how.end === 'broken') setTimeout(() => response.destroy(), 20);
+    else response.end();
+  };
+}
+
+export function chatAnswer(usage?: object): object {
+  return {
+    id: 'c1',
+    object: 'chat.completion',
+    model: 'small',
+    choices: [{ index: 0, message: { role: 'assistant', content: 'Hello there.' }, finish_reason: 'stop' }],
+    ...(usage === undefined ? {} : { usage }),
+  };
+}
+
+export function chatChunk(content: string, more: object = {}): object {
+  return {
+    id: 'c1',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model: 'small',
+    choices: [{ index: 0, delta: { content }, finish_reason: null }],
+    ...more,
+  };
+}
+
+export const DONE = 'data: [DONE]\n\n';

@@ -1,0 +1,227 @@
+// What the gateway answers when money runs out, and that no race, missing limit or unknown price gets round a budget
+// (conventions.md, "Answers when money runs out"; field problems 1, 5, 8, 32, 35 to 38).
+
+import { afterEach, describe, expect, test } from 'vitest';
+import { chatAnswer, type Gateway, type GatewayOptions, json, startGateway } from './gateway-fixture.js';
+
+const CHAT = { model: 'small', messages: [{ role: 'user', content: 'hi' }] };
+const MESSAGE = { model: 'claude', max_tokens: 100, messages: [{ role: 'user', content: 'hi' }] };
+const USED = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
+
+let gateway: Gateway;
+afterEach(() => gateway.close());
+
+async function start(options: GatewayOptions): Promise<void> {
+  gateway = await startGateway(options);
+  gateway.provider.answer = json(chatAnswer(USED));
+}
+
+const chat = (more: object = {}) => gateway.post('/openai/v1/chat/completions', { ...CHAT, ...more });
+
+describe('gateway: answers when money runs out', () => {
+  test('200 callers at once on a budget of 50 calls → exactly 50 reach the provider, nobody sees a 409', async () => {
+    await start({
+      budgets: '  - { id: calls, match: { tenant: acme }, unit: calls, limit: "50", window: day }',
+    });
+    const statuses = await Promise.all(
+      Array.from({ length: 200 }, async () => {
+        const response = await chat();
+        await response.text();
+        return response.status;
+      }),
+    );
+    expect(gateway.provider.calls.length).toBe(50);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(50);
+    expect(statuses.filter((status) => status === 402 || status === 429)).toHaveLength(150);
+    expect(gateway.ledger.balances({ budgetId: 'calls' })[0]).toMatchObject({ spent: 50n, held: 0n });
+  });
+
+  test('an exhausted budget → 402 that client libraries do not retry, with figures that add up', async () => {
+    await start({ budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "1", window: day }' });
+    await gateway.ledger.record({ labels: { tenant: 'acme' }, amounts: { usd: 99_000_000n } });
+    const response = await chat();
+    expect(response.status).toBe(402);
+    expect(response.headers.get('x-should-retry')).toBe('false');
+    expect(response.headers.get('bursar-remaining')).toBe('0.01');
+    expect(response.headers.get('bursar-cost')).toBe('0');
+    const { error } = (await response.json()) as { error: Record<string, string> };
+    expect(error).toMatchObject({ code: 'budget_exhausted', type: 'insufficient_quota', budget_id: 'day' });
+    expect(error).toMatchObject({ scope: 'tenant', limit: '1', spent: '0.99', held: '0', param: null });
+    expect(Number(error.requested)).toBeGreaterThan(
+      Number(error.limit) - Number(error.spent) - Number(error.held),
+    );
+    expect(error.resets_at).toMatch(/T00:00:00.000Z$/);
+    expect(error.decision_id).toBe(response.headers.get('bursar-decision-id'));
+    expect(error.message).toContain('"day"');
+    expect(gateway.provider.calls).toEqual([]);
+  });
+
+  test('an exhausted budget in the other dialect → its billing error', async () => {
+    await start({ budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0", window: day }' });
+    const response = await gateway.post('/anthropic/v1/messages', MESSAGE);
+    expect(response.status).toBe(402);
+    expect(await response.json()).toMatchObject({
+      type: 'error',
+      error: { type: 'billing_error', code: 'budget_exhausted', budget_id: 'day' },
+      request_id: expect.any(String),
+    });
+  });
+
+  test('exhaustedStatus 429 → 429 for exhaustion, still not retried; other refusals keep their status', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "1", window: day }',
+      more: 'gateway: { exhaustedStatus: 429 }',
+    });
+    const tooLarge = await chat({ max_tokens: 1_000_000 });
+    expect(tooLarge.status).toBe(402);
+    await gateway.ledger.exhaust({ budgetId: 'day' });
+    const exhausted = await chat();
+    expect(exhausted.status).toBe(429);
+    expect(exhausted.headers.get('x-should-retry')).toBe('false');
+  });
+
+  test('a request that the budget can never allow, and one that fits once others end → told apart', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.06", window: day }',
+    });
+    const tooLarge = await chat({ max_tokens: 100_000 });
+    expect(tooLarge.status).toBe(402);
+    expect(await tooLarge.json()).toMatchObject({ error: { code: 'request_exceeds_budget' } });
+
+    let answer: (() => void) | undefined;
+    gateway.provider.answer = (call, response) => {
+      answer = () => void json(chatAnswer(USED))(call, response);
+    };
+    const first = chat();
+    while (answer === undefined) await new Promise((resolve) => setTimeout(resolve, 2));
+    const held = await chat();
+    expect(held.status).toBe(429);
+    expect(held.headers.get('x-should-retry')).toBe(null);
+    expect(Number(held.headers.get('retry-after-ms'))).toBeGreaterThan(0);
+    expect(Number(held.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await held.json()).toMatchObject({ error: { code: 'budget_held' } });
+    answer();
+    expect((await first).status).toBe(200);
+  });
+
+  test('a call without max_tokens → holds the configured limit, not the headroom, and asks for it', async () => {
+    // 4,096 tokens at 10 USD a million are 0.041 USD: two fit at once.
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.09", window: day }',
+    });
+    const waiting: (() => void)[] = [];
+    gateway.provider.answer = (call, response) => {
+      waiting.push(() => void json(chatAnswer(USED))(call, response));
+    };
+    const both = Promise.all([chat(), chat()]);
+    while (waiting.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+    for (const answer of waiting) answer();
+    for (const response of await both) {
+      expect(response.status).toBe(200);
+      expect(response.headers.get('bursar-output-tokens-max')).toBe('4096');
+    }
+    expect(gateway.provider.calls[0].body.max_completion_tokens).toBe(4_096);
+  });
+
+  test('a stated max_tokens → goes out as it came, without a header', async () => {
+    await start({ budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }' });
+    const response = await chat({ max_tokens: 77 });
+    expect(response.headers.get('bursar-output-tokens-max')).toBe(null);
+    expect(gateway.provider.calls[0].text).toBe(JSON.stringify({ ...CHAT, max_tokens: 77 }));
+  });
+
+  test('a model without a price → 400, nothing is held and nothing goes out', async () => {
+    await start({ budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }' });
+    const response = await chat({ model: 'unpriced' });
+    expect(response.status).toBe(400);
+    expect(response.headers.get('x-should-retry')).toBe('false');
+    expect(await response.json()).toMatchObject({ error: { code: 'price_unknown', param: 'model' } });
+    expect(gateway.provider.calls).toEqual([]);
+    expect(gateway.ledger.holds()).toEqual([]);
+  });
+
+  test('a tenant without a limited budget → refused before anything is spent', async () => {
+    await start({
+      budgets: '  - { id: other, match: { tenant: other }, unit: usd, limit: "10", window: day }',
+    });
+    const response = await chat();
+    expect(response.status).toBe(402);
+    expect(await response.json()).toMatchObject({ error: { code: 'no_budget' } });
+    expect(gateway.provider.calls).toEqual([]);
+  });
+
+  test("a budget of the platform's refuses → named, without what others spent", async () => {
+    await start({
+      budgets: `  - { id: all, match: {}, unit: usd, limit: "1", window: day }
+  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }`,
+    });
+    await gateway.ledger.record({ labels: { tenant: 'other' }, amounts: { usd: 99_999_999n } });
+    const response = await chat();
+    const text = await response.text();
+    expect(JSON.parse(text)).toMatchObject({
+      error: { code: 'budget_exhausted', budget_id: 'all', scope: 'platform' },
+    });
+    expect(text).not.toContain('0.99999999');
+    expect(JSON.stringify([...response.headers])).not.toContain('"all"');
+    expect(response.headers.get('bursar-remaining-budget')).toBe('day');
+  });
+
+  test('an answer → carries its cost, the tightest budget, and RateLimit fields of all', async () => {
+    await start({
+      budgets: `  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }
+  - { id: calls, match: { tenant: acme }, unit: calls, limit: "4", window: hour }`,
+    });
+    const { headers } = await chat();
+    expect(headers.get('bursar-cost')).toBe('0.00006');
+    expect(headers.get('bursar-remaining')).toBe('3');
+    expect(headers.get('bursar-remaining-unit')).toBe('calls');
+    expect(headers.get('bursar-remaining-budget')).toBe('calls');
+    expect(headers.get('bursar-decision-id')).toMatch(/^dec-\d+$/);
+    expect(headers.get('ratelimit')).toMatch(/"day";r=999994000;t=\d+/);
+    expect(headers.get('ratelimit')).toMatch(/"calls";r=3;t=\d+/);
+    expect(headers.get('ratelimit-policy')).toMatch(
+      /"day";q=1000000000;w=86400;bursar-unit="usd";bursar-scale=8/,
+    );
+    expect(headers.get('ratelimit-policy')).toContain('"calls";q=4;w=3600;bursar-unit="calls"');
+  });
+});
+
+describe('gateway: clampOutput', () => {
+  const CLAMPED = 'gateway: { clampOutput: true }';
+
+  test('more output than the headroom pays for → cut to it, said in a header, and never overspent', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.01", window: day }',
+      more: CLAMPED,
+    });
+    const response = await chat({ max_tokens: 5_000 });
+    expect(response.status).toBe(200);
+    const asked = gateway.provider.calls[0].body.max_tokens as number;
+    expect(asked).toBeGreaterThan(900);
+    expect(asked).toBeLessThan(1_000);
+    expect(response.headers.get('bursar-output-tokens-max')).toBe(String(asked));
+    const [hold] = gateway.ledger.holds();
+    expect(hold.authorized.usd).toBeLessThanOrEqual(1_000_000n);
+    // One token more would not have fitted: 10 USD a million are 1,000 steps a token.
+    expect(hold.authorized.usd + 1_000n).toBeGreaterThan(1_000_000n);
+  });
+
+  test('a cap for each hold → is kept as well', async () => {
+    await start({
+      budgets:
+        '  - { id: day, match: { tenant: acme }, unit: tokens, limit: "1000000", window: day, perHoldMax: "1000" }',
+      more: CLAMPED,
+    });
+    expect((await chat({ max_tokens: 5_000 })).status).toBe(200);
+    expect(gateway.ledger.holds()[0].authorized.tokens).toBe(1_000n);
+  });
+
+  test('not even a short answer fits → refused', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.0002", window: day }',
+      more: CLAMPED,
+    });
+    expect((await chat({ max_tokens: 5_000 })).status).toBe(402);
+    expect(gateway.provider.calls).toEqual([]);
+  });
+});

@@ -1,0 +1,214 @@
+// Where calls go when a provider fails: the next candidate under its own price, a throttled provider left alone until it
+// resets, no fallback that skips the budgets, and one charge at most (rules P9, P10; field problem 25).
+
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  type Answer,
+  chatAnswer,
+  chatChunk,
+  DONE,
+  events,
+  type Gateway,
+  json,
+  startGateway,
+} from './gateway-fixture.js';
+
+const BUDGETS = `
+  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }
+  - { id: calls, match: { tenant: acme }, unit: calls, limit: "100", window: day }
+`;
+const CHAT = { model: 'both', messages: [{ role: 'user', content: 'hi' }] };
+const USED = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
+const MORNING = Date.parse('2027-03-01T09:00:00Z');
+
+let gateway: Gateway;
+afterEach(() => gateway.close());
+
+const chat = (more: object = {}) => gateway.post('/openai/v1/chat/completions', { ...CHAT, ...more });
+
+/** The provider `spare` lives below `/spare` and answers; the other does as it is told. */
+function main(answer: Answer): void {
+  gateway.provider.answer = (call, response) =>
+    call.path.startsWith('/spare/') ? json(chatAnswer(USED))(call, response) : answer(call, response);
+}
+
+const tried = () => gateway.provider.calls.map(({ path }) => (path.startsWith('/spare/') ? 'spare' : 'main'));
+
+describe('gateway: the next candidate', () => {
+  test.each<[string, Answer]>([
+    ['an error of its own', json({ error: { message: 'oh' } }, 500)],
+    ['overload', json({ error: { message: 'overloaded' } }, 529)],
+    ['a quota of its own', json({ error: { message: 'rate limited' } }, 429)],
+    ['a connection that breaks', (_call, response) => void response.destroy()],
+    [
+      'an error before the stream',
+      events([{ error: { message: 'the server is overloaded', type: 'server_error' } }]),
+    ],
+  ])('%s → the next candidate answers, charged once and by its own price', async (_what, answer) => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    main(answer);
+    const response = await chat({ stream: true });
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain('Hello there.');
+    await gateway.settled();
+    expect(tried()).toEqual(['main', 'spare']);
+    expect(gateway.provider.calls[1].body.model).toBe('large');
+    expect(response.headers.get('bursar-provider')).toBe('spare');
+    // 10 × 2 and 5 × 20 USD a million.
+    expect(gateway.ledger.holds().map(({ status, charged }) => [status, charged?.usd])).toEqual([
+      ['reversed', 0n],
+      ['settled', 12_000n],
+    ]);
+    expect(gateway.ledger.balances({ budgetId: 'calls' })[0].spent).toBe(1n);
+    expect(gateway.ledger.balances({ budgetId: 'day' })[0]).toMatchObject({ spent: 12_000n, held: 0n });
+  });
+
+  test('a request that the provider refuses → is not tried elsewhere', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    main(json({ error: { message: 'max_tokens is too large' } }, 400));
+    const response = await chat();
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({ error: { message: 'max_tokens is too large' } });
+    expect(tried()).toEqual(['main']);
+  });
+
+  test('every candidate fails → the last error, and its attempt alone is charged', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    gateway.provider.answer = json({ error: { message: 'oh' } }, 503);
+    expect((await chat()).status).toBe(503);
+    expect(tried()).toEqual(['main', 'spare']);
+    expect(gateway.ledger.holds().map(({ status }) => status)).toEqual(['reversed', 'settled']);
+  });
+
+  test('the budgets have nothing for the next candidate → the error passes, nothing stays held or charged', async () => {
+    gateway = await startGateway({
+      budgets: `${BUDGETS}  - { id: dear, match: { model: large }, unit: usd, limit: "0.0001", window: day }`,
+    });
+    main(json({ error: { message: 'overloaded' } }, 529));
+    const response = await chat();
+    expect(response.status).toBe(529);
+    expect(response.headers.get('bursar-cost')).toBe('0');
+    expect(tried()).toEqual(['main']);
+    expect(gateway.ledger.balances({ budgetId: 'day' })[0]).toMatchObject({ spent: 0n, held: 0n });
+  });
+
+  test('the first candidate is too dear for the budgets → the next one is authorised instead', async () => {
+    gateway = await startGateway({
+      budgets: `${BUDGETS}  - { id: cheap, match: { model: small }, unit: usd, limit: "0.0001", window: day }`,
+    });
+    main(json(chatAnswer(USED)));
+    const response = await chat();
+    expect(response.status).toBe(200);
+    expect(tried()).toEqual(['spare']);
+    expect(gateway.ledger.holds()[0].charged?.usd).toBe(12_000n);
+  });
+
+  test('the decision says why the call went where it went, and by which prices', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    main(json(chatAnswer(USED)));
+    await chat();
+    const [authorized] = await gateway.events('hold_authorized');
+    const [settled] = await gateway.events('hold_settled');
+    const why = JSON.parse(String(authorized.details.note));
+    const how = JSON.parse(String(settled.details.note));
+    expect(why.route).toEqual([
+      { provider: 'main', model: 'small', verdict: 'uncapped', placed: 'tried' },
+      { provider: 'spare', model: 'large', verdict: 'uncapped', placed: 'tried' },
+    ]);
+    expect(why.candidates[1]).toMatchObject({ provider: 'spare', model: 'large' });
+    expect(why.candidates[1].cost[1]).toEqual(['output', 4_096, '20', '0.08192']);
+    expect(how).toMatchObject({ prices: why.prices, estimated: false, end: 'completed' });
+    expect(how.cost).toEqual([
+      ['input', 10, '1', '0.00001'],
+      ['output', 5, '10', '0.00005'],
+    ]);
+  });
+});
+
+describe('gateway: a throttled provider', () => {
+  const CAPPED = `
+  limited: { dialect: openai, baseUrl: "PROVIDER", pricedAs: main, dayLimit: "100" }
+`;
+  const LIMITED = `
+  - { model: capped, candidates: [{ provider: limited, model: small }, { provider: spare, model: large }] }
+  - { model: limited, candidates: [{ provider: limited, model: small }] }
+`;
+
+  test.each([
+    ['with caps', 'capped'],
+    ['without caps', 'both'],
+  ])('%s → left alone until the time that it states, then tried again', async (_what, model) => {
+    let now = MORNING;
+    gateway = await startGateway({
+      budgets: BUDGETS,
+      clock: { now: () => now },
+      providers: CAPPED,
+      routes: LIMITED,
+    });
+    main(json({ error: { message: 'Usage limit reached: resets in 4h' } }, 429));
+    expect((await chat({ model })).status).toBe(200);
+    now += 3 * 3_600_000;
+    expect((await chat({ model })).status).toBe(200);
+    expect(tried()).toEqual(['main', 'spare', 'spare']);
+    now += 3_600_001;
+    main(json(chatAnswer(USED)));
+    expect((await chat({ model })).status).toBe(200);
+    expect(tried()).toEqual(['main', 'spare', 'spare', 'main']);
+  });
+
+  test('every provider throttled → 429 with the time of the first reset, and nothing goes out', async () => {
+    let now = MORNING;
+    gateway = await startGateway({
+      budgets: BUDGETS,
+      clock: { now: () => now },
+      providers: CAPPED,
+      routes: LIMITED,
+    });
+    main(json({ error: { message: 'slow down; resets in 4h' } }, 429));
+    const first = await chat({ model: 'limited' });
+    expect(first.status).toBe(429);
+    now += 60_000;
+    const second = await chat({ model: 'limited' });
+    expect(second.status).toBe(429);
+    expect(second.headers.get('retry-after')).toBe(String(4 * 3_600 - 60));
+    expect(await second.json()).toMatchObject({ error: { code: 'quota_exceeded' } });
+    expect(tried()).toEqual(['main']);
+  });
+
+  test('an hour cap that one call passes → 429 until the hour ends', async () => {
+    gateway = await startGateway({
+      budgets: BUDGETS,
+      clock: { now: () => MORNING },
+      providers: '\n  limited: { dialect: openai, baseUrl: "PROVIDER", pricedAs: main, hourLimit: "0.05" }\n',
+      routes: LIMITED,
+    });
+    main(json(chatAnswer({ prompt_tokens: 10, completion_tokens: 1_000 })));
+    expect((await chat({ model: 'limited' })).status).toBe(200);
+    const response = await chat({ model: 'limited' });
+    expect(response.status).toBe(429);
+    expect(response.headers.get('retry-after')).toBe('3600');
+    expect(await response.json()).toMatchObject({ error: { code: 'quota_exceeded' } });
+    expect(tried()).toEqual(['main']);
+  });
+
+  test('an unknown error → logged once for each provider, without what looks like a key', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    gateway.provider.answer = json({ error: { message: 'no such thing for sk-live-abcdefgh1234' } }, 418);
+    await chat();
+    await chat();
+    const found = gateway.logged.filter(({ message }) => message.includes('no pattern knows'));
+    expect(found).toHaveLength(1);
+    expect(JSON.stringify(found)).toContain('no such thing');
+    expect(JSON.stringify(gateway.logged)).not.toContain('abcdefgh1234');
+  });
+
+  test('a stream that turns into an error → passes to its caller, and throttles the provider', async () => {
+    gateway = await startGateway({ budgets: BUDGETS, clock: { now: () => MORNING } });
+    main(events([chatChunk('Hi'), { error: { message: 'rate limit reached, resets in 2h' } }, DONE]));
+    const text = await (await chat({ stream: true })).text();
+    expect(text).toContain('Hi');
+    expect(text).toContain('rate limit');
+    await chat();
+    expect(tried()).toEqual(['main', 'spare']);
+  });
+});
