@@ -1,0 +1,139 @@
+// The server killed with SIGKILL under streaming load, again and again on the same data, and drained with SIGTERM: every
+// call ends once, those that were answered with exactly the provider's figures, those that the crash orphaned with their
+// estimate when their hold expires (rule Q9), and the books add up. BURSAR_CRASH_SEED repeats a run's moments.
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cost, startWorld, type World } from '../clients/setup.js';
+import { type Hold, type Tenant, until } from '../server-process.js';
+import { type Counted, CountingProvider, caller, streamTurn, type Turn } from './streams.js';
+
+const SEED = Number(process.env.BURSAR_CRASH_SEED ?? Date.now() % 1_000_000);
+const ROUNDS = 4;
+const CALLERS = 24;
+/** The server lives so long under load in a round, at random. */
+const LIFE_MS_MIN = 300;
+const LIFE_MS_RANGE = 700;
+
+let world: World;
+beforeAll(async () => {
+  // The shortest time that a hold may live, so that orphans expire while the test waits.
+  world = await startWorld('gateway: { holdTtl: 10s }');
+});
+afterAll(() => world.end());
+
+let seed = SEED;
+function random(below: number): number {
+  seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+  return (seed >>> 8) % below;
+}
+
+test('crash: the server is killed under streaming load → each call is charged once, to the provider’s figures or its estimate', async () => {
+  const { server, raw } = world;
+  console.log(`crash-server: ${ROUNDS} rounds, BURSAR_CRASH_SEED=${SEED}`);
+  const provider = new CountingProvider({ chunksMin: 1, chunksMax: 20, chunkMs: 10 }, SEED);
+  raw.answer = provider.answer;
+  const tenant = await server.tenant({ usd: '100', calls: '100000' }, { callerLabels: ['turn'] });
+  const callers: Turn[][] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const names = Array.from({ length: CALLERS }, (_, number) => `r${round}c${number}`);
+    const load = Promise.all(names.map((name) => caller(server, tenant.key, name)));
+    await pause(LIFE_MS_MIN + random(LIFE_MS_RANGE));
+    await server.kill();
+    callers.push(...(await load));
+    await server.restart();
+  }
+  const holds = await holdsByTurn(tenant);
+  assertEachEnded({ callers, holds, provider, estimates: await estimatesByHold() });
+  await assertBooksBalance(tenant, [...holds.values()]);
+});
+
+interface Ends {
+  readonly callers: readonly (readonly Turn[])[];
+  readonly holds: ReadonlyMap<string, Hold>;
+  readonly provider: CountingProvider;
+  readonly estimates: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
+
+function assertEachEnded({ callers, holds, provider, estimates }: Ends): void {
+  expect(provider.repeated).toEqual([]);
+  const surelySettled = new Set<string>();
+  for (const turns of callers) {
+    // The journal is in order: where a caller's next call was authorised, the one before it is settled in it.
+    for (const { turn, whole } of turns.slice(0, -2)) if (whole) surelySettled.add(turn);
+    const last = turns.at(-1);
+    if (last !== undefined && last.status === 200 && turns.length > 1)
+      surelySettled.add(turns[turns.length - 2].turn);
+  }
+  // What never had a hold never reached the provider.
+  for (const turn of provider.turns.keys()) expect(holds.has(turn), turn).toBe(true);
+  let orphans = 0;
+  for (const [turn, hold] of holds) {
+    const counted = provider.turns.get(turn) ?? null;
+    if (hold.status === 'settled' && hold.ending === 'completed') {
+      expect(counted, turn).not.toBeNull();
+      expect(hold.charged, turn).toEqual(chargeFor(counted as Counted));
+      continue;
+    }
+    orphans += 1;
+    expect(surelySettled.has(turn), `${turn} was answered and is ${hold.status}`).toBe(false);
+    expect(hold.status, turn).toBe('expired');
+    expect(hold.charged, turn).toEqual({ calls: '1', ...estimates.get(hold.holdId) });
+    // Its input, and the floor of output that nobody gets for free.
+    expect(Number(hold.charged?.usd), turn).toBeGreaterThan(Number(cost({ output: 50 })));
+    expect(Number(hold.charged?.usd), turn).toBeLessThan(Number(hold.authorized.usd));
+  }
+  console.log(`crash-server: ${holds.size} calls, ${surelySettled.size} surely settled, ${orphans} orphaned`);
+  expect(surelySettled.size).toBeGreaterThan(CALLERS);
+  expect(orphans).toBeGreaterThan(0);
+}
+
+test('drain: SIGTERM under streaming load → open streams end whole and settled, new calls are told to come back', async () => {
+  const { server, raw } = world;
+  const provider = new CountingProvider({ chunksMin: 12, chunksMax: 15, chunkMs: 100 }, SEED);
+  raw.answer = provider.answer;
+  const tenant = await server.tenant({ usd: '100', calls: '100000' }, { callerLabels: ['turn'] });
+  const names = Array.from({ length: CALLERS }, (_, number) => `drained-${number}`);
+  const open = names.map((name) => streamTurn(server, tenant.key, name));
+  await until(() => provider.turns.size === CALLERS);
+  const stopped = server.stop();
+  await pause(200);
+  expect((await streamTurn(server, tenant.key, 'late')).status).toBe(503);
+  expect((await Promise.all(open)).filter(({ whole }) => whole)).toHaveLength(CALLERS);
+  expect(await stopped).toBe(0);
+  await server.restart();
+  const holds = await holdsByTurn(tenant);
+  expect([...holds.keys()].sort()).toEqual([...names].sort());
+  for (const [turn, hold] of holds)
+    expect(hold.charged, turn).toEqual(chargeFor(provider.turns.get(turn) as Counted));
+  await assertBooksBalance(tenant, [...holds.values()]);
+});
+
+function chargeFor({ input, output }: Counted): Record<string, string> {
+  return { usd: cost({ input, output }), tokens: String(input + output), calls: '1' };
+}
+
+/** The tenant's holds once all have ended, by turn; a turn with two would be charged twice. */
+async function holdsByTurn(tenant: Tenant): Promise<Map<string, Hold>> {
+  const holds = new Map<string, Hold>();
+  for (const hold of await tenant.ended()) {
+    expect(holds.has(hold.labels.turn), hold.labels.turn).toBe(false);
+    holds.set(hold.labels.turn, hold);
+  }
+  return holds;
+}
+
+/** What each hold is charged when it expires, as it was authorised. */
+async function estimatesByHold(): Promise<Map<string, Readonly<Record<string, string>>>> {
+  const events = await world.server.list('/v1/events?type=hold_authorized');
+  return new Map(events.map(({ holdId, details }) => [holdId, details.onExpiry.charge]));
+}
+
+async function assertBooksBalance(tenant: Tenant, holds: readonly Hold[]): Promise<void> {
+  const steps = holds.reduce((sum, { charged }) => sum + Math.round(Number(charged?.usd ?? 0) * 1e8), 0);
+  const { spent, held } = await tenant.figures();
+  expect(Math.round(Number(spent) * 1e8)).toBe(steps);
+  expect(held).toBe('0');
+  expect(await tenant.figures('calls')).toMatchObject({ spent: String(holds.length), held: '0' });
+  await world.server.verify();
+}
