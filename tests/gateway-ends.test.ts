@@ -21,13 +21,19 @@ const PROVIDERS = `
   impatient: { dialect: openai, baseUrl: "PROVIDER", pricedAs: main, firstByteTimeout: 300ms, idleTimeout: 300ms }
   down: { dialect: openai, baseUrl: "http://127.0.0.1:1", pricedAs: main }
   throttled: { dialect: openai, baseUrl: "PROVIDER", pricedAs: main }
+  searcher: { dialect: openai, baseUrl: "PROVIDER" }
   keyless: { dialect: openai, baseUrl: "PROVIDER", pricedAs: main, keyFrom: NOT_SET }
 `;
 const ROUTES = `
   - { model: impatient, candidates: [{ provider: impatient, model: small }] }
   - { model: down, candidates: [{ provider: down, model: small }] }
   - { model: throttled, candidates: [{ provider: throttled, model: small }] }
+  - { model: search, candidates: [{ provider: searcher }] }
   - { model: keyless, candidates: [{ provider: keyless, model: small }] }
+`;
+
+const OWN_PRICES = `
+  - { provider: searcher, model: search, input: "1", output: "10", webSearch: "25", contextWindow: 100000, outputTokensMax: 8000 }
 `;
 
 const USAGE = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
@@ -87,6 +93,8 @@ interface Scenario {
   readonly charged: bigint | 'estimate';
   readonly end?: string;
   readonly estimated?: boolean;
+  /** Whether `charged` has the input in it. */
+  readonly wholeCharge?: true;
   /** How the calls-budget counts it. */
   readonly calls?: 0n;
 }
@@ -166,6 +174,19 @@ const SCENARIOS: readonly Scenario[] = [
     answer: json(chatAnswer({ prompt_tokens: 100_000, completion_tokens: 1_000 })),
     ...completed,
     charged: 11_000_000n,
+  },
+  {
+    // 25 USD a thousand: the provider does not say whether it searched, so the one search that was held for is charged.
+    title: 'a billed tool that the usage does not tell of',
+    call: CHAT,
+    with: { model: 'search', web_search_options: {} },
+    answer: json(chatAnswer(USAGE)),
+    sees: 200,
+    hold: 'settled',
+    charged: 6_000n + 2_500_000n,
+    end: 'completed',
+    estimated: true,
+    wholeCharge: true,
   },
   {
     title: 'refused by the provider',
@@ -373,7 +394,12 @@ const SCENARIOS: readonly Scenario[] = [
 
 let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await startGateway({ budgets: BUDGETS, providers: PROVIDERS, routes: ROUTES });
+  gateway = await startGateway({
+    budgets: BUDGETS,
+    providers: PROVIDERS,
+    routes: ROUTES,
+    prices: OWN_PRICES,
+  });
 });
 afterAll(() => gateway.close());
 
@@ -429,7 +455,10 @@ describe('gateway: every end of a call', () => {
     const promised = opened.onExpiry.charge.usd;
     const input = promised - 50n * 1_000n;
     const whole =
-      scenario.estimated === true && scenario.call !== MESSAGES && scenario.charged !== 'estimate';
+      scenario.estimated === true &&
+      scenario.wholeCharge !== true &&
+      scenario.call !== MESSAGES &&
+      scenario.charged !== 'estimate';
     const charged = scenario.charged === 'estimate' ? promised : scenario.charged + (whole ? input : 0n);
     expect(hold?.charged?.usd ?? 0n).toBe(charged);
     if (scenario.end !== undefined) {

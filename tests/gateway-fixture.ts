@@ -35,7 +35,7 @@ export class Provider {
   readonly calls: ProviderCall[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  answer: Answer = (_call, response) => response.writeHead(500).end();
+  answer: Answer = (_call, response) => void response.writeHead(500).end();
 
   private constructor() {
     this.#server = createServer((request, response) => void this.#serve(request, response));
@@ -90,7 +90,7 @@ export interface Gateway {
   readonly key: string;
   readonly server: ReturnType<typeof buildGateway>;
   readonly logged: { readonly about: object; readonly message: string }[];
-  makeKey(labels: Record<string, string>): string;
+  makeKey(labels: Record<string, string>, scopes?: readonly ('spend' | 'read')[]): string;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
   drain(): void;
   /** Waits until every call has ended and is settled. */
@@ -106,6 +106,7 @@ export interface GatewayOptions {
   /** YAML of entries of `providers` and `routes` beside the usual ones. */
   readonly providers?: string;
   readonly routes?: string;
+  readonly prices?: string;
   readonly clock?: { now(): number };
   readonly secrets?: Record<string, string>;
 }
@@ -127,7 +128,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'bursar-gateway-'));
   const provider = await Provider.start();
   const clock = options.clock ?? { now: () => Date.now() };
-  const text = `budgets:\n${options.budgets}\nproviders:${PROVIDERS}${options.providers ?? ''}\nroutes:${options.routes ?? ''}${ROUTES}\n${PRICES}\n${options.more ?? ''}`;
+  const text = `budgets:\n${options.budgets}\nproviders:${PROVIDERS}${options.providers ?? ''}\nroutes:${options.routes ?? ''}${ROUTES}\n${PRICES}${options.prices ?? ''}\n${options.more ?? ''}`;
   const settings = parseSettings(text.replaceAll('PROVIDER', provider.url), 'test');
   const ledger = await openLedger({ path: join(folder, 'ledger.db'), clock });
   const defined = await ledger.putDefinitions({ ...settings.definitions });
@@ -136,8 +137,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const keyRing = new KeyRing(store, clock);
   const admin = keyRing.authenticate(keyRing.firstKeys()?.admin.secret);
   if (admin === null) throw new Error('no admin key');
-  const makeKey = (labels: Record<string, string>) =>
-    keyRing.create(admin, { name: 'test', scopes: ['spend'], labels, callerLabels: ['goal', 'team'] }).secret;
+  const makeKey = (labels: Record<string, string>, scopes: readonly ('spend' | 'read')[] = ['spend']) =>
+    keyRing.create(admin, { name: 'test', scopes, labels, callerLabels: ['goal', 'team'] }).secret;
   const throttled = new ThrottledProviders(ledger);
   const prices = openPriceBook(settings.prices);
   const routing = new RoutingTable(settings, ledger, throttled);

@@ -38,7 +38,7 @@ describe('gateway: keys', () => {
     ['none', { authorization: '' }],
     ['unknown', { authorization: 'Bearer bur_abc_def' }],
     ['not a bearer', { authorization: 'Basic abc' }],
-    ['unknown, in the other header', { 'x-api-key': 'sk-ant-123' }],
+    ['unknown, in the other header', { authorization: '', 'x-api-key': 'sk-ant-123' }],
   ])('%s → 401 in the dialect of the route, and nothing goes out', async (_what, headers) => {
     const openai = await forwarded(() => chat(headers));
     expect(openai.response.status).toBe(401);
@@ -57,6 +57,14 @@ describe('gateway: keys', () => {
       authorization: '',
     });
     expect(response.status).toBe(200);
+  });
+
+  test('a key that may only read → 403, and nothing goes out', async () => {
+    const { response, calls } = await forwarded(() =>
+      chat({ authorization: `Bearer ${gateway.makeKey({ tenant: 'acme' }, ['read'])}` }),
+    );
+    expect(response.status).toBe(403);
+    expect(calls).toEqual([]);
   });
 
   test('what callers send beside the allow-list → stays here; the provider gets its own key', async () => {
@@ -244,6 +252,37 @@ describe('gateway: bodies', () => {
     });
     expect(response.status).toBe(status);
     expect(calls).toEqual([]);
+  });
+
+  test('a large body without a key → is refused before it has come', async () => {
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    socket.write(
+      'POST /openai/v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n{"model":',
+    );
+    let answer = '';
+    for await (const chunk of socket) answer += String(chunk);
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+  });
+
+  test('an error of the provider without end → is given up, and not passed', async () => {
+    gateway.provider.answer = json(`{"error":{"message":"${'x'.repeat(2_000_000)}"}}`, 400);
+    const response = await gateway.post('/openai/v1/chat/completions', CHAT);
+    expect(response.status).toBe(502);
+    expect((await response.text()).length).toBeLessThan(1_000);
+  });
+
+  test('more open calls than the server takes → 503 before anything is held', async () => {
+    const small = await startGateway({ budgets: BUDGETS, more: 'gateway: { openCallsMax: 1 }' });
+    small.provider.answer = () => undefined;
+    const open = small.post('/openai/v1/chat/completions', CHAT);
+    while (small.provider.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    const refused = await small.post('/openai/v1/chat/completions', CHAT);
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ error: { code: 'overloaded' } });
+    await small.server.endAll();
+    await open;
+    expect((await small.events('hold_authorized')).length).toBe(1);
+    await small.close();
   });
 
   test('a compressed body → refused', async () => {

@@ -247,7 +247,7 @@ describe('gateway: cutStreams', () => {
 
   test('responses → ends incomplete', async () => {
     await start(CUT);
-    const named = (event: { type: string } & object) =>
+    const named = (event: { type: string; sequence_number: number }) =>
       `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
     const delta = { type: 'response.output_text.delta', sequence_number: 1, delta: 'x'.repeat(300) };
     gateway.provider.answer = endless([

@@ -176,6 +176,39 @@ describe('http: holds', () => {
   });
 });
 
+describe('http: batch', () => {
+  test('answers are brief unless asked for in full, which is what the own route answers', async () => {
+    const key = house.keys.acme;
+    const commands = [{ command: 'authorize_hold', holdId: 'b', amounts: { usd: '1' } }];
+    const brief = await house.post('/v1/batch', { commands }, { key });
+    expect(brief.body.outcomes).toEqual([
+      {
+        status: 201,
+        body: {
+          outcome: 'authorized',
+          holdId: 'b',
+          sequence: expect.any(Number),
+          replayed: false,
+          decisionId: expect.stringMatching(/^dec-/),
+          candidate: null,
+          expiresAt: expect.stringMatching(/Z$/),
+        },
+      },
+    ]);
+    const full = await house.post(
+      '/v1/batch',
+      { commands: [{ ...commands[0], holdId: 'c' }], answer: 'full' },
+      { key },
+    );
+    const alone = await house.hold('acme', 'd');
+    expect(Object.keys(full.body.outcomes[0].body).sort()).toEqual(Object.keys(alone.body).sort());
+    const bad = await house.post('/v1/batch', { commands: [commands[0], { command: 'top_up' }] }, { key });
+    expect(said(bad)).toBe('400 invalid_request commands[1].budgetId');
+    const unknown = await house.post('/v1/batch', { commands: [{ command: 'put_definitions' }] }, { key });
+    expect(said(unknown)).toMatch(/^400 invalid_request commands\[0\]/);
+  });
+});
+
 describe('http: budgets', () => {
   test('a budget is put, read, listed, topped up, limited for one account, paused, exhausted and closed', async () => {
     const spec = {
@@ -332,10 +365,15 @@ describe('http: evidence and service', () => {
     await house.hold('acme', 'h1', '5');
     await house.post('/v1/spend', { amounts: { usd: '1.25' } }, { key: house.keys.acme });
     await house.restart();
+    await house.hold('acme', 'h2', '1');
     const { text, status } = await house.get('/metrics', house.key({ scopes: ['read'] }));
     expect(status).toBe(200);
     expect(text).toContain('\nbursar_spent_usd_total 1.25\n');
-    expect(text).toContain('\nbursar_open_holds 1\n');
+    expect(text).toContain('\nbursar_open_holds 2\n');
+    expect(text).toMatch(/^bursar_decision_seconds_bucket\{le="\+Inf",outcome="authorized"\} 1$/m);
+    expect(text).toMatch(
+      /^bursar_http_request_seconds_count\{method="POST",route="\/v1\/holds",status="201"\} 1$/m,
+    );
     expect(text).not.toContain('acme');
     expect(said(await house.get('/metrics', house.keys.acme))).toBe('403 forbidden');
     expect(said(await house.ask('GET', '/metrics', { key: null }))).toBe('401 invalid_api_key');

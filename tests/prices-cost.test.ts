@@ -38,7 +38,7 @@ describe('cost: a component costs its own rate', () => {
       { input: 1_000, cache_read: 100_000, cache_write: 2_000, output: 500, web_search: 2 },
       103_000,
     );
-    expect(costNote(cost)).toEqual([
+    expect(JSON.parse(costNote(cost))).toEqual([
       ['input', 1_000, '3', '0.003'],
       ['cache_read', 100_000, '0.3', '0.03'],
       ['cache_write', 2_000, '3.75', '0.0075'],
@@ -87,7 +87,7 @@ describe('cost: a component costs its own rate', () => {
 
   test('cost: rates of zero → costs zero, and the quantities are still told', () => {
     const cost = costOf({ input: flat(0n), output: flat(0n) }, { input: 5, output: 6 }, 5);
-    expect(costNote(cost)).toEqual([
+    expect(JSON.parse(costNote(cost))).toEqual([
       ['input', 5, '0', '0'],
       ['output', 6, '0', '0'],
     ]);

@@ -152,6 +152,15 @@ describe('P9: throttled providers', () => {
       expect(providerVerdict(stage.ledger, 'us').day?.spent).toBe(0n);
     }));
 
+  test('throttle: a restart forgets no stated reset of a provider with caps', () =>
+    withRoutes(async (stage) => {
+      const until = START + 3 * HOUR_MS;
+      await stage.throttled.throttle('eu', until, START);
+      const throttled = new ThrottledProviders(stage.ledger);
+      const table = new RoutingTable(parseSettings(FILE, 'f'), stage.ledger, throttled);
+      expect(table.route({ dialect: 'openai', model: 'gpt-4' }, START)?.resetsAt).toBe(until);
+    }));
+
   test('throttle: a provider without caps is remembered until it resets, and stays uncapped in the ledger', () =>
     withRoutes(async (stage) => {
       await stage.throttled.throttle('free', START + HOUR_MS, START);

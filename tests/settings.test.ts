@@ -92,7 +92,6 @@ describe('a sound file', () => {
     ).toEqual([
       [{ tenant: 'demo' }, 'usd', usd('10'), 'day'],
       [{ tenant: 'demo', user: '*' }, 'usd', usd('2'), 'day'],
-      [{ tenant: 'demo' }, 'tokens', null, 'day'],
     ]);
   });
 

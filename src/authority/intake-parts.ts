@@ -33,7 +33,8 @@ const USAGE_FIELDS = [
 export function usageIn(usage: Usage): Usage {
   assertObject(usage, 'usage');
   const counts: Record<string, number> = {};
-  for (const [key, value] of Object.entries(usage)) {
+  for (const key of Object.keys(usage)) {
+    const value = usage[key as keyof Usage];
     if (value === undefined) continue;
     if (!USAGE_FIELDS.includes(key as (typeof USAGE_FIELDS)[number])) {
       throw new InvalidInputError(`usage.${shown(key)}`, `is none of ${USAGE_FIELDS.join(', ')}`);

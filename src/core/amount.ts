@@ -23,6 +23,8 @@ export const BUILT_IN_UNITS: readonly Unit[] = [
   { name: 'calls', scale: 0 },
 ];
 
+const ZERO = 0x30;
+
 /** Says what is wrong with a text or number as an amount, without naming where it stood. */
 export class AmountFormatError extends Error {
   override readonly name = 'AmountFormatError';
@@ -55,11 +57,15 @@ export function parseAmount(input: string | number, scale: number): bigint {
 
 /** Writes steps as a decimal string in the unit's natural scale, without trailing zeros: 25000000n at scale 8 is "0.25". */
 export function formatAmount(steps: bigint, scale: number): string {
-  const sign = steps < 0n ? '-' : '';
-  const digits = (steps < 0n ? -steps : steps).toString().padStart(scale + 1, '0');
-  const whole = digits.slice(0, digits.length - scale);
-  const fraction = digits.slice(digits.length - scale).replace(/0+$/, '');
-  return fraction === '' ? sign + whole : `${sign}${whole}.${fraction}`;
+  if (steps < 0n) return `-${formatAmount(-steps, scale)}`;
+  const digits = steps.toString();
+  if (scale === 0 || steps === 0n) return digits;
+  const point = digits.length - scale;
+  let end = digits.length;
+  while (digits.charCodeAt(end - 1) === ZERO) end -= 1;
+  if (end <= point) return digits.slice(0, point);
+  if (point <= 0) return `0.${'0'.repeat(-point)}${digits.slice(0, end)}`;
+  return `${digits.slice(0, point)}.${digits.slice(point, end)}`;
 }
 
 /** US dollars as steps: `usd('0.25')` is 25_000_000n. @throws AmountFormatError */

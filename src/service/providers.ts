@@ -154,7 +154,8 @@ function providerLines(ledger: LedgerReads, name: string): ProviderLine[] {
   );
 }
 
-function nameIn(budgetId: string): { provider: string; window: ProviderWindow } | null {
+/** Which provider's cap a budget is, by its canonical name; null for every other budget. */
+export function nameIn(budgetId: string): { provider: string; window: ProviderWindow } | null {
   const match = /^provider\/(.+)\/(hour|day)$/.exec(budgetId);
   return match === null ? null : { provider: match[1], window: match[2] as ProviderWindow };
 }

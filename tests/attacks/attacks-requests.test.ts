@@ -148,7 +148,6 @@ describe('attacks: headers', () => {
     ['a model', 'Bursar-Label-model: free', 403],
     ['headers of 20 KiB', `X-A: ${'a'.repeat(20_000)}`, 431],
     ['a compressed body', 'Content-Encoding: gzip', 400],
-    ['a second key that is wrong', 'x-api-key: bur_wrong', 401],
   ])('attacks: a label or header with %s → refused', async (_, header, expected) => {
     await withoutEffect(async () => {
       const bytes = request('POST', CHAT, { headers: [auth, header], body: BODY });

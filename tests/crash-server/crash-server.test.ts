@@ -11,9 +11,8 @@ import { type Counted, CountingProvider, caller, streamTurn, type Turn } from '.
 const SEED = Number(process.env.BURSAR_CRASH_SEED ?? Date.now() % 1_000_000);
 const ROUNDS = 4;
 const CALLERS = 24;
-/** The server lives so long under load in a round, at random. */
-const LIFE_MS_MIN = 300;
-const LIFE_MS_RANGE = 700;
+/** The server lives so long at most, at random, once callers have finished two turns on average. */
+const LIFE_MS_MAX = 500;
 
 let world: World;
 beforeAll(async () => {
@@ -38,7 +37,9 @@ test('crash: the server is killed under streaming load → each call is charged 
   for (let round = 0; round < ROUNDS; round += 1) {
     const names = Array.from({ length: CALLERS }, (_, number) => `r${round}c${number}`);
     const load = Promise.all(names.map((name) => caller(server, tenant.key, name)));
-    await pause(LIFE_MS_MIN + random(LIFE_MS_RANGE));
+    const goal = provider.finished + 2 * CALLERS;
+    await until(() => provider.finished >= goal);
+    await pause(random(LIFE_MS_MAX));
     await server.kill();
     callers.push(...(await load));
     await server.restart();

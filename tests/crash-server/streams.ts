@@ -16,6 +16,8 @@ export class CountingProvider {
   readonly turns = new Map<string, Counted | null>();
   /** Turns that were asked for more than once: a call that was sent twice. */
   readonly repeated: string[] = [];
+  /** How many turns it has generated to the end. */
+  finished = 0;
   #seed: number;
 
   constructor(
@@ -43,6 +45,7 @@ export class CountingProvider {
     if (response.destroyed) return;
     const counted = { input: 5 + this.#random(50), output: chunks };
     this.turns.set(turn, counted);
+    this.finished += 1;
     const usage = { prompt_tokens: counted.input, completion_tokens: counted.output };
     response.end(`data: ${JSON.stringify({ ...chatChunk(''), choices: [], usage })}\n\n${DONE}`);
   };

@@ -9,7 +9,7 @@ import type { ServiceStore } from '../store/service-store.js';
 import type { Caller, Scope } from './caller.js';
 import { assertWithin, type CheckedKey, checkNewKey, manages, type NewKey } from './key-spec.js';
 import { type KeyRecord, KeyTable } from './key-table.js';
-import { digestOf, isSameDigest, NO_DIGEST, newKeyId, newSecret, partsOf } from './key-text.js';
+import { digestOf, isSameDigest, isSameText, NO_DIGEST, newKeyId, newSecret, partsOf } from './key-text.js';
 import { requireScope } from './scopes.js';
 
 /** A tenant with a key for each of its people and machines stays below; one that makes keys in a loop does not. */
@@ -64,6 +64,8 @@ interface Entry {
   readonly record: KeyRecord;
   /** Made at the first use and the same from then on. */
   caller: Caller | null;
+  /** The secret that was proven last: it is compared on the next request, and not hashed again. In memory alone. */
+  proven: string | null;
 }
 
 export class KeyRing {
@@ -87,13 +89,19 @@ export class KeyRing {
 
   /**
    * Whose key this is: the same frozen object for every request with it; null for anything else. On every request's
-   * path: one look-up, one SHA-256, two comparisons, whether or not the id exists.
+   * path: one look-up and one comparison for the secret that came last; for any other, whether or not the id exists, a
+   * SHA-256 and two more.
    */
   authenticate(text: string | undefined): Caller | null {
     const parts = text === undefined ? null : partsOf(text);
     if (parts === null) return null;
     const now = this.clock.now();
     const entry = this.#entries.get(parts.id) ?? this.#madeElsewhere(parts.id, now);
+    if (entry?.caller && isSameText(parts.secret, entry.proven)) {
+      if (hasEnded(entry.record, now)) return null;
+      this.#noteUse(entry.record, now);
+      return entry.caller;
+    }
     const previous = entry?.record.previous ?? null;
     const digest = digestOf(parts.secret);
     const isCurrent = isSameDigest(digest, entry?.record.digest ?? NO_DIGEST);
@@ -102,6 +110,7 @@ export class KeyRing {
     if (!isCurrent && !(isPrevious && previous !== null && now < previous.until)) return null;
     this.#noteUse(entry.record, now);
     entry.caller ??= callerOf(entry.record);
+    if (isCurrent) entry.proven = parts.secret;
     return entry.caller;
   }
 
@@ -168,6 +177,8 @@ export class KeyRing {
     this.store.transaction(() => this.#table.setSecrets(id, { digest, previous }));
     record.digest = digest;
     record.previous = previous;
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.proven = null;
     return { key: this.#view(record), secret: text };
   }
 
@@ -221,7 +232,7 @@ export class KeyRing {
   }
 
   #keep(record: KeyRecord): void {
-    this.#entries.set(record.id, { record, caller: null });
+    this.#entries.set(record.id, { record, caller: null, proven: null });
     this.#counts.set(record.tenant, (this.#counts.get(record.tenant) ?? 0) + 1);
   }
 

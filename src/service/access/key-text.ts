@@ -42,3 +42,12 @@ export const NO_DIGEST = Buffer.alloc(32);
 export function isSameDigest(left: Buffer, right: Buffer): boolean {
   return timingSafeEqual(left, right);
 }
+
+/** In a time that depends on their lengths alone. */
+export function isSameText(left: string, right: string | null): boolean {
+  if (right === null || left.length !== right.length) return false;
+  let difference = 0;
+  for (let index = 0; index < left.length; index += 1)
+    difference |= left.charCodeAt(index) ^ right.charCodeAt(index);
+  return difference === 0;
+}

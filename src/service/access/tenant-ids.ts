@@ -19,8 +19,17 @@ export const TENANT_PREFIX_LENGTH_MAX = ID_LENGTH_MAX / 2;
 
 /** Encoded, a tenant contains no `/`: the prefixes of two tenants are different, and neither begins the other. */
 export function tenantPrefix(tenant: string): string {
-  return `${TENANT_PREFIX}${encodeURIComponent(tenant)}/`;
+  const known = prefixes.get(tenant);
+  if (known !== undefined) return known;
+  if (prefixes.size >= PREFIXES_MAX) prefixes.clear();
+  const prefix = `${TENANT_PREFIX}${encodeURIComponent(tenant)}/`;
+  prefixes.set(tenant, prefix);
+  return prefix;
 }
+
+/** Each call needs its tenant's prefix several times. Remembered for so many tenants: 200 bytes each. */
+const PREFIXES_MAX = 10_000;
+const prefixes = new Map<string, string>();
 
 /** What is wrong with a text as the name of a tenant with keys, or null. */
 export function tenantProblem(tenant: string): string | null {

@@ -16,7 +16,9 @@ import type { Labels } from '../../core/requests.js';
 import type { BudgetTenants } from './budget-tenants.js';
 import type { Caller } from './caller.js';
 import {
+  type BudgetScope,
   isOpen,
+  type OpenLine,
   type Shown,
   type ShownBalance,
   type ShownBudget,
@@ -37,12 +39,34 @@ export function linesFor(
 
 export function lineFor(caller: Caller, line: BudgetLine, budgets: BudgetTenants): ShownLine {
   const tenant = budgets.tenantOf(line);
-  if (caller.tenant === null) return { ...line, scope: tenant === null ? 'platform' : 'tenant' };
+  if (caller.tenant === null)
+    return openLine(line, line.budgetId, line.values, tenant === null ? 'platform' : 'tenant');
   const budgetId = shownId(caller, line.budgetId);
-  if (tenant === caller.tenant)
-    return { ...line, budgetId, values: valuesFor(caller, line.values), scope: 'tenant' };
+  if (tenant === caller.tenant) return openLine(line, budgetId, valuesFor(caller, line.values), 'tenant');
   const { unit, window, resetsAt, violated, violations } = line;
   return { budgetId, unit, window, resetsAt, violated, violations, scope: 'platform' };
+}
+
+// Field by field: a copy by spreading costs several times as much, and every answer has some lines.
+function openLine(line: BudgetLine, budgetId: string, values: Labels, scope: BudgetScope): OpenLine {
+  return {
+    budgetId,
+    budgetVersion: line.budgetVersion,
+    values,
+    unit: line.unit,
+    window: line.window,
+    limit: line.limit,
+    granted: line.granted,
+    spent: line.spent,
+    held: line.held,
+    remaining: line.remaining,
+    requested: line.requested,
+    violated: line.violated,
+    violations: line.violations,
+    resetsAt: line.resetsAt,
+    verdict: line.verdict,
+    scope,
+  };
 }
 
 /** Values of a grant's figures name its capability as the ledger keeps it. */

@@ -202,32 +202,23 @@ export class Calls implements CallOwner {
       candidates,
       attempt,
     });
-    const common = {
+    const isAlone = candidates.length === 1;
+    const request: Authorize = {
       holdId: callHoldId(caller, randomUUID()),
+      labels: isAlone ? labelsAt(labels, first) : labels,
       amounts: heldAmounts(first),
       require: gateway.require,
       ttlMs: gateway.holdTtlMs,
       overrun: 'record',
+      onExpiry: { charge: isAlone ? first.estimate : dearestEstimate(candidates) },
       note,
-    } as const;
-    if (candidates.length === 1) {
-      return { ...common, labels: labelsAt(labels, first), onExpiry: { charge: first.estimate } };
-    }
-    return {
-      ...common,
-      labels,
-      candidates: candidates.map((candidate) => ({
-        labels: { provider: candidate.provider.name, model: candidate.model },
-        amounts: heldAmounts(candidate),
-      })),
-      // One charge stands for all candidates: the dearest, which the ledger cuts to what is held.
-      onExpiry: {
-        charge: {
-          usd: largest(candidates.map(({ estimate }) => estimate.usd)),
-          tokens: largest(candidates.map(({ estimate }) => estimate.tokens)),
-        },
-      },
     };
+    if (isAlone) return request;
+    const places = candidates.map((candidate) => ({
+      labels: { provider: candidate.provider.name, model: candidate.model },
+      amounts: heldAmounts(candidate),
+    }));
+    return { ...request, candidates: places };
   }
 
   /** For Call: gives the last attempt's hold back and authorises the candidates that remain. */
@@ -299,6 +290,14 @@ export class Calls implements CallOwner {
 
 function labelsAt(labels: Labels, { provider, model }: PricedCandidate): Labels {
   return { ...labels, provider: provider.name, model };
+}
+
+/** One charge stands for all candidates: the dearest, which the ledger cuts to what is held. */
+function dearestEstimate(candidates: readonly PricedCandidate[]): PricedCandidate['estimate'] {
+  return {
+    usd: largest(candidates.map(({ estimate }) => estimate.usd)),
+    tokens: largest(candidates.map(({ estimate }) => estimate.tokens)),
+  };
 }
 
 function largest(steps: readonly bigint[]): bigint {

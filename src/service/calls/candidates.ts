@@ -147,12 +147,12 @@ function changesOf(
   gateway: GatewaySettings,
 ): RequestChanges {
   const toolsUnbounded = facts.inputReads === null || Object.values(facts.billedTools).includes(null);
-  return {
-    ...(model === facts.model ? {} : { model }),
-    ...(outputTokensMax === facts.outputTokensStated ? {} : { outputTokensMax }),
-    ...(facts.stream && !facts.usageAsked ? { askUsage: true } : {}),
-    ...(toolsUnbounded ? { toolCallsMax: gateway.toolCallsUnstated } : {}),
-  };
+  const changes: { -readonly [Change in keyof RequestChanges]: RequestChanges[Change] } = {};
+  if (model !== facts.model) changes.model = model;
+  if (outputTokensMax !== facts.outputTokensStated) changes.outputTokensMax = outputTokensMax;
+  if (facts.stream && !facts.usageAsked) changes.askUsage = true;
+  if (toolsUnbounded) changes.toolCallsMax = gateway.toolCallsUnstated;
+  return changes;
 }
 
 /** What a hold on the candidate is for. */

@@ -66,17 +66,9 @@ export function chargeOf(candidate: PricedCandidate, ended: EndOfCall): Charge {
   const usage = usageOf(ended.usage, reading);
   try {
     const cost = costOf(candidate.price.rates, reading.quantities, reading.inputTokens);
-    return {
-      end,
-      cost,
-      estimated: reading.estimated,
-      usage,
-      ...capped(
-        { usd: cost.total, tokens: BigInt(reading.inputTokens + reading.outputTokens) },
-        candidate,
-        reading.estimated,
-      ),
-    };
+    const actual = { usd: cost.total, tokens: BigInt(reading.inputTokens + reading.outputTokens) };
+    const { usd, tokens } = reading.estimated ? capped(actual, candidate) : actual;
+    return { end, usd, tokens, cost, estimated: reading.estimated, usage };
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     // A usage that no price or no reason fits: what was held is charged, which was meant as the most it can be.
@@ -133,13 +125,8 @@ function wholeOrNull(figure: number | null | undefined): number | null {
 function capped(
   actual: { readonly usd: bigint; readonly tokens: bigint },
   { held }: PricedCandidate,
-  estimated: boolean,
-): { usd: bigint; tokens: bigint } {
-  if (!estimated) return actual;
-  return {
-    usd: lesser(actual.usd, held.usd),
-    tokens: lesser(actual.tokens, held.tokens),
-  };
+): { readonly usd: bigint; readonly tokens: bigint } {
+  return { usd: lesser(actual.usd, held.usd), tokens: lesser(actual.tokens, held.tokens) };
 }
 
 function usageOf(reading: UsageReading | null, { inputTokens, outputTokens }: Reading): Usage {
@@ -147,12 +134,10 @@ function usageOf(reading: UsageReading | null, { inputTokens, outputTokens }: Re
   const cacheWriteTokens = wholeOrNull(reading?.inputTokens.cacheWrite);
   const reasoningTokens = wholeOrNull(reading?.outputTokens.reasoning);
   const toolCalls = wholeOrNull(reading?.toolCalls);
-  return {
-    inputTokens,
-    outputTokens,
-    ...(cacheReadTokens === null ? {} : { cacheReadTokens }),
-    ...(cacheWriteTokens === null ? {} : { cacheWriteTokens }),
-    ...(reasoningTokens === null ? {} : { reasoningTokens }),
-    ...(toolCalls === null ? {} : { toolCalls }),
-  };
+  const usage: { -readonly [Field in keyof Usage]: Usage[Field] } = { inputTokens, outputTokens };
+  if (cacheReadTokens !== null) usage.cacheReadTokens = cacheReadTokens;
+  if (cacheWriteTokens !== null) usage.cacheWriteTokens = cacheWriteTokens;
+  if (reasoningTokens !== null) usage.reasoningTokens = reasoningTokens;
+  if (toolCalls !== null) usage.toolCalls = toolCalls;
+  return usage;
 }

@@ -1,5 +1,6 @@
 // The notes that a gateway call leaves in the journal: by which prices it was held and charged, and why it went where it
-// went (field problems 34). JSON with costs as cost-note.ts has them; never a text of the caller's or a secret.
+// went (field problems 34). JSON with costs as cost-note.ts has them, written by hand since every call has two of them;
+// never a text of the caller's or a secret.
 
 import type { Endpoint } from '../dialects/dialect.js';
 import { costNote } from '../prices/cost-note.js';
@@ -21,22 +22,36 @@ export interface AuthorizationFacts {
 
 /** `{prices, endpoint, attempt, route, candidates: [{provider, model, cost: rows of costNote}]}`; cut where it is too long. */
 export function authorizationNote(facts: AuthorizationFacts): string {
-  const { pricesVersion: prices, endpoint, attempt, placements: route } = facts;
-  const candidates = facts.candidates.map(({ provider, model, worst }) => ({
-    provider: provider.name,
-    model,
-    cost: costNote(worst.cost),
-  }));
-  const whole = JSON.stringify({ prices, endpoint, attempt, route, candidates });
+  const { pricesVersion, endpoint, attempt, candidates } = facts;
+  const head = `{"prices":${quoted(pricesVersion)},"endpoint":"${endpoint}","attempt":${attempt}`;
+  const route = facts.placements.map(placementText).join();
+  const whole = `${head},"route":[${route}],"candidates":[${candidates.map(pricedText).join()}]}`;
   if (fits(whole)) return whole;
-  const names = candidates.map(({ provider, model }) => ({ provider, model }));
-  const short = JSON.stringify({ prices, endpoint, attempt, candidates: names, cut: true });
-  return fits(short) ? short : JSON.stringify({ prices, endpoint, attempt, cut: true });
+  const short = `${head},"candidates":[${candidates.map((one) => `{${namesText(one)}}`).join()}],"cut":true}`;
+  return fits(short) ? short : `${head},"cut":true}`;
 }
 
 /** `{prices, cost: rows of costNote, estimated, end}` */
 export function settlementNote(pricesVersion: string, { cost, estimated, end }: Charge): string {
-  return JSON.stringify({ prices: pricesVersion, cost: costNote(cost), estimated, end });
+  return `{"prices":${quoted(pricesVersion)},"cost":${costNote(cost)},"estimated":${estimated},"end":"${end}"}`;
+}
+
+function placementText({ provider, model, verdict, placed }: Placement): string {
+  const names = `"provider":${quoted(provider)},"model":${quoted(model)}`;
+  return `{${names},"verdict":"${verdict}","placed":"${placed}"}`;
+}
+
+function pricedText(candidate: PricedCandidate): string {
+  return `{${namesText(candidate)},"cost":${costNote(candidate.worst.cost)}}`;
+}
+
+function namesText({ provider, model }: PricedCandidate): string {
+  return `"provider":${quoted(provider.name)},"model":${quoted(model)}`;
+}
+
+// Names alone may contain what JSON escapes; the rest are words of Bursar's own.
+function quoted(text: string): string {
+  return JSON.stringify(text);
 }
 
 // A character is at most three bytes, so that most notes need no counting.

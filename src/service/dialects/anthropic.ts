@@ -139,6 +139,7 @@ function refuseCompaction(body: Json): void {
 }
 
 function changeRequest(endpoint: Endpoint, bytes: Uint8Array, changes: RequestChanges): Uint8Array {
+  if (Object.keys(changes).length === 0) return bytes;
   const model = changes.model === undefined ? null : JSON.stringify(changes.model);
   if (endpoint === 'count_tokens') return setFields(bytes, { model });
   const tools = changes.toolCallsMax === undefined ? null : fieldBytes(bytes, 'tools');

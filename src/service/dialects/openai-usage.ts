@@ -94,11 +94,14 @@ function reading(stated: Stated, calls: ToolCalls | null): UsageReading {
     quantities: quantitiesOf(
       { input: input.plain, output: output.plain },
       {
-        ...input.parts,
-        ...output.parts,
-        web_search: calls?.webSearch ?? null,
-        file_search: calls?.fileSearch ?? null,
-        code_interpreter: calls?.codeInterpreter ?? null,
+        input_audio: input.audio,
+        cache_read: input.read,
+        cache_write: input.written,
+        reasoning: output.tokens.reasoning,
+        output_audio: output.audio,
+        web_search: calls === null ? null : calls.webSearch,
+        file_search: calls === null ? null : calls.fileSearch,
+        code_interpreter: calls === null ? null : calls.codeInterpreter,
       },
     ),
   };
@@ -117,7 +120,9 @@ function inputOf({ input, inputDetails }: Stated) {
   return {
     tokens: { total, noCache: total === null ? null : total - cached, cacheRead, cacheWrite },
     plain: total === null ? null : notAudio - written - read,
-    parts: { input_audio: audio, cache_read: read, cache_write: written },
+    audio,
+    read,
+    written,
   };
 }
 
@@ -133,6 +138,6 @@ function outputOf({ input, output, all, outputDetails }: Stated) {
   return {
     tokens: { total, text: plain, reasoning },
     plain,
-    parts: { reasoning, output_audio: audio },
+    audio,
   };
 }

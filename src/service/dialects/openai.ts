@@ -188,6 +188,7 @@ function asksUsage(body: Json): boolean {
 }
 
 function changeRequest(endpoint: Endpoint, bytes: Uint8Array, changes: RequestChanges): Uint8Array {
+  if (Object.keys(changes).length === 0) return bytes;
   const model: FieldEdits = { model: changes.model === undefined ? null : JSON.stringify(changes.model) };
   if (endpoint === 'embeddings') return setFields(bytes, model);
   if (endpoint === 'responses') {

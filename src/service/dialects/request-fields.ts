@@ -75,7 +75,10 @@ export interface FieldRules {
  * that ignore case (Go's encoding/json, the Kelvin sign and the long s included) take it for that field.
  */
 export function checkFields(body: Json, { unmeterable, known }: FieldRules): void {
-  for (const [field, value] of Object.entries(body)) {
+  for (const field of Object.keys(body)) {
+    // Known names are in lower case: they are no other spelling of anything.
+    if (known.has(field)) continue;
+    const value = body[field];
     const folded = field.toUpperCase().toLowerCase();
     if (folded !== field && (known.has(folded) || unmeterable.has(folded))) {
       throw new RefusedError(
@@ -86,7 +89,7 @@ export function checkFields(body: Json, { unmeterable, known }: FieldRules): voi
         },
       );
     }
-    if (known.has(field) || asksNothing(value)) continue;
+    if (asksNothing(value)) continue;
     const why = unmeterable.get(field);
     if (why !== undefined) throw notMeterable(field, why);
     if (typeof value !== 'object') continue;

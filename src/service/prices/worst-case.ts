@@ -72,25 +72,42 @@ export function worstCaseOf(price: ModelPrice, facts: RequestFacts, limits: Wors
  */
 function tierEnds(rates: Rates, inputTokens: number): number[] {
   const ends = [inputTokens];
-  for (const component of COMPONENTS) {
-    for (const { fromInputTokens: from } of rates[component] ?? []) {
-      if (from > 0 && from <= inputTokens && !ends.includes(from - 1)) ends.push(from - 1);
-    }
-  }
+  for (const from of tierStarts(rates)) if (from <= inputTokens) ends.push(from - 1);
   return ends;
 }
 
+/** Where tiers begin above 0. Most prices have none; rates are the price book's, and the same for every call. */
+function tierStarts(rates: Rates): readonly number[] {
+  const known = TIER_STARTS.get(rates);
+  if (known !== undefined) return known;
+  const starts = new Set<number>();
+  for (const component of COMPONENTS) {
+    for (const { fromInputTokens } of rates[component] ?? [])
+      if (fromInputTokens > 0) starts.add(fromInputTokens);
+  }
+  const found = [...starts];
+  TIER_STARTS.set(rates, found);
+  return found;
+}
+
+const TIER_STARTS = new WeakMap<Rates, readonly number[]>();
+
+const TEXT_INPUT: Readonly<Record<RequestFacts['cacheWrite'], readonly Component[]>> = {
+  none: ['input', 'cache_read'],
+  short: ['input', 'cache_read', 'cache_write'],
+  hour: ['input', 'cache_read', 'cache_write', 'cache_write_1h'],
+};
+const AUDIO_INPUT: readonly Component[] = ['input_audio', 'cache_read_audio'];
+const IMAGE_INPUT: readonly Component[] = ['input_image'];
+
 function inputShares(facts: RequestFacts, reads: number): Share[] {
-  const text: Component[] = ['input', 'cache_read'];
-  if (facts.cacheWrite !== 'none') text.push('cache_write');
-  if (facts.cacheWrite === 'hour') text.push('cache_write_1h');
   // Of input that the provider stores, any part may be audio or images.
   const most = (tokens: number) =>
     facts.inputTokensMax === null ? Number.POSITIVE_INFINITY : tokens * reads;
   return [
-    { components: text, tokensMax: Number.POSITIVE_INFINITY },
-    { components: ['input_audio', 'cache_read_audio'], tokensMax: most(facts.inputAudioTokensMax) },
-    { components: ['input_image'], tokensMax: most(facts.inputImageTokensMax) },
+    { components: TEXT_INPUT[facts.cacheWrite], tokensMax: Number.POSITIVE_INFINITY },
+    { components: AUDIO_INPUT, tokensMax: most(facts.inputAudioTokensMax) },
+    { components: IMAGE_INPUT, tokensMax: most(facts.inputImageTokensMax) },
   ];
 }
 

@@ -1,7 +1,13 @@
 // The gateway: OpenAI's dialect below /openai, Anthropic's below /anthropic. Every call is authorised before it goes out and
 // settled when it ends; what is not metered is refused, never passed through. Composed in one place; docs/gateway.md.
 
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type {
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  onRequestHookHandler,
+} from 'fastify';
 import type { Clock } from '../../authority/api.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
@@ -192,10 +198,9 @@ class GatewayServer implements Gateway, GatewayContext {
     const raw = { parseAs: 'buffer', bodyLimit: bodyBytesMax } as const;
     app.addContentTypeParser('*', raw, (_request, body, done) => done(null, body));
     app.setErrorHandler((error, request, reply) => send(reply, this.#faultAnswer(name, error, request.id)));
+    const metered = { bodyLimit: bodyBytesMax, onRequest: this.#admit };
     for (const [path, endpoint] of Object.entries(dialects[name].paths)) {
-      app.post(path, { bodyLimit: bodyBytesMax }, (request, reply) =>
-        this.#call({ name, endpoint, path }, request, reply),
-      );
+      app.post(path, metered, (request, reply) => this.#call({ name, endpoint, path }, request, reply));
     }
     app.get('/v1/models', async (request) => {
       this.#authenticated(request);
@@ -215,10 +220,24 @@ class GatewayServer implements Gateway, GatewayContext {
     });
   }
 
-  #authenticated(request: FastifyRequest & { caller?: Caller }): Caller {
+  // Before the body is read: nobody makes the server hold one without a key that may spend.
+  readonly #admit: onRequestHookHandler = (request, reply, done) => {
+    let refused: Error | undefined;
+    try {
+      requireScope(this.#authenticated(request), 'spend');
+      refuseCompressed(request.headers['content-encoding']);
+    } catch (error) {
+      refused = error as Error;
+      // The rest of the body is not waited for.
+      reply.header('connection', 'close');
+    }
+    done(refused);
+  };
+
+  #authenticated(request: Request): Caller {
     const caller = this.#parts.keyRing.authenticate(keyIn(request.headers));
     if (caller !== null) {
-      // For the server's log, which names the key of each request.
+      // Also for the server's log, which names the key of each request.
       request.caller = caller;
       return caller;
     }
@@ -227,21 +246,15 @@ class GatewayServer implements Gateway, GatewayContext {
 
   async #call(
     route: { readonly name: DialectName; readonly endpoint: Endpoint; readonly path: string },
-    request: FastifyRequest,
+    request: Request,
     reply: FastifyReply,
   ): Promise<FastifyReply> {
-    const caller = this.#authenticated(request);
-    requireScope(caller, 'spend');
+    const caller = request.caller as Caller;
     if (this.#parts.isDraining()) {
       throw new RefusedError('draining', 'Bursar is stopping; try again shortly.', { retryAfterMs: 1_000 });
     }
     const { headers } = request;
     const body = request.body instanceof Buffer ? request.body : NO_BODY;
-    if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
-      throw new RefusedError('invalid_request', 'Compressed bodies are not taken.', {
-        field: 'content-encoding',
-      });
-    }
     const dialect = dialects[route.name];
     const labels = labelsOfGatewayCall(caller, labelsIn(headers));
     const facts = dialect.readRequest(route.endpoint, body);
@@ -298,7 +311,16 @@ class GatewayServer implements Gateway, GatewayContext {
   }
 }
 
+/** `caller` is set once the key is known. */
+type Request = FastifyRequest & { caller?: Caller };
+
 const NO_BODY = Buffer.alloc(0);
+
+function refuseCompressed(encoding: string | undefined): void {
+  if (encoding === undefined || encoding === 'identity') return;
+  const about = { field: 'content-encoding' };
+  throw new RefusedError('invalid_request', 'Compressed bodies are not taken.', about);
+}
 
 /** The one query that Anthropic's clients send; all others stay here. */
 function isBeta(url: string): boolean {

@@ -11,12 +11,15 @@ const LABELS_MAX = 32;
 /** Percent-encoded UTF-8: visible ASCII without a comma, with which proxies and node join repeated headers. */
 const ENCODED = /^[\x21-\x2b\x2d-\x7e]+$/;
 
-/** The key in `x-api-key` (Anthropic's clients) or `Authorization: Bearer` (all others); undefined when there is none. */
+/**
+ * The key in `Authorization: Bearer` or in `x-api-key` (Anthropic's clients); undefined when there is none, and when there
+ * are two different ones: whose call it is must not depend on which of them is read.
+ */
 export function keyIn(headers: IncomingHttpHeaders): string | undefined {
+  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   const own = headers['x-api-key'];
-  if (typeof own === 'string') return own;
-  const match = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '');
-  return match?.[1];
+  if (typeof own !== 'string') return bearer;
+  return bearer === undefined || bearer === own ? own : undefined;
 }
 
 /** Labels in `Bursar-Label-<name>` headers. @throws RefusedError invalid_request */

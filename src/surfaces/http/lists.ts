@@ -14,7 +14,6 @@ import {
   type Page,
   type PageRequest,
   pageOf,
-  readCursor,
   readSequenceCursor,
 } from '../../service/wire/page.js';
 import type { BalanceQuery, BalanceView, BudgetView } from '../../service/wire/schema-budgets.js';
@@ -111,7 +110,6 @@ function idsNamed(caller: Caller, id: string): string[] {
   return own === id ? [own] : [own, id];
 }
 
-/** Grants have more than one row an id can be made of: budget and values, as a balance's id has them. */
 export function listGrants(api: Api, caller: Caller, page: PageRequest): Promise<Page<BalanceView>> {
   return api.ledger.whenDurable(() =>
     balancePage(
@@ -136,7 +134,7 @@ function balancePage(
 export async function listEvents(api: Api, caller: Caller, query: EventQuery): Promise<Page<WireEvent>> {
   const { after = 0, holdId, type } = query;
   const limit = limitOf(query);
-  const begin = Math.max(after, readCursor(query) === undefined ? 0 : readSequenceCursor(query));
+  const begin = Math.max(after, readSequenceCursor(query));
   const items: WireEvent[] = [];
   let looked = 0;
   for await (const event of api.ledger.events({ after: begin })) {

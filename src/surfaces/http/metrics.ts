@@ -1,37 +1,24 @@
 // Prometheus metrics. Money and holds come from the ledger when they are asked for, so a restart does not zero them.
 // Labels are names of our own (routes, statuses, outcomes, units): what a tenant writes never becomes one.
 
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { LedgerReads } from '../../authority/api.js';
 import { BUILT_IN_UNITS } from '../../core/amount.js';
-
-/** Seconds. Durable decisions take about 2 ms; what takes 10 s is a fault. */
-const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
-
-interface Observer {
-  observe(seconds: number): void;
-}
+import { Durations, type Series } from './durations.js';
 
 export class Metrics {
   readonly registry = new Registry();
-  readonly #decisions = new Histogram({
-    name: 'bursar_decision_seconds',
-    help: 'Time of a decision of the ledger, until it is durable.',
-    labelNames: ['outcome'],
-    buckets: SECONDS,
-    registers: [this.registry],
-  });
-  readonly #requests = new Histogram({
-    name: 'bursar_http_request_seconds',
-    help: 'Time of a request, until its answer was sent.',
-    labelNames: ['method', 'route', 'status'],
-    buckets: SECONDS,
-    registers: [this.registry],
-  });
-
-  /** By their labels, which are ours and few: looking them up anew costs as much as the rest of an answer. */
-  readonly #decisionOf = new Map<string, Observer>();
-  readonly #requestOf = new Map<string, Observer>();
+  readonly #decisions = new Durations(
+    { name: 'bursar_decision_seconds', help: 'Time of a decision of the ledger, until it is durable.' },
+    this.registry,
+  );
+  readonly #requests = new Durations(
+    { name: 'bursar_http_request_seconds', help: 'Time of a request, until its answer was sent.' },
+    this.registry,
+  );
+  readonly #decisionSeries = new Map<string, Series>();
+  /** By route, then by method and status. */
+  readonly #requestSeries = new Map<string, Map<string, Map<number, Series>>>();
 
   constructor(ledger: LedgerReads, openStreams: () => number) {
     const registers = [this.registry];
@@ -75,22 +62,25 @@ export class Metrics {
   }
 
   decided(outcome: string, ms: number): void {
-    let histogram = this.#decisionOf.get(outcome);
-    if (histogram === undefined) {
-      histogram = this.#decisions.labels({ outcome });
-      this.#decisionOf.set(outcome, histogram);
-    }
-    histogram.observe(ms / 1_000);
+    const make = () => this.#decisions.series({ outcome });
+    found(this.#decisionSeries, outcome, make).observe(ms);
   }
 
-  answered(request: { method: string; route: string; status: number }, ms: number): void {
-    const { method, route, status } = request;
-    const name = `${method} ${route} ${status}`;
-    let histogram = this.#requestOf.get(name);
-    if (histogram === undefined) {
-      histogram = this.#requests.labels(request);
-      this.#requestOf.set(name, histogram);
-    }
-    histogram.observe(ms / 1_000);
+  answered({ method, route, status }: { method: string; route: string; status: number }, ms: number): void {
+    const ofRoute = found(this.#requestSeries, route, newMap<string, Map<number, Series>>);
+    const ofMethod = found(ofRoute, method, newMap<number, Series>);
+    found(ofMethod, status, () => this.#requests.series({ method, route, status })).observe(ms);
   }
+}
+
+function newMap<Key, Value>(): Map<Key, Value> {
+  return new Map();
+}
+
+function found<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }

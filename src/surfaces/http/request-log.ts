@@ -6,7 +6,7 @@ import type { Api, Reply, Request } from './api.js';
 import type { HttpParts } from './parts.js';
 
 export function loggerFor({ level, stream }: HttpParts['log']) {
-  return pino({ level, base: null }, stream);
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
 }
 
 export function logRequest(api: Api, request: Request, reply: Reply): void {

@@ -24,12 +24,13 @@ export function serve<R extends Route>(
   route: R,
   handler: Handler<R>,
 ): void {
+  const preValidation = before(route);
   const options: RouteShorthandOptions = {
     schema: schemaOf(name, route),
-    // Typed by the table; Fastify has only the schema's shape to go by.
-    preValidation: before(route),
+    // Before the body is read: who may not ask has none of it parsed.
+    onRequest: scopeStep(route),
+    ...(preValidation.length === 0 ? {} : { preValidation }),
     ...(route.bodyBytesMax === undefined ? {} : { bodyLimit: route.bodyBytesMax }),
-    ...(route.method === 'GET' ? { exposeHeadRoute: false } : {}),
   };
   app.route({
     method: route.method,
@@ -41,9 +42,9 @@ export function serve<R extends Route>(
 
 type Before = (request: FastifyRequest, reply: Reply, done: (error?: Error) => void) => void;
 
-/** What a route checks before its schemas: the key's scope, and what they would be too strict about. */
+/** What is made of a request before its schemas, which would be too strict about it. */
 function before(route: Route): Before[] {
-  const steps: Before[] = [scopeStep(route)];
+  const steps: Before[] = [];
   const numbers = numbersIn(route.query);
   if (numbers.length > 0) steps.push(numberStep(numbers));
   if (route.body !== undefined && (requiredOf(route.body) ?? []).length === 0) steps.push(emptyBodyStep);
