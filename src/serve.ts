@@ -16,6 +16,7 @@ import { Opened } from './opened.js';
 import { Tenancy } from './service/access/tenancy.js';
 import { ThrottledProviders } from './service/routing/throttled.js';
 import { isHost } from './service/settings/listen.js';
+import { isModelPattern } from './service/settings/model-pattern.js';
 import type { Settings } from './service/settings/settings.js';
 import { configPathOf, readSettings, SettingsInForce } from './settings-in-force.js';
 import { type DemoProvider, startDemoProvider } from './surfaces/gateway/demo-provider.js';
@@ -239,7 +240,7 @@ function demoModelOf({ routes, providers }: Settings): string | null {
       .map(({ name }) => name),
   );
   const route = routes.find(
-    ({ model, candidates }) => !model.endsWith('*') && candidates.some(({ provider }) => demos.has(provider)),
+    ({ model, candidates }) => !isModelPattern(model) && candidates.some(({ provider }) => demos.has(provider)),
   );
   return route?.model ?? null;
 }

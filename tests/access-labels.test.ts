@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Labels } from '#bursar/index.js';
 import type { Caller, Scope } from '#bursar/service/access/caller.js';
 import { labelsOfCall, labelsOfGatewayCall } from '#bursar/service/access/labels.js';
-import { hasScope, requirePlatform } from '#bursar/service/access/scopes.js';
+import { hasScope } from '#bursar/service/access/scopes.js';
 import { refusal } from './access-setup.js';
 
 function caller(stated: Partial<Record<'scopes' | 'callerLabels', string[]>> & { labels?: Labels }): Caller {
@@ -92,14 +92,5 @@ describe('access: scopes', () => {
     const allowed = (scope: Scope) => all.filter((one) => hasScope(caller({ scopes: [scope] }), one));
     expect(all.map(allowed)).toEqual([all, ['tenant_admin', 'spend', 'read'], ['spend'], ['read']]);
     expect(all.map((scope) => hasScope(caller({ scopes: [] }), scope))).toEqual([false, false, false, false]);
-  });
-
-  test('access: what is about every tenant → only for keys without a tenant', () => {
-    const reader = caller({ scopes: ['read'] });
-    requirePlatform(reader, 'read');
-    requirePlatform(ADMIN, 'admin');
-    expect(refusal(() => requirePlatform(reader, 'admin'))).toMatch(/^forbidden/);
-    const org = caller({ scopes: ['tenant_admin'], labels: { tenant: 'acme' } });
-    expect(refusal(() => requirePlatform(org, 'read'))).toMatch(/^forbidden: this is about every tenant/);
   });
 });

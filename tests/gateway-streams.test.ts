@@ -3,6 +3,8 @@
 
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   chatChunk,
@@ -74,8 +76,7 @@ describe('gateway: streams', () => {
     await start();
     gateway.provider.answer = events([chatChunk('Hi'), LAST, DONE]);
     const body = { ...CHAT, max_tokens: 50, stream_options: { include_usage: true } };
-    const text = await (await chat(body)).text();
-    expect(text).toContain('"total_tokens":15');
+    expect(await (await chat(body)).text()).toContain('"total_tokens":15');
     expect(gateway.provider.calls[0].text).toBe(JSON.stringify(body));
   });
 
@@ -107,6 +108,21 @@ describe('gateway: streams', () => {
     expect(response.headers.trailer).toContain('bursar-cost');
     expect(response.trailers['bursar-cost']).toBe('0.00006');
     expect(response.trailers['bursar-cost-estimated']).toBe(undefined);
+  });
+
+  test('a caller behind a proxy that speaks HTTP/1.0 → has the whole stream, without trailers', async () => {
+    await start();
+    gateway.provider.answer = events([chatChunk('Hi'), LAST, DONE]);
+    const body = JSON.stringify(CHAT);
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    socket.write(
+      `POST /openai/v1/chat/completions HTTP/1.0\r\nauthorization: Bearer ${gateway.key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    const answer = await text(socket);
+    expect(answer).toMatch(/^HTTP\/1\.[01] 200 /);
+    expect(answer.endsWith(`data: ${JSON.stringify(chatChunk('Hi'))}\n\n${DONE}`)).toBe(true);
+    await gateway.settled();
+    expect(gateway.ledger.holds()[0]).toMatchObject({ ending: 'completed', charged: { usd: 6_000n } });
   });
 
   test('a caller that reads slowly → pauses the provider, and loses nothing', async () => {

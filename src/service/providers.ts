@@ -102,7 +102,7 @@ export function providerVerdict(ledger: LedgerReads, name: string): ProviderVerd
 export function providers(ledger: LedgerReads): ProviderVerdict[] {
   const names = new Set<string>();
   for (const { id, status, limit } of ledger.budgets()) {
-    const named = nameIn(id);
+    const named = providerCapOf(id);
     if (named !== null && status !== 'closed' && limit !== null) names.add(named.provider);
   }
   return [...names].sort().map((name) => providerVerdict(ledger, name));
@@ -146,7 +146,7 @@ interface ProviderLine {
 function providerLines(ledger: LedgerReads, name: string): ProviderLine[] {
   const found: ProviderLine[] = [];
   for (const line of ledger.check({ labels: { provider: name } }).lines) {
-    const named = nameIn(line.budgetId);
+    const named = providerCapOf(line.budgetId);
     if (named !== null) found.push({ ...named, line });
   }
   return found.sort(
@@ -155,7 +155,7 @@ function providerLines(ledger: LedgerReads, name: string): ProviderLine[] {
 }
 
 /** Which provider's cap a budget is, by its canonical name; null for every other budget. */
-export function nameIn(budgetId: string): { provider: string; window: ProviderWindow } | null {
+export function providerCapOf(budgetId: string): { provider: string; window: ProviderWindow } | null {
   const match = /^provider\/(.+)\/(hour|day)$/.exec(budgetId);
   return match === null ? null : { provider: match[1], window: match[2] as ProviderWindow };
 }

@@ -1,4 +1,4 @@
-// The text of an access key, `bur_<id>_<secret>`, and how a secret is kept and compared. Only the SHA-256 of a secret is
+// The text of an access key, `bur_<id>_<secret>`, where requests state it, and how a secret is kept and compared. Only the SHA-256 of a secret is
 // ever stored: it has 256 random bits, which nobody guesses, so a slow hash as for passwords would add nothing.
 
 import { hash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
@@ -23,6 +23,20 @@ export function newKeyId(): string {
 export function newSecret(id: string): { readonly text: string; readonly digest: Buffer } {
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
   return { text: `${BEGINNING}${id}_${secret}`, digest: digestOf(secret) };
+}
+
+/**
+ * The key in `Authorization: Bearer` or in `x-api-key` (Anthropic's clients); undefined when there is none, and when there
+ * are two different ones: whose request it is must not depend on which of them is read.
+ */
+export function keyTextIn(headers: {
+  readonly authorization?: string | undefined;
+  readonly 'x-api-key'?: string | readonly string[] | undefined;
+}): string | undefined {
+  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
+  const own = headers['x-api-key'];
+  if (typeof own !== 'string') return bearer;
+  return bearer === undefined || bearer === own ? own : undefined;
 }
 
 /** Parts of a text that has the length and the marks of a key; anything else is null, whatever its size. */

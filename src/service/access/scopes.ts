@@ -39,13 +39,3 @@ export function requireScope(caller: Caller, scope: Scope): void {
   if (!hasScope(caller, scope))
     throw new RefusedError('forbidden', `this needs a key with the scope ${scope}`);
 }
-
-/**
- * For what shows or changes the books of every tenant: the head, verification, certificates, units, providers.
- * @throws RefusedError forbidden
- */
-export function requirePlatform(caller: Caller, scope: 'admin' | 'read'): void {
-  requireScope(caller, scope);
-  if (caller.tenant !== null)
-    throw new RefusedError('forbidden', "this is about every tenant and needs a key of the platform's own");
-}

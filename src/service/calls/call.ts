@@ -134,6 +134,8 @@ export class Call {
     const more = Math.max(outputTokens, this.#outputHeld);
     // Asked for once for each doubling, not for each event: the ledger's answer takes longer than the next one.
     this.#outputHeld += more;
+    // Before the ledger answers: an end that comes meanwhile must not try to reverse a hold that was extended.
+    this.#touched = true;
     try {
       const { price, worst } = this.candidate;
       const usd = costOf(price.rates, { output: more, request: 0 }, worst.inputTokens).total;
@@ -141,7 +143,6 @@ export class Call {
         holdId: this.holdId,
         add: { usd, tokens: BigInt(more) },
       });
-      if (outcome.outcome === 'done') this.#touched = true;
       return outcome.outcome === 'done';
     } catch (error) {
       this.owner.fault('a hold could not be extended', error);

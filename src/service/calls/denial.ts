@@ -3,6 +3,7 @@
 // here does not compile. What client libraries retry decided the statuses.
 
 import type { BudgetLine, DenialReason, Denied, SkippedCandidate, Violation } from '../../core/outcomes.js';
+import { providerCapOf } from '../providers.js';
 import type { GatewaySettings } from '../settings/settings.js';
 
 export type DenialCode =
@@ -68,9 +69,6 @@ const SOONEST: readonly DenialReason[] = [
   'no_budget',
 ];
 
-/** The budgets of a provider's hour and day; they reset soon, and are no one caller's. */
-const PROVIDER_BUDGET = /^provider\/.+\/(?:hour|day)$/;
-
 export function denialAnswer(
   denied: Denied,
   { exhaustedStatus }: Pick<GatewaySettings, 'exhaustedStatus'>,
@@ -80,7 +78,8 @@ export function denialAnswer(
   const { code, status, sentence } = MEANINGS[reason];
   const retryAfterMs =
     reason === denied.reason ? (denied.retryAfterMs ?? null) : waitFor(reason, line, denied.at);
-  if (reason === 'exhausted' && line !== null && PROVIDER_BUDGET.test(line.budgetId)) {
+  // The caps of a provider's hour and day reset soon, and are no one caller's.
+  if (reason === 'exhausted' && line !== null && providerCapOf(line.budgetId) !== null) {
     const sentence = 'the quota of the provider is exhausted';
     return { status: 429, code: 'quota_exceeded', sentence, retryAfterMs, final: false, reason, line };
   }

@@ -1,11 +1,9 @@
 // The figures that answers carry: the tightest budget of a call, and a line's figures as decimal texts. Shared by both
 // dialects. Lines come as the caller may see them (tenancy): one without figures is never the tightest.
 
-import { BUILT_IN_UNITS, formatAmount, type Unit } from '../../core/amount.js';
+import { BUILT_IN_UNITS, type Unit } from '../../core/amount.js';
 import { isOpen, type OpenLine, type ShownLine } from '../access/shown.js';
-
-/** Decimal digits of each unit. */
-export type Scales = Pick<ReadonlyMap<string, number>, 'get'>;
+import { amountOut, amountOutOrNull, type Scales } from '../wire/amounts.js';
 
 export function scalesOf(declared: readonly Unit[]): ReadonlyMap<string, number> {
   return new Map([...BUILT_IN_UNITS, ...declared].map(({ name, scale }) => [name, scale]));
@@ -37,10 +35,6 @@ function atLeastOne(steps: bigint | null): bigint {
   return steps === null || steps < 1n ? 1n : steps;
 }
 
-export function amountText(steps: bigint, unit: string, scales: Scales): string {
-  return formatAmount(steps, scales.get(unit) ?? 0);
-}
-
 /** A line in the body of an answer: which budget, whose spend, and figures that add up to the answer (field problems 35, 38). */
 export interface LineFigures {
   readonly budget_id: string;
@@ -62,10 +56,10 @@ export function lineFigures(line: ShownLine, scales: Scales): LineFigures {
     budget_id: budgetId,
     scope,
     unit,
-    limit: line.granted === null ? null : amountText(line.granted, unit, scales),
-    spent: amountText(line.spent, unit, scales),
-    held: amountText(line.held, unit, scales),
-    requested: amountText(line.requested, unit, scales),
+    limit: amountOutOrNull(line.granted, unit, scales),
+    spent: amountOut(line.spent, unit, scales),
+    held: amountOut(line.held, unit, scales),
+    requested: amountOut(line.requested, unit, scales),
     resets_at,
   };
 }

@@ -4,7 +4,7 @@
 import type { RequestFacts, StreamMeter, StreamStep, UsageReading } from './dialect.js';
 import { errorMessage } from './error-text.js';
 import { callsIn, chatUsage, responseUsage } from './openai-usage.js';
-import { eventData, eventText, hasObject, OutputTally } from './output-text.js';
+import { eventData, eventText, OutputTally } from './output-text.js';
 import { isObject } from './request-body.js';
 import { quantitiesOf } from './usage-figures.js';
 
@@ -14,6 +14,9 @@ const ENDED: StreamStep = { pass: true, ended: true, error: null };
 /** The event that ends a stream of chunks; longer ones are chunks that speak of it. */
 const DONE = /^data: ?\[DONE\]/m;
 const DONE_CHARS_MAX = 64;
+
+/** Usage that is stated, whatever the spaces, or an error. */
+const CHUNK_WORTH_PARSING = /"usage" *: *\{|"error"/;
 
 export class ChatMeter implements StreamMeter {
   readonly #usageAsked: boolean;
@@ -40,7 +43,7 @@ export class ChatMeter implements StreamMeter {
       return ENDED;
     }
     this.#output.addEvent(text);
-    if (!hasObject(text, '"usage"') && !text.includes('"error"')) return PASSED;
+    if (!CHUNK_WORTH_PARSING.test(text)) return PASSED;
     const chunk = eventData(event);
     if (chunk === null) return PASSED;
     const usage = chatUsage(chunk);

@@ -37,6 +37,9 @@ const FRAMING: ReadonlySet<string> = new Set([
   'logprobs',
 ]);
 
+/** By expression: V8's search for a text goes from one quote to the next, and JSON is full of them. */
+const DELTA = /"delta" *: */g;
+
 /** Text that was generated, summed up. */
 export class OutputTally {
   #textBytes = 0;
@@ -55,9 +58,9 @@ export class OutputTally {
    * inside a JSON string, whose quotes are escaped.
    */
   addEvent(event: string): void {
-    for (let at = event.indexOf('"delta"'); at >= 0; at = event.indexOf('"delta"', at + 1)) {
-      const value = afterColon(event, at + '"delta"'.length);
-      if (value < 0) continue;
+    DELTA.lastIndex = 0;
+    while (DELTA.test(event)) {
+      const value = DELTA.lastIndex;
       const before = this.#textBytes + this.#audioChars;
       const code = event.charCodeAt(value);
       if (code === QUOTE) this.#textBytes += stringEnd(event, value) - value - 2;
@@ -102,12 +105,16 @@ export class OutputTally {
 
 /** An event's bytes as text, a character for each byte: enough to search, and the cheapest. */
 export function eventText(event: Uint8Array): string {
-  return Buffer.from(event.buffer, event.byteOffset, event.length).toString('latin1');
+  return bufferOf(event).toString('latin1');
+}
+
+function bufferOf(event: Uint8Array): Buffer {
+  return event instanceof Buffer ? event : Buffer.from(event.buffer, event.byteOffset, event.length);
 }
 
 /** The JSON object in the data of an event; null where there is none. */
 export function eventData(event: Uint8Array): Json | null {
-  const lines = Buffer.from(event.buffer, event.byteOffset, event.length)
+  const lines = bufferOf(event)
     .toString('utf8')
     .split(/\r\n|\r|\n/);
   const data = lines.filter((line) => line.startsWith('data:')).map((line) => line.slice('data:'.length));
@@ -117,15 +124,6 @@ export function eventData(event: Uint8Array): Json | null {
   } catch {
     return null;
   }
-}
-
-/** Whether a text of JSON has this key with an object as its value, whatever the spaces. */
-export function hasObject(text: string, quotedKey: string): boolean {
-  for (let at = text.indexOf(quotedKey); at >= 0; at = text.indexOf(quotedKey, at + 1)) {
-    const value = afterColon(text, at + quotedKey.length);
-    if (value >= 0 && text.charCodeAt(value) === OBJECT_OPENS) return true;
-  }
-  return false;
 }
 
 /** Where the value behind a colon begins; -1 where no colon follows. */

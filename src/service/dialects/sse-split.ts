@@ -44,7 +44,7 @@ export class EventSplitter {
       this.#keep();
       return null;
     }
-    const event = this.#chunk.subarray(this.#start, end);
+    const event = this.#view(end);
     this.#start = end;
     if (this.#pieces.length === 0) return event;
     const whole = Buffer.concat([...this.#pieces, event]);
@@ -99,10 +99,16 @@ export class EventSplitter {
     return -1;
   }
 
+  // Most chunks are one event.
+  #view(end: number): Buffer {
+    const isWhole = this.#start === 0 && end === this.#chunk.length;
+    return isWhole ? this.#chunk : this.#chunk.subarray(this.#start, end);
+  }
+
   #keep(): void {
-    const piece = this.#chunk.subarray(this.#start);
+    if (this.#start === this.#chunk.length) return;
+    const piece = this.#view(this.#chunk.length);
     this.#start = this.#chunk.length;
-    if (piece.length === 0) return;
     this.#pieceBytes += piece.length;
     if (this.#pieceBytes > EVENT_BYTES_MAX)
       throw new RangeError(`an event has more than ${EVENT_BYTES_MAX} bytes`);

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { AMOUNT_MAX } from '../../core/amount.js';
 import { RefusedError } from '../refusals.js';
+import { isModelPattern } from '../settings/model-pattern.js';
 import type { OwnPrice } from '../settings/settings.js';
 import type { RateTier } from './price.js';
 import { COMPONENTS } from './price.js';
@@ -30,7 +31,7 @@ export function orderedOwnPrices(own: readonly OwnPrice[]): readonly OwnPrice[] 
   return [...own].sort(
     (left, right) =>
       byText(left.provider, right.provider) ||
-      Number(isPattern(left.model)) - Number(isPattern(right.model)) ||
+      Number(isModelPattern(left.model)) - Number(isModelPattern(right.model)) ||
       right.model.length - left.model.length ||
       byText(left.model, right.model) ||
       right.from - left.from,
@@ -85,10 +86,6 @@ function checkRates(price: OwnPrice): void {
 function wrong(price: OwnPrice, what: string): RefusedError {
   const name = JSON.stringify(`${price.provider}/${price.model}`);
   return new RefusedError('invalid_request', `prices: the price of ${name} ${what}.`, { field: 'prices' });
-}
-
-function isPattern(model: string): boolean {
-  return model.endsWith('*');
 }
 
 function byText(left: string, right: string): number {

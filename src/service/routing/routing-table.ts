@@ -6,7 +6,7 @@ import type { LedgerReads } from '../../authority/api.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { DialectName } from '../dialects/dialect.js';
 import { canonicalProvider, type ProviderVerdict, providerVerdict } from '../providers.js';
-import { matchesModel } from '../settings/model-pattern.js';
+import { isModelPattern, matchesModel } from '../settings/model-pattern.js';
 import type { ProviderSettings, RouteCandidate, Settings } from '../settings/settings.js';
 import type { Placement, RoutedCandidate, Routing } from './route.js';
 import type { ThrottledProviders } from './throttled.js';
@@ -61,7 +61,7 @@ export class RoutingTable {
   /** The models that callers of a dialect can name, in the order of the routes; patterns name none. */
   models(dialect: DialectName): readonly string[] {
     const names = (this.#routes.get(dialect) ?? []).map(({ pattern }) => pattern);
-    return names.filter((name) => !name.endsWith('*'));
+    return names.filter((name) => !isModelPattern(name));
   }
 
   #standing(provider: ProviderSettings, model: string, now: number): Standing {

@@ -3,7 +3,7 @@
 // Told by the gateway, read by routing-table.ts; one instance lives across reloads of the configuration.
 
 import type { Ledger } from '../../authority/api.js';
-import { canonicalProvider, exhaustProvider, nameIn, providerVerdict } from '../providers.js';
+import { canonicalProvider, exhaustProvider, providerCapOf, providerVerdict } from '../providers.js';
 
 /** The configuration names at most 1,000 providers, each under its own name and a canonical one. */
 const REMEMBERED_MAX = 2_000;
@@ -17,16 +17,15 @@ export class ThrottledProviders {
   /** A restart forgets the instants, not the exhaustion: those of providers with caps are read back. */
   constructor(readonly ledger: Ledger) {
     for (const { id, forcedExhaustedUntil } of ledger.budgets()) {
-      const named = nameIn(id);
+      const named = providerCapOf(id);
       if (named !== null && forcedExhaustedUntil !== null)
         this.#remember(named.provider, forcedExhaustedUntil, 0);
     }
   }
 
   /**
-   * Exhausts a provider until an instant after `now`; never shortens what is in force already, nor
-   * writes again for less than a second more. Durable for a provider
-   * with caps when the promise resolves; what routes calls sees it at once.
+   * Exhausts a provider until an instant after `now`; never shortens what is in force already, nor writes again for less
+   * than a second more. Durable for a provider with caps when the promise resolves; what routes calls sees it at once.
    */
   async throttle(provider: string, until: number, now: number): Promise<void> {
     const known = this.until(provider, now);

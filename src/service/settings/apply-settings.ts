@@ -6,7 +6,7 @@ import type { Ledger } from '../../authority/api.js';
 import type { BudgetView } from '../../core/outcomes.js';
 import type { BudgetSpec } from '../../core/requests.js';
 import { type BudgetFile, type Change, planApply, renderPlan } from '../budget-file.js';
-import { canonicalProvider, PROVIDER_WINDOWS, providerBudgetId } from '../providers.js';
+import { canonicalProvider, PROVIDER_WINDOWS, providerBudgetId, providerCapOf } from '../providers.js';
 import type { Settings } from './settings.js';
 
 export type SettingsApplied =
@@ -71,8 +71,6 @@ function linesOf(changes: readonly Change[]): string[] {
   return renderPlan({ changes, unchangedBudgets: 0, request: null }).split('\n');
 }
 
-const CAP_ID = /^provider\/.+\/(?:hour|day)$/;
-
 /** Caps that the settings before stated and these do not, metered from now on: closing them would refuse for good. */
 function liftedCaps(
   settings: Settings,
@@ -82,7 +80,7 @@ function liftedCaps(
   return budgetsThatLeft(settings, previous).flatMap((spec) => {
     const view = views.get(spec.id);
     const isInForce = view !== undefined && view.status !== 'closed' && view.limit !== null;
-    return CAP_ID.test(spec.id) && isInForce ? [{ ...spec, limit: null }] : [];
+    return providerCapOf(spec.id) !== null && isInForce ? [{ ...spec, limit: null }] : [];
   });
 }
 
@@ -97,7 +95,7 @@ function leftBehind(
   views: ReadonlyMap<string, BudgetView>,
 ): string[] {
   const budgets = budgetsThatLeft(settings, previous)
-    .filter(({ id }) => !CAP_ID.test(id) && views.has(id) && views.get(id)?.status !== 'closed')
+    .filter(({ id }) => providerCapOf(id) === null && views.has(id) && views.get(id)?.status !== 'closed')
     .map(
       ({ id }) => `budget ${id} has left the configuration and stays in force; close it to refuse its calls`,
     );

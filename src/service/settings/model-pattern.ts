@@ -4,13 +4,17 @@
 import { LABEL_VALUE_LENGTH_MAX, shown } from '../../core/labels.js';
 import { type Findings, type Located, readText } from '../budget-file-schema.js';
 
+export function isModelPattern(text: string): boolean {
+  return text.endsWith('*');
+}
+
 export function matchesModel(pattern: string, model: string): boolean {
-  return pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : pattern === model;
+  return isModelPattern(pattern) ? model.startsWith(pattern.slice(0, -1)) : pattern === model;
 }
 
 /** Whether every model that `narrow` matches is matched by `wide`. */
 export function coversPattern(wide: string, narrow: string): boolean {
-  if (!wide.endsWith('*')) return wide === narrow;
+  if (!isModelPattern(wide)) return wide === narrow;
   return narrow.startsWith(wide.slice(0, -1));
 }
 

@@ -75,23 +75,7 @@ function plainSteps(text: string, scale: number): bigint | undefined {
 
 /** A decimal in the unit's natural scale. */
 export function amountOut(steps: bigint, unit: string, scales: Scales): string {
-  return amountText(steps, scales.get(unit) ?? 0);
-}
-
-const BIG_POWERS = POWERS.map(BigInt);
-
-/** As formatAmount, and the same texts; in whole numbers, several times faster. */
-export function amountText(steps: bigint, scale: number): string {
-  if (scale === 0 || steps === 0n) return steps.toString();
-  if (steps < 0n || scale > EXACT_DIGITS) return formatAmount(steps, scale);
-  const value = Number(steps);
-  const isExact = value < Number.MAX_SAFE_INTEGER;
-  let rest = isExact ? value % POWERS[scale] : Number(steps % BIG_POWERS[scale]);
-  const whole = isExact ? (value - rest) / POWERS[scale] : steps / BIG_POWERS[scale];
-  if (rest === 0) return String(whole);
-  let digits = scale;
-  for (; rest % 10 === 0; digits -= 1) rest /= 10;
-  return `${whole}.${String(rest).padStart(digits, '0')}`;
+  return formatAmount(steps, scales.get(unit) ?? 0);
 }
 
 export function amountOutOrNull(steps: bigint | null, unit: string, scales: Scales): string | null {

@@ -1,5 +1,6 @@
 // The ledger's outcomes as the wire has them, once the tenancy has taken out what the caller may not see.
 
+import { formatAmount } from '../../core/amount.js';
 import type {
   Evidence,
   Authorized as LedgerAuthorized,
@@ -19,7 +20,7 @@ import {
   type ShownVerdict,
 } from '../access/shown.js';
 import { shownId } from '../access/tenant-ids.js';
-import { amountsOut, amountText, type Scales } from './amounts.js';
+import { amountsOut, type Scales } from './amounts.js';
 import { instantOut, instantOutOrNull } from './instants.js';
 import type { BriefOutcome, CheckAnswer } from './schema-holds.js';
 import type { Authorized, Done, Line, Problem, Settled, Skipped } from './schema-outcomes.js';
@@ -53,7 +54,7 @@ export function lineOut(line: ShownLine, scales: Scales): Line {
     };
   const scale = scales.get(unit) ?? 0;
   const { limit, granted, remaining } = line;
-  const grantedText = granted === null ? null : amountText(granted, scale);
+  const grantedText = granted === null ? null : formatAmount(granted, scale);
   return {
     budgetId: line.budgetId,
     scope: line.scope,
@@ -65,12 +66,12 @@ export function lineOut(line: ShownLine, scales: Scales): Line {
     budgetVersion: line.budgetVersion,
     values: line.values,
     // Without top-ups they are one figure.
-    limit: limit === null ? null : limit === granted ? grantedText : amountText(limit, scale),
+    limit: limit === null ? null : limit === granted ? grantedText : formatAmount(limit, scale),
     granted: grantedText,
-    spent: amountText(line.spent, scale),
-    held: amountText(line.held, scale),
-    remaining: remaining === null ? null : amountText(remaining, scale),
-    requested: amountText(line.requested, scale),
+    spent: formatAmount(line.spent, scale),
+    held: formatAmount(line.held, scale),
+    remaining: remaining === null ? null : formatAmount(remaining, scale),
+    requested: formatAmount(line.requested, scale),
     verdict: line.verdict,
   };
 }

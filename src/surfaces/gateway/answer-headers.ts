@@ -5,7 +5,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { formatAmount } from '../../core/amount.js';
 import type { OpenLine, ShownLine } from '../../service/access/shown.js';
 import type { Charge } from '../../service/calls/charge.js';
-import { amountText, tightestOf } from '../../service/calls/figures.js';
+import { tightestOf } from '../../service/calls/figures.js';
+import { amountOut } from '../../service/wire/amounts.js';
 import { type AtScale, rateLimitHeaders } from '../../service/wire/rate-limit.js';
 
 export type AnswerHeaders = Record<string, string>;
@@ -41,7 +42,7 @@ export function decisionHeaders(decisionId: string, lines: readonly ShownLine[],
   const tightest = tightestOf(lines);
   if (tightest !== null) {
     const { unit, budgetId } = tightest;
-    headers['bursar-remaining'] = amountText(left(tightest), unit, at.scales);
+    headers['bursar-remaining'] = amountOut(left(tightest), unit, at.scales);
     headers['bursar-remaining-unit'] = unit;
     headers['bursar-remaining-budget'] = headerText(budgetId);
   }

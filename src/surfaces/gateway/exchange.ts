@@ -18,6 +18,7 @@ import { Attempt, Ended } from './attempt.js';
 import type { GatewayContext } from './context.js';
 import { refusalAnswer } from './refusal-answers.js';
 import { type CallSpan, startCallSpan } from './spans.js';
+import { STALL_MAX_MS } from './stream-answer.js';
 
 /** A server that stops is back within a restart. */
 const DRAINED_RETRY_MS = 1_000;
@@ -288,10 +289,13 @@ export class Exchange {
     headers['content-length'] = String(body.length);
     this.response.writeHead(status, headers);
     this.response.end(body);
+    // Settled, and no longer looked after by the sweep: Node lets go of it, with an answer of up to 128 MiB.
+    if (!this.response.writableFinished) this.response.setTimeout(STALL_MAX_MS);
   }
 }
 
 const NOTHING_CAME = { usage: null as UsageReading | null, usageFinal: false, outputTokensSoFar: 0 } as const;
+
 function single(value: string | string[] | undefined): string | null {
   return typeof value === 'string' ? value : null;
 }

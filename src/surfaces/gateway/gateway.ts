@@ -11,12 +11,13 @@ import type {
 import type { Clock } from '../../authority/api.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
+import { keyTextIn } from '../../service/access/key-text.js';
 import { labelsOfGatewayCall } from '../../service/access/labels.js';
 import { requireScope } from '../../service/access/scopes.js';
 import type { ShownLine } from '../../service/access/shown.js';
 import type { Call } from '../../service/calls/call.js';
 import { Calls, type CallsParts, isLedgerFault, type Refusal } from '../../service/calls/calls.js';
-import { type Scales, scalesOf } from '../../service/calls/figures.js';
+import { scalesOf } from '../../service/calls/figures.js';
 import { DIALECTS, type DialectName, type Endpoint } from '../../service/dialects/dialect.js';
 import { dialects } from '../../service/dialects/dialects.js';
 import { RefusedError } from '../../service/refusals.js';
@@ -26,6 +27,7 @@ import { compileSignatures, type ProviderError, type Signatures } from '../../se
 import type { ThrottledProviders } from '../../service/routing/throttled.js';
 import { UnknownErrors } from '../../service/routing/unknown-errors.js';
 import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
+import type { Scales } from '../../service/wire/amounts.js';
 import type { AtScale } from '../../service/wire/rate-limit.js';
 import { decisionHeaders } from './answer-headers.js';
 import { Ended } from './attempt.js';
@@ -33,7 +35,7 @@ import type { GatewayContext } from './context.js';
 import { Exchange } from './exchange.js';
 import { modelByName, modelList } from './model-lists.js';
 import { deniedAnswer, type GatewayAnswer, refusalAnswer } from './refusal-answers.js';
-import { keyIn, labelsIn } from './request-headers.js';
+import { labelsIn } from './request-headers.js';
 import { Upstreams } from './upstreams.js';
 
 /** How often slow callers and ageing holds are looked for, all of them in one go. */
@@ -235,7 +237,7 @@ class GatewayServer implements Gateway, GatewayContext {
   };
 
   #authenticated(request: Request): Caller {
-    const caller = this.#parts.keyRing.authenticate(keyIn(request.headers));
+    const caller = this.#parts.keyRing.authenticate(keyTextIn(request.headers));
     if (caller !== null) {
       // Also for the server's log, which names the key of each request.
       request.caller = caller;

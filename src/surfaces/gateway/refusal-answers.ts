@@ -4,10 +4,11 @@
 import type { Denied } from '../../core/outcomes.js';
 import type { ShownLine } from '../../service/access/shown.js';
 import { type DenialCode, denialAnswer } from '../../service/calls/denial.js';
-import { type LineFigures, lineFigures, type Scales } from '../../service/calls/figures.js';
+import { type LineFigures, lineFigures } from '../../service/calls/figures.js';
 import type { DialectName } from '../../service/dialects/dialect.js';
 import type { RefusalCode } from '../../service/refusals.js';
 import type { GatewaySettings } from '../../service/settings/settings.js';
+import type { Scales } from '../../service/wire/amounts.js';
 import type { AnswerHeaders } from './answer-headers.js';
 
 export interface GatewayAnswer {

@@ -1,5 +1,5 @@
-// What a caller says in the headers of a call: its key, and its labels. Hostile input: a header that could be read in two
-// ways is refused.
+// The labels that a caller states in the headers of a call. Hostile input: a header that could be read in two ways is
+// refused.
 
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Labels } from '../../core/requests.js';
@@ -10,17 +10,6 @@ const LABEL_PREFIX = 'bursar-label-';
 const LABELS_MAX = 32;
 /** Percent-encoded UTF-8: visible ASCII without a comma, with which proxies and node join repeated headers. */
 const ENCODED = /^[\x21-\x2b\x2d-\x7e]+$/;
-
-/**
- * The key in `Authorization: Bearer` or in `x-api-key` (Anthropic's clients); undefined when there is none, and when there
- * are two different ones: whose call it is must not depend on which of them is read.
- */
-export function keyIn(headers: IncomingHttpHeaders): string | undefined {
-  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
-  const own = headers['x-api-key'];
-  if (typeof own !== 'string') return bearer;
-  return bearer === undefined || bearer === own ? own : undefined;
-}
 
 /** Labels in `Bursar-Label-<name>` headers. @throws RefusedError invalid_request */
 export function labelsIn(headers: IncomingHttpHeaders): Labels | undefined {

@@ -1,4 +1,4 @@
-// A streamed answer on its way to the caller: bytes pass as they come, event by event, while the meter reads them. Keeps
+// A streamed answer on its way to the caller: bytes pass as they come, read by read, while the meter reads them. Keeps
 // back-pressure (a slow caller pauses the provider), takes out the usage chunk that nobody asked for, holds more or cuts
 // when the output passes what is held, and tells the end apart from a break: only a whole stream ends cleanly.
 
@@ -20,6 +20,8 @@ export class StreamAnswer {
   readonly #splitter = new EventSplitter();
   /** Only where streams may be cut. */
   readonly #cut: StreamCut | null;
+  /** Events that the caller gets with the next chunk. */
+  readonly #unsent: Buffer[] = [];
   #headSent = false;
   /** Whether an event has come that was no error. */
   #begun = false;
@@ -49,25 +51,18 @@ export class StreamAnswer {
     }
   }
 
-  // Events that follow each other in the chunk are written as one piece of it, without copying.
   #pass(chunk: Buffer): void {
     const splitter = this.#splitter;
     splitter.push(chunk);
-    let piece: Buffer | null = null;
     for (let event = splitter.next(); event !== null; event = splitter.next()) {
       const step = this.#meter.step(event);
       if (step.error !== null && this.#beginsWithError(step.error, event)) return;
       this.#note(step);
-      if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide(piece);
-      if (step.pass) {
-        const longer: Buffer | null = piece === null ? event : joined(chunk, piece, event);
-        if (longer === null && piece !== null) this.#write(piece);
-        piece = longer ?? event;
-      }
+      if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide();
+      if (step.pass) this.#write(event);
       this.#cut?.observe(event);
-      if (this.#passesHold() && this.#goesOver(piece)) return;
+      if (this.#passesHold() && this.#goesOver()) return;
     }
-    if (piece !== null) this.#write(piece);
   }
 
   #note({ ended, error }: StreamStep): void {
@@ -80,8 +75,7 @@ export class StreamAnswer {
   }
 
   // An error that repeats the key of the provider: the stream breaks instead.
-  #hide(pending: Buffer | null): void {
-    if (pending !== null) this.#write(pending);
+  #hide(): void {
     this.#over = true;
     this.#attempt.drop(new Ended('hidden'));
     this.#break('failed_at_provider');
@@ -111,12 +105,11 @@ export class StreamAnswer {
   }
 
   // Holds more, or ends the stream here. True: it has ended.
-  #goesOver(pending: Buffer | null): boolean {
+  #goesOver(): boolean {
     if (this.#cut === null) {
       void this.#attempt.exchange.call.extendFor(this.#meter.outputTokensSoFar);
       return false;
     }
-    if (pending !== null) this.#write(pending);
     this.#over = true;
     this.#attempt.drop(new Ended('cut'));
     this.#write(this.#cut.ending(this.#meter.outputTokensSoFar));
@@ -134,6 +127,7 @@ export class StreamAnswer {
       this.#note(step);
       if (step.pass) this.#write(rest);
     }
+    this.#flush();
     if (!this.#headSent && !this.#said)
       return this.#attempt.exchange.failed(this.#attempt, new Error('empty stream'));
     if (this.#error !== null)
@@ -146,6 +140,7 @@ export class StreamAnswer {
   broken(error: Error): void {
     if (this.#over) return;
     this.#over = true;
+    this.#flush();
     const { exchange } = this.#attempt;
     const { usageFinal } = this.#meter;
     if (this.#error !== null) return this.#finish({ end: 'failed_at_provider', usageFinal });
@@ -167,6 +162,7 @@ export class StreamAnswer {
     const charge = this.#charged(how);
     const { response } = this.#attempt.exchange;
     if (response.destroyed) return;
+    this.#flush();
     if (!this.#headSent) this.#writeHead();
     response.addTrailers(costHeaders(charge));
     response.end();
@@ -174,6 +170,7 @@ export class StreamAnswer {
 
   // What came is charged, and the caller sees a stream that broke, not one that ended.
   #break(end: EndOfCall['end']): void {
+    this.#flush();
     this.#charged({ end, usageFinal: false });
     const { response } = this.#attempt.exchange;
     const takesBytes = this.#pausedAt === null && response.socket !== null;
@@ -187,10 +184,26 @@ export class StreamAnswer {
     return exchange.streamEnded({ end, usage: this.#meter.usage(), usageFinal, outputTokensSoFar });
   }
 
+  // What came in one read goes out as one chunk, when the read is done: a chunk for each event would cost more than all
+  // else that is done with it.
   #write(bytes: Buffer): void {
+    if (this.#unsent.push(bytes) === 1) process.nextTick(this.#flushRead);
+  }
+
+  readonly #flushRead = (): void => {
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#attempt.exchange.bug(error);
+    }
+  };
+
+  #flush(): void {
     const { response } = this.#attempt.exchange;
-    if (response.destroyed) return;
+    const unsent = this.#unsent.splice(0);
+    if (unsent.length === 0 || response.destroyed) return;
     if (!this.#headSent) this.#writeHead();
+    const bytes = unsent.length === 1 ? unsent[0] : Buffer.concat(unsent);
     if (response.write(bytes) || this.#pausedAt !== null) return;
     this.#pausedAt = this.#attempt.exchange.gateway.clock.now();
     this.#attempt.pause();
@@ -206,18 +219,10 @@ export class StreamAnswer {
     const { exchange, status, headers: theirs } = this.#attempt;
     const headers: AnswerHeaders = exchange.ownHeaders(exchange.call.lines);
     passHeaders(theirs, headers);
-    headers.trailer = 'bursar-cost, bursar-cost-estimated';
+    // Proxies that speak HTTP/1.0 (nginx, unless told otherwise) have no trailers: Node refuses to announce them there.
+    if (exchange.response.useChunkedEncodingByDefault) headers.trailer = 'bursar-cost, bursar-cost-estimated';
     exchange.response.writeHead(status, headers);
   }
-}
-
-/** Two events as one piece, where both lie in the chunk one behind the other; else null. */
-function joined(chunk: Buffer, first: Buffer, second: Buffer): Buffer | null {
-  const isView = first.buffer === chunk.buffer && second.buffer === chunk.buffer;
-  if (!isView || first.byteOffset + first.length !== second.byteOffset || first.byteOffset < chunk.byteOffset)
-    return null;
-  const start = first.byteOffset - chunk.byteOffset;
-  return chunk.subarray(start, start + first.length + second.length);
 }
 
 const BLANK_LINE = Buffer.from('\n\n');

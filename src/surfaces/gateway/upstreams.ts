@@ -13,7 +13,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 50_000;
 /** Of all headers of an answer: what node itself takes. */
 const HEADER_BYTES_MAX = 16 * 1024;
-/** Sent when an Anthropic caller states no version: the oldest that is still served. */
+/** Sent when an Anthropic caller states no version: the newest there is, which its own clients send too. */
 const ANTHROPIC_VERSION = '2023-06-01';
 
 /** Passed on from callers, when a single line of text; all others stay here. */
