@@ -13,12 +13,16 @@ function nextId() {
   return RUN + serial.toString(36).padStart(ID.length - RUN.length, '0');
 }
 
-/** The bytes of one request, but for its ids. */
-function templateOf({ host, port, path, headers, body }) {
-  const lines = [`POST ${path} HTTP/1.1`, `host: ${host}:${port}`, 'content-type: application/json'];
+/** What is filled in when a request is sent: ids, and in the paths of a flow what earlier answers gave. */
+const BLANK = new RegExp(`(${ID}|<\\w+>)`);
+
+/** The bytes of one request, but for its blanks: every other piece is one. */
+function templateOf({ host, port, method = 'POST', path, headers, body }) {
+  const lines = [`${method} ${path} HTTP/1.1`, `host: ${host}:${port}`];
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
-  lines.push(`content-length: ${Buffer.byteLength(body)}`);
-  return `${lines.join('\r\n')}\r\n\r\n${body}`.split(ID);
+  if (body !== undefined)
+    lines.push('content-type: application/json', `content-length: ${Buffer.byteLength(body)}`);
+  return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`.split(BLANK);
 }
 
 /** One connection, one request at a time: status, length or chunks, and when the first byte of the body came. */
@@ -31,21 +35,24 @@ class Connection {
   #tail = '';
   #sentAt = 0;
   #firstByteMs = 0;
+  /** The body of the last answer, where the job says that it is looked at. */
+  body = '';
 
   constructor(job, onEnd) {
     this.job = job;
     this.onEnd = onEnd;
   }
 
-  send() {
+  send(template = this.job.template, values = {}) {
     this.#socket ??= this.#open();
     this.#head = '';
+    this.body = '';
     this.#inBody = false;
     this.#tail = '';
     this.#firstByteMs = 0;
-    const { template } = this.job;
     let text = template[0];
-    for (let part = 1; part < template.length; part += 1) text += nextId() + template[part];
+    for (let part = 1; part < template.length; part += 2)
+      text += (template[part] === ID ? nextId() : values[template[part]]) + template[part + 1];
     this.#sentAt = performance.now();
     this.#socket.write(text, 'latin1');
   }
@@ -83,6 +90,7 @@ class Connection {
       this.#firstByteMs = performance.now() - this.#sentAt;
       this.job.onFirstByte?.();
     }
+    if (this.job.keepsBody) this.body += body.toString('latin1');
     if (this.#chunked) {
       // Events end with LF LF: two line ends with CR are the end of the chunks, or of the trailers after them.
       this.#tail = (this.#tail + body.subarray(-8).toString('latin1')).slice(-4);
@@ -183,6 +191,59 @@ function openLoop(job) {
   });
 }
 
+/**
+ * So many connections, each taking the steps of a flow one after the other, again and again; for a time, or for so many
+ * flows. A step that has `takes: { name, field }` finds that field in its answer, and `<name>` stands for it in the steps
+ * after it. `<chat>` begins as one of `chats`, at random, and no two connections have the same. `keeps`: gives what this
+ * name stood for at the end of each flow.
+ */
+function flows(job) {
+  const { connections, seconds = 86_400, flows: most = Number.POSITIVE_INFINITY, chats = [], keeps } = job;
+  const steps = job.steps.map((step) => ({ ...step, template: templateOf({ ...job, ...step }) }));
+  const tally = new Tally();
+  const kept = [];
+  const started = performance.now();
+  const until = started + seconds * 1000;
+  let begun = 0;
+  let open = connections;
+  return new Promise((resolve) => {
+    const begin = (flow) => {
+      if (begun >= most || performance.now() >= until) {
+        flow.connection.close();
+        open -= 1;
+        if (open === 0) resolve({ ...tally.result((performance.now() - started) / 1000), kept });
+        return;
+      }
+      begun += 1;
+      flow.step = 0;
+      flow.startedAt = performance.now();
+      const { own } = flow;
+      if (own.length > 0) flow.values['<chat>'] = own[Math.floor(Math.random() * own.length)];
+      flow.connection.send(steps[0].template, flow.values);
+    };
+    const answered = (flow, status) => {
+      const { takes } = steps[flow.step];
+      if (takes !== undefined)
+        flow.values[`<${takes.name}>`] = new RegExp(`"${takes.field}":"([^"]+)"`).exec(
+          flow.connection.body,
+        )?.[1];
+      flow.step += 1;
+      if (status < 300 && flow.step < steps.length)
+        return flow.connection.send(steps[flow.step].template, flow.values);
+      tally.add(status, performance.now() - flow.startedAt, 0);
+      if (keeps !== undefined) kept.push(flow.values[`<${keeps}>`]);
+      begin(flow);
+    };
+    for (let index = 0; index < connections; index += 1) {
+      const own = chats.filter((_, place) => place % connections === index);
+      const flow = { own, values: {} };
+      const looked = { ...job, keepsBody: true };
+      flow.connection = new Connection(looked, (_, status) => answered(flow, status));
+      begin(flow);
+    }
+  });
+}
+
 let streams = [];
 
 /** Opens so many answers that do not end; done when each has its first byte. */
@@ -220,7 +281,7 @@ function closeStreams() {
   return Promise.resolve({});
 }
 
-const JOBS = { closedLoop, openLoop, openStreams, closeStreams };
+const JOBS = { closedLoop, openLoop, flows, openStreams, closeStreams };
 
 process.on('message', async ({ kind, ...job }) => {
   const template = job.body === undefined ? [] : templateOf(job);

@@ -12,11 +12,17 @@ const START_MS_MAX = 20_000;
 /** In a request to be sent by the load generator: stands for a text of its own in each, all of the same length. */
 export const ID = '%%%%%%%%%%%%';
 
+/**
+ * How `npm start` runs the server, and all that is compared with it: with a young generation that is large enough for what
+ * is under way, which else is copied again and again. It can only be stated when Node starts.
+ */
+export const NODE_FLAGS = ['--max-semi-space-size=64'];
+
 const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 
 /** A server of this folder: forked, told its settings, and ready when it says on which port. */
 export async function startServer(file, settings = {}) {
-  const child = fork(here(file));
+  const child = fork(here(file), [], { execArgv: NODE_FLAGS });
   const port = await answered(
     child,
     (message) => message.port,
@@ -44,7 +50,7 @@ export async function startProgram(args, { folder, ready }) {
 
 /** The load generator; `run` gives what a job measured. */
 export function startLoad() {
-  const child = fork(here('load.mjs'), [], { execArgv: ['--max-semi-space-size=64'] });
+  const child = fork(here('load.mjs'), [], { execArgv: NODE_FLAGS });
   const run = (kind, job) =>
     answered(
       child,

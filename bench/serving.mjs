@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startProgram } from './processes.mjs';
+import { NODE_FLAGS, startProgram } from './processes.mjs';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -38,7 +38,7 @@ const PRICE = {
 export async function startBursar(folder, { providerPort } = {}) {
   const file = join(folder, 'bursar.yaml');
   writeFileSync(file, JSON.stringify(configuration(providerPort)));
-  const args = [MAIN, 'serve', '--config', file, '--data', join(folder, 'data')];
+  const args = [...NODE_FLAGS, MAIN, 'serve', '--config', file, '--data', join(folder, 'data')];
   const program = await startProgram(args, { folder, ready: /bur_[\w-]+\s[\s\S]*http:\/\/\S+\/v1\s/ });
   const [origin, port] = /http:\/\/127\.0\.0\.1:(\d+)/.exec(program.output);
   return { ...program, origin, port: Number(port), adminKey: /bur_[\w-]+/.exec(program.output)[0] };

@@ -7,6 +7,7 @@ import type { Clock } from './authority/api.js';
 import { InvalidInputError } from './core/errors.js';
 import { KeyRing } from './service/access/key-ring.js';
 import { openServiceStore, SERVICE_STORE_FILE } from './service/store/areas.js';
+import type { ServiceStore } from './service/store/service-store.js';
 
 /** Its owner's alone: the ledger names tenants and users. */
 const FOLDER_MODE = 0o700;
@@ -31,6 +32,8 @@ export function makeDataFolder(folder: string): void {
 
 export interface OpenKeys {
   readonly ring: KeyRing;
+  /** The file that they are in, for what else the server keeps there. */
+  readonly store: ServiceStore;
   close(): void;
 }
 
@@ -47,6 +50,7 @@ export function openKeys(folder: string, clock: Clock, mode: 'create' | 'read'):
   const ring = new KeyRing(store, clock);
   return {
     ring,
+    store,
     close() {
       ring.close();
       store.close();

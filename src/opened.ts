@@ -11,7 +11,7 @@ export class Opened {
     return thing;
   }
 
-  async close(logger: Logger): Promise<void> {
+  async close(logger: Pick<Logger, 'error'>): Promise<void> {
     for (const { what, close } of this.#closers.splice(0).reverse()) {
       try {
         await close();

@@ -13,6 +13,7 @@ import { ledgerPathIn, makeDataFolder, type OpenKeys, openKeys } from './data-fo
 import { firstStartText } from './first-start.js';
 import { type Log, openLog } from './log.js';
 import { Opened } from './opened.js';
+import { openProduct } from './product.js';
 import { Tenancy } from './service/access/tenancy.js';
 import { ThrottledProviders } from './service/routing/throttled.js';
 import { isHost } from './service/settings/listen.js';
@@ -93,10 +94,20 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   const demo = new DemoOnDemand(clock, opened);
   const prepare = (needed: Settings) => demo.prepare(needed);
   const inForce = await SettingsInForce.open({ configPath, ledger, throttled, logger, prepare }, settings);
+  const product = await openProduct({
+    store: keys.store,
+    keyRing: keys.ring,
+    ledger,
+    settings: () => inForce.settings,
+    logger,
+    clock,
+    opened,
+  });
   let draining = false;
   const app = await buildHttp({
     ledger,
     keyRing: keys.ring,
+    ...product,
     prices: () => inForce.prices,
     clock,
     log: { level: logger.level, stream: log.stream },
@@ -108,6 +119,8 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     keyRing: keys.ring,
     tenancy: new Tenancy(ledger),
     clock,
+    recorder: product.conversations.recorder,
+    onDecision: (outcome, ms) => app.decided(outcome, ms),
     settings: () => inForce.settings,
     prices: () => inForce.prices,
     routing: () => inForce.routing,
@@ -240,7 +253,8 @@ function demoModelOf({ routes, providers }: Settings): string | null {
       .map(({ name }) => name),
   );
   const route = routes.find(
-    ({ model, candidates }) => !isModelPattern(model) && candidates.some(({ provider }) => demos.has(provider)),
+    ({ model, candidates }) =>
+      !isModelPattern(model) && candidates.some(({ provider }) => demos.has(provider)),
   );
   return route?.model ?? null;
 }

@@ -68,6 +68,8 @@ export const STORY: readonly (readonly [line: string, code: number, ...prints: s
   ['authorize --hold h7 --label tenant=b --amount usd=1 --authority gw/l1/3', 0, 'authorized h7'],
   ['settle h7 --amount usd=1', 1, 'authority_missing'],
   ['settle h7 --amount usd=1 --authority gw/l1/3', 0, 'hold settled h7'],
+  ['record --label tenant=b --amount usd=20', 0, 'spend recorded: charged 20 usd', '-12'],
+  ['balances --budget tenant --value tenant=b', 0, '-12'],
   ['close user', 0, 'budget status set'],
   ['events --type hold_denied', 0, 'hold_denied h2', 'VIOLATED limit'],
   ['events --hold h1', 0, 'hold_authorized h1', 'hold_corrected h1'],

@@ -20,7 +20,7 @@ const INPUT = ['input', 'cache_read', 'cache_write', 'cache_write_1h', 'input_au
 const OUTPUT = ['output', 'reasoning', 'output_audio'] as const;
 
 describe('normalised usage', () => {
-  test('chat: cached, audio and reasoning tokens → shares of the totals, none of them twice', () => {
+  test('problem 31: cached, audio and reasoning tokens of chat → shares of the totals, none of them twice', () => {
     expect(
       chat({
         prompt_tokens: 100,

@@ -11,6 +11,7 @@ import { openLedger } from '#bursar/authority/open.js';
 import type { LedgerEvent } from '#bursar/core/outcomes.js';
 import { KeyRing } from '#bursar/service/access/key-ring.js';
 import { Tenancy } from '#bursar/service/access/tenancy.js';
+import { Conversations } from '#bursar/service/conversations/conversations.js';
 import { openPriceBook } from '#bursar/service/prices/price-book.js';
 import { RoutingTable } from '#bursar/service/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
@@ -139,6 +140,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   if (admin === null) throw new Error('no admin key');
   const makeKey = (labels: Record<string, string>, scopes: readonly ('spend' | 'read')[] = ['spend']) =>
     keyRing.create(admin, { name: 'test', scopes, labels, callerLabels: ['goal', 'team'] }).secret;
+  const conversations = new Conversations({
+    store,
+    ledger,
+    quotas: null,
+    clock,
+    settings: () => settings.conversations,
+    onFault: (what, error) => void logged.push({ about: { error }, message: what }),
+  });
   const throttled = new ThrottledProviders(ledger);
   const prices = openPriceBook(settings.prices);
   const routing = new RoutingTable(settings, ledger, throttled);
@@ -149,9 +158,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ledger,
     keyRing,
     tenancy: new Tenancy(ledger),
+    recorder: conversations.recorder,
     clock,
     settings: () => settings,
     prices: () => prices,
+    onDecision: () => undefined,
     routing: () => routing,
     throttled,
     secrets: (name) =>

@@ -205,7 +205,7 @@ describe('gateway: routes', () => {
     ['POST', '/anthropic/v1/messages/batches'],
     ['POST', '/anthropic/v1/chat/completions'],
     ['POST', '/anthropic/v1/complete'],
-  ])('%s %s → 404, not passed through', async (method, path) => {
+  ])('problem 16, 21: %s %s → 404, not passed through', async (method, path) => {
     const before = gateway.provider.calls.length;
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     const body = method === 'GET' ? '' : '{}';
@@ -234,7 +234,8 @@ describe('gateway: routes', () => {
       has_more: false,
       first_id: 'claude',
     });
-    expect((await get('/openai/v1/models/small')).status).toBe(200);
+    const one = await get('/openai/v1/models/small');
+    expect([one.status, one.headers.get('bursar-cost')]).toEqual([200, '0']);
     expect((await get('/openai/v1/models/claude')).status).toBe(404);
     expect((await get('/openai/v1/models', 'none')).status).toBe(401);
     const unknown = await forwarded(() => chat({}, { ...CHAT, model: 'gpt-unknown' }));

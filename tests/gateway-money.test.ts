@@ -19,7 +19,7 @@ async function start(options: GatewayOptions): Promise<void> {
 const chat = (more: object = {}) => gateway.post('/openai/v1/chat/completions', { ...CHAT, ...more });
 
 describe('gateway: answers when money runs out', () => {
-  test('200 callers at once on a budget of 50 calls → exactly 50 reach the provider, nobody sees a 409', async () => {
+  test('problem 1, 13: 200 callers at once on a budget of 50 calls → exactly 50 reach the provider and are booked, nobody sees a 409', async () => {
     await start({
       budgets: '  - { id: calls, match: { tenant: acme }, unit: calls, limit: "50", window: day }',
     });
@@ -104,7 +104,7 @@ describe('gateway: answers when money runs out', () => {
     expect((await first).status).toBe(200);
   });
 
-  test('a call without max_tokens → holds the configured limit, not the headroom, and asks for it', async () => {
+  test('problem 8: a call without max_tokens → holds the configured limit, not the headroom, and asks for it', async () => {
     // 4,096 tokens at 10 USD a million are 0.041 USD: two fit at once.
     await start({
       budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.09", window: day }',
@@ -130,7 +130,7 @@ describe('gateway: answers when money runs out', () => {
     expect(gateway.provider.calls[0].text).toBe(JSON.stringify({ ...CHAT, max_tokens: 77 }));
   });
 
-  test('a model without a price → 400, nothing is held and nothing goes out', async () => {
+  test('problem 32: a model without a price → 400, nothing is held and nothing goes out', async () => {
     await start({ budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }' });
     const response = await chat({ model: 'unpriced' });
     expect(response.status).toBe(400);
@@ -148,6 +148,15 @@ describe('gateway: answers when money runs out', () => {
     expect(response.status).toBe(402);
     expect(await response.json()).toMatchObject({ error: { code: 'no_budget' } });
     expect(gateway.provider.calls).toEqual([]);
+  });
+
+  test('a budget in a unit that was declared through the API → figures in that unit, not in its steps', async () => {
+    await start({ budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "1", window: day }' });
+    const eur = { id: 'eur', match: { tenant: 'acme' }, unit: 'eur', limit: 1_230n, window: 'day' } as const;
+    await gateway.ledger.putDefinitions({ units: [{ name: 'eur', scale: 2 }], budgets: [eur] });
+    expect(await (await chat()).json()).toMatchObject({
+      error: { code: 'unit_missing', limit: '12.3', unit: 'eur' },
+    });
   });
 
   test("a budget of the platform's refuses → named, without what others spent", async () => {

@@ -103,7 +103,7 @@ describe('gateway: the next candidate', () => {
     expect(gateway.ledger.holds()[0].charged?.usd).toBe(12_000n);
   });
 
-  test('the decision says why the call went where it went, and by which prices', async () => {
+  test('problem 34: the decision says why the call went where it went, and by which prices', async () => {
     gateway = await startGateway({ budgets: BUDGETS });
     main(json(chatAnswer(USED)));
     await chat();

@@ -6,6 +6,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
+import { OverloadedError } from '#bursar/core/errors.js';
 import {
   chatChunk,
   DONE,
@@ -207,6 +208,30 @@ describe('gateway: streams', () => {
     leaving.abort();
     await gateway.settled();
     expect(gateway.ledger.holds()[0]).toMatchObject({ status: 'settled', ending: 'cancelled', late: false });
+  });
+});
+
+describe('gateway: a ledger that is full for a moment', () => {
+  test('the renewal of a hold that failed → is tried again at once, not at half of its time', async () => {
+    let now = Date.now();
+    await start({ clock: { now: () => now }, more: 'gateway: { holdTtl: 10s }' });
+    gateway.provider.answer = events([chatChunk('Hi')], { end: 'open' });
+    const response = await rawCall(CHAT);
+    response.on('error', () => undefined);
+    await once(response, 'data');
+    const { submit } = gateway.ledger;
+    let refusals = 1;
+    gateway.ledger.submit = (commands) => {
+      refusals -= 1;
+      if (refusals >= 0) return Promise.reject(new OverloadedError('full'));
+      return submit.call(gateway.ledger, commands);
+    };
+    now += 8_000;
+    await until(async () => (await gateway.events('hold_extended')).length === 1);
+    expect(gateway.ledger.holds()[0].status).toBe('open');
+    expect(gateway.logged.map(({ message }) => message)).toEqual(['holds could not be extended']);
+    response.destroy();
+    await gateway.settled();
   });
 });
 

@@ -363,12 +363,12 @@ describe('http: evidence and service', () => {
 
   test('metrics of money are the ledger’s, for the platform’s readers alone, and survive a restart', async () => {
     await house.hold('acme', 'h1', '5');
-    await house.post('/v1/spend', { amounts: { usd: '1.25' } }, { key: house.keys.acme });
+    await house.post('/v1/spend', { amounts: { usd: '1.25000009' } }, { key: house.keys.acme });
     await house.restart();
     await house.hold('acme', 'h2', '1');
     const { text, status } = await house.get('/metrics', house.key({ scopes: ['read'] }));
     expect(status).toBe(200);
-    expect(text).toContain('\nbursar_spent_usd_total 1.25\n');
+    expect(text).toContain('\nbursar_spent_usd_total 1.25000009\n');
     expect(text).toContain('\nbursar_open_holds 2\n');
     expect(text).toMatch(/^bursar_decision_seconds_bucket\{le="\+Inf",outcome="authorized"\} 1$/m);
     expect(text).toMatch(

@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { afterEach } from 'vitest';
 import { type Ledger, openLedger } from '#bursar/index.js';
+import { Opened } from '#bursar/opened.js';
+import { openProduct } from '#bursar/product.js';
 import { KeyRing } from '#bursar/service/access/key-ring.js';
 import type { NewKey } from '#bursar/service/access/key-spec.js';
 import { openPriceBook } from '#bursar/service/prices/price-book.js';
+import { defaultSettings } from '#bursar/service/settings/settings-file.js';
 import { openServiceStore } from '#bursar/service/store/areas.js';
 import type { ServiceStore } from '#bursar/service/store/service-store.js';
 import { buildHttp } from '#bursar/surfaces/http/build-http.js';
@@ -36,6 +39,9 @@ export interface Asked {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** What the product's parts would log. */
+const QUIET = { info: () => undefined, error: () => undefined };
+
 /** A server on a folder of its own; `restart` opens both files again, as a new process would. */
 export class House {
   readonly folder = mkdtempSync(join(tmpdir(), 'bursar-http-'));
@@ -50,6 +56,7 @@ export class House {
   readonly keys: Record<string, string> = {};
   #store!: ServiceStore;
   #ring!: KeyRing;
+  #opened!: Opened;
   #count = 0;
 
   /** Budgets: `all` of everything, `each` of each tenant, both 100 usd a day. */
@@ -83,9 +90,20 @@ export class House {
     this.#store = openServiceStore(join(this.folder, 'service.db'));
     this.#ring = new KeyRing(this.#store, this.clock);
     const prices = openPriceBook([]);
+    this.#opened = new Opened();
+    const product = await openProduct({
+      store: this.#store,
+      keyRing: this.#ring,
+      ledger: this.ledger,
+      settings: () => defaultSettings(),
+      logger: QUIET,
+      clock: this.clock,
+      opened: this.#opened,
+    });
     this.app = buildHttp({
       ledger: this.ledger,
       keyRing: this.#ring,
+      ...product,
       prices: () => prices,
       clock: this.clock,
       log: { level: 'trace', stream: { write: (line) => this.log.push(line) } },
@@ -97,6 +115,7 @@ export class House {
 
   async #stop(): Promise<void> {
     await this.app.close();
+    await this.#opened.close(QUIET);
     await this.ledger.close().catch(() => undefined);
     this.#ring.close();
     this.#store.close();

@@ -32,7 +32,7 @@ const stepsOf = (rates: Rates, quantities: Quantities, inputTokens = 0) =>
   );
 
 describe('cost: a component costs its own rate', () => {
-  test('cost: cached and written tokens → each is priced once, at its own rate', () => {
+  test('problem 31: cached and written tokens → each is priced once, at its own rate', () => {
     const cost = costOf(
       SONNET,
       { input: 1_000, cache_read: 100_000, cache_write: 2_000, output: 500, web_search: 2 },

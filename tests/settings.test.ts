@@ -70,6 +70,7 @@ describe('a sound file', () => {
         bodyBytesMax: 33_554_432,
         toolCallsUnstated: 5,
       },
+      conversations: { turnTimeoutMs: 300_000, watchdogIntervalMs: 60_000 },
       aliases: PROVIDER_ALIASES_DEFAULT,
       definitions: { units: [], budgets: [], aliases: PROVIDER_ALIASES_DEFAULT },
     });
@@ -337,6 +338,7 @@ describe('docs/configuration.md', () => {
     ],
     ['errors', `errors: { ${UNKNOWN} }`],
     ['gateway', `gateway: { ${UNKNOWN} }`],
+    ['conversations', `conversations: { ${UNKNOWN} }`],
   ])('docs: the page describes every field of %s', (_section, text) => {
     const fields = fieldsKnownIn(text);
     expect(fields.length).toBeGreaterThan(1);

@@ -19,9 +19,12 @@ import type {
 } from '../service/wire/schema-holds.js';
 import type { Problem } from '../service/wire/schema-outcomes.js';
 import type { PageQuery, Reloaded } from '../service/wire/schema-service.js';
+import { Agents } from './agent-nouns.js';
+import { Chats } from './chat-nouns.js';
 import { Budgets, Decisions, Events, Holds } from './ledger-nouns.js';
 import { type CommandOutcome, type Outcome, outcomeOf, type Settlement } from './outcomes.js';
 import { List } from './pages.js';
+import { Policies, UserQuotas } from './quota-nouns.js';
 import { Keys, Prices, Providers } from './service-nouns.js';
 import { type CallOptions, type ClientOptions, Transport } from './transport.js';
 
@@ -35,7 +38,12 @@ export class BursarClient {
   readonly decisions: Decisions;
   readonly providers: Providers;
   readonly keys: Keys;
+  readonly agents: Agents;
+  readonly chats: Chats;
   readonly prices: Prices;
+  readonly policies: Policies;
+  /** Users under the policy in force. */
+  readonly quotas: UserQuotas;
   readonly #transport: Transport;
 
   /** @throws TypeError, RangeError for an option that is wrong */
@@ -50,7 +58,11 @@ export class BursarClient {
     this.decisions = new Decisions(transport);
     this.providers = new Providers(transport);
     this.keys = new Keys(transport);
+    this.agents = new Agents(transport);
+    this.chats = new Chats(transport);
     this.prices = new Prices(transport);
+    this.policies = new Policies(transport);
+    this.quotas = new UserQuotas(transport);
   }
 
   /** Books spend that nobody authorised; never denied. */

@@ -47,7 +47,7 @@ export interface CallOptions {
 export type Repeat = 'read' | 'keyed' | 'once';
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Below the base URL, each segment encoded (`path`). */
   readonly path: string;
   readonly query?: Readonly<Record<string, QueryValue>>;

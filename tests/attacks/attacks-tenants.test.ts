@@ -14,7 +14,10 @@ let victim: Tenant;
 let thief: Tenant;
 /** Keys of the thief: one that spends and reads, one that governs its tenant. */
 let thieves: string[];
-let ids: { readonly hold: string; readonly budget: string; readonly key: string; readonly decision: string };
+/** By noun, what the parameters of its routes are, in their order. */
+let ids: Readonly<Record<string, readonly string[]>>;
+/** A chat of the thief's own. */
+let ownChat: string;
 const issued: string[] = [];
 
 beforeAll(async () => {
@@ -42,9 +45,36 @@ beforeAll(async () => {
   expect(opened.status).toBe(201);
   await chat(victim.key);
   const { items } = (await server.api('GET', '/v1/keys', undefined, owner)).body;
-  ids = { hold, budget, key: items[0].id, decision: opened.body.decisionId };
+  ids = {
+    holds: [hold],
+    budgets: [budget],
+    keys: [items[0].id],
+    decisions: [opened.body.decisionId],
+    chats: await spokenChat(),
+    agents: [await made('/v1/agents', owner, { name: MARK, limits: { usd: '1' } })],
+  };
+  const speaker = await server.makeKey({ labels: { tenant: thief.name, user: 'thief' } });
+  ownChat = await made('/v1/chats', speaker, {});
 });
 afterAll(() => world.end());
+
+/** A chat of the victim's, under a quota policy, and the turn that runs in it. */
+async function spokenChat(): Promise<readonly string[]> {
+  const model = { name: 'm', tier: 'all', inputMultiplier: 1_000_000, outputMultiplier: 1_000_000 };
+  const policy = { tiers: ['all'], models: [{ ...model, outputTokensMax: 1_000 }] };
+  const { number } = await world.server.ok('POST', '/v1/policies', policy);
+  await world.server.ok('POST', `/v1/policies/${number}/activate`, {});
+  const chat = await made('/v1/chats', victim.key, { title: MARK });
+  const asked = { requestId: 'guessed-request', text: MARK, amounts: { usd: '0.01' } };
+  return [chat, await made(`/v1/chats/${chat}/turns`, victim.key, asked)];
+}
+
+/** Makes something of the victim's. @returns its id */
+async function made(path: string, key: string, body: unknown): Promise<string> {
+  const answer = await call('POST', path, key, body);
+  expect(answer.status, JSON.stringify(answer.body)).toBe(201);
+  return answer.body.id;
+}
 
 /** A request with a fresh Idempotency-Key. */
 let requests = 0;
@@ -86,6 +116,11 @@ async function booksOfVictim(): Promise<Json> {
     balances: of(await server.list('/v1/balances')),
     holds: of(await server.list('/v1/holds')),
     keys: of(await server.list('/v1/keys')).map(({ lastUsedAt: _, ...key }) => key),
+    chats: (await server.ok('GET', `/v1/chats?tenant=${victim.name}`)).items,
+    turns: (await server.ok('GET', `/v1/chats/${ids.chats[0]}/turns`)).items,
+    said: (await server.ok('GET', `/v1/chats/${ids.chats[0]}/messages`)).items,
+    agents: of(await server.list('/v1/agents')),
+    quota: await server.ok('GET', `/v1/users/${MARK}/quota?tenant=${victim.name}`),
   };
 }
 
@@ -101,7 +136,16 @@ async function operations(): Promise<Operation[]> {
   );
 }
 
-/** Bodies that would be taken if the id were the caller's own. */
+/** Providers and policies are the platform's; what a tenant's users are named is not an id, see the test of quotas. */
+const NOT_OF_TENANTS = ['providers', 'policies', 'users'];
+
+/** A path with its parameters in their order. */
+function filled(path: string, values: readonly string[]): string {
+  const left = [...values];
+  return path.replaceAll(/\{[^}]+\}/g, () => encodeURIComponent(left.shift() as string));
+}
+
+/** Bodies that would be taken if the id were the caller's own, by the last part of a path. */
 const BODIES: Readonly<Record<string, unknown>> = {
   extend: { ttlMs: 60_000 },
   release: {},
@@ -114,7 +158,14 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'balance-limit': { limit: '0' },
   rotate: {},
   revoke: {},
-  spend: { usd: '1' },
+  close: {},
+  turns: { requestId: 'mine', text: 'mine' },
+  complete: { text: 'mine' },
+  fail: { reachedProvider: false },
+  cancel: {},
+  progress: {},
+  retry: { requestId: 'mine' },
+  edit: { requestId: 'mine', text: 'mine' },
 };
 
 describe('attacks: another tenant’s ids', () => {
@@ -124,30 +175,30 @@ describe('attacks: another tenant’s ids', () => {
     const tried: string[] = [];
     for (const { method, path } of await operations()) {
       const noun = path.split('/')[2];
-      if (!path.startsWith('/v1/') || !path.includes('{') || noun === 'providers') continue;
-      const id = { holds: ids.hold, budgets: ids.budget, keys: ids.key, decisions: ids.decision }[noun];
-      expect(id, `an id for ${path}`).toBeDefined();
+      if (!path.startsWith('/v1/') || !path.includes('{') || NOT_OF_TENANTS.includes(noun)) continue;
+      expect(ids, `ids for ${path}`).toHaveProperty(noun);
+      const [id, ...below] = ids[noun];
       const full = `tenant/${victim.name}/${id}`;
-      const spellings = [`${id}`, full, `../${victim.name}/${id}`, `tenant%2F${victim.name}%2F${id}`];
+      const spellings = [id, full, `../${victim.name}/${id}`, `tenant%2F${victim.name}%2F${id}`];
       for (const key of thieves)
         for (const spelling of spellings) {
           const last = path.split('/').at(-1) as string;
-          const target = path.replace(/\{[^}]+\}/, encodeURIComponent(spelling));
+          const target = filled(path, [spelling, ...below]);
           if (method === 'PUT') {
             // A budget of its own of that name, for its own tenant: nothing of the victim's.
             const spec = { match: { tenant: victim.name }, unit: 'usd', limit: '0', window: 'lifetime' };
             expect((await call('PUT', target, key, spec)).status, target).toBeOneOf([400, 403, 404, 409]);
             continue;
           }
-          const body = method === 'GET' ? undefined : BODIES[last];
-          if (method !== 'GET') expect(BODIES, `a body for ${path}`).toHaveProperty(last);
+          const body = method === 'POST' ? BODIES[last] : undefined;
+          if (method === 'POST') expect(BODIES, `a body for ${path}`).toHaveProperty(last);
           const answer = await call(method, target, key, body);
           expect(answer.status, `${method} ${target}`).toBeOneOf([403, 404]);
           expect(JSON.stringify(answer.body).replaceAll(spelling, ''), `${method} ${target}`).not.toContain(
             MARK,
           );
           // Ids that nobody has look the same.
-          const nobodys = path.replace(/\{[^}]+\}/, encodeURIComponent(spelling.replace(`${id}`, 'nobodys')));
+          const nobodys = filled(path, [spelling.replace(id, 'nobodys'), ...below]);
           const unknown = await call(method, nobodys, key, body);
           expect({ status: answer.status, code: answer.body.code }).toEqual({
             status: unknown.status,
@@ -156,18 +207,56 @@ describe('attacks: another tenant’s ids', () => {
           tried.push(`${method} ${path}`);
         }
     }
-    expect(new Set(tried).size).toBeGreaterThanOrEqual(14);
+    expect(new Set(tried).size).toBeGreaterThanOrEqual(30);
     expect(await booksOfVictim()).toEqual(before);
     await server.verify();
   });
 
+  test('attacks: the victim’s turn in a chat of one’s own → not found, and the turn runs on', async () => {
+    const before = await booksOfVictim();
+    const [, turn] = ids.chats;
+    for (const { method, path } of await operations()) {
+      if (!path.includes('{turn}')) continue;
+      const body = method === 'POST' ? BODIES[path.split('/').at(-1) as string] : undefined;
+      for (const key of thieves) {
+        const answer = await call(method, filled(path, [ownChat, turn]), key, body);
+        const unknown = await call(method, filled(path, [ownChat, 'nobodys']), key, body);
+        expect([answer.status, answer.body.code], path).toEqual([unknown.status, unknown.body.code]);
+        expect(answer.status, path).toBeOneOf([403, 404]);
+      }
+    }
+    expect(await booksOfVictim()).toEqual(before);
+  });
+
+  test('attacks: a user of the victim’s name → a user of one’s own, and another tenant cannot be named', async () => {
+    const before = await booksOfVictim();
+    const limits = { limits: { daily: { total: '0' } } };
+    for (const key of thieves) {
+      const own = await call('GET', `/v1/users/${MARK}/quota`, key);
+      expect([own.status, own.body.tenant, own.body.tokens?.daily.used]).toEqual([200, thief.name, '0']);
+      const tenant = `?tenant=${victim.name}`;
+      const asked = { user: MARK, tenant: victim.name };
+      for (const answer of [
+        await call('GET', `/v1/users/${MARK}/quota${tenant}`, key),
+        await call('PUT', `/v1/users/${MARK}/quota-limits${tenant}`, key, limits),
+        await call('POST', '/v1/quota/preflight', key, asked),
+        await call('POST', '/v1/chats', key, asked),
+        await call('GET', `/v1/chats${tenant}`, key),
+      ])
+        expect(answer.status, JSON.stringify(answer.body)).toBeOneOf([400, 403, 404]);
+    }
+    expect(await booksOfVictim()).toEqual(before);
+  });
+
   test('attacks: batches → each command is refused like its own route', async () => {
     const before = await booksOfVictim();
-    const commands = [ids.hold, `tenant/${victim.name}/${ids.hold}`].flatMap((holdId) => [
-      { command: 'settle_hold', holdId, amounts: { usd: '0' } },
-      { command: 'release_hold', holdId },
-      { command: 'extend_hold', holdId, ttlMs: 1 },
-    ]);
+    const commands = [ids.holds[0], `tenant/${victim.name}/${ids.holds[0]}`, `turn/${ids.chats[1]}`].flatMap(
+      (holdId) => [
+        { command: 'settle_hold', holdId, amounts: { usd: '0' } },
+        { command: 'release_hold', holdId },
+        { command: 'extend_hold', holdId, ttlMs: 1 },
+      ],
+    );
     for (const key of thieves) {
       const answer = await call('POST', '/v1/batch', key, { commands });
       for (const { status, body } of answer.body.outcomes ?? [{ status: answer.status, body: answer.body }])
@@ -300,7 +389,7 @@ describe('attacks: forged labels', () => {
     ])
       expect((await call('POST', '/v1/keys', governor, { name: 'x', ...spec })).status).toBeOneOf([400, 403]);
     const budget = { match: { tenant: victim.name }, unit: 'usd', limit: '0', window: 'lifetime' };
-    const definitions = { budgets: [{ id: 'x', ...budget }], close: [ids.budget] };
+    const definitions = { budgets: [{ id: 'x', ...budget }], close: [ids.budgets[0]] };
     expect((await call('POST', '/v1/definitions', governor, definitions)).status).toBeOneOf([400, 403, 404]);
   });
 

@@ -128,6 +128,22 @@ export class KeyRing {
     return this.#issue([key], actor.keyId)[0];
   }
 
+  /** A key for what the service itself gives keys to: it has judged what the key may do. @throws as `create` */
+  issueFor(stated: NewKey, createdBy: string): IssuedKey {
+    return this.#issue([checkNewKey(stated, this.clock.now())], createdBy)[0];
+  }
+
+  /** Revokes keys in one step, since what they were made for has ended. */
+  end(ids: readonly string[]): void {
+    const now = this.clock.now();
+    const records = ids.flatMap((id) => this.#entries.get(id)?.record ?? []);
+    const good = records.filter(({ revokedAt }) => revokedAt === null);
+    this.store.transaction(() => {
+      for (const { id } of good) this.#table.setRevoked(id, now);
+    });
+    for (const record of good) record.revokedAt = now;
+  }
+
   /** Keys that the caller manages, the oldest first. @throws RefusedError */
   list(actor: Caller, page: { readonly after?: string; readonly max?: number } = {}): KeyPage {
     requireScope(actor, 'tenant_admin');

@@ -13,6 +13,8 @@ export const TENANT_PREFIX = 'tenant/';
  * gateway alone. A tenant that could release or correct them would have its calls for nothing.
  */
 export const CALL_PREFIX = 'call/';
+/** As CALL_PREFIX, for the holds of turns, which end with their turn. */
+export const TURN_PREFIX = 'turn/';
 
 /** Half of an id at most, so that 64 characters remain for the tenant's own: a UUID with a readable name before it. */
 export const TENANT_PREFIX_LENGTH_MAX = ID_LENGTH_MAX / 2;
@@ -69,7 +71,7 @@ export function callHoldId(caller: Caller, unique: string): string {
 
 /** Whether a hold, as the caller names it, is the gateway's to end and not the caller's. */
 export function isOfGateway(caller: Caller, id: string): boolean {
-  return caller.tenant !== null && id.startsWith(CALL_PREFIX);
+  return caller.tenant !== null && (id.startsWith(CALL_PREFIX) || id.startsWith(TURN_PREFIX));
 }
 
 /** The ledger's id for a thing that the caller names, or null when nothing of the caller's can have it. */

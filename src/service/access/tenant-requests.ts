@@ -22,6 +22,7 @@ import {
   findableId,
   isOfAnotherTenant,
   isOfGateway,
+  TURN_PREFIX,
   tenantPrefix,
   toLedgerId,
 } from './tenant-ids.js';
@@ -74,7 +75,10 @@ function authorizeFor<C extends Authorize>(caller: Caller, request: C): C {
   asked.holdId = toLedgerId(caller, request.holdId, 'holdId');
   const { candidates, grants, commandId } = request;
   if (isOfGateway(caller, request.holdId))
-    throw invalid('holdId', `ids that begin with ${CALL_PREFIX} are the gateway's`);
+    throw invalid(
+      'holdId',
+      `ids that begin with ${CALL_PREFIX} or ${TURN_PREFIX} are the gateway's and the chats'`,
+    );
   // Only the platform can write such an id: its tenant may end the hold, so the hold must be that tenant's.
   if (isOfAnotherTenant(asked.holdId, asked.labels.tenant))
     throw invalid('holdId', `${shown(asked.holdId)} is below the prefix of a tenant that is not the hold's`);
@@ -101,9 +105,13 @@ function grantFor<G extends Pick<GrantCaps, 'capability'>>(caller: Caller, grant
 
 function holdParts(caller: Caller, request: OnHold): Partial<OnHold> {
   if (isOfGateway(caller, request.holdId))
-    throw new RefusedError('forbidden', "the hold is the gateway's, and ends with its call", {
-      field: 'holdId',
-    });
+    throw new RefusedError(
+      'forbidden',
+      "the hold is the gateway's or a turn's, and ends with its call or turn",
+      {
+        field: 'holdId',
+      },
+    );
   const holdId = findableId(caller, request.holdId);
   if (holdId === null) throw notFound('holdId', 'hold', request.holdId);
   const { labels, grant } = request;

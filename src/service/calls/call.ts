@@ -4,6 +4,7 @@
 import type { BudgetLine, Outcome, Settlement } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
 import type { Caller } from '../access/caller.js';
+import type { RecordedCall } from '../conversations/recorder.js';
 import type { RequestFacts } from '../dialects/dialect.js';
 import { costOf } from '../prices/cost.js';
 import type { Placement } from '../routing/route.js';
@@ -46,13 +47,15 @@ export class Call {
   readonly caller: Caller;
   readonly labels: Labels;
   readonly facts: RequestFacts;
+  /** Where it is a turn of a chat. */
+  readonly recorded: RecordedCall | null;
   readonly pricesVersion: string;
   /** Why each candidate stood where it did. */
   readonly placements: readonly Placement[];
 
   constructor(
     private readonly owner: CallOwner,
-    asked: Pick<Call, 'caller' | 'labels' | 'facts' | 'pricesVersion' | 'placements'> & {
+    asked: Pick<Call, 'caller' | 'labels' | 'facts' | 'recorded' | 'pricesVersion' | 'placements'> & {
       readonly candidates: readonly PricedCandidate[];
     },
     reservation: Reservation,
@@ -60,6 +63,7 @@ export class Call {
     this.caller = asked.caller;
     this.labels = asked.labels;
     this.facts = asked.facts;
+    this.recorded = asked.recorded;
     this.pricesVersion = asked.pricesVersion;
     this.placements = asked.placements;
     this.#reservation = reservation;
@@ -68,6 +72,9 @@ export class Call {
     this.#outputHeld = reservation.candidate.worst.outputTokens;
   }
 
+  get #ledger(): CallsLedger {
+    return this.recorded ?? this.owner.ledger;
+  }
   get holdId(): string {
     return this.#reservation.holdId;
   }
@@ -83,9 +90,6 @@ export class Call {
   /** Candidates that have not been tried, in order. */
   get remaining(): readonly PricedCandidate[] {
     return this.#remaining;
-  }
-  get expiresAt(): number {
-    return this.#expiresAt;
   }
   /** Output tokens, of all choices, that are paid for by what is held. */
   get outputHeld(): number {
@@ -125,6 +129,11 @@ export class Call {
     return { command: 'extend_hold', holdId: this.holdId, ttlMs: this.owner.holdTtlMs };
   }
 
+  /** The ledger did not take it: the next sweep asks again, before the hold expires under a call that lives. */
+  keepAliveFailed(): void {
+    this.#expiresAt = this.owner.now();
+  }
+
   /**
    * Holds more, for a stream that passes what was held: as much output again as it has given so far. Where no budget has
    * it, the call goes on and overruns (policy `record`); what it cost is charged in full either way.
@@ -139,7 +148,7 @@ export class Call {
     try {
       const { price, worst } = this.candidate;
       const usd = costOf(price.rates, { output: more, request: 0 }, worst.inputTokens).total;
-      const outcome = await this.owner.ledger.extend({
+      const outcome = await this.#ledger.extend({
         holdId: this.holdId,
         add: { usd, tokens: BigInt(more) },
       });
@@ -180,7 +189,7 @@ export class Call {
 
   #endHold(charge: Charge): Promise<Settlement | Outcome> {
     const { holdId } = this;
-    const { ledger } = this.owner;
+    const ledger = this.#ledger;
     if (charge.end === 'failed_before' && !this.#touched) return ledger.reverse({ holdId });
     if (charge.end === 'failed_before' || charge.end === 'refused_by_provider')
       return ledger.release({ holdId });

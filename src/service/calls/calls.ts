@@ -16,6 +16,7 @@ import type { Decision, Denied } from '../../core/outcomes.js';
 import type { Authorize, Command, Labels } from '../../core/requests.js';
 import type { Caller } from '../access/caller.js';
 import { callHoldId } from '../access/tenant-ids.js';
+import type { RecordedCall } from '../conversations/recorder.js';
 import type { DialectName, RequestFacts } from '../dialects/dialect.js';
 import type { PriceBook } from '../prices/price.js';
 import { type RefusalCode, RefusedError } from '../refusals.js';
@@ -47,6 +48,8 @@ export interface CallsParts {
   readonly clock: Clock;
   /** Told of what went wrong where no caller can be: a hold that will expire, an extension that failed. */
   readonly onFault: (what: string, error: unknown) => void;
+  /** Told of each authorisation: its outcome, and how long it took until it was durable. */
+  readonly onDecision: (outcome: string, ms: number) => void;
 }
 
 export interface CallRequest {
@@ -57,6 +60,8 @@ export interface CallRequest {
   readonly facts: RequestFacts;
   /** The request as another model counts it; asked where a route sends it to one. @throws RefusedError */
   readonly factsFor: (model: string) => RequestFacts;
+  /** Through which it speaks to the ledger, where it is recorded as a turn. */
+  readonly recorded?: RecordedCall | null;
 }
 
 /** Why a call does not go out: the ledger denied it, or it was refused before the ledger was asked. */
@@ -111,7 +116,7 @@ export class Calls implements CallOwner {
           },
         );
       }
-      const { caller, labels, facts } = request;
+      const { caller, labels, facts, recorded = null } = request;
       const routing = this.#route(request);
       const prices = this.#parts.prices();
       const priced = this.#priced(routing, request, prices);
@@ -121,6 +126,7 @@ export class Calls implements CallOwner {
         caller,
         labels,
         facts,
+        recorded,
         candidates,
         placements,
         pricesVersion: prices.version,
@@ -166,8 +172,11 @@ export class Calls implements CallOwner {
 
   async #authorize(attempt: Attempt, before?: Command): Promise<Reservation | Refusal> {
     const request = this.#request(attempt);
+    const ledger = attempt.recorded ?? this.ledger;
+    const began = performance.now();
     const decision =
-      before === undefined ? await this.ledger.authorize(request) : await this.#inOneStep(before, request);
+      before === undefined ? await ledger.authorize(request) : await this.#inOneStep(ledger, before, request);
+    this.#parts.onDecision(decision.outcome, performance.now() - began);
     switch (decision.outcome) {
       case 'denied':
         return { refusal: 'denied', denied: decision };
@@ -186,8 +195,12 @@ export class Calls implements CallOwner {
     }
   }
 
-  async #inOneStep(before: Command, request: Authorize): Promise<Decision> {
-    const [given, decision] = await this.ledger.submit([before, { command: 'authorize_hold', ...request }]);
+  async #inOneStep(
+    ledger: Pick<CallsLedger, 'submit'>,
+    before: Command,
+    request: Authorize,
+  ): Promise<Decision> {
+    const [given, decision] = await ledger.submit([before, { command: 'authorize_hold', ...request }]);
     if (given.outcome === 'rejected') this.fault('a hold could not be given back', new Error(given.message));
     return decision as Decision;
   }
@@ -227,6 +240,7 @@ export class Calls implements CallOwner {
       caller,
       labels,
       facts,
+      recorded,
       remaining: candidates,
       placements,
       pricesVersion,
@@ -234,7 +248,7 @@ export class Calls implements CallOwner {
     } = call;
     try {
       return await this.#authorize(
-        { caller, labels, facts, candidates, placements, pricesVersion, attempt },
+        { caller, labels, facts, recorded, candidates, placements, pricesVersion, attempt },
         before,
       );
     } catch (error) {
@@ -272,16 +286,18 @@ export class Calls implements CallOwner {
    */
   async keepAlive(): Promise<void> {
     const at = this.now();
-    const due: Command[] = [];
+    const due: { readonly call: Call; readonly extension: Command }[] = [];
     for (const call of this.#open) {
       const extension = call.keepAlive(at);
-      if (extension !== null) due.push(extension);
+      if (extension !== null) due.push({ call, extension });
     }
     for (let from = 0; from < due.length; from += EXTENSIONS_PER_GROUP) {
       try {
-        await this.ledger.submit(due.slice(from, from + EXTENSIONS_PER_GROUP));
+        const group = due.slice(from, from + EXTENSIONS_PER_GROUP);
+        await this.ledger.submit(group.map(({ extension }) => extension));
       } catch (error) {
         this.fault('holds could not be extended', error);
+        for (const { call } of due.slice(from)) call.keepAliveFailed();
         return;
       }
     }

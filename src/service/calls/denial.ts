@@ -4,6 +4,7 @@
 
 import type { BudgetLine, DenialReason, Denied, SkippedCandidate, Violation } from '../../core/outcomes.js';
 import { providerCapOf } from '../providers.js';
+import { bucketOf } from '../quotas/buckets.js';
 import type { GatewaySettings } from '../settings/settings.js';
 
 export type DenialCode =
@@ -78,9 +79,9 @@ export function denialAnswer(
   const { code, status, sentence } = MEANINGS[reason];
   const retryAfterMs =
     reason === denied.reason ? (denied.retryAfterMs ?? null) : waitFor(reason, line, denied.at);
-  // The caps of a provider's hour and day reset soon, and are no one caller's.
-  if (reason === 'exhausted' && line !== null && providerCapOf(line.budgetId) !== null) {
-    const sentence = 'the quota of the provider is exhausted';
+  const quota = reason === 'exhausted' && line !== null ? quotaOf(line) : null;
+  if (quota !== null) {
+    const sentence = `the quota of the ${quota} is exhausted`;
     return { status: 429, code: 'quota_exceeded', sentence, retryAfterMs, final: false, reason, line };
   }
   return {
@@ -94,13 +95,20 @@ export function denialAnswer(
   };
 }
 
-interface Attempt {
+// These reset soon: the caps of a provider's hour and day, which are no one caller's, and a user's day and month.
+function quotaOf({ budgetId }: BudgetLine): 'provider' | 'user' | null {
+  if (providerCapOf(budgetId) !== null) return 'provider';
+  return bucketOf(budgetId) === null ? null : 'user';
+}
+
+/** Why one candidate was not to be had. */
+interface Grounds {
   readonly reason: DenialReason;
   readonly lines: readonly BudgetLine[];
 }
 
-function soonestOf(denied: Denied): Attempt {
-  let soonest: Attempt = denied;
+function soonestOf(denied: Denied): Grounds {
+  let soonest: Grounds = denied;
   for (const skipped of denied.skipped as readonly SkippedCandidate[]) {
     if (SOONEST.indexOf(skipped.reason) < SOONEST.indexOf(soonest.reason)) soonest = skipped;
   }

@@ -1,13 +1,8 @@
 // The figures that answers carry: the tightest budget of a call, and a line's figures as decimal texts. Shared by both
 // dialects. Lines come as the caller may see them (tenancy): one without figures is never the tightest.
 
-import { BUILT_IN_UNITS, type Unit } from '../../core/amount.js';
 import { isOpen, type OpenLine, type ShownLine } from '../access/shown.js';
 import { amountOut, amountOutOrNull, type Scales } from '../wire/amounts.js';
-
-export function scalesOf(declared: readonly Unit[]): ReadonlyMap<string, number> {
-  return new Map([...BUILT_IN_UNITS, ...declared].map(({ name, scale }) => [name, scale]));
-}
 
 /** The limited line with the smallest share left; on a tie the one that resets first. Null where nothing limits. */
 export function tightestOf(lines: readonly ShownLine[]): OpenLine | null {

@@ -39,7 +39,7 @@ export interface RequestFacts {
    * that it runs itself. The worst input is `inputTokensMax`, or the context window, this many times. Null when the request
    * does not bound those calls: then 1 + `toolCallsUnstated`. Absent = 1.
    */
-  readonly inputReads?: number | null;
+  readonly inputReads?: number | null | undefined;
   /** Whether the caller asked for the usage chunk of a stream. True where the dialect always sends it. */
   readonly usageAsked: boolean;
 }

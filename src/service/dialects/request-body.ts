@@ -39,7 +39,12 @@ interface Fields {
 /** A field to be written: JSON text, or null to leave it as it is. */
 export type FieldEdits = Readonly<Record<string, string | null>>;
 
-/** The fields of bodies read before, as long as their bytes live: a body that is read and then changed is scanned once. */
+/**
+ * The bytes from which on a body's fields are remembered when it is read. Most bodies go out as they came, and below this one
+ * that is changed is scanned again for less than a weak map costs, to which the garbage collector has to see.
+ */
+const REMEMBERED_BYTES_MIN = 16_384;
+/** The fields of bodies that are large or have been changed, as long as their bytes live. */
 const known = new WeakMap<Uint8Array, Fields>();
 
 /**
@@ -60,7 +65,7 @@ export function parseBody(bytes: Uint8Array): Json {
     throw refused('The body is not valid JSON.');
   }
   if (!isObject(value)) throw refused('The body must be one JSON object.');
-  known.set(bytes, text.length === bytes.length ? fields : inBytes(text, fields));
+  if (bytes.length >= REMEMBERED_BYTES_MIN) known.set(bytes, inBytesOf(bytes, text, fields));
   return value;
 }
 
@@ -119,10 +124,15 @@ export function changeElements(
 }
 
 function fieldsOf(bytes: Uint8Array): Fields {
-  const found = known.get(bytes);
-  if (found !== undefined) return found;
+  const remembered = known.get(bytes);
+  if (remembered !== undefined) return remembered;
   const text = textOf(bytes);
-  const fields = scan(text);
+  const fields = inBytesOf(bytes, text, scan(text));
+  known.set(bytes, fields);
+  return fields;
+}
+
+function inBytesOf(bytes: Uint8Array, text: string, fields: Fields): Fields {
   return text.length === bytes.length ? fields : inBytes(text, fields);
 }
 
@@ -151,7 +161,7 @@ function refused(message: string): RefusedError {
 function scan(text: string): Fields {
   const spans = new Map<string, Span>();
   /** For each open object the keys that it has had, for each open list null. */
-  const open: (Set<string> | null)[] = [];
+  const open: (Keys | null)[] = [];
   let insertAt = 0;
   let values = 0;
   let name = '';
@@ -167,7 +177,7 @@ function scan(text: string): Fields {
     if (code === QUOTE) {
       const end = stringEnd(text, at);
       if (keyNext) {
-        const key = keyOf(text, at, end, open.at(-1) ?? new Set());
+        const key = keyOf(text, at, end, open[open.length - 1] as Keys);
         if (open.length === 1) name = key;
         keyNext = false;
       }
@@ -177,13 +187,13 @@ function scan(text: string): Fields {
     } else if (code === COMMA) {
       endValue(at);
       if (++values > VALUES_MAX) throw refused(`The body has more than ${VALUES_MAX} values.`);
-      keyNext = open.at(-1) instanceof Set;
+      keyNext = open.length > 0 && open[open.length - 1] !== null;
     } else if (code === OBJECT_OPENS || code === LIST_OPENS) {
       if (++values > VALUES_MAX) throw refused(`The body has more than ${VALUES_MAX} values.`);
       if (open.length === DEPTH_MAX) throw refused(`The body is nested deeper than ${DEPTH_MAX} levels.`);
       if (open.length === 0) insertAt = at + 1;
       keyNext = code === OBJECT_OPENS;
-      open.push(keyNext ? new Set() : null);
+      open.push(keyNext ? new Keys() : null);
     } else if (code === OBJECT_CLOSES || code === LIST_CLOSES) {
       endValue(at);
       open.pop();
@@ -194,7 +204,7 @@ function scan(text: string): Fields {
 }
 
 /** How far a string is walked by characters before the next quote is searched for: pictures in base64 have none. */
-const WALK_CHARS = 64;
+const WALK_CHARS = 16;
 
 /** Just behind a string's closing quote; the end of the text where it has none. */
 function stringEnd(text: string, opens: number): number {
@@ -215,16 +225,39 @@ function stringEnd(text: string, opens: number): number {
   }
 }
 
-function keyOf(text: string, start: number, end: number, keys: Set<string>): string {
+/** The keys of one object. Most have a few, which are compared one by one; a set would cost more than all of them. */
+class Keys {
+  readonly #few: string[] = [];
+  #many: Set<string> | null = null;
+
+  /** False when it has been there already. */
+  add(key: string): boolean {
+    if (this.#many === null) {
+      if (this.#few.includes(key)) return false;
+      if (this.#few.push(key) > FEW_KEYS) this.#many = new Set(this.#few);
+      return true;
+    }
+    if (this.#many.has(key)) return false;
+    this.#many.add(key);
+    return true;
+  }
+
+  get size(): number {
+    return this.#many?.size ?? this.#few.length;
+  }
+}
+
+const FEW_KEYS = 8;
+
+function keyOf(text: string, start: number, end: number, keys: Keys): string {
   const key = unquoted(text.slice(start, end));
-  if (keys.has(key)) {
+  if (!keys.add(key)) {
     throw new RefusedError(
       'invalid_request',
       `The body states the key ${JSON.stringify(key.slice(0, 64))} twice in one object; parsers differ on which of them counts.`,
       { field: key.slice(0, 64) },
     );
   }
-  keys.add(key);
   if (keys.size > KEYS_MAX) throw refused(`An object in the body has more than ${KEYS_MAX} keys.`);
   return key;
 }

@@ -63,7 +63,8 @@ export function worstCaseOf(price: ModelPrice, facts: RequestFacts, limits: Wors
     const cost = { total: total + BigInt(roundingMax), components };
     if (worst === null || cost.total > worst.cost.total) worst = { quantities, cost };
   }
-  return { ...(worst as Pick<WorstCase, 'quantities' | 'cost'>), inputTokens, outputTokens };
+  const { quantities, cost } = worst as Pick<WorstCase, 'quantities' | 'cost'>;
+  return { quantities, cost, inputTokens, outputTokens };
 }
 
 /**
@@ -111,7 +112,12 @@ function inputShares(facts: RequestFacts, reads: number): Share[] {
   ];
 }
 
-function outputShares(facts: RequestFacts): Share[] {
+const TEXT_OUTPUT: readonly Share[] = [
+  { components: ['output', 'reasoning'], tokensMax: Number.POSITIVE_INFINITY },
+];
+
+function outputShares(facts: RequestFacts): readonly Share[] {
+  if (!facts.outputAudio && !facts.outputImage) return TEXT_OUTPUT;
   const components: Component[] = ['output', 'reasoning'];
   if (facts.outputAudio) components.push('output_audio');
   if (facts.outputImage) components.push('output_image');
@@ -150,7 +156,8 @@ function addDearest(
     }
     dearestFirst.push(dearest);
   }
-  dearestFirst.sort((left, right) => (left.rate > right.rate ? -1 : left.rate < right.rate ? 1 : 0));
+  if (dearestFirst.length > 1)
+    dearestFirst.sort((left, right) => (left.rate > right.rate ? -1 : left.rate < right.rate ? 1 : 0));
   let left = of.tokens;
   for (const { component, tokensMax } of dearestFirst) {
     const tokens = Math.min(left, tokensMax);

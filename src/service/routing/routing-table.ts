@@ -12,7 +12,7 @@ import type { Placement, RoutedCandidate, Routing } from './route.js';
 import type { ThrottledProviders } from './throttled.js';
 
 /** A candidate with what the ledger and its provider say of it now. */
-interface Standing {
+interface Judged {
   readonly candidate: RoutedCandidate;
   readonly placed: Placement['placed'];
   /** When it was dropped and comes back by itself. */
@@ -46,15 +46,15 @@ export class RoutingTable {
   route(call: { readonly dialect: DialectName; readonly model: string }, now: number): Routing | null {
     const route = this.#routes.get(call.dialect)?.find(({ pattern }) => matchesModel(pattern, call.model));
     if (route === undefined) return null;
-    const standings = route.candidates.map(({ provider, model }) =>
-      this.#standing(provider, model ?? call.model, now),
+    const judged = route.candidates.map(({ provider, model }) =>
+      this.#judged(provider, model ?? call.model, now),
     );
-    const placed = (as: Placement['placed']) => standings.filter((standing) => standing.placed === as);
+    const placed = (as: Placement['placed']) => judged.filter(({ placed }) => placed === as);
     const candidates = [...placed('tried'), ...placed('behind_near')].map(({ candidate }) => candidate);
     return {
       candidates,
-      placements: standings.map(placementOf),
-      resetsAt: candidates.length > 0 ? null : earliest(standings),
+      placements: judged.map(placementOf),
+      resetsAt: candidates.length > 0 ? null : earliest(judged),
     };
   }
 
@@ -64,7 +64,7 @@ export class RoutingTable {
     return names.filter((name) => !isModelPattern(name));
   }
 
-  #standing(provider: ProviderSettings, model: string, now: number): Standing {
+  #judged(provider: ProviderSettings, model: string, now: number): Judged {
     const { name } = provider;
     const told =
       this.throttled.until(name, now) ?? this.throttled.until(this.#canonical.get(name) ?? name, now);
@@ -95,7 +95,7 @@ function compile(
   });
 }
 
-function placementOf({ candidate, placed }: Standing): Placement {
+function placementOf({ candidate, placed }: Judged): Placement {
   return { provider: candidate.provider.name, model: candidate.model, verdict: candidate.verdict, placed };
 }
 
@@ -120,7 +120,7 @@ function lineReset(line: BudgetLine, told: number | null): number {
   return isUsedUp ? Math.max(windowEnd, told) : told;
 }
 
-function earliest(standings: readonly Standing[]): number | null {
-  const resets = standings.flatMap(({ resetsAt }) => resetsAt ?? []);
+function earliest(judged: readonly Judged[]): number | null {
+  const resets = judged.flatMap(({ resetsAt }) => resetsAt ?? []);
   return resets.length === 0 ? null : Math.min(...resets);
 }

@@ -22,6 +22,7 @@ import { DEMONSTRATION_FILE } from './demonstration.js';
 import { readListen } from './listen.js';
 import { coversPattern, readModelPattern } from './model-pattern.js';
 import type { ProviderSettings, RouteCandidate, RouteSettings, Settings } from './settings.js';
+import { readConversations } from './settings-chats.js';
 import { readGateway, readSignatures } from './settings-gateway.js';
 import { readPrices } from './settings-prices.js';
 import { Section } from './settings-section.js';
@@ -46,6 +47,7 @@ const DEMONSTRATION = 'demo';
 
 const SECTIONS = [
   ...['listen', 'units', 'aliases', 'budgets', 'providers', 'routes', 'prices', 'errors', 'gateway'],
+  'conversations',
 ];
 const PROVIDER_FIELDS = [
   ...['dialect', 'baseUrl', 'keyFrom', 'pricedAs', 'firstByteTimeout', 'idleTimeout'],
@@ -66,6 +68,7 @@ export function parseSettings(text: string, fileName: string): Settings {
     prices: readPrices(sections, [...new Set(providers.map(({ pricedAs }) => pricedAs))], findings),
     signatures: readSignatures(sections.node('errors'), findings),
     gateway: readGateway(sections.node('gateway'), findings),
+    conversations: readConversations(sections.node('conversations'), findings),
   };
   findings.throwIfAny();
   const read = definitions.definitions();

@@ -3,6 +3,7 @@
 
 import type { Aliases } from '../../core/requests.js';
 import type { BudgetFile } from '../budget-file.js';
+import type { TurnSettings } from '../conversations/turn-parts.js';
 import type { DialectName } from '../dialects/dialect.js';
 import type { Component, RateTier } from '../prices/price.js';
 import type { ProviderCaps } from '../providers.js';
@@ -17,6 +18,7 @@ export interface Settings {
   readonly prices: readonly OwnPrice[];
   readonly signatures: SignatureSettings;
   readonly gateway: GatewaySettings;
+  readonly conversations: TurnSettings;
 }
 
 export interface ProviderSettings {

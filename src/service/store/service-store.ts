@@ -1,6 +1,6 @@
 // The service's own file beside the ledger, `service.db`: what is no money and yet survives a restart. Areas (keys, …)
 // bring their tables as numbered migrations and keep their statements themselves; what is written is on disk when
-// `transaction` returns. Opened by main.ts and by the commands that need no server.
+// `transaction` returns. Opened by data-folder.ts.
 
 import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';

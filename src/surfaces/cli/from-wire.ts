@@ -44,7 +44,7 @@ function walk(at: At): unknown {
     if (INSTANTS.has(key)) return instantOf(value);
     // "default" is the limit of an account that has none of its own.
     if (!AMOUNTS.has(key) || value === 'default') return value;
-    return parseAmount(value, unit === null ? 0 : (scales.get(unit) ?? 0));
+    return stepsOf(value, unit === null ? 0 : (scales.get(unit) ?? 0));
   }
   if (value === null || typeof value !== 'object' || OPAQUE.has(key)) return value;
   if (Array.isArray(value)) return value.map((item) => walk({ ...at, value: item }));
@@ -56,6 +56,11 @@ function walk(at: At): unknown {
       walk({ value: field, key: byUnit ? key : name, unit: byUnit ? name : own, scales }),
     ]),
   );
+}
+
+// A balance that overran has less than nothing left: answers have signs, which requests never do.
+function stepsOf(text: string, scale: number): bigint {
+  return text.startsWith('-') ? -parseAmount(text.slice(1), scale) : parseAmount(text, scale);
 }
 
 function instantOf(text: string): number {

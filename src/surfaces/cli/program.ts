@@ -2,12 +2,15 @@
 // Called by main.ts with the parts that it needs.
 
 import { Command, CommanderError } from 'commander';
+import { addAgentCommands } from './commands-agents.js';
 import { addBacktestCommands } from './commands-backtest.js';
 import { addBudgetCommands } from './commands-budgets.js';
+import { addChatCommands } from './commands-chats.js';
 import { addEvidenceCommands } from './commands-evidence.js';
 import { addHistoryCommands } from './commands-history.js';
 import { addHoldCommands } from './commands-holds.js';
 import { addKeyCommands } from './commands-keys.js';
+import { addQuotaCommands } from './commands-quotas.js';
 import { addReadCommands } from './commands-reads.js';
 import { addServeCommand } from './commands-serve.js';
 import { addServerCommands } from './commands-server.js';
@@ -53,7 +56,10 @@ function buildProgram(cli: CliContext): Command {
   addHistoryCommands(program, cli);
   addEvidenceCommands(program, cli);
   addServerCommands(program, cli);
+  addQuotaCommands(program, cli);
   addKeyCommands(program, cli);
+  addAgentCommands(program, cli);
+  addChatCommands(program, cli);
   addBacktestCommands(program, cli);
   return program;
 }

@@ -114,6 +114,7 @@ export class Exchange {
     const answer = parsed(body);
     if (answer === undefined) return this.#fail('malformed', 'gave an answer that cannot be read');
     const { endpoint } = call.facts;
+    call.recorded?.transcript.answered(answer);
     const usage = dialect.readUsage(endpoint, answer);
     const isTold = usage !== null && usage.outputTokens.total !== null;
     const outputTokensSoFar = isTold ? 0 : dialect.estimateOutput(endpoint, answer);
@@ -256,6 +257,10 @@ export class Exchange {
     const headers = decisionHeaders(call.decisionId, gateway.linesFor(call.caller, lines), gateway.scale());
     const { changes, provider } = call.candidate;
     headers['bursar-provider'] = headerText(provider.name);
+    if (call.recorded !== null) {
+      headers['bursar-chat'] = call.recorded.chatId;
+      headers['bursar-turn'] = call.recorded.turnId;
+    }
     // As the server's other answers; a provider's own request id takes this one's place.
     headers['x-request-id'] = this.request.requestId;
     headers['x-content-type-options'] = 'nosniff';

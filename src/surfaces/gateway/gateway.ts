@@ -8,7 +8,7 @@ import type {
   FastifyRequest,
   onRequestHookHandler,
 } from 'fastify';
-import type { Clock } from '../../authority/api.js';
+import type { Clock, LedgerReads } from '../../authority/api.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
 import { keyTextIn } from '../../service/access/key-text.js';
@@ -17,7 +17,7 @@ import { requireScope } from '../../service/access/scopes.js';
 import type { ShownLine } from '../../service/access/shown.js';
 import type { Call } from '../../service/calls/call.js';
 import { Calls, type CallsParts, isLedgerFault, type Refusal } from '../../service/calls/calls.js';
-import { scalesOf } from '../../service/calls/figures.js';
+import type { Recorder } from '../../service/conversations/recorder.js';
 import { DIALECTS, type DialectName, type Endpoint } from '../../service/dialects/dialect.js';
 import { dialects } from '../../service/dialects/dialects.js';
 import { RefusedError } from '../../service/refusals.js';
@@ -27,13 +27,14 @@ import { compileSignatures, type ProviderError, type Signatures } from '../../se
 import type { ThrottledProviders } from '../../service/routing/throttled.js';
 import { UnknownErrors } from '../../service/routing/unknown-errors.js';
 import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
-import type { Scales } from '../../service/wire/amounts.js';
 import type { AtScale } from '../../service/wire/rate-limit.js';
+import { UnitScales } from '../../service/wire/unit-scales.js';
 import { decisionHeaders } from './answer-headers.js';
 import { Ended } from './attempt.js';
 import type { GatewayContext } from './context.js';
 import { Exchange } from './exchange.js';
 import { modelByName, modelList } from './model-lists.js';
+import { recordingOf } from './recording.js';
 import { deniedAnswer, type GatewayAnswer, refusalAnswer } from './refusal-answers.js';
 import { labelsIn } from './request-headers.js';
 import { Upstreams } from './upstreams.js';
@@ -42,12 +43,15 @@ import { Upstreams } from './upstreams.js';
 const SWEEP_MS = 1_000;
 
 export interface GatewayParts {
-  readonly ledger: CallsParts['ledger'];
+  readonly ledger: CallsParts['ledger'] & Pick<LedgerReads, 'units'>;
   readonly keyRing: { authenticate(key: string | undefined): Caller | null };
   readonly tenancy: { lines(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] };
   readonly clock: Clock;
+  /** Makes calls turns of chats, where they ask for it. */
+  readonly recorder: Recorder;
   readonly settings: () => Settings;
   readonly prices: CallsParts['prices'];
+  readonly onDecision: CallsParts['onDecision'];
   readonly routing: () => RoutingTable;
   readonly throttled: Pick<ThrottledProviders, 'throttle'>;
   /** The value of an environment variable that holds a provider's key. */
@@ -84,10 +88,10 @@ class GatewayServer implements Gateway, GatewayContext {
   readonly #calls: Calls;
   readonly #exchanges = new Set<Exchange>();
   readonly #unknownErrors = new UnknownErrors();
+  readonly #scales: UnitScales;
   #compiled: {
     readonly settings: Settings;
     readonly signatures: Signatures;
-    readonly scales: Scales;
   } | null = null;
   #whenIdle: (() => void) | null = null;
 
@@ -95,6 +99,7 @@ class GatewayServer implements Gateway, GatewayContext {
     this.#parts = parts;
     this.clock = parts.clock;
     this.upstreams = new Upstreams(parts);
+    this.#scales = new UnitScales(parts.ledger, parts.clock);
     this.#calls = new Calls({
       ...parts,
       onFault: (what, error) => parts.logger.error({ err: error }, what),
@@ -110,7 +115,7 @@ class GatewayServer implements Gateway, GatewayContext {
     const settings = this.#parts.settings();
     if (this.#compiled?.settings !== settings) {
       const signatures = compileSignatures(settings.signatures);
-      this.#compiled = { settings, signatures, scales: scalesOf(settings.definitions.units) };
+      this.#compiled = { settings, signatures };
     }
     return this.#compiled;
   }
@@ -126,7 +131,7 @@ class GatewayServer implements Gateway, GatewayContext {
   }
 
   scale(): AtScale {
-    return { scales: this.#made().scales, now: this.clock.now() };
+    return { scales: this.#scales, now: this.clock.now() };
   }
 
   classify({ name }: ProviderSettings, error: ProviderError): ErrorClass['class'] {
@@ -204,12 +209,14 @@ class GatewayServer implements Gateway, GatewayContext {
     for (const [path, endpoint] of Object.entries(dialects[name].paths)) {
       app.post(path, metered, (request, reply) => this.#call({ name, endpoint, path }, request, reply));
     }
-    app.get('/v1/models', async (request) => {
+    app.get('/v1/models', async (request, reply) => {
       this.#authenticated(request);
+      reply.header('bursar-cost', '0');
       return modelList(name, this.#parts.routing());
     });
-    app.get('/v1/models/*', async (request) => {
+    app.get('/v1/models/*', async (request, reply) => {
       this.#authenticated(request);
+      reply.header('bursar-cost', '0');
       const model = (request.params as { readonly '*': string })['*'];
       return modelByName(name, model, { routing: this.#parts.routing(), now: this.clock.now() });
     });
@@ -261,7 +268,8 @@ class GatewayServer implements Gateway, GatewayContext {
     const labels = labelsOfGatewayCall(caller, labelsIn(headers));
     const facts = dialect.readRequest(route.endpoint, body);
     const factsFor = (model: string) => dialect.readRequest(route.endpoint, body, model);
-    const begun = await this.#calls.begin({ caller, labels, dialect: route.name, facts, factsFor });
+    const recorded = recordingOf({ caller, labels, headers, endpoint: route.endpoint, body }, this.#parts);
+    const begun = await this.#calls.begin({ caller, labels, dialect: route.name, facts, factsFor, recorded });
     if ('refusal' in begun) return send(reply, this.#refused(route.name, begun, caller, request.id));
     reply.hijack();
     const path = route.name === 'anthropic' && isBeta(request.url) ? `${route.path}?beta=true` : route.path;

@@ -56,6 +56,7 @@ export class StreamAnswer {
     splitter.push(chunk);
     for (let event = splitter.next(); event !== null; event = splitter.next()) {
       const step = this.#meter.step(event);
+      this.#attempt.exchange.call.recorded?.transcript.event(event);
       if (step.error !== null && this.#beginsWithError(step.error, event)) return;
       this.#note(step);
       if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide();
@@ -187,7 +188,7 @@ export class StreamAnswer {
   // What came in one read goes out as one chunk, when the read is done: a chunk for each event would cost more than all
   // else that is done with it.
   #write(bytes: Buffer): void {
-    if (this.#unsent.push(bytes) === 1) process.nextTick(this.#flushRead);
+    if (this.#unsent.push(bytes) === 1) queueMicrotask(this.#flushRead);
   }
 
   readonly #flushRead = (): void => {

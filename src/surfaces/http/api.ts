@@ -4,11 +4,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../service/access/caller.js';
 import { Tenancy } from '../../service/access/tenancy.js';
 import type { Stated } from '../../service/wire/amounts.js';
+import { UnitScales } from '../../service/wire/unit-scales.js';
 import { BudgetUnits } from './budget-units.js';
 import { InFlight } from './in-flight.js';
 import type { Metrics } from './metrics.js';
 import type { HttpParts } from './parts.js';
-import { UnitScales } from './unit-scales.js';
 
 export interface Api extends HttpParts {
   readonly tenancy: Tenancy;
@@ -19,11 +19,11 @@ export interface Api extends HttpParts {
 }
 
 export function apiOf(parts: HttpParts, metrics: Metrics): Api {
-  const { ledger } = parts;
+  const { ledger, clock } = parts;
   return {
     ...parts,
     tenancy: new Tenancy(ledger),
-    scales: new UnitScales(ledger),
+    scales: new UnitScales(ledger, clock),
     units: new BudgetUnits(ledger),
     inFlight: new InFlight(),
     metrics,

@@ -16,21 +16,33 @@ import { Metrics } from './metrics.js';
 import { describeApi } from './openapi.js';
 import type { HttpParts } from './parts.js';
 import { loggerFor, logRequest } from './request-log.js';
+import { agentRoutes } from './routes-agents.js';
 import { budgetRoutes } from './routes-budgets.js';
+import { chatRoutes } from './routes-chats.js';
 import { evidenceRoutes } from './routes-evidence.js';
 import { healthRoutes, metricsRoute } from './routes-health.js';
 import { holdRoutes } from './routes-holds.js';
 import { providerRoutes } from './routes-providers.js';
+import { quotaRoutes } from './routes-quotas.js';
 import { serviceRoutes } from './routes-service.js';
 import { beginSpan, endSpan } from './spans.js';
 
 export type { HttpParts } from './parts.js';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Counts a decision that another surface on this server asked for. */
+    decided(outcome: string, ms: number): void;
+  }
+}
+
 /** The server with the native API on it, not listening yet: plugins may still be registered. */
 export function buildHttp(parts: HttpParts): FastifyInstance {
   const streams = new EventStreams();
-  const api = apiOf(parts, new Metrics(parts.ledger, () => streams.count));
+  const metrics = new Metrics(parts.ledger, () => streams.count);
+  const api = apiOf(parts, metrics);
   const app = newServer(parts);
+  app.decorate('decided', (outcome, ms) => metrics.decided(outcome, ms));
   const closing = new Closing(app.server);
   hooks(app, api);
   app.addHook('preClose', (done) => {
@@ -53,8 +65,11 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
     holdRoutes(scope, api);
     budgetRoutes(scope, api);
     providerRoutes(scope, api);
+    quotaRoutes(scope, api);
     evidenceRoutes(scope, api, streams);
     serviceRoutes(scope, api);
+    agentRoutes(scope, api, parts.delegation);
+    chatRoutes(scope, api);
     done();
   });
   return app;

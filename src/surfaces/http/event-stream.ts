@@ -6,7 +6,6 @@ import type { LedgerEvent } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
 import { RefusedError } from '../../service/refusals.js';
 import type { EventStreamQuery } from '../../service/wire/schema-evidence.js';
-import { eventOut } from '../../service/wire/views-out.js';
 import type { Api } from './api.js';
 import {
   EVENT_STREAMS_MAX,
@@ -15,6 +14,7 @@ import {
   KEEP_ALIVE_COMMENT_MS,
   LAST_WORDS_MS,
 } from './limits.js';
+import { eventSeen } from './lists.js';
 
 /** All open streams: how many there are, of whom, and how to end them. */
 export class EventStreams {
@@ -111,12 +111,9 @@ class EventStream extends Readable {
       this.finish();
       return null;
     }
-    const { type, holdId } = this.wanted;
-    if (type !== undefined && event.type !== type) return null;
-    const shown = this.api.tenancy.visibleEvent(this.caller, event);
-    if (shown === null || (holdId !== undefined && shown.holdId !== holdId)) return null;
-    const data = JSON.stringify(eventOut(shown, this.api.scales));
-    return `id: ${event.sequence}\nevent: ${event.type}\ndata: ${data}\n\n`;
+    const shown = eventSeen(this.api, this.caller, event, this.wanted);
+    if (shown === null) return null;
+    return `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(shown)}\n\n`;
   }
 
   #comment(): void {

@@ -139,7 +139,7 @@ export async function listEvents(api: Api, caller: Caller, query: EventQuery): P
   let looked = 0;
   for await (const event of api.ledger.events({ after: begin })) {
     looked += 1;
-    const shown = seen(api, caller, event, { holdId, type });
+    const shown = eventSeen(api, caller, event, { holdId, type });
     if (shown !== null) items.push(shown);
     if (items.length >= limit || looked >= EVENTS_SCANNED_MAX)
       return { items, nextCursor: cursorOf(event.sequence) };
@@ -149,11 +149,17 @@ export async function listEvents(api: Api, caller: Caller, query: EventQuery): P
 }
 
 interface EventFilter {
-  readonly holdId: string | undefined;
-  readonly type: LedgerEvent['type'] | undefined;
+  readonly holdId?: string | undefined;
+  readonly type?: LedgerEvent['type'] | undefined;
 }
 
-function seen(api: Api, caller: Caller, event: LedgerEvent, { holdId, type }: EventFilter): WireEvent | null {
+/** An event as its caller sees it; null for one that is nothing of the caller's, or was not asked for. */
+export function eventSeen(
+  api: Api,
+  caller: Caller,
+  event: LedgerEvent,
+  { holdId, type }: EventFilter,
+): WireEvent | null {
   if (type !== undefined && event.type !== type) return null;
   const shown = api.tenancy.visibleEvent(caller, event);
   if (shown === null || (holdId !== undefined && shown.holdId !== holdId)) return null;

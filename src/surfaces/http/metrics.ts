@@ -3,7 +3,7 @@
 
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { LedgerReads } from '../../authority/api.js';
-import { BUILT_IN_UNITS } from '../../core/amount.js';
+import { BUILT_IN_UNITS, formatAmount } from '../../core/amount.js';
 import { Durations, type Series } from './durations.js';
 
 export class Metrics {
@@ -23,15 +23,14 @@ export class Metrics {
   constructor(ledger: LedgerReads, openStreams: () => number) {
     const registers = [this.registry];
     for (const { name, scale } of BUILT_IN_UNITS) {
-      const step = 10 ** -scale;
       new Counter({
         name: `bursar_spent_${name}_total`,
         help: `All ${name} ever charged, as the ledger has them; a call counts once, however many budgets it counts towards.`,
         registers,
         collect() {
           this.reset();
-          // Shown, not computed with: a double has 15 digits of it.
-          this.inc(Math.max(0, Number(ledger.totals().spent[name] ?? 0n) * step));
+          // Shown, not computed with: the double that is nearest to the decimal.
+          this.inc(Math.max(0, Number(formatAmount(ledger.totals().spent[name] ?? 0n, scale))));
         },
       });
     }

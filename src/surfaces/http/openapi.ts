@@ -3,7 +3,9 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import type { Route } from '../../service/wire/route.js';
+import { AGENT_ROUTES } from '../../service/wire/routes-agents.js';
 import { BUDGET_ROUTES } from '../../service/wire/routes-budgets.js';
+import { CHAT_ROUTES } from '../../service/wire/routes-chats.js';
 import { HOLD_ROUTES } from '../../service/wire/routes-holds.js';
 import { EVIDENCE_ROUTES, SERVICE_ROUTES } from '../../service/wire/routes-service.js';
 
@@ -15,6 +17,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   ...BUDGET_ROUTES,
   ...EVIDENCE_ROUTES,
   ...SERVICE_ROUTES,
+  ...AGENT_ROUTES,
+  ...CHAT_ROUTES,
 };
 
 const INFO = {

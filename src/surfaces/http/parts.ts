@@ -2,13 +2,19 @@
 
 import type { Clock, Ledger } from '../../authority/api.js';
 import type { KeyRing } from '../../service/access/key-ring.js';
+import type { Conversations } from '../../service/conversations/conversations.js';
+import type { Delegation } from '../../service/delegation/delegation.js';
 import type { PriceCatalogue } from '../../service/prices/price-book.js';
+import type { Quotas } from '../../service/quotas/quotas.js';
 
 export interface HttpParts {
   readonly ledger: Ledger;
   readonly keyRing: KeyRing;
+  readonly quotas: Quotas;
+  readonly conversations: Conversations;
   /** The price book in force; asked at each use, since a reload replaces it. */
   readonly prices: () => PriceCatalogue;
+  readonly delegation: Delegation;
   readonly clock: Clock;
   /** Structured logs: one JSON line a request. `level` is one of pino's. */
   readonly log: { readonly level: string; readonly stream: { write(line: string): void } };

@@ -1,17 +1,12 @@
 // Every error of the HTTP API as a problem (RFC 9457): what was thrown, denied or rejected, with the figures of the
 // budget that decided. Statuses come from statuses.ts and service/calls/denial.ts.
 
-import {
-  FencedError,
-  InvalidInputError,
-  JournalUnavailableError,
-  LedgerClosedError,
-  OverloadedError,
-} from '../../core/errors.js';
+import { InvalidInputError, OverloadedError } from '../../core/errors.js';
 import type { Denied, Rejected } from '../../core/outcomes.js';
 import { REJECTIONS } from '../../core/rejections.js';
 import type { Caller } from '../../service/access/caller.js';
 import { isOpen, type ShownDenied, type ShownLine } from '../../service/access/shown.js';
+import { isLedgerFault } from '../../service/calls/calls.js';
 import { denialAnswer } from '../../service/calls/denial.js';
 import { lineFigures } from '../../service/calls/figures.js';
 import { REFUSALS, type RefusalCode, RefusedError } from '../../service/refusals.js';
@@ -86,11 +81,9 @@ export function problemOf(error: unknown): Problem | null {
   if (error instanceof InvalidInputError)
     return refusal('invalid_request', error.message, { field: error.field });
   if (error instanceof OverloadedError) return refusal('overloaded', error.message, WAIT);
-  const isGone =
-    error instanceof JournalUnavailableError ||
-    error instanceof FencedError ||
-    error instanceof LedgerClosedError;
-  return isGone ? refusal('ledger_unavailable', REFUSALS.ledger_unavailable.meaning, WAIT) : null;
+  return isLedgerFault(error)
+    ? refusal('ledger_unavailable', REFUSALS.ledger_unavailable.meaning, WAIT)
+    : null;
 }
 
 const WAIT = { retryAfterMs: RETRY_AFTER_MS };

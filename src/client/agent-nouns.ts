@@ -1,0 +1,50 @@
+// Agents that hand budgets to agents: one method for each route. Put together by client.ts.
+
+import type { AgentIssued, AgentList, AgentRequest, AgentView } from '../service/wire/schema-agents.js';
+import type { PageQuery } from '../service/wire/schema-service.js';
+import { List } from './pages.js';
+import { type CallOptions, path, type Transport } from './transport.js';
+
+export class Agents extends List<PageQuery, AgentView, AgentList> {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    super(transport, '/v1/agents');
+    this.#transport = transport;
+  }
+
+  /**
+   * With an administrator's key a root, with an agent's key a child of it. The agent's key is in this one answer and
+   * nowhere else, so the call is never sent twice. Throws a BursarError with code budget_exhausted, request_exceeds_budget
+   * or budget_held where a carved child's limits are not there.
+   */
+  create(request: AgentRequest, options?: CallOptions): Promise<AgentIssued> {
+    return this.#transport.json({
+      method: 'POST',
+      path: '/v1/agents',
+      body: request,
+      repeat: 'once',
+      options,
+    });
+  }
+
+  /** What it was given, has used, holds and has left; `self` is the agent whose key asks. */
+  get(id: string, options?: CallOptions): Promise<AgentView> {
+    return this.#transport.read(path`/v1/agents/${id}`, options);
+  }
+
+  /** Lets nothing new begin and gives back what is left; refused while it has children. */
+  close(id: string, options?: CallOptions): Promise<AgentView> {
+    return this.#transport.command({ method: 'POST', path: path`/v1/agents/${id}/close`, body: {}, options });
+  }
+
+  /** Ends it and all below it at once. */
+  revoke(id: string, options?: CallOptions): Promise<AgentView> {
+    return this.#transport.command({
+      method: 'POST',
+      path: path`/v1/agents/${id}/revoke`,
+      body: {},
+      options,
+    });
+  }
+}

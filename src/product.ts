@@ -1,0 +1,70 @@
+// The product rules on top of the ledger, put together: quotas, conversations and agents. Whatever a crash cut is finished before
+// anybody calls. Called by serve.ts, which hands the parts to the surfaces.
+
+import type { Logger } from 'pino';
+import type { Clock, Ledger } from './authority/api.js';
+import { RETENTION_DEFAULT_MS } from './authority/open.js';
+import type { Opened } from './opened.js';
+import type { KeyRing } from './service/access/key-ring.js';
+import { Conversations } from './service/conversations/conversations.js';
+import { Delegation } from './service/delegation/delegation.js';
+import { Quotas } from './service/quotas/quotas.js';
+import type { Settings } from './service/settings/settings.js';
+import type { ServiceStore } from './service/store/service-store.js';
+
+export interface Product {
+  readonly quotas: Quotas;
+  readonly conversations: Conversations;
+  readonly delegation: Delegation;
+}
+
+export interface ProductNeeds {
+  readonly store: ServiceStore;
+  readonly keyRing: KeyRing;
+  readonly ledger: Ledger;
+  readonly settings: () => Settings;
+  readonly logger: Pick<Logger, 'info' | 'error'>;
+  readonly clock: Clock;
+  readonly opened: Opened;
+}
+
+export async function openProduct(needs: ProductNeeds): Promise<Product> {
+  const { store, ledger, logger, clock } = needs;
+  const onAlert = (what: string) => logger.error({ alert: true }, what);
+  const quotas = await Quotas.open({ ledger, store, clock, onAlert });
+  const conversations = await openConversations(needs, quotas);
+  const delegation = await openDelegation(needs);
+  return { quotas, conversations, delegation };
+}
+
+async function openConversations(needs: ProductNeeds, quotas: Quotas): Promise<Conversations> {
+  const { store, ledger, settings, logger, clock, opened } = needs;
+  const conversations = new Conversations({
+    store,
+    ledger,
+    quotas: quotas.turns,
+    clock,
+    settings: () => settings().conversations,
+    onFault: (what, error) => logger.error({ err: error }, what),
+  });
+  opened.add('the conversations', conversations, (held) => held.close());
+  const recovered = await conversations.recover();
+  if (Object.values(recovered).some((count) => count > 0)) logger.info(recovered, 'turns recovered');
+  conversations.watchdog.start();
+  return conversations;
+}
+
+async function openDelegation(needs: ProductNeeds): Promise<Delegation> {
+  const { store, keyRing: keys, ledger, logger, clock, opened } = needs;
+  const delegation = new Delegation({
+    store,
+    ledger,
+    keys,
+    clock,
+    retentionMs: RETENTION_DEFAULT_MS,
+    onFault: (what, error) => logger.error({ err: error }, what),
+  });
+  await delegation.recover();
+  delegation.start();
+  return opened.add('the agents', delegation, (agents) => agents.stop());
+}

@@ -1,0 +1,161 @@
+// The ends of turns (rule T2). Two durable steps: which end it is, decided by one row in the service's file, first come;
+// then the settlement, by one command of the ledger whose id is the turn's. A crash between them is finished by whoever
+// comes next: recovery, the watchdog, or the caller's repeat; the ledger settles once. Called by turns.ts, watchdog.ts,
+// recovery.ts and recorder.ts.
+
+import type { Amounts } from '../../core/amount.js';
+import type { CommandOutcome, Settlement } from '../../core/outcomes.js';
+import type { Labels, Settle } from '../../core/requests.js';
+import { RefusedError } from '../refusals.js';
+import { AmountsBudget } from './amounts-budget.js';
+import { amountsFromJson } from './amounts-json.js';
+import type { GroupCommit } from './group-commit.js';
+import type { MessageTable } from './message-table.js';
+import { type MessageTokens, STATE_OF_END, type TurnTerms, type TurnUsage } from './turn.js';
+import type { TurnBudget, TurnNote } from './turn-budget.js';
+import { type ConversationParts, digestOf } from './turn-parts.js';
+import type { Ending, TurnRow, TurnTable } from './turn-table.js';
+
+/** An end as it is decided: what is kept of it, and the assistant's message. */
+export interface Decided extends Omit<Ending, 'textDigest'> {
+  readonly text: string | null;
+  readonly isCut?: boolean;
+  readonly responseId: string | null;
+}
+
+export class TurnEnds {
+  readonly #amounts: AmountsBudget;
+  /** Settlements under way: whoever asks again waits for the same one. */
+  readonly #finishing = new Map<number, Promise<void>>();
+
+  constructor(
+    private readonly parts: ConversationParts,
+    private readonly writer: GroupCommit,
+    private readonly turns: TurnTable,
+    private readonly messages: MessageTable,
+  ) {
+    this.#amounts = new AmountsBudget(parts.ledger);
+  }
+
+  /** Who counts a new turn. */
+  get budgetNow(): { readonly meteredBy: 'quota' | 'amounts'; readonly budget: TurnBudget } {
+    const { quotas } = this.parts;
+    return quotas?.isActive === true
+      ? { meteredBy: 'quota', budget: quotas }
+      : { meteredBy: 'amounts', budget: this.#amounts };
+  }
+
+  /** Within a write: decides the end of a running turn; false when another end was first, and nothing is changed. */
+  decide({ number, chat }: TurnRow, decided: Decided, at: number): boolean {
+    const { text, isCut, responseId, ...ending } = decided;
+    const textDigest = text === null ? null : digestOf(text);
+    if (!this.turns.intendEnd(number, { ...ending, textDigest }, responseId, at)) return false;
+    if (text !== null) {
+      const webSearch = (ending.usage?.webSearches ?? 0) > 0;
+      const message = { chat, turn: number, role: 'assistant', text, isCut, webSearch, at } as const;
+      this.messages.insert({ ...message, ...tokensOf(ending.usage) });
+    }
+    return true;
+  }
+
+  /** Settles a turn whose end is decided, once, however often it is asked. */
+  finish(number: number): Promise<void> {
+    const under = this.#finishing.get(number);
+    if (under !== undefined) return under;
+    const finishing = this.#finish(number).finally(() => this.#finishing.delete(number));
+    this.#finishing.set(number, finishing);
+    return finishing;
+  }
+
+  async #finish(number: number): Promise<void> {
+    const turn = this.turns.byNumber(number);
+    if (turn === undefined) throw new Error('bug: a turn that ends is gone');
+    const { ending } = turn;
+    if (turn.state !== 'running' || ending === null) return;
+    this.parts.atStep?.('turn_ending', turn.id);
+    const charged = await this.#settle(turn, ending);
+    this.parts.atStep?.('turn_settled', turn.id);
+    await this.writer.casually(() => this.turns.finish(number, STATE_OF_END[ending.end], charged));
+  }
+
+  /** Within a write: the ledger has settled what the gateway had decided. */
+  settled(number: number, charged: Amounts | null): void {
+    const ending = this.turns.byNumber(number)?.ending;
+    if (ending !== undefined && ending !== null) this.turns.finish(number, STATE_OF_END[ending.end], charged);
+  }
+
+  /** What the ledger charged; null where it does not know the hold any more. */
+  async #settle(turn: TurnRow, ending: Ending): Promise<Amounts | null> {
+    // A call that died with its process: its hold is short, and charges the estimate when its time is up.
+    if (turn.meteredBy === 'gateway' && ending.command === null) return null;
+    const outcome = await this.#settlement(turn, ending);
+    if (outcome.outcome === 'settled') return outcome.charged;
+    if (outcome.outcome === 'done') return {};
+    // Somebody else ended the hold, or its end is past the retention period: the ledger has what was charged.
+    const { holdId } = turn;
+    const code = outcome.outcome === 'rejected' ? outcome.code : outcome.outcome;
+    if (turn.meteredBy !== 'gateway')
+      this.parts.onFault(`turn ${turn.id} has ended, and its hold could not be settled`, new Error(code));
+    const hold = await this.parts.ledger.whenDurable(() => this.parts.ledger.hold(holdId));
+    return hold?.charged ?? null;
+  }
+
+  #settlement(turn: TurnRow, ending: Ending): Promise<Settlement | CommandOutcome> {
+    const { holdId, terms, meteredBy } = turn;
+    if (meteredBy === 'gateway') return this.#gatewayCommand(holdId, ending);
+    const budget = meteredBy === 'quota' ? this.parts.quotas : this.#amounts;
+    if (budget === null)
+      throw new RefusedError(
+        'conflict',
+        `the turn ${turn.id} is counted by quotas, which this server does not have`,
+      );
+    return budget.settle({
+      holdId,
+      commandId: `${holdId}/end`,
+      labels: null,
+      terms: terms ?? NO_TERMS,
+      end: ending.end,
+      usage: ending.usage,
+      amounts: ending.amounts,
+      note: noteOf(turn, ending.textDigest),
+    });
+  }
+
+  // What the gateway meant to say to the ledger when it decided the end.
+  #gatewayCommand(holdId: string, { command }: Ending): Promise<CommandOutcome> {
+    const { ledger } = this.parts;
+    const said = JSON.parse(command as string) as GatewaySettlement;
+    if (said.kind === 'release') return ledger.release({ holdId });
+    const { kind: _kind, amounts, ...rest } = said;
+    return ledger.settle({ holdId, ...rest, amounts: amountsFromJson(amounts) ?? {} });
+  }
+}
+
+/** The gateway's own end of its hold, as it is kept until it is done; amounts in steps, as texts. */
+export type GatewaySettlement =
+  | { readonly kind: 'release' }
+  | ({ readonly kind: 'settle'; readonly amounts: Readonly<Record<string, string>> } & Pick<
+      Settle,
+      'usage' | 'outcome' | 'note'
+    >);
+
+const NO_TERMS: TurnTerms = { decisionId: null, held: {} };
+
+/** The key of a turn's usage event (rule T7). */
+export function noteOf(
+  turn: { readonly id: string; readonly chatId: string; readonly tenant: string; readonly requestId: string },
+  text: string | null,
+): TurnNote {
+  return { tenant: turn.tenant, chat: turn.chatId, turn: turn.id, request: turn.requestId, text };
+}
+
+/** Labels that say whose turn it is. */
+export function ownLabels({ tenant, user }: { readonly tenant: string; readonly user: string }): Labels {
+  return { tenant, user };
+}
+
+function tokensOf(usage: TurnUsage | null): Partial<MessageTokens> {
+  if (usage === null) return {};
+  const { webSearches: _searches, codeInterpreterCalls: _calls, ...tokens } = usage;
+  return tokens;
+}

@@ -1,0 +1,62 @@
+// The routes of agents that hand budgets to agents.
+
+import { Type } from 'typebox';
+import { ID_PARAMS, routes, SPENDERS, SPENDERS_AND_READERS } from './route.js';
+import { AgentIssued, AgentList, AgentRequest, AgentView } from './schema-agents.js';
+import { CLOSED } from './schema-parts.js';
+import { PageQuery } from './schema-service.js';
+
+/** For commands that have nothing to say. */
+const Nothing = Type.Object({}, CLOSED);
+
+export const AGENT_ROUTES = routes({
+  createAgent: {
+    method: 'POST',
+    path: '/v1/agents',
+    tag: 'agents',
+    summary:
+      'Make a root (a tenant’s administrator) or a child (its parent’s key); the answer alone shows its key',
+    scopes: SPENDERS,
+    idempotencyKey: 'accepted',
+    body: AgentRequest,
+    answers: { 201: AgentIssued },
+  },
+  listAgents: {
+    method: 'GET',
+    path: '/v1/agents',
+    tag: 'agents',
+    summary: 'The tree below the caller, each agent before its children',
+    scopes: SPENDERS_AND_READERS,
+    query: PageQuery,
+    answers: { 200: AgentList },
+  },
+  getAgent: {
+    method: 'GET',
+    path: '/v1/agents/:id',
+    tag: 'agents',
+    summary: 'What an agent was given, used, holds and has left; `self` is the agent that asks',
+    scopes: SPENDERS_AND_READERS,
+    params: ID_PARAMS,
+    answers: { 200: AgentView },
+  },
+  closeAgent: {
+    method: 'POST',
+    path: '/v1/agents/:id/close',
+    tag: 'agents',
+    summary: 'Let nothing new begin, and give back what is left; refused while it has children',
+    scopes: SPENDERS,
+    params: ID_PARAMS,
+    body: Nothing,
+    answers: { 200: AgentView },
+  },
+  revokeAgent: {
+    method: 'POST',
+    path: '/v1/agents/:id/revoke',
+    tag: 'agents',
+    summary: 'End an agent and all below it at once, keys and budgets',
+    scopes: SPENDERS,
+    params: ID_PARAMS,
+    body: Nothing,
+    answers: { 200: AgentView },
+  },
+});

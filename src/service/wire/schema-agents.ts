@@ -1,0 +1,79 @@
+// Agents on the wire: what is asked of the routes in routes-agents.ts, and what they answer.
+
+import { type Static, Type } from 'typebox';
+import { SCOPES } from '../access/caller.js';
+import { AGENT_MODES, AGENT_STATES } from '../delegation/agent.js';
+import {
+  AmountOut,
+  AmountsIn,
+  CLOSED,
+  InstantIn,
+  InstantOut,
+  LabelsIn,
+  LabelsOut,
+  listOf,
+  oneOf,
+  orNull,
+} from './schema-parts.js';
+
+export const AgentRequest = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 200 }),
+    mode: Type.Optional(
+      oneOf(
+        ['carved', 'shared'] as const,
+        'Of a child: carved sets its limits aside at its parent, shared draws on what the parent has.',
+      ),
+    ),
+    limits: Type.Optional(AmountsIn),
+    ttlMs: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'How long it lives; instead of expiresAt.' }),
+    ),
+    expiresAt: Type.Optional(InstantIn),
+    scopes: Type.Optional(Type.Array(oneOf(['spend', 'read'] as const), { minItems: 1, maxItems: 2 })),
+    labels: Type.Optional(LabelsIn),
+    callerLabels: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 32 })),
+  },
+  CLOSED,
+);
+export type AgentRequest = Static<typeof AgentRequest>;
+
+export const AgentFigures = Type.Object(
+  {
+    unit: Type.String(),
+    limit: orNull(Type.String({ description: 'null: it has none of its own.' })),
+    used: Type.String({ description: 'Spent by it and all below it.' }),
+    held: Type.String({ description: 'Held by open calls, and set aside for carved children.' }),
+    left: orNull(AmountOut),
+    returned: orNull(Type.String({ description: 'What it had not used when it ended.' })),
+    available: Type.String({
+      description: 'The least that is left on the way to the root: what a call may cost now.',
+    }),
+  },
+  { description: 'Decimals in the unit’s natural scale; limit = used + held + left + returned.' },
+);
+
+export const AgentView = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  tenant: Type.String(),
+  parent: orNull(Type.String()),
+  depth: Type.Integer(),
+  mode: oneOf(AGENT_MODES),
+  state: oneOf(AGENT_STATES),
+  figures: Type.Array(AgentFigures),
+  children: Type.Integer({ description: 'Those that have not ended.' }),
+  scopes: Type.Array(oneOf(SCOPES)),
+  labels: LabelsOut,
+  callerLabels: Type.Array(Type.String()),
+  keyId: orNull(Type.String()),
+  createdAt: InstantOut,
+  expiresAt: orNull(InstantOut),
+  endedAt: orNull(InstantOut),
+});
+export type AgentView = Static<typeof AgentView>;
+/** The only answer with the agent's key: it is kept as a hash and cannot be shown again. */
+export const AgentIssued = Type.Object({ key: Type.String(), ...AgentView.properties });
+export type AgentIssued = Static<typeof AgentIssued>;
+export const AgentList = listOf(AgentView);
+export type AgentList = Static<typeof AgentList>;

@@ -1,0 +1,44 @@
+// Whether a call is recorded as a turn of a chat: its caller asks for it with the header `Bursar-Chat`, or its key has the
+// label `record: chats`. Called by gateway.ts before a call is authorised; service/conversations/recorder.ts does it.
+
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Labels } from '../../core/requests.js';
+import type { Caller } from '../../service/access/caller.js';
+import type { CallsLedger } from '../../service/calls/calls.js';
+import { NEW_CHAT, type RecordedCall, type Recorder } from '../../service/conversations/recorder.js';
+import { isSpoken, Transcript } from '../../service/conversations/transcript.js';
+import type { Endpoint } from '../../service/dialects/dialect.js';
+import { RefusedError } from '../../service/refusals.js';
+
+const CHAT_HEADER = 'bursar-chat';
+/** On a key: each of its calls is recorded in a chat of its own, unless the header names one. */
+const RECORD_LABEL = { name: 'record', value: 'chats' } as const;
+/** Ids of chats are UUIDs. */
+const CHAT_ID = /^[A-Za-z0-9-]{1,64}$/;
+
+export interface RecordableCall {
+  readonly caller: Caller;
+  readonly labels: Labels;
+  readonly headers: IncomingHttpHeaders;
+  readonly endpoint: Endpoint;
+  readonly body: Uint8Array;
+}
+
+/** The call's way to the ledger where it is recorded, else null. @throws RefusedError invalid_request */
+export function recordingOf(
+  { caller, labels, headers, endpoint, body }: RecordableCall,
+  { recorder, ledger }: { readonly recorder: Recorder; readonly ledger: CallsLedger },
+): RecordedCall | null {
+  if (!isSpoken(endpoint)) return null;
+  const chat = chatIn(headers, caller.labels);
+  if (chat === null) return null;
+  return recorder.record({ caller, labels, chat, transcript: new Transcript(endpoint, body) }, ledger);
+}
+
+function chatIn(headers: IncomingHttpHeaders, fixed: Labels): string | null {
+  const stated = headers[CHAT_HEADER];
+  if (stated === undefined) return fixed[RECORD_LABEL.name] === RECORD_LABEL.value ? NEW_CHAT : null;
+  if (typeof stated === 'string' && CHAT_ID.test(stated)) return stated;
+  const problem = `the header ${CHAT_HEADER} is a chat's id, or ${NEW_CHAT}`;
+  throw new RefusedError('invalid_request', problem, { field: CHAT_HEADER });
+}

@@ -1,0 +1,192 @@
+// Conversations over HTTP and on the command line, against a server on real files: races of parallel requests, the answers
+// to repeats and refusals, and that a server which is stopped in between goes on where it was.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { BursarClient, BursarError } from '#bursar/client/index.js';
+import { type InProcess, runInProcess, startInProcess } from './server-in-process.js';
+
+const servers: InProcess[] = [];
+const folders: string[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+async function served(dataPath = newFolder()) {
+  const server = await startInProcess({ dataPath });
+  servers.push(server);
+  return server;
+}
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'bursar-chats-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** A server with 1 usd a day for each user of acme, and a client of one user's. */
+async function acme() {
+  const dataPath = newFolder();
+  const server = await served(dataPath);
+  const admin = new BursarClient({ baseUrl: server.url, apiKey: server.adminKey });
+  await admin.budgets.put('day', {
+    match: { tenant: 'acme', user: '*' },
+    unit: 'usd',
+    limit: '1',
+    window: 'day',
+  });
+  const keyOf = async (user: string, tenant = 'acme') =>
+    (await admin.keys.create({ name: user, scopes: ['spend', 'read'], labels: { tenant, user } })).key;
+  const ann = new BursarClient({ baseUrl: server.url, apiKey: await keyOf('ann'), maxRetries: 0 });
+  return { dataPath, server, admin, keyOf, ann };
+}
+
+async function codeOf(act: Promise<unknown>): Promise<string> {
+  try {
+    const answer = (await act) as { outcome?: string; state?: string };
+    return answer.outcome ?? answer.state ?? 'done';
+  } catch (error) {
+    if (error instanceof BursarError) return `${error.status} ${error.code}`;
+    throw error;
+  }
+}
+
+test('chats over HTTP: a turn is started, answered, listed and hidden, as a chat product does it', async () => {
+  const { ann, admin } = await acme();
+  const chat = await ann.chats.create({ title: 'a question' });
+  expect(chat).toMatchObject({ tenant: 'acme', user: 'ann', title: 'a question' });
+  const turns = ann.chats.turns(chat.id);
+  const started = await turns.start({ requestId: 'r1', text: 'two and two?', amounts: { usd: '0.25' } });
+  if (started.outcome !== 'started') throw new Error(started.outcome);
+  expect(started).toMatchObject({
+    state: 'running',
+    held: { usd: '0.25', calls: '1' },
+    holdId: `turn/${started.id}`,
+  });
+  const usage = { inputTokens: 12, outputTokens: 1 };
+  const done = await turns.complete(started.id, {
+    text: 'four',
+    responseId: 'resp_1',
+    usage,
+    amounts: { usd: '0.1' },
+  });
+  expect(done).toMatchObject({ state: 'completed', end: 'completed', charged: { usd: '0.1', calls: '1' } });
+  expect(done.messages.map(({ role, text, outputTokens }) => [role, text, outputTokens])).toEqual([
+    ['user', 'two and two?', 0],
+    ['assistant', 'four', 1],
+  ]);
+  const again = await turns.start({ requestId: 'r1', text: 'two and two?', amounts: { usd: '0.25' } });
+  expect(again).toMatchObject({ outcome: 'stored', id: started.id, messages: done.messages });
+  const denied = await turns.start({ requestId: 'r2', text: 'more', amounts: { usd: '0.95' } });
+  expect(denied).toMatchObject({ outcome: 'denied', reason: 'exhausted', code: 'budget_exhausted' });
+  const retried = await turns.retry(started.id, { requestId: 'r3', amounts: { usd: '0.25' } });
+  if (retried.outcome !== 'started') throw new Error(retried.outcome);
+  expect(await codeOf(ann.chats.delete(chat.id))).toBe('409 conflict');
+  expect((await turns.progress(retried.id)).state).toBe('running');
+  expect((await turns.cancel(retried.id, { text: 'fo', amounts: { usd: '0.05' } })).state).toBe('cancelled');
+  expect((await turns.list()).items.map(({ requestId, state }) => [requestId, state])).toEqual([
+    ['r3', 'cancelled'],
+  ]);
+  const said: string[] = [];
+  for await (const { text } of ann.chats.messages(chat.id).all()) said.push(text);
+  expect(said).toEqual(['two and two?', 'fo']);
+  const [balance] = (await admin.balances.list({ budgetId: 'day' })).items;
+  expect(balance).toMatchObject({ spent: '0.15', held: '0' });
+  await ann.chats.delete(chat.id);
+  expect(await codeOf(ann.chats.get(chat.id))).toBe('404 not_found');
+  expect((await ann.chats.list()).items).toEqual([]);
+});
+
+test('chats over HTTP: parallel requests start one turn and end it once', async () => {
+  const { ann, admin } = await acme();
+  const chat = await ann.chats.create();
+  const turns = ann.chats.turns(chat.id);
+  const amounts = { usd: '0.02' };
+  const starts = await Promise.all(
+    Array.from({ length: 32 }, (_, index) =>
+      codeOf(turns.start({ requestId: `r${index % 4}`, text: 'x', amounts })),
+    ),
+  );
+  expect(starts.filter((code) => code === 'started')).toHaveLength(1);
+  expect(starts.filter((code) => code === '409 conflict')).toHaveLength(31);
+  const [{ id }] = (await turns.list()).items;
+  const ends = await Promise.all(
+    Array.from({ length: 32 }, (_, index) =>
+      codeOf(
+        index % 2 === 0
+          ? turns.complete(id, { text: `answer ${index}`, amounts: { usd: '0.01' } })
+          : turns.cancel(id, { amounts: { usd: '0.02' } }),
+      ),
+    ),
+  );
+  expect(ends.filter((code) => code === '409 conflict').length).toBeGreaterThanOrEqual(16);
+  const { state } = await turns.get(id);
+  // Cancellations say the same, so that where one won the others are its repeats.
+  expect(new Set(ends.filter((code) => code !== '409 conflict'))).toEqual(new Set([state]));
+  const [balance] = (await admin.balances.list({ budgetId: 'day' })).items;
+  expect(balance).toMatchObject({ held: '0', spent: state === 'completed' ? '0.01' : '0.02' });
+  const settled: unknown[] = [];
+  for await (const { type } of admin.events.all()) if (type === 'hold_settled') settled.push(type);
+  expect(settled).toHaveLength(1);
+});
+
+test('chats over HTTP: another tenant’s and another user’s are 404; lists have 20 rows, at most 100', async () => {
+  const { ann, keyOf, server } = await acme();
+  const chat = await ann.chats.create();
+  const started = await ann.chats
+    .turns(chat.id)
+    .start({ requestId: 'r1', text: 'x', amounts: { usd: '0.1' } });
+  if (started.outcome !== 'started') throw new Error(started.outcome);
+  for (const apiKey of [await keyOf('ben'), await keyOf('ann', 'other')]) {
+    const client = new BursarClient({ baseUrl: server.url, apiKey, maxRetries: 0 });
+    const turns = client.chats.turns(chat.id);
+    for (const act of [
+      () => client.chats.get(chat.id),
+      () => client.chats.delete(chat.id),
+      () => turns.list(),
+      () => turns.get(started.id),
+      () => turns.start({ requestId: 'r2', text: 'x' }),
+      () => turns.complete(started.id, { text: 'x' }),
+      () => turns.delete(started.id),
+      () => client.chats.messages(chat.id).list(),
+    ])
+      expect(await codeOf(act())).toBe('404 not_found');
+  }
+  // Not behind the turn's back either.
+  expect(await codeOf(ann.holds.release(`turn/${started.id}`))).toBe('403 forbidden');
+  for (let index = 0; index < 21; index += 1) await ann.chats.create();
+  const first = await ann.chats.list();
+  expect([
+    first.items.length,
+    (await ann.chats.list({ cursor: first.nextCursor as string })).items.length,
+  ]).toEqual([20, 2]);
+  expect(await codeOf(ann.chats.list({ limit: 101 }))).toBe('400 invalid_request');
+  expect(await codeOf(ann.chats.list({ cursor: 'nonsense' }))).toBe('400 invalid_request');
+});
+
+test('chats over HTTP: a restart loses no turn; the command line shows and ends it', async () => {
+  const { ann, server, dataPath, keyOf } = await acme();
+  const key = await keyOf('cleo');
+  const cleo = new BursarClient({ baseUrl: server.url, apiKey: key });
+  const chat = await cleo.chats.create();
+  const started = await cleo.chats
+    .turns(chat.id)
+    .start({ requestId: 'r1', text: 'hello\u001b[2J', amounts: { usd: '0.5' } });
+  if (started.outcome !== 'started') throw new Error(started.outcome);
+  await server.stop();
+  servers.length = 0;
+  const { url } = await served(dataPath);
+  const run = (line: string) => runInProcess(line, { url, key });
+  const ended = await run(`chats complete ${chat.id} ${started.id} --text hi~there --amount usd=0.25`);
+  expect([ended.code, ended.stdout]).toEqual([0, expect.stringContaining('0.25 usd')]);
+  const shown = await run(`chats show ${chat.id}`);
+  expect(shown.stdout).toMatch(/completed[\s\S]*user +hello \[2J\n[\s\S]*assistant +hi there/);
+  expect((await run(`chats start ${chat.id} --request r2 --text more --amount usd=0.9`)).code).toBe(2);
+  expect((await run('chats')).stdout).toContain(chat.id);
+  expect((await run(`chats delete ${chat.id}`)).stdout).toContain('deleted');
+  expect((await run('chats')).stdout).toContain('no chats');
+  void ann;
+});

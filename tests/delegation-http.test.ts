@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { BursarClient } from '#bursar/client/index.js';
+import { type Answer, House, said } from './http-setup.js';
+
+let house: House;
+beforeEach(async () => {
+  house = await House.open();
+});
+afterEach(() => house.remove());
+
+async function made(key: string, body: object): Promise<{ id: string; key: string; answer: Answer }> {
+  const answer = await house.post('/v1/agents', { name: 'an agent', ...body }, { key });
+  expect(said(answer)).toBe('201');
+  return { id: answer.body.id, key: answer.body.key, answer };
+}
+
+const figures = async (id: string, key: string) => (await house.get(`/v1/agents/${id}`, key)).body.figures[0];
+
+describe('agents over HTTP', () => {
+  test('field problems 39 and 40: a tree from root to grandchild, each with a key by its parent’s key alone, in decimals', async () => {
+    const root = await made(house.keys.acme, { limits: { usd: '10' } });
+    const child = await made(root.key, { mode: 'carved', limits: { usd: '4.5' } });
+    const grandchild = await made(child.key, { mode: 'shared', limits: { usd: '1' } });
+    const hold = (key: string, holdId: string, usd: string) =>
+      house.post('/v1/holds', { holdId, amounts: { usd } }, { key });
+    expect(said(await hold(grandchild.key, 'a', '0.75'))).toBe('201');
+    expect(said(await hold(grandchild.key, 'b', '0.26'))).toMatch(/^429 budget_held/);
+    expect(
+      said(await house.post('/v1/holds/a/settle', { amounts: { usd: '0.5' } }, { key: grandchild.key })),
+    ).toBe('200');
+    expect(await figures('self', grandchild.key)).toEqual({
+      unit: 'usd',
+      limit: '1',
+      used: '0.5',
+      held: '0',
+      left: '0.5',
+      returned: '0',
+      available: '0.5',
+    });
+    expect(await figures(root.id, house.keys.acme)).toEqual({
+      unit: 'usd',
+      limit: '10',
+      used: '0.5',
+      held: '4',
+      left: '5.5',
+      returned: '0',
+      available: '5.5',
+    });
+    const listed = await house.get('/v1/agents', house.keys.acme);
+    expect(listed.body.items.map(({ id, depth }: { id: string; depth: number }) => [id, depth])).toEqual([
+      [root.id, 0],
+      [child.id, 1],
+      [grandchild.id, 2],
+    ]);
+    const revoked = await house.post(`/v1/agents/${child.id}/revoke`, {}, { key: root.key });
+    expect(revoked.body).toMatchObject({ state: 'revoked', children: 0 });
+    expect(said(await hold(grandchild.key, 'c', '0.01'))).toBe('401 invalid_api_key');
+    expect(await figures(root.id, house.keys.acme)).toMatchObject({ used: '0.5', held: '0', left: '9.5' });
+  });
+
+  test('a child that does not fit is 402 with the figures that say why, and nothing was set aside', async () => {
+    const root = await made(house.keys.acme, { limits: { usd: '10' } });
+    const large = await house.post(
+      '/v1/agents',
+      { name: 'x', mode: 'carved', limits: { usd: '11' } },
+      { key: root.key },
+    );
+    expect(said(large)).toBe('402 request_exceeds_budget');
+    await made(root.key, { mode: 'carved', limits: { usd: '10' } });
+    const more = await house.post(
+      '/v1/agents',
+      { name: 'x', mode: 'carved', limits: { usd: '1' } },
+      { key: root.key },
+    );
+    expect(more.body).toMatchObject({
+      code: 'budget_exhausted',
+      requested: '1',
+      limit: '10',
+      spent: '0',
+      held: '10',
+    });
+    expect(more.headers.get('x-should-retry')).toBe('false');
+    expect(await figures(root.id, house.keys.acme)).toMatchObject({ held: '10', left: '0' });
+  });
+
+  test('parallel requests carve no more than there is, and close gives each back once', async () => {
+    const root = await made(house.keys.acme, { limits: { usd: '10' } });
+    const ask = () =>
+      house.post('/v1/agents', { name: 'x', mode: 'carved', limits: { usd: '3' } }, { key: root.key });
+    const answers = await Promise.all(Array.from({ length: 8 }, ask));
+    const ids = answers.filter(({ status }) => status === 201).map(({ body }) => body.id);
+    expect(ids).toHaveLength(3);
+    await Promise.all(
+      [...ids, ...ids].map((id) => house.post(`/v1/agents/${id}/close`, {}, { key: root.key })),
+    );
+    expect(await figures(root.id, house.keys.acme)).toMatchObject({ used: '0', held: '0', left: '10' });
+  });
+
+  test('a repeat with the same Idempotency-Key makes no second agent', async () => {
+    const asked = { key: house.keys.acme, idempotencyKey: 'make-it' };
+    const first = await house.post('/v1/agents', { name: 'x', limits: { usd: '1' } }, asked);
+    const again = await house.post('/v1/agents', { name: 'x', limits: { usd: '1' } }, asked);
+    expect([said(first), said(again)]).toEqual(['201', '409 conflict']);
+    expect(again.body.detail).toContain(first.body.id);
+  });
+
+  test('what is refused says which field, and another tenant’s agent is not found', async () => {
+    const ask = async (body: object, key = house.keys.acme) =>
+      said(await house.post('/v1/agents', { name: 'x', ...body }, { key }));
+    expect(await ask({ limits: {} })).toBe('400 invalid_request limits');
+    expect(await ask({ limits: { usd: '1', euro: '1' } })).toMatch(/^400 invalid_request/);
+    expect(await ask({ limits: { usd: '1' }, scopes: ['admin'] })).toMatch(/^400/);
+    expect(await ask({ limits: { usd: '1' }, labels: { 'agent.0': 'x' } })).toMatch(/^403 label_forbidden/);
+    expect(await ask({ limits: { usd: '1' } }, house.key({ labels: { tenant: 'acme' } }))).toBe(
+      '403 forbidden',
+    );
+    const { id } = await made(house.keys.acme, { limits: { usd: '1' } });
+    for (const path of [id, `${id}/revoke`]) {
+      const answer =
+        path === id
+          ? house.get(`/v1/agents/${path}`, house.keys.other)
+          : house.post(`/v1/agents/${path}`, {}, { key: house.keys.other });
+      expect(said(await answer)).toBe('404 not_found id');
+    }
+  });
+
+  test('the client makes, lists, shows, closes and revokes', async () => {
+    const admin = new BursarClient({ baseUrl: house.url, apiKey: house.keys.acme });
+    const { key, id } = await admin.agents.create({ name: 'planner', limits: { usd: '5' } });
+    const planner = new BursarClient({ baseUrl: house.url, apiKey: key });
+    const child = await planner.agents.create({ name: 'searcher', mode: 'carved', limits: { usd: '2' } });
+    expect((await planner.agents.get('self')).figures[0]).toMatchObject({ held: '2', left: '3' });
+    expect((await planner.agents.close(child.id)).state).toBe('closed');
+    for await (const agent of admin.agents.all()) expect([id, child.id]).toContain(agent.id);
+    expect((await admin.agents.revoke(id)).state).toBe('revoked');
+  });
+});

@@ -1,0 +1,223 @@
+// Agents over real files, service.db and ledger.db, which can be closed and opened again as by a restart; and a place to
+// stop at between two steps, where a crash would.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect } from 'vitest';
+import type { Ledger } from '#bursar/index.js';
+import { openLedger } from '#bursar/index.js';
+import type { Caller } from '#bursar/service/access/caller.js';
+import { KeyRing } from '#bursar/service/access/key-ring.js';
+import type { AgentFigures, AgentView } from '#bursar/service/delegation/agent.js';
+import type { AgentStep } from '#bursar/service/delegation/agent-ends.js';
+import { Delegation, type MadeAgent } from '#bursar/service/delegation/delegation.js';
+import type { NewAgent } from '#bursar/service/delegation/new-agent.js';
+import type { TransferLedger } from '#bursar/service/delegation/transfers.js';
+import { RefusedError } from '#bursar/service/refusals.js';
+import { openServiceStore } from '#bursar/service/store/areas.js';
+import type { ServiceStore } from '#bursar/service/store/service-store.js';
+import { TestClock } from './scenario.js';
+
+export const USD = 100_000_000n;
+const RETENTION_MS = 3 * 86_400_000;
+
+/** What a crash is here: work stops at a step, and nothing after it is done. */
+export class Crash extends Error {}
+
+const open: Grove[] = [];
+const folders: string[] = [];
+afterEach(async () => {
+  for (const grove of open.splice(0)) await grove.close();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** An agent with the caller that its key stands for. */
+export interface Made {
+  readonly id: string;
+  readonly secret: string;
+  readonly caller: Caller;
+}
+
+export class Grove {
+  readonly clock = new TestClock();
+  readonly faults: string[] = [];
+  /** Stops at this step, once. */
+  stopAt: AgentStep | null = null;
+  /** What happens, once, between the look at the ledger and the commands that follow it. */
+  meanwhile: (() => Promise<unknown>) | null = null;
+  ledger!: Ledger;
+  store!: ServiceStore;
+  ring!: KeyRing;
+  delegation!: Delegation;
+  #holds = 0;
+
+  private constructor(private readonly folder: string) {}
+
+  /** With budgets of others that an agent's calls count towards too: of everything, and of each tenant. */
+  static async open(): Promise<Grove> {
+    const folder = mkdtempSync(join(tmpdir(), 'bursar-agents-'));
+    folders.push(folder);
+    const grove = new Grove(folder);
+    open.push(grove);
+    await grove.#open();
+    await grove.ledger.putDefinitions({
+      budgets: [
+        { id: 'all', match: {}, unit: 'usd', limit: 1_000_000n * USD, window: 'lifetime' },
+        { id: 'each', match: { tenant: '*' }, unit: 'usd', limit: 100_000n * USD, window: 'lifetime' },
+      ],
+    });
+    return grove;
+  }
+
+  async #open(): Promise<void> {
+    const { clock } = this;
+    this.ledger = await openLedger({ path: join(this.folder, 'ledger.db'), clock });
+    this.store = openServiceStore(join(this.folder, 'service.db'));
+    this.ring = new KeyRing(this.store, clock);
+    this.delegation = new Delegation({
+      store: this.store,
+      ledger: this.#ledgerWithMeanwhile(),
+      keys: this.ring,
+      clock,
+      retentionMs: RETENTION_MS,
+      onFault: (what, error) => this.faults.push(`${what}: ${(error as Error).message}`),
+      atStep: (step) => {
+        if (step !== this.stopAt) return;
+        this.stopAt = null;
+        throw new Crash(step);
+      },
+    });
+  }
+
+  #ledgerWithMeanwhile(): TransferLedger {
+    const { ledger } = this;
+    return {
+      check: (request) => ledger.check(request),
+      putDefinitions: (request) => ledger.putDefinitions(request),
+      submit: async (commands) => {
+        const { meanwhile } = this;
+        this.meanwhile = null;
+        await meanwhile?.();
+        return ledger.submit(commands);
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.ledger.close().catch(() => undefined);
+    this.ring.close();
+    this.store.close();
+  }
+
+  async restart(): Promise<void> {
+    await this.close();
+    await this.#open();
+    await this.delegation.recover();
+  }
+
+  admin(tenant = 'acme', labels: Record<string, string> = {}): Caller {
+    const platform = this.caller(this.ring.createOffline('an operator').secret);
+    const { secret } = this.ring.create(platform, {
+      name: 'an administrator',
+      scopes: ['tenant_admin'],
+      labels: { tenant, ...labels },
+      callerLabels: ['user', 'task'],
+    });
+    return this.caller(secret);
+  }
+
+  caller(secret: string): Caller {
+    const caller = this.ring.authenticate(secret);
+    expect(caller).not.toBeNull();
+    return caller as Caller;
+  }
+
+  async make(maker: Caller, stated: Partial<NewAgent>): Promise<Made> {
+    const made = await this.delegation.create(maker, { name: 'an agent', ...stated });
+    if (!made.made) throw new Error(`lacking: ${made.line.budgetId} has ${made.line.remaining}`);
+    return { id: made.view.agent.id, secret: made.secret, caller: this.caller(made.secret) };
+  }
+
+  tryToMake(maker: Caller, stated: Partial<NewAgent>): Promise<MadeAgent> {
+    return this.delegation.create(maker, { name: 'an agent', ...stated });
+  }
+
+  /** A root of acme's. */
+  root(usd: bigint, stated: Partial<NewAgent> = {}): Promise<Made> {
+    return this.make(this.admin(), { limits: { usd: usd * USD }, ...stated });
+  }
+
+  /** The agent's hold; its id, or why it was denied. */
+  async hold({ caller }: Pick<Made, 'caller'>, usd: bigint): Promise<{ id: string; denied: string | null }> {
+    this.#holds += 1;
+    const id = `hold-${this.#holds}-${this.ledger.head().sequence}`;
+    const outcome = await this.ledger.authorize({
+      holdId: id,
+      labels: caller.labels,
+      amounts: { usd: usd * USD },
+    });
+    if (outcome.outcome === 'authorized') return { id, denied: null };
+    return { id, denied: outcome.outcome === 'denied' ? outcome.reason : outcome.code };
+  }
+
+  /** A call of the agent's that cost so much; null, or why it was denied. */
+  async spend(agent: Pick<Made, 'caller'>, usd: bigint): Promise<string | null> {
+    const { id, denied } = await this.hold(agent, usd);
+    if (denied === null) await this.ledger.settle({ holdId: id, amounts: { usd: usd * USD } });
+    return denied;
+  }
+
+  view(id: string): AgentView {
+    return this.delegation.get(this.admin(), id);
+  }
+
+  figures(id: string): AgentFigures {
+    return this.view(id).figures[0];
+  }
+
+  /** "limit used held left" in whole dollars. */
+  said(id: string): string {
+    const { limit, used, held, left } = this.figures(id);
+    const dollars = (steps: bigint | null) => (steps === null ? '–' : steps / USD);
+    return `${dollars(limit)} = ${dollars(used)} used + ${dollars(held)} held + ${dollars(left)} left`;
+  }
+}
+
+export async function refused(act: Promise<unknown>): Promise<string> {
+  try {
+    await act;
+  } catch (error) {
+    if (error instanceof RefusedError)
+      return `${error.code}${error.about.field ? ` ${error.about.field}` : ''}`;
+    throw error;
+  }
+  return 'nothing was refused';
+}
+
+/** What adds up wherever one looks: figures at each agent, limits between parent and carved children, and all the books. */
+export async function expectConserved(grove: Grove, ids: readonly string[]): Promise<void> {
+  const views = ids.map((id) => grove.view(id));
+  for (const { agent, figures } of views) {
+    for (const { unit, limit, used, held, left, returned } of figures) {
+      if (limit !== null)
+        expect({ id: agent.id, unit, sum: used + held + (left ?? 0n) + (returned ?? 0n) }).toEqual({
+          id: agent.id,
+          unit,
+          sum: limit,
+        });
+      const sumOf = (name: 'used' | 'held') =>
+        views
+          .filter(({ agent: other }) => other.chain.at(-2) === agent.id)
+          .reduce(
+            (sum, { figures: theirs }) => sum + (theirs.find((one) => one.unit === unit)?.[name] ?? 0n),
+            0n,
+          );
+      expect(used >= sumOf('used'), `${agent.id} used less than its children`).toBe(true);
+    }
+  }
+  const { failure } = grove.ledger.certify();
+  expect(failure).toBeNull();
+  const report = await grove.ledger.verify();
+  expect(report.failure).toBeNull();
+}

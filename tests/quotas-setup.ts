@@ -1,0 +1,179 @@
+// Quotas over real files, service.db and ledger.db, which can be closed and opened again as by a restart. Prices are one
+// micro-credit a token unless a test says otherwise, and estimates add nothing, so that figures can be read off.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach } from 'vitest';
+import { type Ledger, type LedgerEvent, openLedger } from '#bursar/index.js';
+import type { TurnEnd, TurnUsage } from '#bursar/service/conversations/turn.js';
+import type { HeldTurn, TurnWish } from '#bursar/service/conversations/turn-budget.js';
+import type { PolicyInput } from '#bursar/service/quotas/policy.js';
+import { QUOTA_AREA } from '#bursar/service/quotas/policy-table.js';
+import { Quotas } from '#bursar/service/quotas/quotas.js';
+import type { QuotaSettlement } from '#bursar/service/quotas/turn-quotas.js';
+import { RefusedError } from '#bursar/service/refusals.js';
+import { ServiceStore } from '#bursar/service/store/service-store.js';
+import { TestClock } from './scenario.js';
+import { callerOf } from './tenancy-setup.js';
+
+export const PLATFORM = callerOf(null, 'admin');
+export const ACME = callerOf('acme', 'tenant_admin');
+
+/** One micro-credit a token. */
+const MILLION = 1_000_000;
+
+export function modelOf(name: string, tier: string, multiplier = MILLION, outputTokensMax = 100_000) {
+  return { name, tier, inputMultiplier: multiplier, outputMultiplier: multiplier, outputTokensMax };
+}
+
+/** Estimates of the stated tokens alone. */
+export const BARE = { fixedTokens: 0, safetyPercent: 0 };
+
+/** Two tiers, of which the first costs ten times the other. */
+export const TWO_TIERS: PolicyInput = {
+  tiers: ['premium', 'standard'],
+  models: [modelOf('big', 'premium', 10 * MILLION), modelOf('small', 'standard')],
+  estimate: BARE,
+};
+
+export const DAY_MS = 86_400_000;
+export const ANN = { tenant: 'acme', user: 'ann' };
+
+/** One micro-credit a token. */
+export const ONE_TIER: PolicyInput = {
+  tiers: ['premium'],
+  models: [modelOf('big', 'premium')],
+  estimate: BARE,
+};
+
+/** Two tiers with these limits a day. */
+export function limited(daily: Record<string, string>, more: Partial<PolicyInput> = {}): PolicyInput {
+  return { ...TWO_TIERS, limits: { daily }, ...more };
+}
+
+const open: Shop[] = [];
+afterEach(async () => {
+  for (const shop of open.splice(0)) await shop.remove();
+});
+
+export type Wish = TurnWish & { readonly textBytes?: number };
+
+export class Shop {
+  readonly clock = new TestClock();
+  readonly alerts: string[] = [];
+  ledger!: Ledger;
+  store!: ServiceStore;
+  quotas!: Quotas;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'bursar-quotas-'));
+  #count = 0;
+
+  /** With this policy in force, unless it is null. */
+  static async open(policy: PolicyInput | null): Promise<Shop> {
+    const shop = new Shop();
+    open.push(shop);
+    await shop.#open();
+    if (policy !== null) await shop.activate(policy);
+    return shop;
+  }
+
+  async #open(): Promise<void> {
+    const { clock } = this;
+    this.ledger = await openLedger({ path: join(this.#folder, 'ledger.db'), clock });
+    this.store = ServiceStore.open(join(this.#folder, 'service.db'), [QUOTA_AREA]);
+    const onAlert = (what: string) => this.alerts.push(what);
+    this.quotas = await Quotas.open({ store: this.store, ledger: this.ledger, clock, onAlert });
+  }
+
+  async close(): Promise<void> {
+    await this.ledger.close();
+    this.store.close();
+  }
+
+  async restart(): Promise<void> {
+    await this.close();
+    await this.#open();
+  }
+
+  async remove(): Promise<void> {
+    await this.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Puts a version and puts it in force; its number. */
+  async activate(policy: PolicyInput): Promise<number> {
+    const { number } = this.quotas.policies.put('key', policy).policy;
+    await this.quotas.policies.activate('key', number);
+    return number;
+  }
+
+  /** A turn of ann's, of acme's, unless another is named. */
+  async hold(wish: Wish, user = 'ann', tenant = 'acme'): Promise<HeldTurn & { readonly holdId: string }> {
+    this.#count += 1;
+    const holdId = `turn-${this.#count}`;
+    const { textBytes = 0, ...rest } = wish;
+    const note = { tenant, chat: 'c', turn: holdId, request: 'r', text: null };
+    const turn = { holdId, labels: { tenant, user }, ttlMs: 600_000, note, textBytes, wish: rest };
+    return { holdId, ...(await this.quotas.turns.hold(turn)) };
+  }
+
+  /** Of so many tokens in all: at one micro-credit each, of so many micro-credits. */
+  async running(tokens: number, more: Wish = {}): Promise<Running> {
+    const held = await this.hold({ inputTokens: 0, outputTokensMax: tokens, ...more });
+    if (!('terms' in held)) throw new Error(`the turn is not held: ${JSON.stringify(held.decision.outcome)}`);
+    return held;
+  }
+
+  settle(
+    turn: Running,
+    end: TurnEnd,
+    usage: TurnUsage | null,
+    commandId = `${turn.holdId}/end`,
+  ): Promise<QuotaSettlement> {
+    const { holdId, terms } = turn;
+    const note = { tenant: 'acme', chat: 'c', turn: holdId, request: 'r', text: null };
+    return this.quotas.turns.settle({
+      holdId,
+      commandId,
+      labels: null,
+      terms,
+      end,
+      usage,
+      amounts: null,
+      note,
+    });
+  }
+
+  /** A turn that used so many tokens, and has ended. */
+  async used(tokens: number, more: Wish = {}): Promise<void> {
+    await this.settle(await this.running(tokens, more), 'completed', {
+      inputTokens: 0,
+      outputTokens: tokens,
+    });
+  }
+
+  /** [held, spent] of a balance, in steps. */
+  figures(budgetId: string, user = 'ann', tenant = 'acme'): [number, number] | null {
+    const [balance] = this.ledger.balances({ budgetId, values: { tenant, user } });
+    return balance === undefined ? null : [Number(balance.held), Number(balance.spent)];
+  }
+
+  async events(): Promise<LedgerEvent[]> {
+    const found: LedgerEvent[] = [];
+    for await (const event of this.ledger.events()) found.push(event);
+    return found;
+  }
+}
+
+export type Running = Extract<HeldTurn, { readonly terms: unknown }> & { readonly holdId: string };
+
+/** What was refused, as its code and message. */
+export async function refused(act: () => unknown): Promise<string> {
+  try {
+    await act();
+  } catch (error) {
+    if (error instanceof RefusedError) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+  return 'nothing was refused';
+}

@@ -1,0 +1,240 @@
+// Policies and quotas over HTTP and through the client: who may ask what, what is answered, and that parallel requests of
+// one user never get more than the limit (rules Q6, Q7, Q10, T8).
+
+import { expect, test } from 'vitest';
+import { BursarClient } from '#bursar/client/index.js';
+import { House, said } from './http-setup.js';
+
+const POLICY = {
+  tiers: ['premium', 'standard'],
+  models: [
+    {
+      name: 'big',
+      tier: 'premium',
+      inputMultiplier: 10_000_000,
+      outputMultiplier: 10_000_000,
+      outputTokensMax: 4_096,
+    },
+    {
+      name: 'small',
+      tier: 'standard',
+      inputMultiplier: 1_000_000,
+      outputMultiplier: 1_000_000,
+      outputTokensMax: 4_096,
+    },
+  ],
+  limits: { daily: { total: '0.5', 'tier:premium': 0.05 }, monthly: { total: 5 } },
+};
+
+async function house(): Promise<{ readonly house: House; readonly client: BursarClient }> {
+  const opened = await House.open();
+  return {
+    house: opened,
+    client: new BursarClient({ baseUrl: opened.url, apiKey: opened.admin, maxRetries: 0 }),
+  };
+}
+
+async function inForce() {
+  const opened = await house();
+  const { number } = await opened.client.policies.put(POLICY);
+  await opened.client.policies.activate(number);
+  return opened;
+}
+
+test('Q7: over HTTP a policy is put, listed, compared and activated; one that is wrong names its fields', async () => {
+  const { house: server, client } = await house();
+  const first = await client.policies.put(POLICY);
+  expect(first).toMatchObject({
+    number: 1,
+    active: false,
+    activatedAt: null,
+    document: { limits: { daily: { 'tier:premium': '0.05' } } },
+  });
+  const same = await server.post('/v1/policies', POLICY);
+  expect([same.status, same.body.number, same.body.digest]).toEqual([200, 1, first.digest]);
+  await client.policies.put({ ...POLICY, overshootTolerancePercent: 0 });
+  expect((await client.policies.compare(1, 2)).differences).toEqual([
+    { path: 'overshootTolerancePercent', from: '10', to: '0' },
+  ]);
+  expect(await client.policies.activate(2)).toMatchObject({ number: 2, active: true });
+  const page = await client.policies.list({ limit: 1 });
+  expect([page.items.map(({ number }) => number), page.nextCursor]).toEqual([[1], expect.any(String)]);
+  const numbers: number[] = [];
+  for await (const { number } of client.policies.all()) numbers.push(number);
+  expect(numbers).toEqual([1, 2]);
+  const wrong = (change: object) => server.post('/v1/policies', { ...POLICY, ...change });
+  expect(said(await wrong({ tiers: ['premium'] }))).toBe('400 invalid_request models[1].tier');
+  expect(said(await wrong({ limits: { daily: { total: '1.0000001' } } }))).toBe(
+    '400 invalid_request limits.daily.total',
+  );
+  expect(said(await wrong({ limits: { daily: { total: -1 } } }))).toBe(
+    '400 invalid_request limits.daily.total',
+  );
+  expect(said(await wrong({ models: [{ ...POLICY.models[0], inputMultiplier: 0 }] }))).toBe(
+    '400 invalid_request models[0].inputMultiplier',
+  );
+  expect(said(await wrong({ surprise: 1 }))).toBe('400 invalid_request surprise');
+  expect(
+    said(
+      await server.post('/v1/policies', '{"tiers":["a"],"models":[],"limits":{"daily":{"__proto__":"1"}}}'),
+    ),
+  ).toMatch(/^400 invalid_request/);
+  expect(said(await server.get('/v1/policies/3'))).toBe('404 not_found policy');
+  expect(said(await server.get('/v1/policies/x'))).toBe('400 invalid_request n');
+});
+
+test('T8: policies are the platform’s, and quotas of a user are its tenant’s alone', async () => {
+  const { house: server } = await inForce();
+  const acme = { key: server.keys.acme };
+  for (const path of ['/v1/policies', '/v1/policies/1', '/v1/policies/1/compare/1'])
+    expect(said(await server.get(path, server.keys.acme))).toBe('403 forbidden');
+  expect(said(await server.post('/v1/policies', POLICY, acme))).toBe('403 forbidden');
+  expect(said(await server.post('/v1/policies/1/activate', {}, acme))).toBe('403 forbidden');
+  expect((await server.get('/v1/users/ann/quota', server.keys.acme)).body).toMatchObject({
+    tenant: 'acme',
+    user: 'ann',
+  });
+  expect(said(await server.get('/v1/users/ann/quota?tenant=other', server.keys.acme))).toBe(
+    '404 not_found user',
+  );
+  expect(said(await server.get('/v1/users/ann/quota'))).toBe('400 invalid_request tenant');
+  const ann = server.key({ scopes: ['spend'], labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+  expect(said(await server.get('/v1/users/ben/quota', ann))).toBe('404 not_found user');
+  expect(said(await server.post('/v1/quota/preflight', { user: 'ben' }, { key: ann }))).toBe(
+    '404 not_found user',
+  );
+  expect((await server.get('/v1/users/ann/quota', ann)).status).toBe(200);
+  const limits = { limits: { daily: { total: '0.1' } } };
+  expect(said(await server.ask('PUT', '/v1/users/ann/quota-limits', { key: ann, body: limits }))).toBe(
+    '403 forbidden',
+  );
+  const set = await server.ask('PUT', '/v1/users/ann/quota-limits', { ...acme, body: limits });
+  expect([set.status, set.body.buckets[0].limit]).toEqual([200, '0.1']);
+  const more = await server.ask('PUT', '/v1/users/ann/quota-limits', {
+    ...acme,
+    body: { limits: { daily: { total: 1 } } },
+  });
+  expect(said(more)).toBe('403 forbidden limits.daily.total');
+});
+
+test('Q6: preflight says tier, model, reserve and reasons, and changes nothing', async () => {
+  const { house: server, client } = await inForce();
+  const head = (await client.head()).sequence;
+  // Budgets of money apply to every tenant here: a turn that does not say what it costs would be refused by them.
+  const bare = { user: 'ann', tenant: 'acme', textBytes: 4_000, outputTokensMax: 1_000 };
+  expect(await client.quotas.preflight(bare)).toMatchObject({
+    fits: false,
+    denial: { reason: 'unit_missing', budgetId: 'all' },
+  });
+  const request = { ...bare, amounts: { usd: '0' } };
+  // 1210 tokens of input and 1000 of output.
+  expect(await client.quotas.preflight(request)).toEqual({
+    fits: true,
+    policy: 1,
+    tier: 'premium',
+    model: 'big',
+    reasons: [],
+    reserve: {
+      credits: '0.0221',
+      tokens: '2210',
+      input_tokens: '1210',
+      calls: '1',
+      web_searches: '0',
+      code_interpreter_calls: '0',
+      usd: '0',
+    },
+    denial: null,
+  });
+  expect(await client.quotas.preflight({ ...request, outputTokensMax: 4_000 })).toMatchObject({
+    tier: 'standard',
+    reasons: ['premium_quota_exhausted'],
+  });
+  expect(await client.quotas.preflight({ ...request, webSearches: 3 })).toMatchObject({
+    fits: false,
+    denial: {
+      reason: 'too_large',
+      budgetId: 'quota/daily/total/web_searches',
+      bucket: 'total',
+      period: 'daily',
+    },
+  });
+  expect(said(await server.post('/v1/quota/preflight', { ...request, model: 'none' }))).toBe(
+    '404 model_not_found model',
+  );
+  expect(said(await server.post('/v1/quota/preflight', { ...request, model: 'big', tier: 'standard' }))).toBe(
+    '400 invalid_request tier',
+  );
+  expect(said(await server.post('/v1/quota/preflight', { ...request, amounts: { credits: '1' } }))).toBe(
+    '400 invalid_request amounts.credits',
+  );
+  expect((await client.head()).sequence).toBe(head);
+});
+
+test('Q6: 40 parallel requests of one user get what the limit allows and no more, and the rest are told when to come back', async () => {
+  const { house: server } = await inForce();
+  // A quota is a budget: whoever states its labels is counted by it, over HTTP as by a turn.
+  const key = server.key({
+    scopes: ['spend'],
+    labels: { tenant: 'acme', user: 'ann', quota: 'chat' },
+    callerLabels: [],
+  });
+  const amounts = {
+    credits: '0.03',
+    tokens: '1',
+    input_tokens: '1',
+    web_searches: '0',
+    code_interpreter_calls: '0',
+    usd: '0',
+  };
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, (_, index) =>
+      server.post('/v1/holds', { holdId: `h${index}`, amounts }, { key }),
+    ),
+  );
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(16);
+  expect(new Set(answers.filter(({ status }) => status !== 201).map(said))).toEqual(
+    new Set(['429 budget_held']),
+  );
+  const ids = answers.flatMap(({ status, body }) => (status === 201 ? [body.holdId as string] : []));
+  const spent = {
+    credits: '0.03',
+    tokens: '9',
+    input_tokens: '5',
+    web_searches: '1',
+    code_interpreter_calls: '0',
+    usd: '0',
+  };
+  await Promise.all(ids.map((id) => server.post(`/v1/holds/${id}/settle`, { amounts: spent }, { key })));
+  const late = await server.post('/v1/holds', { holdId: 'late', amounts }, { key });
+  expect(said(late)).toBe('429 quota_exceeded');
+  expect(late.body).toMatchObject({
+    budget_id: 'quota/daily/total',
+    limit: '0.5',
+    spent: '0.48',
+    resets_at: '2026-01-16T00:00:00.000Z',
+  });
+  expect(late.headers.get('retry-after')).toBe(String(14 * 3_600));
+  const status = (await server.get('/v1/users/ann/quota', server.keys.acme)).body;
+  expect(status.buckets[0]).toMatchObject({
+    period: 'daily',
+    bucket: 'total',
+    used: '0.48',
+    left: '0.02',
+    state: 'warning',
+  });
+  expect(status.webSearches).toMatchObject({ daily: { used: '16', left: '59' }, perTurn: 2 });
+  expect(status.tokens.daily.used).toBe('144');
+});
+
+test('Q10: without a policy in force a status says so, and what needs one is a conflict', async () => {
+  const { house: server } = await house();
+  const status = await server.get('/v1/users/ann/quota', server.keys.acme);
+  expect(status.body).toMatchObject({
+    policy: null,
+    buckets: [],
+    tokens: { daily: { used: '0', state: 'unlimited' } },
+  });
+  expect(said(await server.post('/v1/quota/preflight', { user: 'ann' }, { key: server.keys.acme }))).toBe(
+    '409 conflict',
+  );
+});

@@ -1,0 +1,432 @@
+// Rules T1–T5, T7 and T8: turns and messages, over real files and a real ledger.
+
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { TEXT_BYTES_MAX, TURN_STATES, turnStateOf } from '#bursar/service/conversations/turn.js';
+import { ACME, ANN, BEN, OTHER, PLATFORM, refused, Talk } from './turns-setup.js';
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+describe('T1: a turn is a chat and a request', () => {
+  test('turn: a second one of the same chat and request is refused, whatever its own id and state', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const first = await talk.running(chat, 'r1');
+    expect(await refused(() => talk.start(chat, 'r1'))).toMatch(
+      `conflict: this request has the turn ${first.id}, which is running`,
+    );
+    await talk.turns.end(ANN, { chatId: chat, turnId: first.id }, 'failed_before', {});
+    expect(await refused(() => talk.start(chat, 'r1'))).toMatch('which is failed');
+    await talk.turns.remove(ANN, { chatId: chat, turnId: first.id });
+    expect(await refused(() => talk.start(chat, 'r1'))).toMatch('conflict: a turn that was deleted');
+    // The table itself refuses it too.
+    const insert = (id: string) =>
+      talk.store
+        .prepare<[string, string]>(
+          `INSERT INTO turns (id, chat, request_id, state, metered_by, hold_id, started_at, progress_at)
+           SELECT ?, number, 'r9', 'completed', 'amounts', 'h', 1, 1 FROM chats WHERE id = ?`,
+        )
+        .run(id, chat);
+    insert('one');
+    expect(() => insert('two')).toThrow('UNIQUE');
+    // In another chat the request is another one.
+    expect((await talk.start(await talk.chat(), 'r1')).started).toBe('now');
+  });
+
+  test('turn: running is the only state that is not final, and an unknown name is an error', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const ends = { completed: 'completed', failed_at_provider: 'failed', cancelled: 'cancelled' } as const;
+    for (const [end, state] of Object.entries(ends)) {
+      const { id, state: before } = await talk.running(chat, end);
+      expect(before).toBe('running');
+      const ended = await talk.turns.end(ANN, { chatId: chat, turnId: id }, end as keyof typeof ends, {});
+      expect(ended.turn.state).toBe(state);
+      for (const again of ['completed', 'failed_before', 'cancelled'] as const)
+        expect(
+          await refused(() => talk.turns.end(ANN, { chatId: chat, turnId: id }, again, { text: 'other' })),
+        ).toMatch('conflict: the turn');
+      expect(talk.turns.get(ANN, { chatId: chat, turnId: id }).turn.state).toBe(state);
+    }
+    expect(TURN_STATES.map(turnStateOf)).toEqual(['running', 'completed', 'failed', 'cancelled']);
+    for (const name of ['starting', 'Running', '', '__proto__'])
+      expect(await refused(() => turnStateOf(name))).toMatch('invalid_request: state:');
+    expect(() => talk.store.prepare("UPDATE turns SET state = 'paused'").run()).toThrow('CHECK');
+  });
+});
+
+describe('T2: one step with the ledger', () => {
+  test('start: the turn and its hold are there together, or neither is', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const turn = await talk.running(chat, 'r1');
+    expect(turn.holdId).toBe(`tenant/acme/turn/${turn.id}`);
+    expect(talk.ledger.hold(turn.holdId)).toMatchObject({
+      status: 'open',
+      labels: { tenant: 'acme', user: 'ann' },
+    });
+    expect(talk.figures()).toEqual([10, 0]);
+    await talk.complete(turn);
+    const denied = await talk.start(chat, 'r2', { wish: { amounts: { usd: 97_000_000n } } });
+    expect(denied).toMatchObject({ started: 'denied', decision: { outcome: 'denied', reason: 'exhausted' } });
+    expect(talk.states(chat)).toEqual(['completed completed']);
+    expect(talk.texts(chat)).toEqual(['ask r1', 'an answer']);
+    expect(talk.turns.running(ANN, chat)).toBeNull();
+    // What was denied may be asked again, with the same request id.
+    expect((await talk.start(chat, 'r2')).started).toBe('now');
+  });
+
+  test('start: a request that the ledger does not take leaves no turn', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    await expect(talk.start(chat, 'r1', { wish: { amounts: { gold: 1n } } })).rejects.toThrow('gold');
+    expect(talk.turns.last(ANN, chat)).toBeNull();
+    expect((await talk.start(chat, 'r1')).started).toBe('now');
+  });
+
+  test('end: settles in the same step, at what is stated, else at what was held, and at nothing before the provider', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const spent: number[] = [];
+    const cases = [
+      ['completed', { amounts: { usd: 4_000_000n } }],
+      ['completed', {}],
+      ['cancelled', { amounts: { usd: 1_000_000n } }],
+      ['failed_at_provider', {}],
+      ['failed_before', {}],
+    ] as const;
+    for (const [index, [end, result]] of cases.entries()) {
+      const { id } = await talk.running(chat, `r${index}`);
+      const { turn } = await talk.turns.end(ANN, { chatId: chat, turnId: id }, end, result);
+      spent.push(Number(turn.charged?.usd) / 1e6);
+      expect(turn.charged?.calls).toBe(end === 'failed_before' ? 0n : 1n);
+    }
+    expect(spent).toEqual([4, 10, 1, 10, 0]);
+    expect(talk.figures()).toEqual([0, 25]);
+  });
+
+  test('end: of ends that race exactly one wins, the others change nothing and are told', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const turn = await talk.running(chat, 'r1');
+    const ref = { chatId: chat, turnId: turn.id };
+    const ends = ['completed', 'cancelled', 'failed_before', 'failed_at_provider'] as const;
+    const racing = Array.from({ length: 40 }, (_, index) =>
+      refused(() =>
+        talk.turns.end(ANN, ref, ends[index % 4], {
+          text: `text ${index}`,
+          amounts: { usd: BigInt(index) * 100_000n },
+        }),
+      ),
+    );
+    const told = await Promise.all(racing);
+    const winners = told.flatMap((what, index) => (what === 'nothing was refused' ? [index] : []));
+    expect(winners).toHaveLength(1);
+    const [winner] = winners;
+    for (const [index, what] of told.entries())
+      if (index !== winner)
+        expect(what).toBe(`conflict: the turn ${turn.id} has ended already: ${ends[winner % 4]}`);
+    expect(talk.turns.get(ANN, ref).turn.end).toBe(ends[winner % 4]);
+    expect(talk.texts(chat)).toEqual(['ask r1', `text ${winner}`]);
+    expect((await talk.events()).filter(({ type }) => type === 'hold_settled')).toHaveLength(1);
+  });
+
+  test('end: the exact repeat of the end that won is answered as it was, and changes nothing', async () => {
+    const talk = await Talk.open();
+    const turn = await talk.running(await talk.chat(), 'r1');
+    const [first, second] = await Promise.all([talk.complete(turn), talk.complete(turn)]);
+    expect([first.replayed, second.replayed]).toEqual([false, true]);
+    expect(second.turn).toEqual(first.turn);
+    expect(talk.figures()).toEqual([0, 4]);
+  });
+});
+
+describe('T3: completing, and which turn is which', () => {
+  test('complete: sets the assistant message, the response id and the end time', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const { id } = await talk.running(chat, 'r1');
+    talk.clock.at += 5_000;
+    const result = { text: 'four', responseId: 'resp_1', amounts: { usd: 1n } };
+    const { turn, messages } = await talk.turns.end(ANN, { chatId: chat, turnId: id }, 'completed', result);
+    expect(turn).toMatchObject({ state: 'completed', responseId: 'resp_1', endedAt: talk.clock.at });
+    expect(messages.map(({ role, text }) => `${role}: ${text}`)).toEqual(['user: ask r1', 'assistant: four']);
+  });
+
+  test('running: at most one turn a chat, which is not found once it ended', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const started = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => refused(() => talk.start(chat, `r${index}`))),
+    );
+    expect(started.filter((what) => what === 'nothing was refused')).toHaveLength(1);
+    expect(started.filter((what) => /^conflict: the turn .* is running/.test(what))).toHaveLength(19);
+    const running = talk.turns.running(ANN, chat);
+    expect(talk.ledger.holds({ status: 'open' })).toHaveLength(1);
+    await talk.complete({ chatId: chat, id: running?.id as string });
+    expect(talk.turns.running(ANN, chat)).toBeNull();
+  });
+
+  test('latest: the newest by start, without soft-deleted ones', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    expect(talk.turns.last(ANN, chat)).toBeNull();
+    for (const request of ['r1', 'r2', 'r3']) {
+      await talk.complete(await talk.running(chat, request));
+      talk.clock.at += 1_000;
+    }
+    const last = () => talk.turns.last(ANN, chat)?.requestId;
+    expect(last()).toBe('r3');
+    await talk.turns.remove(ANN, { chatId: chat, turnId: talk.turns.last(ANN, chat)?.id as string });
+    expect(last()).toBe('r2');
+    expect(talk.texts(chat)).toEqual(['ask r1', 'an answer', 'ask r2', 'an answer']);
+    // What it cost stays spent.
+    expect(talk.figures()).toEqual([0, 12]);
+  });
+});
+
+describe('T4: the same request again', () => {
+  test('replay: a completed request gives its stored answer, without side effects', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const done = await talk.complete(await talk.running(chat, 'r1'));
+    const { sequence } = talk.ledger.head();
+    const again = await talk.start(chat, 'r1', {
+      text: 'another text',
+      wish: { amounts: { usd: 99_000_000n } },
+    });
+    expect(again).toMatchObject({ started: 'before', turn: done.turn, messages: done.messages });
+    expect(talk.ledger.head().sequence).toBe(sequence);
+    expect(talk.states(chat)).toEqual(['completed completed']);
+    // Also while another turn runs.
+    await talk.running(chat, 'r2');
+    expect((await talk.start(chat, 'r1')).started).toBe('before');
+  });
+
+  test('replay: any other state, or another turn running → conflict', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const { id } = await talk.running(chat, 'r1');
+    expect(await refused(() => talk.start(chat, 'r1'))).toMatch('which is running');
+    expect(await refused(() => talk.start(chat, 'r2'))).toMatch(
+      `conflict: the turn ${id} of this chat is running`,
+    );
+    await talk.turns.end(ANN, { chatId: chat, turnId: id }, 'cancelled', {});
+    expect(await refused(() => talk.start(chat, 'r1'))).toMatch('which is cancelled');
+  });
+
+  test('retry: only the last turn, as a new one with a request id of its own; the old one is soft-deleted', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const first = await talk.running(chat, 'r1', { systemText: 'be short' });
+    const wish = { amounts: { usd: 10_000_000n } };
+    const ref = (turnId: string) => ({ chatId: chat, turnId });
+    expect(await refused(() => talk.turns.retry(ANN, ref(first.id), { requestId: 'r2', wish }))).toMatch(
+      'is running',
+    );
+    await talk.complete(first);
+    const second = await talk.turns.retry(ANN, ref(first.id), { requestId: 'r2', wish });
+    if (second.started !== 'now') throw new Error('the retry did not start');
+    expect(second.messages.map(({ role, text }) => `${role}: ${text}`)).toEqual([
+      'system: be short',
+      'user: ask r1',
+    ]);
+    expect(await refused(() => talk.turns.get(ANN, ref(first.id)))).toMatch('not_found');
+    await talk.complete(second.turn, 'a better answer');
+    const third = await talk.turns.edit(ANN, ref(second.turn.id), {
+      requestId: 'r3',
+      text: 'what I meant',
+      wish,
+    });
+    if (third.started !== 'now') throw new Error('the edit did not start');
+    await talk.complete(third.turn, 'yes');
+    expect(talk.texts(chat)).toEqual(['be short', 'what I meant', 'yes']);
+    await talk.running(chat, 'r4');
+    expect(
+      await refused(() => talk.turns.edit(ANN, ref(third.turn.id), { requestId: 'r5', text: 'x', wish })),
+    ).toMatch('conflict');
+    // Each of them cost what it cost.
+    expect(talk.figures()).toEqual([10, 12]);
+  });
+
+  test('retry: one that is denied leaves the turn as it was', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const { turn } = await talk.complete(await talk.running(chat, 'r1'));
+    const wish = { amounts: { usd: 99_000_000n } };
+    const retried = await talk.turns.retry(ANN, { chatId: chat, turnId: turn.id }, { requestId: 'r2', wish });
+    expect(retried.started).toBe('denied');
+    expect(talk.turns.last(ANN, chat)?.id).toBe(turn.id);
+    expect(talk.texts(chat)).toEqual(['ask r1', 'an answer']);
+  });
+});
+
+describe('T5: messages', () => {
+  test('message: one of each role a request, with its token counters, and 0 for what is not stated', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const { id } = await talk.running(chat, 'r1', { systemText: 'be short', webSearch: true });
+    const usage = {
+      inputTokens: 1,
+      outputTokens: 2,
+      cacheReadTokens: 3,
+      cacheWriteTokens: 4,
+      reasoningTokens: 5,
+    };
+    await talk.turns.end(ANN, { chatId: chat, turnId: id }, 'completed', {
+      text: 'hello',
+      usage,
+      amounts: {},
+    });
+    const [system, user, assistant] = talk.turns.listMessages(ANN, chat, { after: 0, max: 20 }).rows;
+    const none = {
+      inputTokens: 0,
+      outputTokens: 0,
+      cacheReadTokens: 0,
+      cacheWriteTokens: 0,
+      reasoningTokens: 0,
+    };
+    expect(system).toMatchObject({ role: 'system', requestId: 'r1', webSearch: false, ...none });
+    expect(user).toMatchObject({ role: 'user', requestId: 'r1', webSearch: true, ...none });
+    expect(assistant).toMatchObject({ role: 'assistant', requestId: 'r1', webSearch: false, ...usage });
+    const copy = talk.store.prepare(
+      `INSERT INTO messages (chat, turn, role, text, created_at) SELECT chat, turn, role, text, 1 FROM messages LIMIT 1`,
+    );
+    expect(() => copy.run()).toThrow('UNIQUE');
+    expect(() => talk.store.prepare("UPDATE messages SET role = 'tool'").run()).toThrow('CHECK');
+  });
+
+  test('message: text comes back as it was said, and what cannot is refused', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const odd = '__proto__ "; DROP TABLE turns; -- 😀\u202e\r\n</goal>';
+    await talk.complete(await talk.running(chat, 'r1', { text: odd }), odd);
+    expect(talk.texts(chat)).toEqual([odd, odd]);
+    const start = (text: string) => refused(() => talk.start(chat, 'r2', { text }));
+    expect(await start('a\0b')).toMatch('invalid_request: text: has a NUL');
+    expect(await start('a\ud800b')).toMatch('invalid_request: text: has half a surrogate');
+    expect(await start('x'.repeat(TEXT_BYTES_MAX + 1))).toMatch(`at most ${TEXT_BYTES_MAX} are kept`);
+    expect(await refused(() => talk.start(chat, 'r'.repeat(129)))).toMatch('invalid_request: requestId');
+    await talk.complete(await talk.running(chat, 'r2', { text: 'x'.repeat(TEXT_BYTES_MAX) }));
+  });
+
+  test('list: chats, turns and messages page by a cursor that rows which come or go do not shift', async () => {
+    const talk = await Talk.open();
+    const chats: string[] = [];
+    for (let index = 0; index < 5; index += 1) chats.push(await talk.chat());
+    const page = (before: number | null) => talk.conversations.chats.list(ANN, {}, { before, max: 2 });
+    const first = page(null);
+    await talk.chat();
+    await talk.conversations.chats.remove(ANN, chats[3]);
+    const second = page(first.next);
+    const third = page(second.next);
+    const seen = [first, second, third].flatMap(({ rows }) => rows.map(({ id }) => id));
+    expect(seen).toEqual([chats[4], chats[3], chats[2], chats[1], chats[0]]);
+    expect(third.next).toBeNull();
+    for (const request of ['r1', 'r2', 'r3']) await talk.complete(await talk.running(chats[0], request));
+    const turns = talk.turns.list(ANN, chats[0], { after: 0, max: 2 });
+    const rest = talk.turns.list(ANN, chats[0], { after: turns.next as number, max: 2 });
+    expect([...turns.rows, ...rest.rows].map(({ requestId }) => requestId)).toEqual(['r1', 'r2', 'r3']);
+    const said = talk.turns.listMessages(ANN, chats[0], { after: 0, max: 4 });
+    const more = talk.turns.listMessages(ANN, chats[0], { after: said.next as number, max: 4 });
+    expect([said.rows.length, more.rows.length, more.next]).toEqual([4, 2, null]);
+  });
+});
+
+describe('T7: usage events', () => {
+  test('usage: each hold of a turn yields exactly one usage event, with tenant, turn and request, and no text', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const ids: string[] = [];
+    for (const end of ['completed', 'cancelled', 'failed_before', 'failed_at_provider'] as const) {
+      const { id } = await talk.running(chat, end, { text: `secret question ${end}` });
+      ids.push(id);
+      const result = end === 'completed' ? { text: 'secret answer', amounts: { usd: 1n } } : {};
+      await talk.turns.end(ANN, { chatId: chat, turnId: id }, end, result);
+    }
+    await talk.start(chat, 'denied', { wish: { amounts: { usd: 99_000_000n } } });
+    const orphan = await talk.running(chat, 'orphan');
+    talk.clock.at += 300_000;
+    await talk.conversations.watchdog.sweep(talk.clock.at);
+    const events = await talk.events();
+    const keyOf = ({ details }: (typeof events)[number]) => JSON.parse((details as { note: string }).note);
+    const usage = events.filter(({ type }) => type === 'hold_settled').map(keyOf);
+    expect(usage.map(({ tenant, turn, request }) => [tenant, turn, request])).toEqual([
+      ['acme', ids[0], 'completed'],
+      ['acme', ids[1], 'cancelled'],
+      ['acme', ids[2], 'failed_before'],
+      ['acme', ids[3], 'failed_at_provider'],
+      ['acme', orphan.id, 'orphan'],
+    ]);
+    expect(events.filter(({ type }) => type === 'hold_authorized')).toHaveLength(5);
+    expect(usage[0].text).toBe(sha256('secret answer'));
+    expect(keyOf(events.find(({ type }) => type === 'hold_authorized') as never).text).toBe(
+      sha256('secret question completed'),
+    );
+    expect(
+      JSON.stringify(events, (_, value) => (typeof value === 'bigint' ? `${value}` : value)),
+    ).not.toContain('secret');
+  });
+});
+
+describe('T8: tenants apart', () => {
+  test('tenant: another’s chats, turns and messages are not found, whatever is asked of them', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const turn = await talk.running(chat, 'r1');
+    const ref = { chatId: chat, turnId: turn.id };
+    const wish = { amounts: {} };
+    const theirs = (await talk.conversations.chats.create(OTHER, { user: 'ann' })).id;
+    for (const caller of [OTHER, BEN]) {
+      for (const act of [
+        () => talk.conversations.chats.get(caller, chat),
+        () => talk.conversations.chats.remove(caller, chat),
+        () => talk.start(chat, 'r1', {}, caller),
+        () => talk.turns.get(caller, ref),
+        () => talk.turns.list(caller, chat, { after: 0, max: 9 }),
+        () => talk.turns.listMessages(caller, chat, { after: 0, max: 9 }),
+        () => talk.turns.end(caller, ref, 'completed', { text: 'mine' }),
+        () => talk.turns.progress(caller, ref),
+        () => talk.turns.retry(caller, ref, { requestId: 'r2', wish }),
+        () => talk.turns.edit(caller, ref, { requestId: 'r2', text: 'x', wish }),
+        () => talk.turns.remove(caller, ref),
+      ])
+        expect(await refused(act)).toMatch(/^not_found: there is no chat/);
+      // As one that never was.
+      expect(await refused(() => talk.conversations.chats.get(caller, 'nothing'))).toMatch(
+        'not_found: there is no chat',
+      );
+    }
+    // A turn of another chat is not found in one's own.
+    expect(await refused(() => talk.turns.get(OTHER, { chatId: theirs, turnId: turn.id }))).toMatch(
+      'not_found: there is no turn',
+    );
+    expect(
+      talk.conversations.chats.list(OTHER, {}, { before: null, max: 9 }).rows.map(({ id }) => id),
+    ).toEqual([theirs]);
+    expect(talk.turns.get(ANN, ref).turn.state).toBe('running');
+    expect(talk.figures()).toEqual([10, 0]);
+  });
+
+  test('tenant: a key without a user sees its tenant’s chats, one with a user that user’s alone', async () => {
+    const talk = await Talk.open();
+    const anns = await talk.chat(ANN);
+    const bens = await talk.chat(BEN);
+    const { chats } = talk.conversations;
+    const seen = (caller: typeof ANN, stated = {}) =>
+      chats.list(caller, stated, { before: null, max: 9 }).rows.map(({ id }) => id);
+    expect(seen(ANN)).toEqual([anns]);
+    expect(seen(ACME)).toEqual([bens, anns]);
+    expect(seen(ACME, { user: 'ben' })).toEqual([bens]);
+    expect(seen(PLATFORM, { tenant: 'acme' })).toEqual([bens, anns]);
+    expect(seen(PLATFORM, { tenant: 'other' })).toEqual([]);
+    expect(await refused(() => seen(ANN, { user: 'ben' }))).toMatch('label_forbidden');
+    expect(await refused(() => seen(ACME, { tenant: 'other' }))).toMatch('label_forbidden');
+    expect(await refused(() => chats.create(ANN, { user: 'ben' }))).toMatch('label_forbidden');
+    expect(await refused(() => chats.create(ACME, {}))).toMatch('invalid_request: user');
+    expect(await refused(() => chats.create(PLATFORM, { user: 'ann' }))).toMatch('invalid_request: tenant');
+    // The platform's turns in a tenant's chat count as that tenant's user's.
+    expect((await talk.start(anns, 'r1', {}, PLATFORM)).started).toBe('now');
+    expect(talk.figures()).toEqual([10, 0]);
+  });
+});
