@@ -1,4 +1,4 @@
-// The product rules on top of the ledger, put together: quotas, conversations and agents. Whatever a crash cut is finished before
+// The product rules on top of the ledger, put together: quotas, conversations, agents, goals and notices. Whatever a crash cut is finished before
 // anybody calls. Called by serve.ts, which hands the parts to the surfaces.
 
 import type { Logger } from 'pino';
@@ -8,6 +8,9 @@ import type { Opened } from './opened.js';
 import type { KeyRing } from './service/access/key-ring.js';
 import { Conversations } from './service/conversations/conversations.js';
 import { Delegation } from './service/delegation/delegation.js';
+import { Goals } from './service/goals/goals.js';
+import { Notices } from './service/notices/notices.js';
+import type { SendWebhook } from './service/notices/sender.js';
 import { Quotas } from './service/quotas/quotas.js';
 import type { Settings } from './service/settings/settings.js';
 import type { ServiceStore } from './service/store/service-store.js';
@@ -15,6 +18,8 @@ import type { ServiceStore } from './service/store/service-store.js';
 export interface Product {
   readonly quotas: Quotas;
   readonly conversations: Conversations;
+  readonly goals: Goals;
+  readonly notices: Notices;
   readonly delegation: Delegation;
 }
 
@@ -26,6 +31,8 @@ export interface ProductNeeds {
   readonly logger: Pick<Logger, 'info' | 'error'>;
   readonly clock: Clock;
   readonly opened: Opened;
+  /** How a notice goes out to a webhook. */
+  readonly send: SendWebhook;
 }
 
 export async function openProduct(needs: ProductNeeds): Promise<Product> {
@@ -34,7 +41,9 @@ export async function openProduct(needs: ProductNeeds): Promise<Product> {
   const quotas = await Quotas.open({ ledger, store, clock, onAlert });
   const conversations = await openConversations(needs, quotas);
   const delegation = await openDelegation(needs);
-  return { quotas, conversations, delegation };
+  const goals = await openGoals(needs);
+  const notices = await openNotices(needs);
+  return { quotas, conversations, delegation, goals, notices };
 }
 
 async function openConversations(needs: ProductNeeds, quotas: Quotas): Promise<Conversations> {
@@ -67,4 +76,39 @@ async function openDelegation(needs: ProductNeeds): Promise<Delegation> {
   await delegation.recover();
   delegation.start();
   return opened.add('the agents', delegation, (agents) => agents.stop());
+}
+
+async function openGoals({ store, ledger, settings, logger, clock }: ProductNeeds): Promise<Goals> {
+  const goals = new Goals({
+    store,
+    ledger,
+    clock,
+    settings: () => settings().goals,
+    onFault: (what, error) => logger.error({ err: error }, what),
+  });
+  const finished = await goals.recover();
+  if (finished > 0) logger.info({ goals: finished }, 'goals recovered');
+  return goals;
+}
+
+async function openNotices({
+  store,
+  ledger,
+  settings,
+  logger,
+  clock,
+  opened,
+  send,
+}: ProductNeeds): Promise<Notices> {
+  const notices = new Notices({
+    store,
+    ledger,
+    clock,
+    send,
+    settings: () => settings().notices,
+    onFault: (what, error) => logger.error({ err: error }, what),
+  });
+  opened.add('the notices', notices, (held) => held.close());
+  await notices.start();
+  return notices;
 }

@@ -23,6 +23,7 @@ import { configPathOf, readSettings, SettingsInForce } from './settings-in-force
 import { type DemoProvider, startDemoProvider } from './surfaces/gateway/demo-provider.js';
 import { buildGateway, type Gateway } from './surfaces/gateway/gateway.js';
 import { buildHttp } from './surfaces/http/build-http.js';
+import { openWebhooks } from './surfaces/webhooks/send.js';
 
 /** What orchestrators grant between SIGTERM and SIGKILL. */
 const DRAIN_DEFAULT_MS = 30_000;
@@ -94,6 +95,8 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   const demo = new DemoOnDemand(clock, opened);
   const prepare = (needed: Settings) => demo.prepare(needed);
   const inForce = await SettingsInForce.open({ configPath, ledger, throttled, logger, prepare }, settings);
+  const webhooks = openWebhooks(() => inForce.settings.notices);
+  opened.add('the connections to webhooks', webhooks, (held) => held.close());
   const product = await openProduct({
     store: keys.store,
     keyRing: keys.ring,
@@ -102,6 +105,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     logger,
     clock,
     opened,
+    send: webhooks.send,
   });
   let draining = false;
   const app = await buildHttp({
@@ -120,6 +124,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     tenancy: new Tenancy(ledger),
     clock,
     recorder: product.conversations.recorder,
+    goals: product.goals,
     onDecision: (outcome, ms) => app.decided(outcome, ms),
     settings: () => inForce.settings,
     prices: () => inForce.prices,

@@ -12,6 +12,7 @@ import type { LedgerEvent } from '#bursar/core/outcomes.js';
 import { KeyRing } from '#bursar/service/access/key-ring.js';
 import { Tenancy } from '#bursar/service/access/tenancy.js';
 import { Conversations } from '#bursar/service/conversations/conversations.js';
+import { Goals } from '#bursar/service/goals/goals.js';
 import { openPriceBook } from '#bursar/service/prices/price-book.js';
 import { RoutingTable } from '#bursar/service/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
@@ -90,6 +91,8 @@ export interface Gateway {
   /** Of the tenant `acme`, user `ada`; its caller may add `goal` and `team`. */
   readonly key: string;
   readonly server: ReturnType<typeof buildGateway>;
+  readonly goals: Goals;
+  readonly keyRing: KeyRing;
   readonly logged: { readonly about: object; readonly message: string }[];
   makeKey(labels: Record<string, string>, scopes?: readonly ('spend' | 'read')[]): string;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
@@ -148,6 +151,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     settings: () => settings.conversations,
     onFault: (what, error) => void logged.push({ about: { error }, message: what }),
   });
+  const goals = new Goals({
+    store,
+    ledger,
+    clock,
+    settings: () => settings.goals,
+    onFault: (what, error) => void logged.push({ about: { error }, message: what }),
+  });
   const throttled = new ThrottledProviders(ledger);
   const prices = openPriceBook(settings.prices);
   const routing = new RoutingTable(settings, ledger, throttled);
@@ -158,6 +168,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ledger,
     keyRing,
     tenancy: new Tenancy(ledger),
+    goals,
     recorder: conversations.recorder,
     clock,
     settings: () => settings,
@@ -181,6 +192,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ledger,
     key,
     server,
+    goals,
+    keyRing,
     logged,
     makeKey,
     drain: () => {

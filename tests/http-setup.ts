@@ -12,10 +12,12 @@ import { openProduct } from '#bursar/product.js';
 import { KeyRing } from '#bursar/service/access/key-ring.js';
 import type { NewKey } from '#bursar/service/access/key-spec.js';
 import { openPriceBook } from '#bursar/service/prices/price-book.js';
+import type { Settings } from '#bursar/service/settings/settings.js';
 import { defaultSettings } from '#bursar/service/settings/settings-file.js';
 import { openServiceStore } from '#bursar/service/store/areas.js';
 import type { ServiceStore } from '#bursar/service/store/service-store.js';
 import { buildHttp } from '#bursar/surfaces/http/build-http.js';
+import { openWebhooks } from '#bursar/surfaces/webhooks/send.js';
 import { TestClock } from './scenario.js';
 
 const running: House[] = [];
@@ -38,6 +40,9 @@ export interface Asked {
   readonly idempotencyKey?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** As without a file; receivers of notices are on this machine. */
+const SETTINGS: Settings = { ...defaultSettings(), notices: { reach: 'any' } };
 
 /** What the product's parts would log. */
 const QUIET = { info: () => undefined, error: () => undefined };
@@ -91,14 +96,17 @@ export class House {
     this.#ring = new KeyRing(this.#store, this.clock);
     const prices = openPriceBook([]);
     this.#opened = new Opened();
+    const webhooks = openWebhooks(() => SETTINGS.notices);
+    this.#opened.add('webhooks', webhooks, (held) => held.close());
     const product = await openProduct({
       store: this.#store,
       keyRing: this.#ring,
       ledger: this.ledger,
-      settings: () => defaultSettings(),
+      settings: () => SETTINGS,
       logger: QUIET,
       clock: this.clock,
       opened: this.#opened,
+      send: webhooks.send,
     });
     this.app = buildHttp({
       ledger: this.ledger,

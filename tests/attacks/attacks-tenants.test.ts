@@ -52,11 +52,27 @@ beforeAll(async () => {
     decisions: [opened.body.decisionId],
     chats: await spokenChat(),
     agents: [await made('/v1/agents', owner, { name: MARK, limits: { usd: '1' } })],
+    goals: [await made('/v1/goals', victim.key, { text: MARK, tokenBudget: '1000' })],
+    notices: [await spentNotice(owner, budget)],
+    webhooks: [await made('/v1/webhooks', owner, { url: `https://${MARK}.invalid/` })],
   };
   const speaker = await server.makeKey({ labels: { tenant: thief.name, user: 'thief' } });
   ownChat = await made('/v1/chats', speaker, {});
 });
 afterAll(() => world.end());
+
+/** A notice of the victim's, which no webhook is there for yet. */
+async function spentNotice(owner: string, budgetId: string): Promise<string> {
+  const stated = await call('POST', '/v1/notices/thresholds', owner, { budgetId, percents: [10] });
+  const spent = { amounts: { usd: '1' }, labels: { goal: MARK } };
+  expect([stated.status, (await call('POST', '/v1/spend', victim.key, spent)).status]).toEqual([200, 200]);
+  let items: Json[] = [];
+  await until(async () => {
+    items = (await call('GET', '/v1/notices', owner)).body.items;
+    return items.length > 0;
+  });
+  return items[0].id;
+}
 
 /** A chat of the victim's, under a quota policy, and the turn that runs in it. */
 async function spokenChat(): Promise<readonly string[]> {
@@ -120,6 +136,8 @@ async function booksOfVictim(): Promise<Json> {
     turns: (await server.ok('GET', `/v1/chats/${ids.chats[0]}/turns`)).items,
     said: (await server.ok('GET', `/v1/chats/${ids.chats[0]}/messages`)).items,
     agents: of(await server.list('/v1/agents')),
+    goals: await server.list(`/v1/goals?tenant=${victim.name}`),
+    notices: of(await server.list('/v1/notices')),
     quota: await server.ok('GET', `/v1/users/${MARK}/quota?tenant=${victim.name}`),
   };
 }
@@ -145,7 +163,7 @@ function filled(path: string, values: readonly string[]): string {
   return path.replaceAll(/\{[^}]+\}/g, () => encodeURIComponent(left.shift() as string));
 }
 
-/** Bodies that would be taken if the id were the caller's own, by the last part of a path. */
+/** Bodies that would be taken if the id were the caller's own, by the last part of a path, or its noun and that. */
 const BODIES: Readonly<Record<string, unknown>> = {
   extend: { ttlMs: 60_000 },
   release: {},
@@ -160,13 +178,28 @@ const BODIES: Readonly<Record<string, unknown>> = {
   revoke: {},
   close: {},
   turns: { requestId: 'mine', text: 'mine' },
-  complete: { text: 'mine' },
+  'chats/complete': { text: 'mine' },
+  'goals/complete': {},
+  pause: {},
+  resume: {},
+  clear: {},
+  budget: { tokenBudget: null },
+  usage: { tokens: '1' },
+  redeliver: {},
   fail: { reachedProvider: false },
   cancel: {},
   progress: {},
   retry: { requestId: 'mine' },
   edit: { requestId: 'mine', text: 'mine' },
 };
+
+function bodyOf({ method, path }: Operation): unknown {
+  if (method !== 'POST') return undefined;
+  const [noun, last] = [path.split('/')[2], path.split('/').at(-1) as string];
+  const body = BODIES[`${noun}/${last}`] ?? BODIES[last];
+  expect(body, `a body for ${path}`).toBeDefined();
+  return body;
+}
 
 describe('attacks: another tenant’s ids', () => {
   test('attacks: every route with an id, each spelling of the victim’s → not found, and nothing of it changes', async () => {
@@ -182,7 +215,6 @@ describe('attacks: another tenant’s ids', () => {
       const spellings = [id, full, `../${victim.name}/${id}`, `tenant%2F${victim.name}%2F${id}`];
       for (const key of thieves)
         for (const spelling of spellings) {
-          const last = path.split('/').at(-1) as string;
           const target = filled(path, [spelling, ...below]);
           if (method === 'PUT') {
             // A budget of its own of that name, for its own tenant: nothing of the victim's.
@@ -190,8 +222,7 @@ describe('attacks: another tenant’s ids', () => {
             expect((await call('PUT', target, key, spec)).status, target).toBeOneOf([400, 403, 404, 409]);
             continue;
           }
-          const body = method === 'POST' ? BODIES[last] : undefined;
-          if (method === 'POST') expect(BODIES, `a body for ${path}`).toHaveProperty(last);
+          const body = bodyOf({ method, path });
           const answer = await call(method, target, key, body);
           expect(answer.status, `${method} ${target}`).toBeOneOf([403, 404]);
           expect(JSON.stringify(answer.body).replaceAll(spelling, ''), `${method} ${target}`).not.toContain(
@@ -207,7 +238,7 @@ describe('attacks: another tenant’s ids', () => {
           tried.push(`${method} ${path}`);
         }
     }
-    expect(new Set(tried).size).toBeGreaterThanOrEqual(30);
+    expect(new Set(tried).size).toBeGreaterThanOrEqual(39);
     expect(await booksOfVictim()).toEqual(before);
     await server.verify();
   });
@@ -217,7 +248,7 @@ describe('attacks: another tenant’s ids', () => {
     const [, turn] = ids.chats;
     for (const { method, path } of await operations()) {
       if (!path.includes('{turn}')) continue;
-      const body = method === 'POST' ? BODIES[path.split('/').at(-1) as string] : undefined;
+      const body = bodyOf({ method, path });
       for (const key of thieves) {
         const answer = await call(method, filled(path, [ownChat, turn]), key, body);
         const unknown = await call(method, filled(path, [ownChat, 'nobodys']), key, body);
@@ -242,6 +273,10 @@ describe('attacks: another tenant’s ids', () => {
         await call('POST', '/v1/quota/preflight', key, asked),
         await call('POST', '/v1/chats', key, asked),
         await call('GET', `/v1/chats${tenant}`, key),
+        await call('POST', '/v1/goals', key, { owner: MARK, tenant: victim.name, text: 'mine' }),
+        await call('GET', `/v1/goals${tenant}`, key),
+        await call('GET', `/v1/goals/active${tenant}&owner=${MARK}`, key),
+        await call('POST', '/v1/notices/thresholds', key, { budgetId: ids.budgets[0], percents: [1] }),
       ])
         expect(answer.status, JSON.stringify(answer.body)).toBeOneOf([400, 403, 404]);
     }

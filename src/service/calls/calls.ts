@@ -48,8 +48,6 @@ export interface CallsParts {
   readonly clock: Clock;
   /** Told of what went wrong where no caller can be: a hold that will expire, an extension that failed. */
   readonly onFault: (what: string, error: unknown) => void;
-  /** Told of each authorisation: its outcome, and how long it took until it was durable. */
-  readonly onDecision: (outcome: string, ms: number) => void;
 }
 
 export interface CallRequest {
@@ -173,10 +171,8 @@ export class Calls implements CallOwner {
   async #authorize(attempt: Attempt, before?: Command): Promise<Reservation | Refusal> {
     const request = this.#request(attempt);
     const ledger = attempt.recorded ?? this.ledger;
-    const began = performance.now();
     const decision =
       before === undefined ? await ledger.authorize(request) : await this.#inOneStep(ledger, before, request);
-    this.#parts.onDecision(decision.outcome, performance.now() - began);
     switch (decision.outcome) {
       case 'denied':
         return { refusal: 'denied', denied: decision };

@@ -8,10 +8,10 @@ import type { Ledger } from '../../authority/api.js';
 import type { Amounts } from '../../core/amount.js';
 import type { BudgetLine, CommandOutcome } from '../../core/outcomes.js';
 import type { Command } from '../../core/requests.js';
+import { OneAtATime } from '../one-at-a-time.js';
 import { RefusedError } from '../refusals.js';
 import { type Agent, depthOf } from './agent.js';
 import { accountAt, budgetsAt, unitsText } from './agent-budgets.js';
-import { OneAtATime } from './one-at-a-time.js';
 import { Standing } from './standing.js';
 
 export type TransferLedger = Pick<Ledger, 'check' | 'submit' | 'putDefinitions'>;

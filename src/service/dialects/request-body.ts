@@ -161,7 +161,7 @@ function refused(message: string): RefusedError {
 function scan(text: string): Fields {
   const spans = new Map<string, Span>();
   /** For each open object the keys that it has had, for each open list null. */
-  const open: (Keys | null)[] = [];
+  const open: (Set<string> | null)[] = [];
   let insertAt = 0;
   let values = 0;
   let name = '';
@@ -177,7 +177,7 @@ function scan(text: string): Fields {
     if (code === QUOTE) {
       const end = stringEnd(text, at);
       if (keyNext) {
-        const key = keyOf(text, at, end, open[open.length - 1] as Keys);
+        const key = keyOf(text, at, end, open.at(-1) ?? new Set());
         if (open.length === 1) name = key;
         keyNext = false;
       }
@@ -187,13 +187,13 @@ function scan(text: string): Fields {
     } else if (code === COMMA) {
       endValue(at);
       if (++values > VALUES_MAX) throw refused(`The body has more than ${VALUES_MAX} values.`);
-      keyNext = open.length > 0 && open[open.length - 1] !== null;
+      keyNext = open.at(-1) instanceof Set;
     } else if (code === OBJECT_OPENS || code === LIST_OPENS) {
       if (++values > VALUES_MAX) throw refused(`The body has more than ${VALUES_MAX} values.`);
       if (open.length === DEPTH_MAX) throw refused(`The body is nested deeper than ${DEPTH_MAX} levels.`);
       if (open.length === 0) insertAt = at + 1;
       keyNext = code === OBJECT_OPENS;
-      open.push(keyNext ? new Keys() : null);
+      open.push(keyNext ? new Set() : null);
     } else if (code === OBJECT_CLOSES || code === LIST_CLOSES) {
       endValue(at);
       open.pop();
@@ -225,39 +225,16 @@ function stringEnd(text: string, opens: number): number {
   }
 }
 
-/** The keys of one object. Most have a few, which are compared one by one; a set would cost more than all of them. */
-class Keys {
-  readonly #few: string[] = [];
-  #many: Set<string> | null = null;
-
-  /** False when it has been there already. */
-  add(key: string): boolean {
-    if (this.#many === null) {
-      if (this.#few.includes(key)) return false;
-      if (this.#few.push(key) > FEW_KEYS) this.#many = new Set(this.#few);
-      return true;
-    }
-    if (this.#many.has(key)) return false;
-    this.#many.add(key);
-    return true;
-  }
-
-  get size(): number {
-    return this.#many?.size ?? this.#few.length;
-  }
-}
-
-const FEW_KEYS = 8;
-
-function keyOf(text: string, start: number, end: number, keys: Keys): string {
+function keyOf(text: string, start: number, end: number, keys: Set<string>): string {
   const key = unquoted(text.slice(start, end));
-  if (!keys.add(key)) {
+  if (keys.has(key)) {
     throw new RefusedError(
       'invalid_request',
       `The body states the key ${JSON.stringify(key.slice(0, 64))} twice in one object; parsers differ on which of them counts.`,
       { field: key.slice(0, 64) },
     );
   }
+  keys.add(key);
   if (keys.size > KEYS_MAX) throw refused(`An object in the body has more than ${KEYS_MAX} keys.`);
   return key;
 }

@@ -24,6 +24,7 @@ import { coversPattern, readModelPattern } from './model-pattern.js';
 import type { ProviderSettings, RouteCandidate, RouteSettings, Settings } from './settings.js';
 import { readConversations } from './settings-chats.js';
 import { readGateway, readSignatures } from './settings-gateway.js';
+import { readGoals, readNotices } from './settings-goals.js';
 import { readPrices } from './settings-prices.js';
 import { Section } from './settings-section.js';
 
@@ -47,6 +48,7 @@ const DEMONSTRATION = 'demo';
 
 const SECTIONS = [
   ...['listen', 'units', 'aliases', 'budgets', 'providers', 'routes', 'prices', 'errors', 'gateway'],
+  ...['goals', 'notices'],
   'conversations',
 ];
 const PROVIDER_FIELDS = [
@@ -68,6 +70,8 @@ export function parseSettings(text: string, fileName: string): Settings {
     prices: readPrices(sections, [...new Set(providers.map(({ pricedAs }) => pricedAs))], findings),
     signatures: readSignatures(sections.node('errors'), findings),
     gateway: readGateway(sections.node('gateway'), findings),
+    goals: readGoals(sections.node('goals'), findings),
+    notices: readNotices(sections.node('notices'), findings),
     conversations: readConversations(sections.node('conversations'), findings),
   };
   findings.throwIfAny();

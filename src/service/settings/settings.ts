@@ -5,6 +5,8 @@ import type { Aliases } from '../../core/requests.js';
 import type { BudgetFile } from '../budget-file.js';
 import type { TurnSettings } from '../conversations/turn-parts.js';
 import type { DialectName } from '../dialects/dialect.js';
+import type { GoalSettings } from '../goals/goal.js';
+import type { NoticeSettings } from '../notices/notice.js';
 import type { Component, RateTier } from '../prices/price.js';
 import type { ProviderCaps } from '../providers.js';
 
@@ -18,6 +20,8 @@ export interface Settings {
   readonly prices: readonly OwnPrice[];
   readonly signatures: SignatureSettings;
   readonly gateway: GatewaySettings;
+  readonly goals: GoalSettings;
+  readonly notices: NoticeSettings;
   readonly conversations: TurnSettings;
 }
 

@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Call } from '../../service/calls/call.js';
 import { type CallEnd, type Charge, type EndOfCall, NOTHING_CHARGED } from '../../service/calls/charge.js';
 import type { Dialect, UsageReading } from '../../service/dialects/dialect.js';
+import { goalHeaders } from '../../service/goals/goal-headers.js';
 import { readRetryAfter } from '../../service/routing/reset-times.js';
 import type { ProviderError } from '../../service/routing/signatures.js';
 import {
@@ -257,6 +258,7 @@ export class Exchange {
     const headers = decisionHeaders(call.decisionId, gateway.linesFor(call.caller, lines), gateway.scale());
     const { changes, provider } = call.candidate;
     headers['bursar-provider'] = headerText(provider.name);
+    Object.assign(headers, goalHeaders(lines));
     if (call.recorded !== null) {
       headers['bursar-chat'] = call.recorded.chatId;
       headers['bursar-turn'] = call.recorded.turnId;

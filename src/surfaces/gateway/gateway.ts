@@ -20,6 +20,8 @@ import { Calls, type CallsParts, isLedgerFault, type Refusal } from '../../servi
 import type { Recorder } from '../../service/conversations/recorder.js';
 import { DIALECTS, type DialectName, type Endpoint } from '../../service/dialects/dialect.js';
 import { dialects } from '../../service/dialects/dialects.js';
+import { goalHeaders } from '../../service/goals/goal-headers.js';
+import type { Goals } from '../../service/goals/goals.js';
 import { RefusedError } from '../../service/refusals.js';
 import type { ErrorClass } from '../../service/routing/route.js';
 import type { RoutingTable } from '../../service/routing/routing-table.js';
@@ -49,9 +51,12 @@ export interface GatewayParts {
   readonly clock: Clock;
   /** Makes calls turns of chats, where they ask for it. */
   readonly recorder: Recorder;
+  /** Says whether the goal that a call carries is its caller's. */
+  readonly goals: Pick<Goals, 'assertUsable'>;
   readonly settings: () => Settings;
   readonly prices: CallsParts['prices'];
-  readonly onDecision: CallsParts['onDecision'];
+  /** Told how each call was decided, and how long that took. */
+  readonly onDecision: (outcome: 'authorized' | 'denied', ms: number) => void;
   readonly routing: () => RoutingTable;
   readonly throttled: Pick<ThrottledProviders, 'throttle'>;
   /** The value of an environment variable that holds a provider's key. */
@@ -266,11 +271,16 @@ class GatewayServer implements Gateway, GatewayContext {
     const body = request.body instanceof Buffer ? request.body : NO_BODY;
     const dialect = dialects[route.name];
     const labels = labelsOfGatewayCall(caller, labelsIn(headers));
+    this.#parts.goals.assertUsable(caller, labels);
     const facts = dialect.readRequest(route.endpoint, body);
     const factsFor = (model: string) => dialect.readRequest(route.endpoint, body, model);
     const recorded = recordingOf({ caller, labels, headers, endpoint: route.endpoint, body }, this.#parts);
+    const began = performance.now();
     const begun = await this.#calls.begin({ caller, labels, dialect: route.name, facts, factsFor, recorded });
-    if ('refusal' in begun) return send(reply, this.#refused(route.name, begun, caller, request.id));
+    const isRefused = 'refusal' in begun;
+    if (!isRefused || begun.refusal === 'denied')
+      this.#parts.onDecision(isRefused ? 'denied' : 'authorized', performance.now() - began);
+    if (isRefused) return send(reply, this.#refused(route.name, begun, caller, request.id));
     reply.hijack();
     const path = route.name === 'anthropic' && isBeta(request.url) ? `${route.path}?beta=true` : route.path;
     this.#exchange(begun, { dialect, path, headers, body, requestId: request.id, response: reply.raw });
@@ -294,7 +304,7 @@ class GatewayServer implements Gateway, GatewayContext {
       requestId,
     });
     const figures = decisionHeaders(denied.decisionId, this.linesFor(caller, denied.lines), { scales, now });
-    return { ...answer, headers: { ...figures, ...answer.headers } };
+    return { ...answer, headers: { ...figures, ...goalHeaders(denied.lines), ...answer.headers } };
   }
 
   // What Fastify or the service throws before a call is authorised.

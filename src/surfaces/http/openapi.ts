@@ -6,7 +6,9 @@ import type { Route } from '../../service/wire/route.js';
 import { AGENT_ROUTES } from '../../service/wire/routes-agents.js';
 import { BUDGET_ROUTES } from '../../service/wire/routes-budgets.js';
 import { CHAT_ROUTES } from '../../service/wire/routes-chats.js';
+import { GOAL_ROUTES } from '../../service/wire/routes-goals.js';
 import { HOLD_ROUTES } from '../../service/wire/routes-holds.js';
+import { NOTICE_ROUTES } from '../../service/wire/routes-notices.js';
 import { EVIDENCE_ROUTES, SERVICE_ROUTES } from '../../service/wire/routes-service.js';
 
 /** Of the API, not of the package: it changes when the API does. */
@@ -17,6 +19,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   ...BUDGET_ROUTES,
   ...EVIDENCE_ROUTES,
   ...SERVICE_ROUTES,
+  ...GOAL_ROUTES,
+  ...NOTICE_ROUTES,
   ...AGENT_ROUTES,
   ...CHAT_ROUTES,
 };

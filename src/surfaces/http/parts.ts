@@ -4,12 +4,16 @@ import type { Clock, Ledger } from '../../authority/api.js';
 import type { KeyRing } from '../../service/access/key-ring.js';
 import type { Conversations } from '../../service/conversations/conversations.js';
 import type { Delegation } from '../../service/delegation/delegation.js';
+import type { Goals } from '../../service/goals/goals.js';
+import type { Notices } from '../../service/notices/notices.js';
 import type { PriceCatalogue } from '../../service/prices/price-book.js';
 import type { Quotas } from '../../service/quotas/quotas.js';
 
 export interface HttpParts {
   readonly ledger: Ledger;
   readonly keyRing: KeyRing;
+  readonly goals: Goals;
+  readonly notices: Notices;
   readonly quotas: Quotas;
   readonly conversations: Conversations;
   /** The price book in force; asked at each use, since a reload replaces it. */

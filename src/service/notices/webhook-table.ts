@@ -1,0 +1,75 @@
+// Webhooks in the service's file. Their secrets stand there as they are, since messages are signed with them; the file is
+// its owner's alone. Called by notices.ts and by the sender.
+
+import type { ServiceStore } from '../store/service-store.js';
+import type { Webhook } from './notice.js';
+
+export interface WebhookRow extends Webhook {
+  readonly number: number;
+  readonly secret: string;
+}
+
+interface Row {
+  readonly number: number;
+  readonly id: string;
+  readonly tenant: string;
+  readonly url: string;
+  readonly secret: string;
+  readonly created_at: number;
+}
+
+const COLUMNS = 'number, id, tenant, url, secret, created_at';
+
+export class WebhookTable {
+  readonly #insert;
+  readonly #byId;
+  readonly #ofTenant;
+  readonly #due;
+  readonly #remove;
+
+  constructor(store: ServiceStore) {
+    this.#insert = store.prepare<[string, string, string, string, number]>(
+      'INSERT INTO notice_webhooks (id, tenant, url, secret, created_at) VALUES (?, ?, ?, ?, ?)',
+    );
+    this.#byId = store.prepare<[string], Row>(`SELECT ${COLUMNS} FROM notice_webhooks WHERE id = ?`);
+    this.#ofTenant = store.prepare<[string], Row>(
+      `SELECT ${COLUMNS} FROM notice_webhooks WHERE tenant = ? ORDER BY number`,
+    );
+    // Of each webhook only its oldest delivery counts: those behind it wait.
+    this.#due = store.prepare<[number], Row>(
+      `SELECT ${COLUMNS} FROM notice_webhooks AS e WHERE ? >= (
+         SELECT next_at FROM notice_deliveries WHERE webhook = e.number AND state = 'pending'
+         ORDER BY number LIMIT 1
+       ) ORDER BY number`,
+    );
+    this.#remove = store.prepare<[number]>('DELETE FROM notice_webhooks WHERE number = ?');
+  }
+
+  insert({ id, tenant, url, createdAt }: Webhook, secret: string): void {
+    this.#insert.run(id, tenant ?? '', url, secret, createdAt);
+  }
+
+  find(id: string): WebhookRow | undefined {
+    const row = this.#byId.get(id);
+    return row === undefined ? undefined : webhookOf(row);
+  }
+
+  /** Oldest first; few (`WEBHOOKS_MAX`). */
+  ofTenant(tenant: string | null): WebhookRow[] {
+    return this.#ofTenant.all(tenant ?? '').map(webhookOf);
+  }
+
+  /** Those that something can be sent to now. */
+  due(now: number): WebhookRow[] {
+    return this.#due.all(now).map(webhookOf);
+  }
+
+  /** With all that was on its way to it. */
+  remove(number: number): void {
+    this.#remove.run(number);
+  }
+}
+
+function webhookOf({ created_at: createdAt, tenant, ...row }: Row): WebhookRow {
+  return { ...row, tenant: tenant === '' ? null : tenant, createdAt };
+}

@@ -1,0 +1,201 @@
+// Notices over real files that can be closed and opened again, sent over real sockets to a receiver on this machine that
+// fails, delays and restarts as it is told, and checks signatures with the reference implementation.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Webhook } from 'standardwebhooks';
+import { afterEach } from 'vitest';
+import type { Ledger } from '#bursar/index.js';
+import { openLedger } from '#bursar/index.js';
+import { NOTICE_AREA } from '#bursar/service/notices/notice-area.js';
+import { Notices } from '#bursar/service/notices/notices.js';
+import { ServiceStore } from '#bursar/service/store/service-store.js';
+import { openWebhooks, type Webhooks } from '#bursar/surfaces/webhooks/send.js';
+import { TestClock } from './scenario.js';
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+export interface Received {
+  readonly id: string;
+  readonly timestampMs: number;
+  // biome-ignore lint/suspicious/noExplicitAny: a CloudEvent; a test knows what it asked for.
+  readonly event: any;
+  readonly contentType: string | undefined;
+  readonly body: string;
+}
+
+/** A receiver on a port of its own, which it keeps over restarts. */
+export class Receiver {
+  /** All that came, also what was then answered with a failure. */
+  readonly received: Received[] = [];
+  /** Answers to come, first to last; then 204. A number of ms in `delay` comes first. */
+  readonly answers: (number | 'hang up' | { readonly delay: number; readonly status: number })[] = [];
+  secret = '';
+  #server: Server | null = null;
+  #port = 0;
+  readonly #sockets = new Set<Socket>();
+
+  static async start(): Promise<Receiver> {
+    const receiver = new Receiver();
+    await receiver.start();
+    closers.push(() => receiver.stop());
+    return receiver;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}/hook`;
+  }
+
+  /** Ids in the order in which they first came. */
+  get ids(): string[] {
+    return [...new Set(this.received.map(({ id }) => id))];
+  }
+
+  get percents(): number[] {
+    return this.received.map(({ event }) => event.data.percent);
+  }
+
+  async start(): Promise<void> {
+    this.#server = createServer(async (request, response) => {
+      const pieces: Buffer[] = [];
+      for await (const piece of request) pieces.push(piece as Buffer);
+      const body = Buffer.concat(pieces).toString();
+      this.received.push(this.#checked(request.headers as Record<string, string>, body));
+      const answer = this.answers.shift() ?? 204;
+      if (answer === 'hang up') return void request.socket.destroy();
+      const { delay, status } = typeof answer === 'number' ? { delay: 0, status: answer } : answer;
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      response.writeHead(status, status === 302 ? { location: 'http://127.0.0.1:1/' } : {}).end('thanks');
+    });
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+    await new Promise<void>((resolve) => this.#server?.listen(this.#port, '127.0.0.1', resolve));
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  #checked(headers: Record<string, string>, body: string): Received {
+    const timestampMs = Number(headers['webhook-timestamp']) * 1_000;
+    const webhook = new Webhook(this.secret);
+    // The reference refuses times that are not now; where a test's clock has been moved, its signature is compared.
+    if (Math.abs(timestampMs - Date.now()) < 240_000) webhook.verify(body, headers);
+    else if (
+      webhook.sign(headers['webhook-id'], new Date(timestampMs), body) !== headers['webhook-signature']
+    )
+      throw new Error('the signature is wrong');
+    const contentType = headers['content-type'];
+    return { id: headers['webhook-id'], timestampMs, event: JSON.parse(body), contentType, body };
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    for (const socket of this.#sockets) socket.destroy();
+    if (server !== null) await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+export class Post {
+  readonly clock = new TestClock(Date.now());
+  readonly faults: string[] = [];
+  settings: { reach: 'public' | 'any' } = { reach: 'any' };
+  ledger!: Ledger;
+  store!: ServiceStore;
+  notices!: Notices;
+  #webhooks!: Webhooks;
+  #holds = 0;
+  readonly folder = mkdtempSync(join(tmpdir(), 'bursar-notices-'));
+
+  /** Budgets: `each` of each tenant and user, 1,000 tokens a day; `all` of everybody's, 10,000 tokens. */
+  static async open(): Promise<Post> {
+    const post = new Post();
+    closers.push(async () => {
+      await post.close();
+      rmSync(post.folder, { recursive: true, force: true });
+    });
+    await post.#open();
+    await post.ledger.putDefinitions({
+      budgets: [
+        { id: 'each', match: { tenant: '*', user: '*' }, unit: 'tokens', limit: 1_000n, window: 'day' },
+        { id: 'all', match: {}, unit: 'tokens', limit: 10_000n, window: 'lifetime' },
+      ],
+    });
+    return post;
+  }
+
+  async #open(): Promise<void> {
+    this.ledger = await openLedger({ path: join(this.folder, 'ledger.db'), clock: this.clock });
+    this.store = ServiceStore.open(join(this.folder, 'service.db'), [NOTICE_AREA]);
+    this.#webhooks = openWebhooks(() => this.settings);
+    this.notices = new Notices({
+      store: this.store,
+      ledger: this.ledger,
+      clock: this.clock,
+      settings: () => this.settings,
+      send: this.#webhooks.send,
+      onFault: (what, error) => this.faults.push(`${what}: ${(error as Error).message}`),
+    });
+    await this.notices.start();
+  }
+
+  async close(): Promise<void> {
+    await this.notices.close();
+    await this.#webhooks.close();
+    await this.ledger.close();
+    this.store.close();
+  }
+
+  async restart(): Promise<void> {
+    await this.close();
+    await this.#open();
+  }
+
+  async spend(user: string, tokens: bigint, tenant = 'acme'): Promise<void> {
+    await this.ledger.record({ labels: { tenant, user }, amounts: { tokens } });
+  }
+
+  async hold(user: string, tokens: bigint, more: object = {}): Promise<string> {
+    this.#holds += 1;
+    const holdId = `hold-${this.#holds}`;
+    await this.ledger.authorize({ holdId, labels: { tenant: 'acme', user }, amounts: { tokens }, ...more });
+    return holdId;
+  }
+
+  /** Resolves once the journal has been read to its head. */
+  async read(): Promise<void> {
+    const { sequence } = this.ledger.head();
+    // The follower writes its position when it stops.
+    await this.notices.follower.stop();
+    const position = () =>
+      this.store.prepare<[], { sequence: number }>('SELECT sequence FROM notice_position').get()?.sequence ??
+      0;
+    while (position() < sequence) {
+      await this.notices.follower.start();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await this.notices.follower.stop();
+    }
+    await this.notices.follower.start();
+  }
+
+  /** All that can be sent now has been. */
+  async sent(): Promise<void> {
+    await this.read();
+    this.notices.sender.look();
+    await this.notices.sender.idle();
+  }
+
+  /** `budget percent` of each notice, oldest first. */
+  found(caller: Parameters<Notices['list']>[0]): string[] {
+    const { notices } = this.notices.list(caller, { before: null, max: 1_000 });
+    return notices
+      .map(({ budgetId, values, percent }) => `${budgetId} ${values.user ?? ''} ${percent}`)
+      .reverse();
+  }
+}

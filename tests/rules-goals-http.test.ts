@@ -1,0 +1,162 @@
+// Goals as their users have them: over HTTP with real parallel requests, by the client, on the command line, and carried by
+// calls through the gateway.
+
+import { afterEach, describe, expect, test } from 'vitest';
+import { BursarClient } from '#bursar/client/index.js';
+import { chatAnswer, type Gateway, json, startGateway } from './gateway-fixture.js';
+import { House } from './http-setup.js';
+import { runInProcess } from './server-in-process.js';
+
+const clientOf = (house: House, key: string) =>
+  new BursarClient({ baseUrl: house.url, apiKey: key, maxRetries: 0 });
+
+describe('goals over HTTP', () => {
+  test('goals over HTTP: parallel requests of one owner leave one active goal, and one end', async () => {
+    const house = await House.open();
+    const key = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+    const created = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => house.post('/v1/goals', { text: `goal ${index}` }, { key })),
+    );
+    expect(created.map(({ status }) => status)).toEqual(Array(12).fill(201));
+    const resumed = created.map(({ body }) => house.post(`/v1/goals/${body.id}/resume`, {}, { key }));
+    expect((await Promise.all(resumed)).map(({ status }) => status)).toEqual(Array(12).fill(200));
+    const { items } = (await house.get('/v1/goals?limit=100', key)).body;
+    const active = items.filter(({ state }: { state: string }) => state === 'active');
+    expect(active).toHaveLength(1);
+    expect((await house.get('/v1/goals/active', key)).body.goal).toMatchObject({ id: active[0].id });
+    const ends = await Promise.all(
+      ['complete', 'clear', 'clear', 'complete'].map((end) =>
+        house.post(`/v1/goals/${active[0].id}/${end}`, {}, { key }),
+      ),
+    );
+    expect(ends.map(({ status }) => status).sort()).toEqual([200, 200, 409, 409]);
+    expect((await house.get('/v1/goals/active', key)).body).toEqual({ goal: null });
+  });
+
+  test('goals over HTTP: usage pauses at the budget, the same key counts once, and a paused goal is no error', async () => {
+    const house = await House.open();
+    const key = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+    const goal = (await house.post('/v1/goals', { text: 'reach it', tokenBudget: '100' }, { key })).body;
+    expect(goal).toMatchObject({ state: 'active', tokenBudget: '100', tokensLeft: '100', turns: 0 });
+    expect(goal.prompt).toContain('reach it');
+    const note = (tokens: unknown, idempotencyKey: string) =>
+      house.post(`/v1/goals/${goal.id}/usage`, { tokens }, { key, idempotencyKey });
+    const twice = await Promise.all([note(60, 'turn-1'), note(60, 'turn-1')]);
+    expect(twice.map(({ body }) => [body.counted, body.goal.tokensUsed])).toEqual(
+      Array(2).fill([true, '60']),
+    );
+    expect((await note('60', 'turn-2')).body).toMatchObject({
+      counted: true,
+      goal: { state: 'paused', tokensUsed: '120' },
+    });
+    const after = await note('60', 'turn-3');
+    expect([after.status, after.body.counted, after.body.reason]).toEqual([200, false, 'paused']);
+    expect((await house.post(`/v1/goals/${goal.id}/resume`, {}, { key })).body).toMatchObject({
+      status: 409,
+      code: 'conflict',
+    });
+    for (const bad of ['1.5', -1, '1e3'])
+      expect((await note(bad, `bad-${bad}`)).body.code).toBe('invalid_request');
+    await house.restart();
+    expect((await house.get(`/v1/goals/${goal.id}`, key)).body).toMatchObject({
+      state: 'paused',
+      tokensUsed: '120',
+      turns: 2,
+    });
+  });
+
+  test('goals over HTTP: another tenant’s and another user’s are 404, and a key that only reads changes nothing', async () => {
+    const house = await House.open();
+    const key = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+    const { id } = (await house.post('/v1/goals', { text: 'mine' }, { key })).body;
+    for (const other of [
+      house.key({ labels: { tenant: 'acme', user: 'ben' }, callerLabels: [] }),
+      house.keys.other,
+    ]) {
+      const answers = await Promise.all([
+        house.post(`/v1/goals/${id}/clear`, {}, { key: other }),
+        house.post(`/v1/goals/${id}/usage`, { tokens: 1 }, { key: other }),
+        house.post(`/v1/goals/${id}/budget`, { tokenBudget: null }, { key: other }),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual([404, 404, 404]);
+    }
+    const reader = house.key({ scopes: ['read'], labels: { tenant: 'acme' } });
+    expect((await house.get(`/v1/goals/${id}`, reader)).status).toBe(200);
+    expect((await house.post(`/v1/goals/${id}/pause`, {}, { key: reader })).status).toBe(403);
+  });
+
+  test('goals by the client and on the command line: created, noted, raised, resumed and completed', async () => {
+    const house = await House.open();
+    const key = house.key({
+      scopes: ['spend', 'read'],
+      labels: { tenant: 'acme', user: 'ann' },
+      callerLabels: [],
+    });
+    const { goals } = clientOf(house, key);
+    const goal = await goals.create({ text: 'reach it', tokenBudget: 100 });
+    expect((await goals.noteUsage(goal.id, { tokens: 150 })).goal?.state).toBe('paused');
+    await expect(goals.resume(goal.id)).rejects.toMatchObject({ code: 'conflict' });
+    const cli = async (line: string) => (await runInProcess(line, { url: house.url, key })).stdout;
+    expect(await cli(`goals budget ${goal.id} 400`)).toContain('250');
+    expect(await cli(`goals resume ${goal.id}`)).toContain('active');
+    expect(await cli('goals active')).toContain('tokens_left="250"');
+    expect(await cli(`goals usage ${goal.id} 5`)).toContain('counted');
+    expect(JSON.parse(await cli(`goals show ${goal.id} --json`))).toMatchObject({
+      turns: 2,
+      tokensUsed: '155',
+    });
+    expect(await cli(`goals complete ${goal.id}`)).toContain('completed');
+    expect(await goals.active()).toBeNull();
+    expect(await cli('goals create next~one --tokens 10')).toContain('next one');
+    expect(await cli('goals list')).toMatch(/next one[\s\S]*reach it/);
+  });
+});
+
+describe('calls with a goal', () => {
+  let gateway: Gateway;
+  afterEach(() => gateway.close());
+  const BUDGETS = '  - { id: day, match: { tenant: acme }, unit: usd, limit: "100", window: day }';
+  const CHAT = { model: 'small', max_tokens: 100, messages: [{ role: 'user', content: 'hi' }] };
+  const USED = { prompt_tokens: 10, completion_tokens: 50, total_tokens: 60 };
+
+  test('calls: the gateway counts a call towards its goal, and tells the agent used, left and state', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    gateway.provider.answer = json(chatAnswer(USED));
+    const caller = gateway.keyRing.authenticate(gateway.key);
+    if (caller === null) throw new Error('the key is there');
+    const goal = await gateway.goals.create(caller, { owner: 'ada', text: 'reach it', tokenBudget: 700n });
+    const call = (id: string) =>
+      gateway.post('/openai/v1/chat/completions', CHAT, { 'bursar-label-goal': id });
+    const headersOf = (response: Response) =>
+      ['state', 'tokens-used', 'tokens-left'].map((name) => response.headers.get(`bursar-goal-${name}`));
+    const first = await call(goal.id);
+    expect([first.status, headersOf(first)]).toEqual([200, ['active', '60', '640']]);
+    await gateway.goals.note(caller, goal.id, { tokens: 650n });
+    const refused = await call(goal.id);
+    expect([refused.status, headersOf(refused)]).toEqual([402, ['paused', '710', '0']]);
+    expect(await refused.json()).toMatchObject({ error: { code: 'budget_paused' } });
+    expect(await gateway.goals.get(caller, goal.id)).toMatchObject({
+      turns: 2n,
+      tokensUsed: 710n,
+      tokensHeld: 0n,
+    });
+    const without = await gateway.post('/openai/v1/chat/completions', CHAT);
+    expect(headersOf(without)).toEqual([null, null, null]);
+    expect(gateway.provider.calls).toHaveLength(2);
+  });
+
+  test('calls: a goal that is not there, or another’s, is refused before the provider; any other label value passes', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    gateway.provider.answer = json(chatAnswer(USED));
+    const ben = gateway.keyRing.authenticate(gateway.makeKey({ tenant: 'acme', user: 'ben' }));
+    if (ben === null) throw new Error('the key is there');
+    const { id } = await gateway.goals.create(ben, { text: 'of ben', tokenBudget: null });
+    const statuses = [];
+    for (const goal of [id, 'goal_none', 'ship'])
+      statuses.push(
+        (await gateway.post('/openai/v1/chat/completions', CHAT, { 'bursar-label-goal': goal })).status,
+      );
+    expect(statuses).toEqual([404, 404, 200]);
+    expect(gateway.provider.calls).toHaveLength(1);
+  });
+});
