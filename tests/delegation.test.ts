@@ -5,7 +5,7 @@ import { expectConserved, Grove, type Made, refused, USD } from './delegation-se
 const usd = (amount: bigint) => ({ usd: amount * USD });
 
 describe('field problems', () => {
-  test('field problem 39: what an agent’s children spend is carved out of its budget, or bound by it', async () => {
+  test('problem 39: what an agent’s children spend is carved out of its budget, or bound by it', async () => {
     const grove = await Grove.open();
     const root = await grove.root(100n);
     const carved = await grove.make(root.caller, { mode: 'carved', limits: usd(60n) });
@@ -22,7 +22,7 @@ describe('field problems', () => {
     await expectConserved(grove, [root.id, carved.id, shared.id]);
   });
 
-  test('field problem 40: an agent with nothing but its key sees what it has left, and what its next call may cost', async () => {
+  test('problem 40: an agent with nothing but its key sees what it has left, and what its next call may cost', async () => {
     const grove = await Grove.open();
     const root = await grove.root(100n);
     const capless = await grove.make(root.caller, { mode: 'shared' });

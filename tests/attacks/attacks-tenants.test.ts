@@ -18,6 +18,7 @@ let thieves: string[];
 let ids: Readonly<Record<string, readonly string[]>>;
 /** A chat of the thief's own. */
 let ownChat: string;
+/** Keys, and secrets of webhooks. */
 const issued: string[] = [];
 
 beforeAll(async () => {
@@ -65,7 +66,7 @@ afterAll(() => world.end());
 async function spentNotice(owner: string, budgetId: string): Promise<string> {
   const stated = await call('POST', '/v1/notices/thresholds', owner, { budgetId, percents: [10] });
   const spent = { amounts: { usd: '1' }, labels: { goal: MARK } };
-  expect([stated.status, (await call('POST', '/v1/spend', victim.key, spent)).status]).toEqual([200, 200]);
+  expect([stated.status, (await call('POST', '/v1/spend', victim.key, spent)).status]).toEqual([200, 201]);
   let items: Json[] = [];
   await until(async () => {
     items = (await call('GET', '/v1/notices', owner)).body.items;
@@ -85,10 +86,11 @@ async function spokenChat(): Promise<readonly string[]> {
   return [chat, await made(`/v1/chats/${chat}/turns`, victim.key, asked)];
 }
 
-/** Makes something of the victim's. @returns its id */
+/** Makes something, whose secret, if it has one, is looked for in the end. @returns its id */
 async function made(path: string, key: string, body: unknown): Promise<string> {
   const answer = await call('POST', path, key, body);
   expect(answer.status, JSON.stringify(answer.body)).toBe(201);
+  for (const secret of [answer.body.key, answer.body.secret]) if (secret !== undefined) issued.push(secret);
   return answer.body.id;
 }
 

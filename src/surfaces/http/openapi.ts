@@ -9,6 +9,7 @@ import { CHAT_ROUTES } from '../../service/wire/routes-chats.js';
 import { GOAL_ROUTES } from '../../service/wire/routes-goals.js';
 import { HOLD_ROUTES } from '../../service/wire/routes-holds.js';
 import { NOTICE_ROUTES } from '../../service/wire/routes-notices.js';
+import { QUOTA_ROUTES } from '../../service/wire/routes-quotas.js';
 import { EVIDENCE_ROUTES, SERVICE_ROUTES } from '../../service/wire/routes-service.js';
 
 /** Of the API, not of the package: it changes when the API does. */
@@ -23,6 +24,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   ...NOTICE_ROUTES,
   ...AGENT_ROUTES,
   ...CHAT_ROUTES,
+  ...QUOTA_ROUTES,
 };
 
 const INFO = {
