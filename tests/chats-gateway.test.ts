@@ -119,7 +119,7 @@ test('recorded call: a caller who leaves cancels the turn, with what came; a sec
   const leaving = new AbortController();
   const streamed = await post(path, body, { 'bursar-chat': 'new' }, leaving.signal);
   const chatId = streamed.headers.get('bursar-chat') as string;
-  await streamed.body?.getReader().read();
+  await untilText(streamed);
   const refused = await post(path, body, { 'bursar-chat': chatId });
   expect([refused.status, refused.headers.get('x-should-retry')]).toEqual([400, 'false']);
   expect(await refused.text()).toContain('is running');
@@ -148,6 +148,17 @@ test('recorded call: a key can ask for it; another’s chat, a call without a us
   expect((await ann.chats.list()).items).toHaveLength(2);
   expect((await admin.chats.turns(other.id).list()).items).toEqual([]);
 });
+
+/** Reads a stream until it has said something: its first event only names the role. */
+async function untilText(streamed: Response): Promise<void> {
+  const reader = (streamed.body as ReadableStream<Uint8Array>).getReader();
+  const decoder = new TextDecoder();
+  for (let said = ''; !/"content":"[^"]/.test(said); ) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`the stream ended with ${said}`);
+    said += decoder.decode(value, { stream: true });
+  }
+}
 
 /** A stream's settlement follows its last byte. */
 async function ended(list: () => Promise<{ items: readonly { state: string }[] }>): Promise<void> {
