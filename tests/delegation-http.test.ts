@@ -96,6 +96,19 @@ describe('agents over HTTP', () => {
     expect(await figures(root.id, house.keys.acme)).toMatchObject({ used: '0', held: '0', left: '10' });
   });
 
+  test('revoking an agent’s key as a key revokes the agent and all below it; another tenant’s admin revokes nothing', async () => {
+    const root = await made(house.keys.acme, { limits: { usd: '10' } });
+    const child = await made(root.key, { mode: 'carved', limits: { usd: '4' } });
+    const { keyId } = root.answer.body;
+    const revoke = (key: string) => house.post(`/v1/keys/${keyId}/revoke`, {}, { key });
+    expect(said(await revoke(house.keys.other))).toMatch(/^404 not_found/);
+    expect((await house.get('/v1/agents/self', child.key)).status).toBe(200);
+    for (const _ of ['first', 'again']) expect(said(await revoke(house.keys.acme))).toBe('200');
+    expect(said(await house.get('/v1/agents/self', child.key))).toBe('401 invalid_api_key');
+    for (const { id } of [root, child])
+      expect((await house.get(`/v1/agents/${id}`, house.keys.acme)).body.state).toBe('revoked');
+  });
+
   test('a repeat with the same Idempotency-Key makes no second agent', async () => {
     const asked = { key: house.keys.acme, idempotencyKey: 'make-it' };
     const first = await house.post('/v1/agents', { name: 'x', limits: { usd: '1' } }, asked);

@@ -115,11 +115,43 @@ describe('examples', () => {
     });
   });
 
+  test('chat-product: a month of quotas, turns, goals, sub-agents and notices, and figures that add up', async () => {
+    const dataPath = await mkdtemp(folder.file('chat-product-'));
+    const server = await startInProcess({ dataPath, config: `${EXAMPLES}chat-product.yaml` });
+    try {
+      const lines = await linesOf('chat-product.mjs', {
+        BURSAR_URL: server.url,
+        BURSAR_KEY: server.adminKey,
+      });
+      const turns = (from: number, to: number, said: string) =>
+        Array.from({ length: to - from + 1 }, (_, index) => `ann, turn ${from + index}: ${said} credits`);
+      expect(lines.filter((line) => !line.startsWith('ann, turn 9'))).toEqual([
+        ...turns(1, 3, 'premium, 0.05'),
+        ...turns(4, 8, 'standard (premium_quota_exhausted), 0.01'),
+        'ann, q1 again: stored, "Then it was told."',
+        'ben: one turn failed for free, one was cancelled at 0.0201 credits',
+        'goal: 1906 of 2000 tokens left after 94',
+        'looper: stopped after 21 circles; 475 of its 1000 tokens went back',
+        'goal: paused after 3 reports, 2194 tokens used',
+        'goal: a call that carries it is refused, 402 budget_paused',
+        'ann: 0.2 of 0.2 credits used this month, exhausted',
+        'ben: 0.0201 of 0.2 credits used this month, within',
+        'notices: ann 50 %, ann 80 %, ann 100 %',
+        'verified: every figure follows from the journal',
+      ]);
+      expect(lines[8]).toMatch(
+        /^ann, turn 9: quota_exceeded by quota\/monthly\/total, again from \d{4}-\d\d-01T00:00:00\.000Z$/,
+      );
+    } finally {
+      await server.stop();
+    }
+  });
+
   test('every program in the folder is run by a test here', () => {
     const programs = readdirSync(EXAMPLES).filter((name) => name.endsWith('.mjs'));
     expect(programs.sort()).toEqual([
-      ...['agent-run.mjs', 'client.mjs', 'first-use.mjs', 'gateway-anthropic.mjs', 'gateway-openai.mjs'],
-      ...['providers.mjs', 'read-journal.mjs'],
+      ...['agent-run.mjs', 'chat-product.mjs', 'client.mjs', 'first-use.mjs', 'gateway-anthropic.mjs'],
+      ...['gateway-openai.mjs', 'providers.mjs', 'read-journal.mjs'],
     ]);
   });
 });

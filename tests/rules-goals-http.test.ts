@@ -85,6 +85,32 @@ describe('goals over HTTP', () => {
     expect((await house.post(`/v1/goals/${id}/pause`, {}, { key: reader })).status).toBe(403);
   });
 
+  test('goals over HTTP: a hold, spend, batch or turn that carries another’s goal is 404, and counts nothing there', async () => {
+    const house = await House.open();
+    const ann = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
+    const { id } = (await house.post('/v1/goals', { text: 'mine', tokenBudget: 100 }, { key: ann })).body;
+    const body = { labels: { goal: id }, amounts: { tokens: 90 } };
+    for (const labels of [
+      { tenant: 'acme', user: 'ben' },
+      { tenant: 'other', user: 'ann' },
+    ]) {
+      const key = house.key({ labels, callerLabels: ['goal'] });
+      const chat = (await house.post('/v1/chats', {}, { key })).body;
+      const answers = await Promise.all([
+        house.post('/v1/holds', body, { key }),
+        house.post('/v1/spend', body, { key }),
+        house.post('/v1/batch', { commands: [{ command: 'record_spend', ...body }] }, { key }),
+        house.post(`/v1/chats/${chat.id}/turns`, { requestId: 'r', text: 'hi', ...body }, { key }),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404]);
+    }
+    expect((await house.post('/v1/spend', body, { key: ann })).status).toBe(201);
+    expect((await house.get(`/v1/goals/${id}`, ann)).body).toMatchObject({
+      tokensUsed: '90',
+      state: 'active',
+    });
+  });
+
   test('goals by the client and on the command line: created, noted, raised, resumed and completed', async () => {
     const house = await House.open();
     const key = house.key({

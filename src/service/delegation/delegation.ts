@@ -193,6 +193,12 @@ export class Delegation {
     return this.#view(ended ?? agent);
   }
 
+  /** A key was revoked as such: were it an agent's, the agent and all below it end with it. Again changes nothing. */
+  async keyRevoked(keyId: string): Promise<void> {
+    const agent = this.#table.byKey(keyId);
+    if (agent !== undefined) await this.#ends.revoke(agent);
+  }
+
   #view(agent: Agent): AgentView {
     const { figures } = new Standing(this.parts.ledger, agent);
     return { agent, figures, children: this.#table.countChildren(agent.id) };

@@ -11,6 +11,7 @@ import { briefOut } from '../../service/wire/outcomes-out.js';
 import type { BatchAnswer, BatchRequest } from '../../service/wire/schema-holds.js';
 import { answerOf, statusOf } from './answers.js';
 import { type Api, type Reply, type Request, statedIn } from './api.js';
+import { askedBy } from './decide.js';
 
 /** Outcomes written before other requests get a turn: about 2 ms. */
 const WRITTEN_PER_TURN = 500;
@@ -78,7 +79,7 @@ function askedOf(
   index: number,
 ): Command {
   try {
-    return api.tenancy.command(request.caller, commandIn(api, request, command, commandId));
+    return askedBy(api, request, commandIn(api, request, command, commandId));
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     // Which of the commands it was; nothing of the batch was done.

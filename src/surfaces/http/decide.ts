@@ -27,7 +27,7 @@ export async function decide(api: Api, request: Request, reply: Reply, command: 
 
 /** Decides; the outcome is the ledger's own, and what of it may be shown is for `answers.ts`. */
 export async function decided(api: Api, request: Request, command: Command): Promise<CommandOutcome> {
-  const asked = api.tenancy.command(request.caller, command);
+  const asked = askedBy(api, request, command);
   const { commandId } = asked;
   if (commandId !== undefined) api.inFlight.begin(commandId);
   const began = performance.now();
@@ -39,6 +39,14 @@ export async function decided(api: Api, request: Request, command: Command): Pro
   } finally {
     if (commandId !== undefined) api.inFlight.end(commandId);
   }
+}
+
+/** What the ledger is asked. @throws RefusedError where the command, or the goal that it counts towards, is not the caller's */
+export function askedBy(api: Api, { caller }: Request, command: Command): Command {
+  const asked = api.tenancy.command(caller, command);
+  if (asked.command === 'authorize_hold' || asked.command === 'record_spend')
+    api.goals.assertUsable(caller, asked.labels);
+  return asked;
 }
 
 function perform(ledger: Ledger, command: Command): Promise<CommandOutcome> {

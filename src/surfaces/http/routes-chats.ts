@@ -1,6 +1,7 @@
 // Chats, turns and messages over HTTP. A turn's denial is the same problem as a hold's.
 
 import type { FastifyInstance } from 'fastify';
+import type { Labels } from '../../core/requests.js';
 import type { TurnEnd } from '../../service/conversations/turn.js';
 import type { Started, TurnRef, TurnResult } from '../../service/conversations/turns.js';
 import {
@@ -63,17 +64,27 @@ function readRoutes(app: FastifyInstance, api: Api): void {
 function startRoutes(app: FastifyInstance, api: Api): void {
   const { turns } = api.conversations;
   serve(app, 'startTurn', CHAT_ROUTES.startTurn, async (request, reply) => {
-    const asked = turnIn(request.body, statedIn(api, request));
+    const asked = ofOwnGoal(api, request, turnIn(request.body, statedIn(api, request)));
     return started(api, request, reply, await turns.start(request.caller, request.params.id, asked));
   });
   serve(app, 'retryTurn', CHAT_ROUTES.retryTurn, async (request, reply) => {
-    const asked = retryIn(request.body, statedIn(api, request));
+    const asked = ofOwnGoal(api, request, retryIn(request.body, statedIn(api, request)));
     return started(api, request, reply, await turns.retry(request.caller, refOf(request.params), asked));
   });
   serve(app, 'editTurn', CHAT_ROUTES.editTurn, async (request, reply) => {
-    const asked = turnIn(request.body, statedIn(api, request));
+    const asked = ofOwnGoal(api, request, turnIn(request.body, statedIn(api, request)));
     return started(api, request, reply, await turns.edit(request.caller, refOf(request.params), asked));
   });
+}
+
+/** A turn counts towards no goal but the caller's. @throws RefusedError not_found */
+function ofOwnGoal<Asked extends { readonly labels?: Labels }>(
+  api: Api,
+  { caller }: Request,
+  asked: Asked,
+): Asked {
+  api.goals.assertUsable(caller, asked.labels ?? {});
+  return asked;
 }
 
 function started(api: Api, request: Request, reply: Reply, result: Started): unknown {

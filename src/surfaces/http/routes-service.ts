@@ -43,9 +43,11 @@ function keyRoutes(app: FastifyInstance, api: Api): void {
   serve(app, 'rotateKey', SERVICE_ROUTES.rotateKey, ({ caller, params, body }) =>
     issuedOut(keyRing.rotate(caller, params.id, body)),
   );
-  serve(app, 'revokeKey', SERVICE_ROUTES.revokeKey, ({ caller, params }) =>
-    keyOut(keyRing.revoke(caller, params.id)),
-  );
+  serve(app, 'revokeKey', SERVICE_ROUTES.revokeKey, async ({ caller, params }) => {
+    const key = keyRing.revoke(caller, params.id);
+    await api.delegation.keyRevoked(key.id);
+    return keyOut(key);
+  });
 }
 
 function issuedOut({ key, secret }: IssuedKey): KeyIssued {
