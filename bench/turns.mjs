@@ -41,16 +41,10 @@ const POLICY = {
   limits: { daily: { total: LIMIT, 'tier:premium': LIMIT }, monthly: { total: LIMIT } },
 };
 /** What the policy holds for a turn. */
+const NO_TOOLS = { web_searches: '0', code_interpreter_calls: '0' };
 const BY_POLICY = {
-  held: {
-    usd: '0.00001',
-    credits: '0.0103',
-    tokens: '1200',
-    calls: '1',
-    web_searches: '0',
-    code_interpreter_calls: '0',
-  },
-  used: { usd: '0.000008', credits: '0.00175', tokens: '280', calls: '1' },
+  held: { usd: '0.00001', credits: '0.0103', tokens: '1200', calls: '1', ...NO_TOOLS },
+  used: { usd: '0.000008', credits: '0.00175', tokens: '280', calls: '1', ...NO_TOOLS },
 };
 /** What the policy does not count is stated. */
 const beside = ({ usd }) => ({ usd });
@@ -83,8 +77,8 @@ await inFolder(async (folder) => {
   try {
     await fill(load, few, FEW_CHATS);
     await fill(load, many, MANY_CHATS);
-    await besidePairs(load, few);
     await asFast(load, few, many);
+    await besidePairs(load, few);
   } finally {
     await load.end();
     await Promise.all([few.end(), many.end()]);
