@@ -7,6 +7,7 @@ import type { Caller } from '../access/caller.js';
 import type { RecordedCall } from '../conversations/recorder.js';
 import type { RequestFacts } from '../dialects/dialect.js';
 import { costOf } from '../prices/cost.js';
+import type { OnRoster } from '../roster.js';
 import type { Placement } from '../routing/route.js';
 import type { CallsLedger, Refusal } from './calls.js';
 import type { PricedCandidate } from './candidates.js';
@@ -33,7 +34,8 @@ export interface CallOwner {
   readonly holdTtlMs: number;
 }
 
-export class Call {
+export class Call implements OnRoster {
+  place = -1;
   #reservation: Reservation;
   #remaining: readonly PricedCandidate[];
   #expiresAt: number;

@@ -20,6 +20,7 @@ import type { RecordedCall } from '../conversations/recorder.js';
 import type { DialectName, RequestFacts } from '../dialects/dialect.js';
 import type { PriceBook } from '../prices/price.js';
 import { type RefusalCode, RefusedError } from '../refusals.js';
+import { Roster } from '../roster.js';
 import type { Placement, Routing } from '../routing/route.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import type { Settings } from '../settings/settings.js';
@@ -81,7 +82,7 @@ interface Attempt extends Omit<CallRequest, 'dialect' | 'factsFor'> {
 
 export class Calls implements CallOwner {
   readonly #parts: CallsParts;
-  readonly #open = new Set<Call>();
+  readonly #open = new Roster<Call>();
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
@@ -269,7 +270,7 @@ export class Calls implements CallOwner {
   }
 
   closed(call: Call): void {
-    this.#open.delete(call);
+    this.#open.remove(call);
   }
 
   fault(what: string, error: unknown): void {
@@ -283,7 +284,7 @@ export class Calls implements CallOwner {
   async keepAlive(): Promise<void> {
     const at = this.now();
     const due: { readonly call: Call; readonly extension: Command }[] = [];
-    for (const call of this.#open) {
+    for (const call of this.#open.all()) {
       const extension = call.keepAlive(at);
       if (extension !== null) due.push({ call, extension });
     }

@@ -6,6 +6,7 @@ import type { Call } from '../../service/calls/call.js';
 import { type CallEnd, type Charge, type EndOfCall, NOTHING_CHARGED } from '../../service/calls/charge.js';
 import type { Dialect, UsageReading } from '../../service/dialects/dialect.js';
 import { goalHeaders } from '../../service/goals/goal-headers.js';
+import type { OnRoster } from '../../service/roster.js';
 import { readRetryAfter } from '../../service/routing/reset-times.js';
 import type { ProviderError } from '../../service/routing/signatures.js';
 import {
@@ -34,7 +35,8 @@ export interface ExchangeRequest {
   readonly call: Call;
 }
 
-export class Exchange {
+export class Exchange implements OnRoster {
+  place = -1;
   readonly call: Call;
   readonly response: ServerResponse;
   #attempt: Attempt | null = null;
@@ -217,12 +219,18 @@ export class Exchange {
 
   /** The stream's end, however it came; the answer itself is the stream's to end. What it cost is known at once. */
   streamEnded(ended: EndOfCall): Charge {
-    this.#answered = true;
+    this.#isAnswered();
     let charged: Charge | null = null;
     this.#settle(ended, (charge) => {
       charged = charge;
     });
     return charged ?? { end: ended.end, ...NOTHING_CHARGED };
+  }
+
+  // Node keeps a connection's last answer until its next one: without its listener, nothing of the call is kept with it.
+  #isAnswered(): void {
+    this.#answered = true;
+    this.response.off('close', this.#onClose);
   }
 
   // Ends the call, and answers once that is durable.
@@ -292,7 +300,7 @@ export class Exchange {
 
   #write(status: number, headers: AnswerHeaders, body: Buffer): void {
     if (this.#answered || this.response.destroyed) return;
-    this.#answered = true;
+    this.#isAnswered();
     headers['content-length'] = String(body.length);
     this.response.writeHead(status, headers);
     this.response.end(body);

@@ -23,6 +23,7 @@ import { dialects } from '../../service/dialects/dialects.js';
 import { goalHeaders } from '../../service/goals/goal-headers.js';
 import type { Goals } from '../../service/goals/goals.js';
 import { RefusedError } from '../../service/refusals.js';
+import { Roster } from '../../service/roster.js';
 import type { ErrorClass } from '../../service/routing/route.js';
 import type { RoutingTable } from '../../service/routing/routing-table.js';
 import { compileSignatures, type ProviderError, type Signatures } from '../../service/routing/signatures.js';
@@ -91,7 +92,7 @@ class GatewayServer implements Gateway, GatewayContext {
   readonly upstreams: Upstreams;
   readonly #parts: GatewayParts;
   readonly #calls: Calls;
-  readonly #exchanges = new Set<Exchange>();
+  readonly #exchanges = new Roster<Exchange>();
   readonly #unknownErrors = new UnknownErrors();
   readonly #scales: UnitScales;
   #compiled: {
@@ -168,7 +169,7 @@ class GatewayServer implements Gateway, GatewayContext {
   }
 
   closed(exchange: Exchange): void {
-    this.#exchanges.delete(exchange);
+    this.#exchanges.remove(exchange);
     if (this.#exchanges.size === 0) this.#whenIdle?.();
   }
 
@@ -181,7 +182,7 @@ class GatewayServer implements Gateway, GatewayContext {
     const idle = new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
     });
-    for (const exchange of this.#exchanges) exchange.stop(new Ended('drained'));
+    for (const exchange of this.#exchanges.all()) exchange.stop(new Ended('drained'));
     await idle;
   }
 
@@ -199,7 +200,7 @@ class GatewayServer implements Gateway, GatewayContext {
 
   #sweep(): void {
     const now = this.clock.now();
-    for (const exchange of this.#exchanges) exchange.checkStalled(now);
+    for (const exchange of this.#exchanges.all()) exchange.checkStalled(now);
     void this.#calls.keepAlive();
   }
 
