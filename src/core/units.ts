@@ -8,7 +8,6 @@ import { BUILT_IN_UNITS } from './amount.js';
 export const UNITS_MAX = 31;
 
 export const USD = 0;
-export const TOKENS = 1;
 export const CALLS = 2;
 
 /** An interned set of units. `units` ascends; `placeOf[unit]` is its place in amount lists, or -1. */

@@ -9,6 +9,7 @@ import {
   CLOSED,
   InstantIn,
   InstantOut,
+  issuedOf,
   LabelsIn,
   LabelsOut,
   listOf,
@@ -72,8 +73,7 @@ export const AgentView = Type.Object({
   endedAt: orNull(InstantOut),
 });
 export type AgentView = Static<typeof AgentView>;
-/** The only answer with the agent's key: it is kept as a hash and cannot be shown again. */
-export const AgentIssued = Type.Object({ key: Type.String(), ...AgentView.properties });
+export const AgentIssued = issuedOf(AgentView);
 export type AgentIssued = Static<typeof AgentIssued>;
 export const AgentList = listOf(AgentView);
 export type AgentList = Static<typeof AgentList>;

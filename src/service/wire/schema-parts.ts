@@ -1,7 +1,7 @@
 // The parts that requests and answers of the HTTP API are made of, as TypeBox schemas: one source for validation,
 // serialisation, OpenAPI and the client's types. Bounds are the ledger's own; what a schema cannot say it checks itself.
 
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { ID_LENGTH_MAX, LABEL_VALUE_LENGTH_MAX, LABELS_MAX } from '../../core/labels.js';
 import { UNITS_MAX } from '../../core/units.js';
 
@@ -108,4 +108,9 @@ export function listOf<T extends TSchema>(item: T) {
     items: Type.Array(item),
     nextCursor: orNull(Type.String({ description: 'The next page; null at the end.' })),
   });
+}
+
+/** The only answer with a key itself, beside what every view of it has: it is kept as a hash and cannot be shown again. */
+export function issuedOf<T extends TProperties>(view: TObject<T>) {
+  return Type.Object({ key: Type.String(), ...view.properties });
 }

@@ -10,6 +10,7 @@ import {
   CLOSED,
   InstantIn,
   InstantOut,
+  issuedOf,
   LabelsIn,
   LabelsOut,
   listOf,
@@ -80,8 +81,7 @@ export const KeyView = Type.Object({
   lastUsedAt: orNull(InstantOut),
 });
 export type KeyView = Static<typeof KeyView>;
-/** The only answer with the key itself: it is kept as a hash and cannot be shown again. */
-export const KeyIssued = Type.Object({ key: Type.String(), ...KeyView.properties });
+export const KeyIssued = issuedOf(KeyView);
 export type KeyIssued = Static<typeof KeyIssued>;
 export const KeyList = listOf(KeyView);
 export type KeyList = Static<typeof KeyList>;

@@ -3,12 +3,12 @@
 
 import type { Command } from 'commander';
 import type { Certificate, Head, VerifyReport } from '../../core/outcomes.js';
-import { grouped, textTable } from '../../service/text-table.js';
+import { grouped } from '../../service/text-table.js';
 import type { CliReads } from './cli-ledger.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
 import type { Scales } from './json.js';
-import { amountsText, amountText, iso, labelsText, Output, windowText } from './output.js';
+import { amountsText, figureTable, iso, Output } from './output.js';
 import { showProgress } from './progress.js';
 
 export function addEvidenceCommands(program: Command, cli: CliContext): void {
@@ -69,36 +69,8 @@ function addSnapshot(program: Command, cli: CliContext): void {
         const snapshot = ledger.snapshot();
         const output = new Output(cli, options, ledger.units());
         output.answer(snapshot, () => {
-          const figure = (title: string) => ({ title, figure: true });
-          const table = textTable(
-            [
-              'budget',
-              'balance',
-              'window',
-              'unit',
-              figure('granted'),
-              figure('spent'),
-              figure('held'),
-              figure('remaining'),
-              figure('holds'),
-            ],
-            snapshot.balances.map((row) => {
-              const amount = (steps: bigint | null) => amountText(steps, row.unit, output.scales);
-              return [
-                row.budgetId,
-                labelsText(row.values),
-                windowText(row.window),
-                row.unit,
-                amount(row.granted),
-                amount(row.spent),
-                amount(row.held),
-                amount(row.remaining),
-                grouped(row.openHolds),
-              ];
-            }),
-          );
           const title = `snapshot ${snapshot.version} at ${iso(snapshot.at)}, ${grouped(snapshot.openHolds)} open holds`;
-          return `${title}\n${headText(snapshot.head)}\ndigest ${snapshot.digest}\n\n${table}`;
+          return `${title}\n${headText(snapshot.head)}\ndigest ${snapshot.digest}\n\n${figureTable(snapshot.balances, output.scales)}`;
         });
       });
     });

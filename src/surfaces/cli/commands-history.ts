@@ -2,14 +2,11 @@
 // companion file that follows the journal. They work while another process holds the ledger.
 
 import { type Command, Option } from 'commander';
-import type { HistoryBalance } from '../../authority/history.js';
 import { HOLD_STATUSES } from '../../core/holds.js';
 import type { HoldStatus } from '../../core/outcomes.js';
-import { grouped, textTable } from '../../service/text-table.js';
 import type { CliContext, GlobalOptions } from './context.js';
-import type { Scales } from './json.js';
 import { instantOption, labelsOf, type Pairs, pairOption, stated, wholeOption } from './options.js';
-import { amountText, holdTable, labelsText, Output, windowText } from './output.js';
+import { figureTable, holdTable, Output } from './output.js';
 
 /** Rows shown unless told otherwise; the last line says when there may be more. */
 const ROWS_DEFAULT = 1_000;
@@ -55,7 +52,7 @@ function addBalances(history: Command, cli: CliContext): void {
       await cli.withHistory(options, (history) => {
         const balances = history.balances({ max, ...stated({ budgetId: budget, values, from, to }) });
         const output = new Output(cli, options, history.units());
-        output.answer(balances, () => withMore(historyTable(balances, output.scales), balances.length, max));
+        output.answer(balances, () => withMore(figureTable(balances, output.scales), balances.length, max));
       });
     });
 }
@@ -94,38 +91,6 @@ function addHolds(history: Command, cli: CliContext): void {
         output.answer(holds, () => withMore(holdTable(holds, output.scales), holds.length, max));
       });
     });
-}
-
-function historyTable(balances: readonly HistoryBalance[], scales: Scales): string {
-  if (balances.length === 0) return 'no balances';
-  const figure = (title: string) => ({ title, figure: true });
-  return textTable(
-    [
-      'budget',
-      'balance',
-      'window',
-      'unit',
-      figure('granted'),
-      figure('spent'),
-      figure('held'),
-      figure('remaining'),
-      figure('holds'),
-    ],
-    balances.map((row) => {
-      const amount = (steps: bigint | null) => amountText(steps, row.unit, scales);
-      return [
-        row.budgetId,
-        labelsText(row.values),
-        windowText(row.window),
-        row.unit,
-        amount(row.granted),
-        amount(row.spent),
-        amount(row.held),
-        amount(row.remaining),
-        grouped(row.openHolds),
-      ];
-    }),
-  );
 }
 
 function withMore(table: string, shown: number, max: number): string {

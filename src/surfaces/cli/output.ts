@@ -122,40 +122,43 @@ export function lineTable(lines: readonly PrintedLine[], scales: Scales): string
   );
 }
 
+type Figured = Pick<
+  BalanceView,
+  'budgetId' | 'values' | 'window' | 'unit' | 'granted' | 'spent' | 'held' | 'remaining' | 'openHolds'
+>;
+
+const IDENTITY_COLUMNS = ['budget', 'balance', 'window', 'unit'];
+const FIGURE_COLUMNS = ['granted', 'spent', 'held', 'remaining', 'holds'].map(figure);
+
+function identityCells(row: Figured): string[] {
+  return [row.budgetId, labelsText(row.values), windowText(row.window), row.unit];
+}
+
+function figureCells(row: Figured, scales: Scales): string[] {
+  const amounts = [row.granted, row.spent, row.held, row.remaining];
+  return [...amounts.map((steps) => amountText(steps, row.unit, scales)), grouped(row.openHolds)];
+}
+
 export function balanceTable(balances: readonly BalanceView[], scales: Scales): string {
   if (balances.length === 0) return 'no balances';
   return textTable(
-    [
-      'budget',
-      'balance',
-      'window',
-      'unit',
-      figure('limit'),
-      figure('granted'),
-      figure('spent'),
-      figure('held'),
-      figure('remaining'),
-      figure('holds'),
-      'verdict',
-      'status',
-    ],
-    balances.map((row) => {
-      const amount = (steps: bigint | null) => amountText(steps, row.unit, scales);
-      return [
-        row.budgetId,
-        labelsText(row.values),
-        windowText(row.window),
-        row.unit,
-        amount(row.limit),
-        amount(row.granted),
-        amount(row.spent),
-        amount(row.held),
-        amount(row.remaining),
-        grouped(row.openHolds),
-        row.verdict,
-        row.forcedExhausted ? `${row.status}, forced exhausted` : row.status,
-      ];
-    }),
+    [...IDENTITY_COLUMNS, figure('limit'), ...FIGURE_COLUMNS, 'verdict', 'status'],
+    balances.map((row) => [
+      ...identityCells(row),
+      amountText(row.limit, row.unit, scales),
+      ...figureCells(row, scales),
+      row.verdict,
+      row.forcedExhausted ? `${row.status}, forced exhausted` : row.status,
+    ]),
+  );
+}
+
+/** The figures of balances of any time: without what only those in memory have. */
+export function figureTable(balances: readonly Figured[], scales: Scales): string {
+  if (balances.length === 0) return 'no balances';
+  return textTable(
+    [...IDENTITY_COLUMNS, ...FIGURE_COLUMNS],
+    balances.map((row) => [...identityCells(row), ...figureCells(row, scales)]),
   );
 }
 
