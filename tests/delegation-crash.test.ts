@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ChildMode } from '#bursar/service/delegation/agent.js';
 import type { AgentStep } from '#bursar/service/delegation/agent-ends.js';
-import { Crash, expectConserved, Grove, type Made, USD } from './delegation-setup.js';
+import { expectConserved, Grove, type Made, USD } from './delegation-setup.js';
+import { Crash } from './files-setup.js';
 
 const usd = (amount: bigint) => ({ usd: amount * USD });
 

@@ -1,12 +1,6 @@
-// Agents over real files, service.db and ledger.db, which can be closed and opened again as by a restart; and a place to
-// stop at between two steps, where a crash would.
+// Agents on real files.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, expect } from 'vitest';
-import type { Ledger } from '#bursar/index.js';
-import { openLedger } from '#bursar/index.js';
+import { expect } from 'vitest';
 import type { Caller } from '#bursar/service/access/caller.js';
 import { KeyRing } from '#bursar/service/access/key-ring.js';
 import type { AgentFigures, AgentView } from '#bursar/service/delegation/agent.js';
@@ -15,22 +9,10 @@ import { Delegation, type MadeAgent } from '#bursar/service/delegation/delegatio
 import type { NewAgent } from '#bursar/service/delegation/new-agent.js';
 import type { TransferLedger } from '#bursar/service/delegation/transfers.js';
 import { RefusedError } from '#bursar/service/refusals.js';
-import { openServiceStore } from '#bursar/service/store/areas.js';
-import type { ServiceStore } from '#bursar/service/store/service-store.js';
-import { TestClock } from './scenario.js';
+import { OnFiles } from './files-setup.js';
 
 export const USD = 100_000_000n;
 const RETENTION_MS = 3 * 86_400_000;
-
-/** What a crash is here: work stops at a step, and nothing after it is done. */
-export class Crash extends Error {}
-
-const open: Grove[] = [];
-const folders: string[] = [];
-afterEach(async () => {
-  for (const grove of open.splice(0)) await grove.close();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
 
 /** An agent with the caller that its key stands for. */
 export interface Made {
@@ -39,28 +21,16 @@ export interface Made {
   readonly caller: Caller;
 }
 
-export class Grove {
-  readonly clock = new TestClock();
-  readonly faults: string[] = [];
-  /** Stops at this step, once. */
-  stopAt: AgentStep | null = null;
+export class Grove extends OnFiles<AgentStep> {
   /** What happens, once, between the look at the ledger and the commands that follow it. */
   meanwhile: (() => Promise<unknown>) | null = null;
-  ledger!: Ledger;
-  store!: ServiceStore;
   ring!: KeyRing;
   delegation!: Delegation;
   #holds = 0;
 
-  private constructor(private readonly folder: string) {}
-
   /** With budgets of others that an agent's calls count towards too: of everything, and of each tenant. */
   static async open(): Promise<Grove> {
-    const folder = mkdtempSync(join(tmpdir(), 'bursar-agents-'));
-    folders.push(folder);
-    const grove = new Grove(folder);
-    open.push(grove);
-    await grove.#open();
+    const grove = await new Grove().opened();
     await grove.ledger.putDefinitions({
       budgets: [
         { id: 'all', match: {}, unit: 'usd', limit: 1_000_000n * USD, window: 'lifetime' },
@@ -70,24 +40,18 @@ export class Grove {
     return grove;
   }
 
-  async #open(): Promise<void> {
-    const { clock } = this;
-    this.ledger = await openLedger({ path: join(this.folder, 'ledger.db'), clock });
-    this.store = openServiceStore(join(this.folder, 'service.db'));
-    this.ring = new KeyRing(this.store, clock);
+  protected begin(): void {
+    this.ring = new KeyRing(this.store, this.clock);
     this.delegation = new Delegation({
-      store: this.store,
+      ...this.parts,
       ledger: this.#ledgerWithMeanwhile(),
       keys: this.ring,
-      clock,
       retentionMs: RETENTION_MS,
-      onFault: (what, error) => this.faults.push(`${what}: ${(error as Error).message}`),
-      atStep: (step) => {
-        if (step !== this.stopAt) return;
-        this.stopAt = null;
-        throw new Crash(step);
-      },
     });
+  }
+
+  protected override async end(): Promise<void> {
+    this.ring.close();
   }
 
   #ledgerWithMeanwhile(): TransferLedger {
@@ -104,15 +68,8 @@ export class Grove {
     };
   }
 
-  async close(): Promise<void> {
-    await this.ledger.close().catch(() => undefined);
-    this.ring.close();
-    this.store.close();
-  }
-
   async restart(): Promise<void> {
-    await this.close();
-    await this.#open();
+    await this.reopened();
     await this.delegation.recover();
   }
 

@@ -18,6 +18,7 @@ import { openServiceStore } from '#bursar/service/store/areas.js';
 import type { ServiceStore } from '#bursar/service/store/service-store.js';
 import { buildHttp } from '#bursar/surfaces/http/build-http.js';
 import { openWebhooks } from '#bursar/surfaces/webhooks/send.js';
+import type { Json } from './json.js';
 import { TestClock } from './scenario.js';
 
 const running: House[] = [];
@@ -29,8 +30,7 @@ afterEach(async () => {
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: the JSON of any route.
-  readonly body: any;
+  readonly body: Json;
   readonly text: string;
 }
 

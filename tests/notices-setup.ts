@@ -14,6 +14,7 @@ import { NOTICE_AREA } from '#bursar/service/notices/notice-area.js';
 import { Notices } from '#bursar/service/notices/notices.js';
 import { ServiceStore } from '#bursar/service/store/service-store.js';
 import { openWebhooks, type Webhooks } from '#bursar/surfaces/webhooks/send.js';
+import type { Json } from './json.js';
 import { TestClock } from './scenario.js';
 
 const closers: (() => Promise<void>)[] = [];
@@ -24,8 +25,7 @@ afterEach(async () => {
 export interface Received {
   readonly id: string;
   readonly timestampMs: number;
-  // biome-ignore lint/suspicious/noExplicitAny: a CloudEvent; a test knows what it asked for.
-  readonly event: any;
+  readonly event: Json;
   readonly contentType: string | undefined;
   readonly body: string;
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { ATTEMPTS_MAX, waitAfter } from '#bursar/service/notices/back-off.js';
 import { isPublicAddress, webhookUrlProblem } from '#bursar/service/notices/webhook-address.js';
 import { publicLookup } from '#bursar/surfaces/webhooks/send.js';
-import { ACME, OTHER, PLATFORM, refused } from './goals-setup.js';
+import { ACME, OTHER, PLATFORM, refused } from './files-setup.js';
 import { Post, Receiver } from './notices-setup.js';
 import { callerOf } from './tenancy-setup.js';
 

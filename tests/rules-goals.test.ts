@@ -5,7 +5,8 @@ import { TEXT_LENGTH_DEFAULT } from '#bursar/service/goals/goal.js';
 import { goalHeaders } from '#bursar/service/goals/goal-headers.js';
 import { promptBlock } from '#bursar/service/goals/goal-text.js';
 import { type GoalStep, OPEN_GOALS_MAX } from '#bursar/service/goals/goals.js';
-import { ACME, ANN, BEN, Crash, Desk, OTHER, PLATFORM, refused } from './goals-setup.js';
+import { ACME, ANN, BEN, Crash, OTHER, PLATFORM, refused } from './files-setup.js';
+import { Desk } from './goals-setup.js';
 
 describe('G1', () => {
   const CHANGES = ['pause', 'resume', 'complete', 'clear'] as const;

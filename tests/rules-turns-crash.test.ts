@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'vitest';
 import type { TurnStep } from '#bursar/service/conversations/turn-parts.js';
-import { ANN, crashes, refused, Talk, TIMEOUT_MS } from './turns-setup.js';
+import { ANN, crashes, refused } from './files-setup.js';
+import { Talk, TIMEOUT_MS } from './turns-setup.js';
 
 const wish = { amounts: { usd: 10_000_000n } };
 

@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { TEXT_BYTES_MAX, TURN_STATES, turnStateOf } from '#bursar/service/conversations/turn.js';
-import { ACME, ANN, BEN, OTHER, PLATFORM, refused, Talk } from './turns-setup.js';
+import { ACME, ANN, BEN, OTHER, PLATFORM, refused } from './files-setup.js';
+import { Talk } from './turns-setup.js';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { Json } from './json.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -16,9 +17,6 @@ const START_MS_MAX = 20_000;
 /** For a condition of the books to come true: longer than any time-out in a test's configuration. */
 const WAIT_MS_MAX = 25_000;
 const WAIT_STEP_MS = 20;
-
-// biome-ignore lint/suspicious/noExplicitAny: what tests read of answers is asserted by them, field by field
-export type Json = any;
 
 export interface Answer {
   readonly status: number;

@@ -1,7 +1,8 @@
 // Turns that a policy counts: conversations and quotas together, over real files.
 
 import { expect, test } from 'vitest';
-import { ANN, crashes, Talk } from './turns-setup.js';
+import { ANN, crashes } from './files-setup.js';
+import { Talk } from './turns-setup.js';
 
 const POLICY = {
   tiers: ['premium', 'standard'],

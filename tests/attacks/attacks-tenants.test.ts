@@ -4,7 +4,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cost, SECRETS, startWorld, type World } from '../clients/setup.js';
 import { chatChunk, DONE, json } from '../gateway-fixture.js';
-import { type Answer, type Json, type Tenant, until } from '../server-process.js';
+import type { Json } from '../json.js';
+import { type Answer, type Tenant, until } from '../server-process.js';
 
 /** What only the victim has, in its labels and budgets. Its ids are known to the thief, who tries them. */
 const MARK = 'victim-mark';
