@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest';
 import type { Ledger } from '#bursar/authority/api.js';
 import { openLedger } from '#bursar/authority/open.js';
 import { InvalidInputError } from '#bursar/core/errors.js';
+import { MATCHES_WEIGHT_MAX, Matcher } from '#bursar/core/matcher.js';
 import type { LedgerEvent } from '#bursar/core/outcomes.js';
 import type { Command } from '#bursar/core/requests.js';
-import { ROUTES_WEIGHT_MAX, Router } from '#bursar/core/router.js';
 import { BatchReader } from '#bursar/journal/batch-reader.js';
 import { batchHash } from '#bursar/journal/chain.js';
 import { MemoryStore, openMemoryJournal } from '#bursar/journal/memory.js';
@@ -204,14 +204,14 @@ describe('what a server reads', () => {
     expect(() => ledger.totals()).toThrow('append failed');
   });
 
-  test('routes of label sets that never come again are forgotten by what they weigh', () => {
-    const router = new Router();
+  test('matches of label sets that never come again are forgotten by what they weigh', () => {
+    const matcher = new Matcher();
     const long = 'v'.repeat(64 * 1024);
-    const routes = (2 * ROUTES_WEIGHT_MAX) / long.length + 2;
-    for (let turn = 0; turn < routes; turn += 1) {
-      router.route(`turn\u001f${turn}${long}`);
+    const sets = (2 * MATCHES_WEIGHT_MAX) / long.length + 2;
+    for (let turn = 0; turn < sets; turn += 1) {
+      matcher.matched(`turn\u001f${turn}${long}`);
     }
-    expect(router.known(`turn\u001f0${long}`)).toBeUndefined();
-    expect(router.known(`turn\u001f${routes - 1}${long}`)).toBeDefined();
+    expect(matcher.known(`turn\u001f0${long}`)).toBeUndefined();
+    expect(matcher.known(`turn\u001f${sets - 1}${long}`)).toBeDefined();
   });
 });

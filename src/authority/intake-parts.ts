@@ -44,11 +44,11 @@ export function usageIn(usage: Usage): Usage {
   return counts;
 }
 
-/** Canonical label text; labels whose route is remembered have been checked before. */
+/** Canonical label text; labels whose matches are remembered have been checked before. */
 export function labelsIn(state: State, labels: Labels, field: string): string {
   if (isTextRecord(labels)) {
     const text = labelText(labels);
-    const known = state.router.known(text);
+    const known = state.matcher.known(text);
     if (known !== undefined && known.labelCount === Object.keys(labels).length) return text;
   }
   assertLabels(labels, field);

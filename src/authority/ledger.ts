@@ -271,7 +271,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
   }
 
   aliases(): Aliases {
-    return this.#reading().router.aliases;
+    return this.#reading().matcher.aliases;
   }
 
   events(filter: EventFilter = {}): AsyncIterable<LedgerEvent> {

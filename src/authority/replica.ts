@@ -85,7 +85,7 @@ export class Replica implements LedgerReads {
   }
 
   aliases(): Aliases {
-    return this.#state.router.aliases;
+    return this.#state.matcher.aliases;
   }
 
   events(filter: EventFilter = {}): AsyncIterable<LedgerEvent> {

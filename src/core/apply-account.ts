@@ -6,8 +6,8 @@ import { Budget, type Standing, Window } from './budgets.js';
 import type { AccountCommand, PutDefinitionsCommand, RestoreSnapshot, SetLimit } from './commands.js';
 import { accountOf, budgetChanges } from './decide-account.js';
 import type { Administered } from './effects.js';
+import { valuesText } from './matcher.js';
 import type { BudgetSpec } from './requests.js';
-import { valuesText } from './router.js';
 import type { StateOptions } from './state.js';
 import { grantBudgetId, State } from './state.js';
 import { BEGINNING_MS, NEVER_MS, parseWindow } from './window.js';
@@ -82,8 +82,8 @@ export function applyDefinitions(state: State, command: PutDefinitionsCommand): 
     if (state.units.index(unit.name) === -1) addUnit(state, unit);
   }
   if (command.aliases !== null) {
-    state.router.aliases = frozen(command.aliases);
-    state.router.refile(state.budgets);
+    state.matcher.aliases = frozen(command.aliases);
+    state.matcher.refile(state.budgets);
   }
   for (const spec of command.budgets) {
     const known = state.budgetById.get(spec.id);
@@ -110,7 +110,7 @@ export function addBudget(state: State, spec: BudgetSpec, forGrants = false): Bu
   const budget = new Budget({ index: state.budgets.length, spec, unit, window, wildcards, forGrants });
   state.budgets.push(budget);
   state.budgetById.set(spec.id, budget);
-  state.router.add(budget);
+  state.matcher.add(budget);
   if (window.kind === 'lifetime') {
     const only = new Window(
       budget,
@@ -142,7 +142,7 @@ function changeBudget(state: State, budget: Budget, spec: BudgetSpec): void {
 export function applyRestore(state: State, command: RestoreSnapshot): void {
   const { snapshot } = command;
   for (const unit of snapshot.units) if (state.units.index(unit.name) === -1) addUnit(state, unit);
-  state.router.aliases = frozen(snapshot.aliases);
+  state.matcher.aliases = frozen(snapshot.aliases);
   for (const spec of snapshot.budgets) addBudget(state, spec);
   for (const { budgetId, values, status, exhaustedUntil, limit } of snapshot.accounts) {
     const budget = state.budgetById.get(budgetId) as Budget;

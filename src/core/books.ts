@@ -20,7 +20,7 @@ export function snapshotFigures(state: State): Omit<Snapshot, 'head' | 'at' | 'd
   return {
     version: state.snapshotVersion,
     units: state.units.units.slice(BUILT_IN_UNITS.length),
-    aliases: state.router.aliases,
+    aliases: state.matcher.aliases,
     budgets: own.map((budget) => budget.spec),
     accounts: own.flatMap(snapshotAccounts),
     openHolds: state.holds.open,

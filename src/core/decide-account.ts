@@ -17,8 +17,8 @@ import type { Administered, CommandRejected, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
 import { labelsOf } from './labels.js';
 import { IS_FORCED, IS_METERED } from './lines.js';
+import { valuesText } from './matcher.js';
 import type { BudgetSpec } from './requests.js';
-import { valuesText } from './router.js';
 import type { State } from './state.js';
 import { NEVER_MS, parseWindow, windowLabel } from './window.js';
 
@@ -30,7 +30,7 @@ export function accountOf(state: State, budget: Budget, command: AccountCommand)
   const isOne = command.kind === 'top_up' || command.kind === 'set_balance_limit';
   if (command.values === null || command.values === '')
     return budget.wildcards.length === 0 ? '' : isOne ? 'mismatch' : null;
-  const stated = state.router.canonicalLabels(labelsOf(command.values));
+  const stated = state.matcher.canonicalLabels(labelsOf(command.values));
   const isComplete = Object.keys(stated).length === budget.wildcards.length;
   return (isComplete ? valuesText(stated, budget.wildcards) : null) ?? 'mismatch';
 }
@@ -210,12 +210,12 @@ function sameRecord(
 
 function definitionsChange(state: State, command: PutDefinitionsCommand): boolean {
   if (command.units.some((unit) => state.units.index(unit.name) === -1)) return true;
-  if (command.aliases !== null && !sameAliases(command.aliases, state.router.aliases)) return true;
+  if (command.aliases !== null && !sameAliases(command.aliases, state.matcher.aliases)) return true;
   if (command.close.some((id) => state.budgetById.get(id)?.standing.status !== 'closed')) return true;
   return command.budgets.some((spec) => budgetChanges(state.budgetById.get(spec.id), spec));
 }
 
-function sameAliases(left: State['router']['aliases'], right: State['router']['aliases']): boolean {
+function sameAliases(left: State['matcher']['aliases'], right: State['matcher']['aliases']): boolean {
   const keys = Object.keys(left);
   if (keys.length !== Object.keys(right).length) return false;
   return keys.every((key) => Object.hasOwn(right, key) && sameRecord(left[key], right[key]));

@@ -22,10 +22,10 @@ import {
   PER_HOLD_MAX,
   UNIT_MISSING,
 } from './lines.js';
+import type { MatchedBudget } from './matcher.js';
+import { slotOf } from './matcher.js';
 import type { DenialReason } from './outcomes.js';
 import type { GrantCaps } from './requests.js';
-import type { RouteEntry } from './router.js';
-import { slotOf } from './router.js';
 import type { State } from './state.js';
 import { grantBudgetId } from './state.js';
 import type { Quantities } from './units.js';
@@ -49,7 +49,7 @@ const REASONS: readonly DenialReason[] = [
   'held',
 ];
 
-type Attempt = 'fits' | 'windows_due' | 'amount_overflow' | 'too_many_budgets' | DenialReason;
+type Judgement = 'fits' | 'windows_due' | 'amount_overflow' | 'too_many_budgets' | DenialReason;
 
 export function decideAuthorize(
   state: State,
@@ -61,12 +61,12 @@ export function decideAuthorize(
   if (invalid !== null) return invalid;
   if (state.holds.index.get(command.holdId) !== -1) return rejected('hold_already_exists', command.holdId);
   if (candidates === null) {
-    const attempt = attemptOne(state, command, command.labels, command.amounts, at, state.lines);
+    const judgement = judgeCandidate(state, command, command.labels, command.amounts, at, state.lines);
     return concluded(
       state,
       command,
       { index: -1, labels: command.labels, amounts: command.amounts },
-      attempt,
+      judgement,
       NONE_SKIPPED,
       at,
     );
@@ -74,14 +74,14 @@ export function decideAuthorize(
   const skipped: Skipped[] = [];
   for (let index = 0; ; index += 1) {
     const { labels, amounts } = candidates[index];
-    const attempt = attemptOne(state, command, labels, amounts, at, state.lines);
-    const goesOn = isReason(attempt) && index < candidates.length - 1;
-    if (!goesOn) return concluded(state, command, { index, labels, amounts }, attempt, skipped, at);
+    const judgement = judgeCandidate(state, command, labels, amounts, at, state.lines);
+    const goesOn = isReason(judgement) && index < candidates.length - 1;
+    if (!goesOn) return concluded(state, command, { index, labels, amounts }, judgement, skipped, at);
     const lines = new LineSet();
     lines.copy(state.lines);
     lines.judged = lines.slots.map((_slot, line) => figuresOf(state, state.lines, line));
     state.lines.clear();
-    skipped.push({ candidate: index, reason: attempt, amounts, lines });
+    skipped.push({ candidate: index, reason: judgement, amounts, lines });
   }
 }
 
@@ -93,20 +93,20 @@ interface Tried {
   readonly amounts: Quantities;
 }
 
-function isReason(attempt: Attempt): attempt is DenialReason {
-  return REASONS.includes(attempt as DenialReason);
+function isReason(judgement: Judgement): judgement is DenialReason {
+  return REASONS.includes(judgement as DenialReason);
 }
 
-// What the last attempt means for the request.
+// What the last judgement means for the request.
 function concluded(
   state: State,
   command: AuthorizeHold,
   { index: candidate, labels, amounts }: Tried,
-  attempt: Attempt,
+  judgement: Judgement,
   skipped: readonly Skipped[],
   at: number,
 ): HoldAuthorized | HoldDenied | CommandRejected | WindowsDue {
-  switch (attempt) {
+  switch (judgement) {
     case 'fits': {
       const slot = state.holds.nextSlot();
       return {
@@ -126,9 +126,9 @@ function concluded(
     case 'too_many_budgets':
       return rejected('too_many_budgets', state.lines.count, LINES_MAX);
     default: {
-      const retryAfterMs = retryAfter(state, attempt, at);
+      const retryAfterMs = retryAfter(state, judgement, at);
       const unmet = unmetKeys(state.lines, command.require);
-      return { type: 'hold_denied', candidate, reason: attempt, retryAfterMs, amounts, unmet, skipped };
+      return { type: 'hold_denied', candidate, reason: judgement, retryAfterMs, amounts, unmet, skipped };
     }
   }
 }
@@ -137,7 +137,7 @@ function concluded(
  * Judges one candidate; its lines are in `lines` afterwards. Also serves `check`, which gives a window to stand in where
  * the one in force has ended and none is open yet.
  */
-export function attemptOne(
+export function judgeCandidate(
   state: State,
   command: Pick<AuthorizeHold, 'extras' | 'require'>,
   labels: string,
@@ -145,8 +145,8 @@ export function attemptOne(
   at: number,
   lines: LineSet,
   standIn: ((budget: Budget) => Window) | null = null,
-): Attempt {
-  const { entries } = state.router.route(labels);
+): Judgement {
+  const { entries } = state.matcher.matched(labels);
   let violations = 0;
   for (let index = 0; index < entries.length; index += 1) {
     const entry = entries[index];
@@ -340,9 +340,9 @@ function retryAfter(state: State, reason: DenialReason, at: number): number {
 
 /** Names the budgets of a label set whose window in force has ended, or was never opened. */
 export function windowsDue(state: State, labels: string, at: number): WindowsDue {
-  const lapsed = (entry: RouteEntry) => !entry.budget.isInForce(at);
-  const budgetIds = state.router
-    .route(labels)
+  const lapsed = (entry: MatchedBudget) => !entry.budget.isInForce(at);
+  const budgetIds = state.matcher
+    .matched(labels)
     .entries.filter(lapsed)
     .map((entry) => entry.budget.id);
   return { type: 'windows_due', budgetIds, instant: at };

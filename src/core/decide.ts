@@ -10,7 +10,7 @@ import { decideExpire, decideHold } from './decide-hold.js';
 import type { Administered, CommandRejected, Effect, SpendRecorded, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
 import { IS_FORCED, IS_METERED, UNIT_MISSING } from './lines.js';
-import { slotOf } from './router.js';
+import { slotOf } from './matcher.js';
 import type { State } from './state.js';
 
 export function decide(state: State, command: CoreCommand, at: number): Effect | WindowsDue {
@@ -60,7 +60,7 @@ function decideRecord(
   const negative = command.amounts.steps.find((steps) => steps < 0n);
   if (negative !== undefined) return rejected('invalid_amount', negative, 0);
   const { set, steps } = command.amounts;
-  const { entries } = state.router.route(command.labels);
+  const { entries } = state.matcher.matched(command.labels);
   const lapsed = entries.filter((entry) => entry.budget.windowAt(instant) === undefined);
   if (lapsed.length > 0) {
     return { type: 'windows_due', budgetIds: lapsed.map((entry) => entry.budget.id), instant };

@@ -1,5 +1,5 @@
 // Label sets and ids as text. A label set's canonical text (keys sorted, parts joined by the unit separator U+001F) is
-// its identity everywhere: in routes, in holds, in the journal. Text that could be mistaken for other text is refused.
+// its identity everywhere: in matching, in holds, in the journal. Text that could be mistaken for other text is refused.
 
 import { InvalidInputError } from './errors.js';
 import type { Labels } from './requests.js';

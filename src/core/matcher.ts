@@ -1,21 +1,21 @@
 // Which budgets a label set counts towards. Budgets are filed by label shape (the sorted keys of `match`, wildcards
-// marked), so that routing costs one look-up a shape; routes of recent label sets are remembered.
+// marked), so that finding them costs one look-up a shape; what recent label sets match is remembered.
 
 import type { Budget, Window } from './budgets.js';
 import { SEPARATOR } from './labels.js';
 import type { Aliases, Labels } from './requests.js';
 
-/** Routes remembered in each of two generations: enough for the label sets of a busy hour, about 20 MB. */
-const ROUTES_MAX = 32_768;
+/** Label sets remembered in each of two generations: enough for the label sets of a busy hour, about 20 MB. */
+const MATCHES_MAX = 32_768;
 /**
  * And what they weigh together, about in bytes: label sets that are long, or count towards many budgets, are fewer. Room
  * for as many ordinary ones as above (150 characters, four budgets).
  */
-export const ROUTES_WEIGHT_MAX = ROUTES_MAX * 512;
+export const MATCHES_WEIGHT_MAX = MATCHES_MAX * 512;
 const ENTRY_WEIGHT = 80;
 
 /** One budget that a label set counts towards, with the values of its wildcard labels. */
-export interface RouteEntry {
+export interface MatchedBudget {
   readonly budget: Budget;
   readonly values: string;
   /** The balance found last, and the window it was found in. */
@@ -23,10 +23,11 @@ export interface RouteEntry {
   slot: number;
 }
 
-export interface Route {
+/** The budgets that one label set counts towards, as they were defined. */
+export interface Matched {
   readonly labels: string;
   readonly labelCount: number;
-  readonly entries: readonly RouteEntry[];
+  readonly entries: readonly MatchedBudget[];
 }
 
 interface Shape {
@@ -35,27 +36,27 @@ interface Shape {
   readonly budgets: Map<string, Budget[]>;
 }
 
-export class Router {
+export class Matcher {
   aliases: Aliases = {};
   readonly #shapes = new Map<string, Shape>();
-  #young = new Map<string, Route>();
-  #old = new Map<string, Route>();
+  #young = new Map<string, Matched>();
+  #old = new Map<string, Matched>();
   #youngWeight = 0;
 
-  /** The route of a canonical label text. */
-  route(labels: string): Route {
+  /** What a canonical label text matches. */
+  matched(labels: string): Matched {
     return this.known(labels) ?? this.#remember(this.#build(labels));
   }
 
-  /** A remembered route: its label text has been checked before. */
-  known(labels: string): Route | undefined {
+  /** What is remembered: its label text has been checked before. */
+  known(labels: string): Matched | undefined {
     const young = this.#young.get(labels);
     if (young !== undefined) return young;
     const old = this.#old.get(labels);
     return old === undefined ? undefined : this.#remember(old);
   }
 
-  /** Files a new budget; every remembered route is stale then. */
+  /** Files a new budget; all that is remembered is stale then. */
   add(budget: Budget): void {
     this.forget();
     if (budget.forGrants) return;
@@ -102,24 +103,24 @@ export class Router {
     );
   }
 
-  #remember(route: Route): Route {
-    if (this.#young.size >= ROUTES_MAX || this.#youngWeight >= ROUTES_WEIGHT_MAX) {
+  #remember(matched: Matched): Matched {
+    if (this.#young.size >= MATCHES_MAX || this.#youngWeight >= MATCHES_WEIGHT_MAX) {
       this.#old = this.#young;
       this.#young = new Map();
       this.#youngWeight = 0;
     }
-    this.#young.set(route.labels, route);
-    this.#youngWeight += route.labels.length + route.entries.length * ENTRY_WEIGHT;
-    return route;
+    this.#young.set(matched.labels, matched);
+    this.#youngWeight += matched.labels.length + matched.entries.length * ENTRY_WEIGHT;
+    return matched;
   }
 
-  #build(text: string): Route {
+  #build(text: string): Matched {
     const labels: Record<string, string> = {};
     const parts = text === '' ? [] : text.split(SEPARATOR);
     for (let index = 0; index < parts.length; index += 2) {
       labels[parts[index]] = this.canonical(parts[index], parts[index + 1]);
     }
-    const entries: RouteEntry[] = [];
+    const entries: MatchedBudget[] = [];
     for (const shape of this.#shapes.values()) {
       const fixed = valuesText(labels, shape.fixedKeys);
       const values = fixed === null ? null : valuesText(labels, shape.wildcards);
@@ -133,8 +134,8 @@ export class Router {
   }
 }
 
-/** The balance of a route entry in its budget's current window, or -1 when there is none yet. */
-export function slotOf(entry: RouteEntry): number {
+/** The balance of a matched budget in its budget's current window, or -1 when there is none yet. */
+export function slotOf(entry: MatchedBudget): number {
   const window = entry.budget.current;
   if (entry.window === window && entry.slot >= 0) return entry.slot;
   entry.window = window;

@@ -1,5 +1,5 @@
 // All that a ledger knows at one moment. Only apply.ts changes it; replaying the journal makes the same state again
-// (invariant 9). Indexes and remembered routes are derived and may differ; nothing observable depends on them.
+// (invariant 9). Indexes and remembered matches are derived and may differ; nothing observable depends on them.
 
 import { BalanceTable } from './balances.js';
 import type { Budget } from './budgets.js';
@@ -7,7 +7,7 @@ import { CommandIdAges } from './command-ids.js';
 import { HashIndex } from './hash-index.js';
 import { HoldTable } from './holds.js';
 import { LineSet } from './lines.js';
-import { Router } from './router.js';
+import { Matcher } from './matcher.js';
 import { UNITS_MAX, UnitTable } from './units.js';
 
 export interface StateOptions {
@@ -31,7 +31,7 @@ export class State {
   horizon = 0;
   endedHoldsMax = 0;
   readonly units = new UnitTable();
-  readonly router = new Router();
+  readonly matcher = new Matcher();
   readonly budgets: Budget[] = [];
   readonly budgetById = new Map<string, Budget>();
   readonly balances = new BalanceTable();

@@ -2,7 +2,7 @@
 
 import type { Budget } from './budgets.js';
 import { balanceId, Window } from './budgets.js';
-import { attemptOne } from './decide-authorize.js';
+import { judgeCandidate } from './decide-authorize.js';
 import { HOLD_ENDINGS, HOLD_STATUSES, NO_EXTRAS, OPEN } from './holds.js';
 import { labelsOf } from './labels.js';
 import { budgetLine, identityOf, linesOf, worstVerdict } from './line-facts.js';
@@ -103,7 +103,7 @@ export function checkView(
     return new Window(budget, startMs, endMs, state.options.seed, () => '');
   };
   const command = { extras: NO_EXTRAS, require: [] };
-  const attempt = attemptOne(state, command, request.labels, amounts, at, lines, standIn);
+  const judgement = judgeCandidate(state, command, request.labels, amounts, at, lines, standIn);
   const shown = linesOf(state, lines);
   const worst = worstVerdict(shown);
   let named = -1;
@@ -111,9 +111,9 @@ export function checkView(
     if (shown[line].verdict !== worst || worst === 'uncapped') continue;
     if (named === -1 || lines.budgets[line].windowRank < lines.budgets[named].windowRank) named = line;
   }
-  const fits = attempt === 'fits';
-  const isReason = !fits && attempt !== 'amount_overflow' && attempt !== 'too_many_budgets';
-  const reason = isReason ? (attempt as DenialReason) : null;
+  const fits = judgement === 'fits';
+  const isReason = !fits && judgement !== 'amount_overflow' && judgement !== 'too_many_budgets';
+  const reason = isReason ? (judgement as DenialReason) : null;
   return { verdict: worst, worst: named === -1 ? null : shown[named], lines: shown, fits, reason };
 }
 

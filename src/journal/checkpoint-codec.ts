@@ -105,7 +105,7 @@ function savedHead(state: State): SavedHead {
     spentTotal: [...state.spentTotal],
     certifiedTotal: [...state.certifiedTotal],
     units: state.units.units.slice(BUILT_IN_UNITS.length),
-    aliases: state.router.aliases,
+    aliases: state.matcher.aliases,
     budgets: state.budgets.map((budget) => ({
       spec: budget.spec,
       version: budget.version,
@@ -147,7 +147,7 @@ function readHead(state: State, input: ByteReader): SavedHead {
     state.spentTotal[unit] = steps;
     state.certifiedTotal[unit] = head.certifiedTotal[unit];
   });
-  state.router.aliases = frozen(head.aliases);
+  state.matcher.aliases = frozen(head.aliases);
   for (const saved of head.budgets) readBudget(state, saved);
   return head;
 }
@@ -181,7 +181,7 @@ function readBudget(state: State, saved: SavedBudget): void {
   budget.current = saved.current === -1 ? null : budget.windows[saved.current];
   state.budgets.push(budget);
   state.budgetById.set(budget.id, budget);
-  state.router.add(budget);
+  state.matcher.add(budget);
 }
 
 function writeBalances(out: ByteWriter, state: State): void {

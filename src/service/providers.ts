@@ -3,10 +3,10 @@
 // exhausting and routing all meet under the one canonical name. Called by budget-file.ts and by the surfaces.
 
 import type { Ledger, LedgerReads } from '../authority/api.js';
+import { Matcher } from '../core/matcher.js';
 import type { BudgetLine, Outcome, Settlement, VerdictLevel } from '../core/outcomes.js';
 import { VERDICTS } from '../core/outcomes.js';
 import type { Aliases, BudgetSpec, Command, Labels } from '../core/requests.js';
-import { Router } from '../core/router.js';
 
 /** A provider's windows, the shorter first: on a tie of verdicts it is the one named (rule P2). */
 export const PROVIDER_WINDOWS = ['hour', 'day'] as const;
@@ -46,9 +46,9 @@ export interface ProviderVerdict {
 
 /** The one name that a provider's figures stand under (rule P6), as the ledger itself would find it by these aliases. */
 export function canonicalProvider(aliases: Aliases, name: string): string {
-  const router = new Router();
-  router.aliases = aliases;
-  return router.canonical('provider', name);
+  const matcher = new Matcher();
+  matcher.aliases = aliases;
+  return matcher.canonical('provider', name);
 }
 
 export function providerBudgetId(name: string, window: ProviderWindow): string {
