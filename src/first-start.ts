@@ -1,23 +1,20 @@
 // What a start says to people: where the server is, and at the first one its keys, once, and a call that works at once.
 
-import type { IssuedKey } from './service/access/key-ring.js';
+import type { FirstKeys } from './service/access/key-ring.js';
+import { DEMO_MODEL } from './service/settings/demonstration.js';
 
-export interface FirstKeys {
-  readonly admin: IssuedKey;
-  readonly demo: IssuedKey;
-}
-
-/** `demoModel`: a model that the built-in demonstration answers; null when the configuration has none. */
-export function firstStartText(started: { url: string; keys: FirstKeys; demoModel: string | null }): string {
-  const { url, keys, demoModel } = started;
+export function firstStartText({ url, keys }: { url: string; keys: FirstKeys }): string {
+  const { admin, demo } = keys;
+  const shown = demo === null ? 'This key is shown this once:' : 'These keys are shown this once:';
   const lines = [
-    'Bursar is ready. These keys are shown this once:',
+    `Bursar is ready. ${shown}`,
     '',
-    `  admin key              ${keys.admin.secret}`,
-    `  key of the tenant demo ${keys.demo.secret}`,
+    `  admin key              ${admin.secret}`,
+    ...(demo === null ? [] : [`  key of the tenant demo ${demo.secret}`]),
     '',
     ...addresses(url),
-    ...(demoModel === null ? [] : firstCall({ url, key: keys.demo.secret, model: demoModel })),
+    '',
+    ...(demo === null ? firstTenant(url) : firstCall(url, demo.secret)),
     '',
   ];
   return lines.join('\n');
@@ -31,11 +28,19 @@ function addresses(url: string): string[] {
   ];
 }
 
-function firstCall(at: { url: string; key: string; model: string }): string[] {
-  const curl = (flags: string, stream: string) =>
-    `  curl ${flags} ${at.url}/openai/v1/chat/completions -H 'Authorization: Bearer ${at.key}' -H 'Content-Type: application/json' -d '{"model":"${at.model}",${stream}"messages":[{"role":"user","content":"Hello"}]}'`;
+/** Where the configuration is the user's own, the tenants are too. */
+function firstTenant(url: string): string[] {
   return [
+    'A key for the calls of a tenant, here acme, is made with the admin key in BURSAR_KEY:',
     '',
+    `  npx bursar keys create --url ${url} --name Acme --scope spend --label tenant=acme`,
+  ];
+}
+
+function firstCall(url: string, key: string): string[] {
+  const curl = (flags: string, stream: string) =>
+    `  curl ${flags} ${url}/openai/v1/chat/completions -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '{"model":"${DEMO_MODEL}",${stream}"messages":[{"role":"user","content":"Hello"}]}'`;
+  return [
     'A call to the built-in demonstration, and the same streamed; the headers of the first say what it cost and what remains:',
     '',
     curl("-si -w '\\n'", ''),

@@ -17,7 +17,6 @@ import { openProduct } from './product.js';
 import { Tenancy } from './service/access/tenancy.js';
 import { ThrottledProviders } from './service/routing/throttled.js';
 import { isHost } from './service/settings/listen.js';
-import { isModelPattern } from './service/settings/model-pattern.js';
 import type { Settings } from './service/settings/settings.js';
 import { configPathOf, readSettings, SettingsInForce } from './settings-in-force.js';
 import { type DemoProvider, startDemoProvider } from './surfaces/gateway/demo-provider.js';
@@ -141,7 +140,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   await app.register(gateway.plugin);
   opened.add('the HTTP server', app, (server) => server.close());
   const url = await listening(app, placeOf(options, settings));
-  sayStarted({ url, keys, options, logger, settings });
+  sayStarted({ url, keys, options, logger, configPath });
   return {
     reload: () => inForce.reload(),
     async drain() {
@@ -238,30 +237,14 @@ interface Started {
   readonly keys: OpenKeys;
   readonly options: ServerOptions;
   readonly logger: Logger;
-  readonly settings: Settings;
+  readonly configPath: string | null;
 }
 
-function sayStarted({ url, keys, options, logger, settings }: Started): void {
-  const first = keys.ring.firstKeys();
-  if (first !== null) {
-    const demoModel = hasDemo(settings) ? demoModelOf(settings) : null;
-    options.stderr.write(`${firstStartText({ url, keys: first, demoModel })}\n`);
-  }
+function sayStarted({ url, keys, options, logger, configPath }: Started): void {
+  // Where the configuration is the user's own, a demonstration's tenant would spend below no budget of theirs.
+  const first = keys.ring.firstKeys({ demo: configPath === null });
+  if (first !== null) options.stderr.write(`${firstStartText({ url, keys: first })}\n`);
   logger.info({ url, data: options.dataPath }, 'listening');
-}
-
-/** A model that OpenAI clients can name and the demonstration answers. */
-function demoModelOf({ routes, providers }: Settings): string | null {
-  const demos = new Set(
-    providers
-      .filter(({ baseUrl, dialect }) => baseUrl === null && dialect === 'openai')
-      .map(({ name }) => name),
-  );
-  const route = routes.find(
-    ({ model, candidates }) =>
-      !isModelPattern(model) && candidates.some(({ provider }) => demos.has(provider)),
-  );
-  return route?.model ?? null;
 }
 
 /** Heard from before the start on: one that comes early stops the server once it runs. A second one ends at once. */

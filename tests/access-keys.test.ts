@@ -124,14 +124,18 @@ describe('access: the life of a key', () => {
 
   test('access: the first start → an admin’s key and a demo tenant’s, once; a key that was revoked counts too', () => {
     const access = new Access();
-    expect(access.ring.firstKeys()).toBeNull();
+    expect(access.ring.firstKeys({ demo: true })).toBeNull();
     const fresh = new FreshAccess();
-    const keys = fresh.ring.firstKeys();
+    const keys = fresh.ring.firstKeys({ demo: true });
     expect([...fresh.caller(keys?.admin.secret ?? '').scopes]).toEqual(['admin']);
-    const demo = fresh.caller(keys?.demo.secret ?? '');
+    const demo = fresh.caller(keys?.demo?.secret ?? '');
     expect(demo).toMatchObject({ tenant: 'demo', labels: { tenant: 'demo' } });
     fresh.restart();
-    expect(fresh.ring.firstKeys()).toBeNull();
+    expect(fresh.ring.firstKeys({ demo: true })).toBeNull();
+    const own = new FreshAccess();
+    const { admin, demo: none } = own.ring.firstKeys({ demo: false }) ?? {};
+    expect(none).toBeNull();
+    expect(own.ring.list(own.caller(admin?.secret ?? '')).keys).toHaveLength(1);
   });
 
   test('access: an admin key made offline beside a running server → the server takes it', () => {

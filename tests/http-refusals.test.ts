@@ -43,7 +43,8 @@ describe('http: when money runs out', () => {
     await house.hold('acme', 'open', '10.5');
     const { body } = await house.post('/v1/holds', { amounts: { usd: '50.25' } }, { key });
     // The platform's budget `all` refuses as well; a tenant sees its own.
-    const { limit, spent, held, requested } = body;
+    const { unit, limit, spent, held, requested } = body;
+    expect(unit).toBe('usd');
     const each = body.lines.find((line: { budgetId: string }) => line.budgetId === 'each');
     expect(each).toMatchObject({
       granted: '100',

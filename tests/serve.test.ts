@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { BursarClient } from '#bursar/client/index.js';
 import { openReader } from '#bursar/index.js';
 import { BursarFolder, ended } from './bursar-process.js';
-import { type InProcess, startInProcess } from './server-in-process.js';
+import { type InProcess, runInProcess, startInProcess } from './server-in-process.js';
 
 let folder: BursarFolder;
 let server: InProcess | undefined;
@@ -55,6 +55,18 @@ describe('first start', () => {
     expect(whole).toContain('You said: Hello');
     expect(streamed.trimEnd()).toMatch(/^data: \{[\s\S]*data: \[DONE\]$/);
     expect((await stat(folder.file('first'))).mode & 0o777).toBe(0o700);
+  });
+
+  test('serve: first start with a configuration of one’s own → an admin key, no demo tenant, and how a key is made', async () => {
+    await writeFile(folder.file('own.yaml'), 'providers: { demo: { dialect: openai, baseUrl: demo } }\n');
+    const own = await started('own', { config: folder.file('own.yaml') });
+    expect(own.stderr.text).toContain('This key is shown this once');
+    expect(own.demoKey).toBe('');
+    const { items } = await admin(own).keys.list();
+    expect(items.map(({ tenant }) => tenant)).toEqual([null]);
+    const [, line] = /npx bursar (keys create .*)\n/.exec(own.stderr.text) ?? [];
+    expect(await runInProcess(String(line), { url: own.url, key: own.adminKey })).toMatchObject({ code: 0 });
+    expect((await admin(own).keys.list()).items[1]).toMatchObject({ tenant: 'acme', scopes: ['spend'] });
   });
 
   test('serve: a second start → the same keys work, none is printed again, and no log has any', async () => {
@@ -141,7 +153,7 @@ prices: [{ provider: demo, model: '*', input: '1', output: '1' }]
     await expect.poll(() => running.stdout.text).toContain('the configuration was not reloaded');
     expect(running.stdout.text).toMatch(/reload\.yaml:1: [^"]*limit/);
     expect(await limitNow()).toBe('6');
-    await openai(running).chat.completions.create(CALL);
+    await openai({ ...running, demoKey: running.adminKey }).chat.completions.create(CALL);
   });
 });
 

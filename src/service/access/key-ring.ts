@@ -54,6 +54,21 @@ export interface IssuedKey {
   readonly secret: string;
 }
 
+/** What a server without any key starts with. */
+export interface FirstKeys {
+  readonly admin: IssuedKey;
+  /** Of the tenant `demo`; null where the server has no demonstration. */
+  readonly demo: IssuedKey | null;
+}
+
+const FIRST_ADMIN: NewKey = { name: 'First admin key', scopes: ['admin'] };
+const DEMO_TENANT: NewKey = {
+  name: 'Demo tenant',
+  scopes: ['spend', 'read'],
+  labels: { tenant: 'demo' },
+  callerLabels: ['user', 'agent', 'goal', 'turn', 'chat', 'session'],
+};
+
 export interface KeyPage {
   readonly keys: readonly KeyView[];
   /** What `after` continues with; null at the end. */
@@ -209,21 +224,18 @@ export class KeyRing {
     return this.#view(record);
   }
 
-  /** The first start's keys: an admin's, and one of a tenant to try things with. Null when there is any key. */
-  firstKeys(): { readonly admin: IssuedKey; readonly demo: IssuedKey } | null {
+  /** The first start's keys: an admin's, and where asked one of a tenant to try things with; null when there is any key. */
+  firstKeys(wanted: { readonly demo: boolean }): FirstKeys | null {
     // Another process may have made some since this one looked.
     if (this.#entries.size === 0) this.#load();
     if (this.#entries.size > 0) return null;
+    const keys = wanted.demo ? [FIRST_ADMIN, DEMO_TENANT] : [FIRST_ADMIN];
     const now = this.clock.now();
-    const demo: NewKey = {
-      name: 'Demo tenant',
-      scopes: ['spend', 'read'],
-      labels: { tenant: 'demo' },
-      callerLabels: ['user', 'agent', 'goal', 'turn', 'chat', 'session'],
-    };
-    const admin: NewKey = { name: 'First admin key', scopes: ['admin'] };
-    const issued = this.#issue([checkNewKey(admin, now), checkNewKey(demo, now)], null);
-    return { admin: issued[0], demo: issued[1] };
+    const [admin, demo = null] = this.#issue(
+      keys.map((key) => checkNewKey(key, now)),
+      null,
+    );
+    return { admin, demo };
   }
 
   /** An admin key for whoever can write the file: the way back in. A server that has it open takes the key at once. */

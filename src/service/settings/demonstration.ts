@@ -1,6 +1,9 @@
 // What `npm start` runs without a configuration file: a provider that answers with fixed texts, spoken to in both dialects,
 // under prices and budgets with which everything can be tried. Read by settings-file.ts like any other file.
 
+/** A model that the demonstration answers to OpenAI clients. */
+export const DEMO_MODEL = 'demo-small';
+
 export const DEMONSTRATION_FILE = `
 aliases:
   provider: { demo-anthropic: demo }

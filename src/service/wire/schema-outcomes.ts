@@ -127,10 +127,11 @@ export const Settled = Type.Object(
 );
 export type Settled = Static<typeof Settled>;
 
-/** Figures of the budget that decided, as members of a problem (conventions.md: they add up to the answer). */
+/** Figures of the budget that decided, as members of a problem: they add up to the answer. */
 const FIGURES = {
   budget_id: Type.String(),
   scope: oneOf(['tenant', 'platform'] as const),
+  unit: Type.String(),
   limit: orNull(AmountOut),
   spent: AmountOut,
   held: AmountOut,
