@@ -2,6 +2,7 @@
 
 export type {
   BalanceFilter,
+  BudgetFilter,
   Clock,
   EventFilter,
   HoldFilter,

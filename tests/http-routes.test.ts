@@ -407,6 +407,45 @@ describe('http: lists', () => {
     expect(events.length).toBe(house.ledger.head().sequence);
   });
 
+  test('a tenant’s pages pass over what it does not see; a cursor that names another’s is none', async () => {
+    const budgets = (tenant: string, count: number) =>
+      Array.from({ length: count }, (_, index) => ({
+        id: `tenant/${tenant}/b${index}`,
+        match: { tenant },
+        unit: 'usd',
+        limit: 1n,
+        window: 'day' as const,
+      }));
+    await house.ledger.putDefinitions({
+      budgets: [...budgets('other', 1_500), ...budgets('acme', 3), ...budgets('third', 1_500)],
+    });
+    const key = house.keys.acme;
+    const first = await house.get('/v1/budgets?limit=3', key);
+    expect(first.body.items.map(({ id }: { id: string }) => id)).toEqual(['each', 'b0', 'b1']);
+    const second = await house.get(`/v1/budgets?limit=3&cursor=${first.body.nextCursor}`, key);
+    expect(second.body).toMatchObject({ items: [{ id: 'b2' }], nextCursor: null });
+    for (const tenant of ['acme', 'other'] as const)
+      await house.post('/v1/spend', { amounts: { usd: '0.00000001' } }, { key: house.keys[tenant] });
+    const page = await house.get('/v1/balances?limit=2', key);
+    expect(page.body.items.map(({ id }: { id: string }) => id.slice(0, 9))).toEqual([
+      'each|acme',
+      'b0|2026-0',
+    ]);
+    const rest = await house.get(`/v1/balances?limit=2&cursor=${page.body.nextCursor}`, key);
+    expect(rest.body).toMatchObject({ items: [{ budgetId: 'b1' }, { budgetId: 'b2' }], nextCursor: null });
+    const [theirs] = house.ledger.balances({ budgetId: 'tenant/other/b0' });
+    for (const [list, id] of [
+      ['budgets', 'tenant/other/b0'],
+      ['budgets', 'tenant/nobody/b0'],
+      ['balances', theirs.id],
+      ['balances', 'tenant/nobody/b0'],
+    ]) {
+      const cursor = Buffer.from(id).toString('base64url');
+      const answer = await house.get(`/v1/${list}?cursor=${cursor}`, key);
+      expect([list, id, said(answer)]).toEqual([list, id, '400 invalid_request cursor']);
+    }
+  });
+
   test('what no list has and no id names is refused, and the parameter is named', async () => {
     const refused = {
       '/v1/holds?limit=0': '400 invalid_request limit',

@@ -53,13 +53,25 @@ export interface HoldFilter {
   readonly afterSequence?: number;
 }
 
+export interface BudgetFilter {
+  /** Only budgets defined after this one: the cursor. */
+  readonly after?: string;
+  /** At most so many, as they were defined; default all. */
+  readonly max?: number;
+}
+
 export interface BalanceFilter {
   readonly budgetId?: string;
   /** Balances whose values contain these. */
   readonly values?: Labels;
+  /** Balances that these labels are matched by: among the values, or fixed by the budget. */
+  readonly labels?: Labels;
   /** Only balances of windows in force. Default true. */
   readonly current?: boolean;
+  /** At most so many; default 1,000. */
   readonly max?: number;
+  /** Only balances after the one of this id, which may have left memory: the cursor. */
+  readonly after?: string;
 }
 
 export interface EventFilter {
@@ -82,10 +94,14 @@ export interface LedgerReads {
   check(request: { labels: Labels; amounts?: Amounts }): Verdict;
   hold(holdId: string): HoldView | undefined;
   holds(filter?: HoldFilter): readonly HoldView[];
+  /** In a time that does not grow with the number of balances. */
+  balance(balanceId: string): BalanceView | undefined;
   balances(filter?: BalanceFilter): readonly BalanceView[];
   /** Figures of the grants that requests brought (rule H10). */
   grants(): readonly BalanceView[];
-  budgets(): readonly BudgetView[];
+  /** In a time that does not grow with the number of budgets. */
+  budget(budgetId: string): BudgetView | undefined;
+  budgets(filter?: BudgetFilter): readonly BudgetView[];
   units(): readonly Unit[];
   aliases(): Aliases;
   events(filter?: EventFilter): AsyncIterable<LedgerEvent>;

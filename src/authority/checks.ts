@@ -59,3 +59,11 @@ export function assertList(value: unknown, field: string, most: number): void {
   if (value.length > most)
     throw new InvalidInputError(field, `has ${value.length} entries; at most ${most} are allowed`);
 }
+
+/** Rows that a listing gives unless told otherwise; a cursor reaches the rest. */
+export const LISTED_DEFAULT = 1_000;
+
+/** How many rows a listing gives: infinity means all. @throws InvalidInputError */
+export function rowsOf({ max = LISTED_DEFAULT }: { readonly max?: number }): number {
+  return max === Number.POSITIVE_INFINITY ? max : wholeIn(max, 'max', 0, Number.MAX_SAFE_INTEGER);
+}

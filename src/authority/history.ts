@@ -30,9 +30,9 @@ import type { HistoryBalance, HistoryBalanceFilter, HistoryHoldFilter } from '..
 import type { JournalReader } from '../journal/port.js';
 import { openSqliteReader } from '../journal/sqlite-reader.js';
 import type { Progress } from './api.js';
-import { INSTANT_MAX_MS, wholeIn } from './checks.js';
+import { INSTANT_MAX_MS, LISTED_DEFAULT, wholeIn } from './checks.js';
 import { newSeed } from './ledger.js';
-import { LISTED_DEFAULT, listUnits } from './reads.js';
+import { listUnits } from './reads.js';
 import { applyRecord, catchUp, type Recovered, recover } from './recovery.js';
 
 export type { HistoryBalance, HistoryBalanceFilter, HistoryHoldFilter } from '../journal/history-rows.js';

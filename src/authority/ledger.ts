@@ -47,7 +47,8 @@ import { budgetView } from '../core/views.js';
 import { digestOf, fromHex } from '../journal/chain.js';
 import { encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { JournalWriter } from '../journal/port.js';
-import type { BalanceFilter, Clock, EventFilter, HoldFilter, Ledger, Progress } from './api.js';
+import type { BalanceFilter, BudgetFilter, Clock, EventFilter, HoldFilter, Ledger, Progress } from './api.js';
+import { balanceById, listBalances } from './balance-list.js';
 import { readEvents } from './events.js';
 import { explainDecision } from './explain.js';
 import { coreCommand, groupCommands } from './intake.js';
@@ -254,16 +255,26 @@ export class OpenLedger implements Ledger, PipelineOwner {
     return reads.listHolds(this.#reading(), filter);
   }
 
+  balance(balanceId: string): BalanceView | undefined {
+    return balanceById(this.#reading(), balanceId, this.#pipeline.now());
+  }
+
   balances(filter: BalanceFilter = {}): readonly BalanceView[] {
-    return reads.listBalances(this.#reading(), filter, this.#pipeline.now());
+    return listBalances(this.#reading(), filter, this.#pipeline.now());
   }
 
   grants(): readonly BalanceView[] {
     return reads.listGrants(this.#reading(), this.#pipeline.now());
   }
 
-  budgets(): readonly BudgetView[] {
-    return reads.listBudgets(this.#reading(), this.#pipeline.now());
+  budget(budgetId: string): BudgetView | undefined {
+    // What is not there is not ahead of the disk: whoever asks for it again and again waits for no commit.
+    const isThere = reads.budgetById(this.#live(), budgetId, this.#pipeline.now()) !== undefined;
+    return isThere ? reads.budgetById(this.#reading(), budgetId, this.#pipeline.now()) : undefined;
+  }
+
+  budgets(filter: BudgetFilter = {}): readonly BudgetView[] {
+    return reads.listBudgets(this.#reading(), filter, this.#pipeline.now());
   }
 
   units(): readonly Unit[] {

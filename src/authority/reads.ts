@@ -7,14 +7,12 @@ import { HOLD_STATUSES, OPEN } from '../core/holds.js';
 import type { BalanceView, BudgetView, HoldView, Totals, Verdict } from '../core/outcomes.js';
 import type { Labels } from '../core/requests.js';
 import type { State } from '../core/state.js';
-import { balanceView, budgetView, checkView, holdView } from '../core/views.js';
-import type { BalanceFilter, HoldFilter } from './api.js';
-import { wholeIn } from './checks.js';
+import { budgetView, checkView, holdView } from '../core/views.js';
+import type { BudgetFilter, HoldFilter } from './api.js';
+import { listBalances } from './balance-list.js';
+import { rowsOf } from './checks.js';
 import { labelsIn, quantities } from './intake-parts.js';
 import { zoneOffset } from './time-zones.js';
-
-/** Rows that a listing gives unless told otherwise; a cursor reaches the rest. */
-export const LISTED_DEFAULT = 1_000;
 
 export function check(state: State, request: { labels: Labels; amounts?: Amounts }, at: number): Verdict {
   const labels = labelsIn(state, request.labels, 'labels');
@@ -44,7 +42,7 @@ export function listHolds(state: State, filter: HoldFilter = {}): HoldView[] {
   }
   slots.sort((left, right) => holds.openedSequence[left] - holds.openedSequence[right]);
   const found: HoldView[] = [];
-  const max = maxOf(filter);
+  const max = rowsOf(filter);
   for (const slot of slots) {
     if (found.length >= max) break;
     const view = holdView(state, slot);
@@ -53,40 +51,24 @@ export function listHolds(state: State, filter: HoldFilter = {}): HoldView[] {
   return found;
 }
 
-function maxOf(filter: { readonly max?: number }): number {
-  if (filter.max === undefined) return LISTED_DEFAULT;
-  return filter.max === Number.POSITIVE_INFINITY
-    ? filter.max
-    : wholeIn(filter.max, 'max', 0, Number.MAX_SAFE_INTEGER);
+export function budgetById(state: State, budgetId: string, at: number): BudgetView | undefined {
+  const budget = state.budgetById.get(budgetId);
+  return budget === undefined || budget.forGrants ? undefined : budgetView(budget, at);
 }
 
-/** Balances, sorted by budget as defined, then by id. */
-export function listBalances(state: State, filter: BalanceFilter, at: number): BalanceView[] {
-  const wanted = Object.entries(filter.values ?? {});
-  const found: BalanceView[] = [];
-  const max = maxOf(filter);
-  for (const budget of state.budgets) {
-    if (filter.budgetId !== undefined && budget.id !== filter.budgetId) continue;
-    if (budget.forGrants && budget.id !== filter.budgetId) continue;
-    const ofBudget: BalanceView[] = [];
-    for (const window of budget.windows) {
-      for (let slot = window.firstBalance; slot !== -1; slot = state.balances.next[slot]) {
-        const view = balanceView(state, slot, at);
-        if ((filter.current ?? true) && !view.current) continue;
-        if (wanted.every(([key, value]) => view.values[key] === value)) ofBudget.push(view);
-      }
-    }
-    ofBudget.sort((left, right) => (left.id < right.id ? -1 : left.id > right.id ? 1 : 0));
-    for (const view of ofBudget) {
-      if (found.length >= max) return found;
-      found.push(view);
-    }
+/** As they were defined. @throws InvalidInputError when `after` is no budget's id */
+export function listBudgets(state: State, filter: BudgetFilter, at: number): BudgetView[] {
+  const { after } = filter;
+  const max = rowsOf({ max: Number.POSITIVE_INFINITY, ...filter });
+  const last = after === undefined ? undefined : state.budgetById.get(after);
+  if (after !== undefined && last === undefined) throw new InvalidInputError('after', 'is no id of a budget');
+  const found: BudgetView[] = [];
+  for (let index = last === undefined ? 0 : last.index + 1; index < state.budgets.length; index += 1) {
+    if (found.length >= max) break;
+    const budget = state.budgets[index];
+    if (!budget.forGrants) found.push(budgetView(budget, at));
   }
   return found;
-}
-
-export function listBudgets(state: State, at: number): BudgetView[] {
-  return state.budgets.filter((budget) => !budget.forGrants).map((budget) => budgetView(budget, at));
 }
 
 export function totals(state: State): Totals {

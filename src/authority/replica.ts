@@ -16,7 +16,16 @@ import type {
 import type { Aliases, Labels } from '../core/requests.js';
 import { toHead } from '../journal/chain.js';
 import type { JournalReader } from '../journal/port.js';
-import type { BalanceFilter, Clock, EventFilter, HoldFilter, LedgerReads, Progress } from './api.js';
+import type {
+  BalanceFilter,
+  BudgetFilter,
+  Clock,
+  EventFilter,
+  HoldFilter,
+  LedgerReads,
+  Progress,
+} from './api.js';
+import { balanceById, listBalances } from './balance-list.js';
 import { readEvents } from './events.js';
 import { explainDecision } from './explain.js';
 import * as reads from './reads.js';
@@ -68,16 +77,24 @@ export class Replica implements LedgerReads {
     return reads.listHolds(this.#state, filter);
   }
 
+  balance(balanceId: string): BalanceView | undefined {
+    return balanceById(this.#state, balanceId, this.#now());
+  }
+
   balances(filter: BalanceFilter = {}): readonly BalanceView[] {
-    return reads.listBalances(this.#state, filter, this.#now());
+    return listBalances(this.#state, filter, this.#now());
   }
 
   grants(): readonly BalanceView[] {
     return reads.listGrants(this.#state, this.#now());
   }
 
-  budgets(): readonly BudgetView[] {
-    return reads.listBudgets(this.#state, this.#now());
+  budget(budgetId: string): BudgetView | undefined {
+    return reads.budgetById(this.#state, budgetId, this.#now());
+  }
+
+  budgets(filter: BudgetFilter = {}): readonly BudgetView[] {
+    return reads.listBudgets(this.#state, filter, this.#now());
   }
 
   units(): readonly Unit[] {

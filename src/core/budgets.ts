@@ -176,3 +176,27 @@ export function balanceId(budgetId: string, values: string, start: number): stri
 function escaped(part: string): string {
   return part.replace(/[%|,]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
+
+/** Where in a budget's order the balance of an id is, or was. */
+export interface BalancePlace {
+  readonly budget: Budget;
+  readonly values: string;
+  readonly start: number;
+}
+
+/** What `balanceId` made an id of; null for one of no budget that is there. */
+export function balancePlace(budgets: ReadonlyMap<string, Budget>, id: string): BalancePlace | null {
+  const [name, ...rest] = id.split('|');
+  const budget = budgets.get(unescaped(name));
+  if (budget === undefined) return null;
+  const values = budget.wildcards.length === 0 ? [] : (rest.shift() ?? '').split(',');
+  const start = rest.length === 0 ? BEGINNING_MS : Date.parse(rest[0]);
+  const place = { budget, values: values.map(unescaped).join(SEPARATOR), start };
+  return !Number.isNaN(start) && balanceId(budget.id, place.values, start) === id ? place : null;
+}
+
+function unescaped(part: string): string {
+  return part.replace(/%(25|7C|2C)/g, (_whole, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 16)),
+  );
+}

@@ -16,34 +16,29 @@ export class BudgetTenants {
   readonly #matches = new Map<string, Labels>();
   /** Budgets below each tenant's prefix, closed ones included: they stay in the books. */
   readonly #counts = new Map<string, number>();
-  #learntUpTo = -1;
+  #lastCounted: string | undefined;
 
-  constructor(private readonly ledger: Pick<LedgerReads, 'budgets' | 'head'>) {}
+  constructor(private readonly ledger: Pick<LedgerReads, 'budget' | 'budgets'>) {}
 
   /** A budget's match, or undefined when the ledger has no such budget. */
   matchOf(budgetId: string): Labels | undefined {
     const known = this.#matches.get(budgetId);
     if (known !== undefined) return known;
-    this.#learn();
-    return this.#matches.get(budgetId);
+    const match = this.ledger.budget(budgetId)?.match;
+    if (match !== undefined) this.#matches.set(budgetId, match);
+    return match;
   }
 
-  /** How many budgets have ids below a tenant's prefix. */
+  /** How many budgets have ids below a tenant's prefix. Each budget is looked at once in all. */
   countBelow(prefix: string): number {
-    this.#learn();
-    return this.#counts.get(prefix) ?? 0;
-  }
-
-  // Once for each head: thousands of unknown ids in one batch cost one listing.
-  #learn(): void {
-    if (this.ledger.head().sequence === this.#learntUpTo) return;
-    for (const { id, match } of this.ledger.budgets()) {
-      if (this.#matches.has(id)) continue;
-      this.#matches.set(id, match);
-      const prefix = prefixIn(id);
-      if (prefix !== null) this.#counts.set(prefix, (this.#counts.get(prefix) ?? 0) + 1);
+    for (const { id } of this.ledger.budgets(
+      this.#lastCounted === undefined ? {} : { after: this.#lastCounted },
+    )) {
+      const below = prefixIn(id);
+      if (below !== null) this.#counts.set(below, (this.#counts.get(below) ?? 0) + 1);
+      this.#lastCounted = id;
     }
-    this.#learntUpTo = this.ledger.head().sequence;
+    return this.#counts.get(prefix) ?? 0;
   }
 
   /** The one tenant whose spend the figures are; null: the platform's, or of no tenant. */

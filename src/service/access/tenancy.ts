@@ -42,7 +42,7 @@ import {
 export class Tenancy {
   readonly #budgets: BudgetTenants;
 
-  constructor(private readonly ledger: Pick<LedgerReads, 'budgets' | 'head' | 'hold'>) {
+  constructor(private readonly ledger: Pick<LedgerReads, 'budget' | 'budgets' | 'hold'>) {
     this.#budgets = new BudgetTenants(ledger);
   }
 

@@ -27,7 +27,7 @@ const BUDGETS: readonly BudgetSpec[] = [
 
 export type GoalLedgerPart = Pick<
   Ledger,
-  'check' | 'submit' | 'record' | 'setBalanceLimit' | 'putDefinitions' | 'budgets'
+  'check' | 'submit' | 'record' | 'setBalanceLimit' | 'putDefinitions' | 'budget'
 >;
 
 type Names = Pick<GoalRow, 'tenant' | 'id'>;
@@ -109,8 +109,7 @@ export class GoalLedger {
   }
 
   async #putBudgets(): Promise<void> {
-    const known = new Set(this.ledger.budgets().map(({ id }) => id));
-    if (BUDGETS.every(({ id }) => known.has(id))) return;
+    if (BUDGETS.every(({ id }) => this.ledger.budget(id) !== undefined)) return;
     refuseRejected([await this.ledger.putDefinitions({ budgets: BUDGETS })]);
   }
 }

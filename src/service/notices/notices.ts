@@ -30,7 +30,7 @@ import { type WebhookRow, WebhookTable } from './webhook-table.js';
 
 export interface NoticeParts {
   readonly store: ServiceStore;
-  readonly ledger: Pick<Ledger, 'events' | 'head' | 'budgets' | 'units'>;
+  readonly ledger: Pick<Ledger, 'budget' | 'budgets' | 'events' | 'head' | 'units'>;
   readonly clock: Clock;
   readonly settings: () => NoticeSettings;
   readonly send: SendWebhook;

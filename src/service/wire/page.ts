@@ -36,7 +36,7 @@ export function readSequenceCursor(page: PageRequest): number {
   return Number(text);
 }
 
-function invalidCursor(): RefusedError {
+export function invalidCursor(): RefusedError {
   return new RefusedError('invalid_request', 'cursor: is none that this list gave', { field: 'cursor' });
 }
 

@@ -11,14 +11,16 @@ const UNIT_OF_UNKNOWN = 'usd';
 export class BudgetUnits {
   readonly #units = new Map<string, string>();
 
-  constructor(private readonly ledger: Pick<LedgerReads, 'budgets'>) {}
+  constructor(private readonly ledger: Pick<LedgerReads, 'budget'>) {}
 
   unitOf(caller: Caller, budgetId: string): string {
     const id = findableId(caller, budgetId);
     if (id === null) return UNIT_OF_UNKNOWN;
     const known = this.#units.get(id);
     if (known !== undefined) return known;
-    for (const budget of this.ledger.budgets()) this.#units.set(budget.id, budget.unit);
-    return this.#units.get(id) ?? UNIT_OF_UNKNOWN;
+    const budget = this.ledger.budget(id);
+    if (budget === undefined) return UNIT_OF_UNKNOWN;
+    this.#units.set(id, budget.unit);
+    return budget.unit;
   }
 }

@@ -48,3 +48,6 @@ export const RETRY_AFTER_MS = 1_000;
 
 /** How often a server that closes looks for connections that have become idle. */
 export const CLOSING_LOOK_MS = 20;
+
+/** Budgets that a page looks at before it asks for more: a tenant that sees few of them passes over the rest in such steps. */
+export const BUDGETS_PER_LOOK = 1_000;

@@ -1,19 +1,20 @@
 // Lists of what the ledger has: what the caller may see of it, page by page. Figures are read at once and given out when
 // they are durable, without blocking meanwhile.
 
-import type { LedgerEvent } from '../../core/outcomes.js';
+import type { BalanceView as LedgerBalance, LedgerEvent } from '../../core/outcomes.js';
 import type { Labels } from '../../core/requests.js';
 import type { Caller } from '../../service/access/caller.js';
-import type { ShownBalance, ShownBudget } from '../../service/access/shown.js';
 import { findableId } from '../../service/access/tenant-ids.js';
 import { RefusedError } from '../../service/refusals.js';
 import { budgetNotFound } from '../../service/wire/budget-commands.js';
 import {
   cursorOf,
+  invalidCursor,
   limitOf,
   type Page,
   type PageRequest,
   pageOf,
+  readCursor,
   readSequenceCursor,
 } from '../../service/wire/page.js';
 import type { BalanceQuery, BalanceView, BudgetView } from '../../service/wire/schema-budgets.js';
@@ -21,7 +22,7 @@ import type { EventQuery, LedgerEvent as WireEvent } from '../../service/wire/sc
 import type { HoldQuery, HoldView } from '../../service/wire/schema-holds.js';
 import { balanceOut, budgetOut, eventOut, holdOut } from '../../service/wire/views-out.js';
 import type { Api } from './api.js';
-import { EVENTS_PER_TURN, EVENTS_SCANNED_MAX } from './limits.js';
+import { BUDGETS_PER_LOOK, EVENTS_PER_TURN, EVENTS_SCANNED_MAX } from './limits.js';
 
 export function listHolds(api: Api, caller: Caller, query: HoldQuery): Promise<Page<HoldView>> {
   const { status, label, after = 0 } = query;
@@ -58,24 +59,40 @@ function labelsIn(stated: string | readonly string[] | undefined): Labels {
 }
 
 export function listBudgets(api: Api, caller: Caller, page: PageRequest): Promise<Page<BudgetView>> {
+  const limit = limitOf(page);
   return api.ledger.whenDurable(() => {
-    const visible: ShownBudget[] = [];
-    for (const budget of api.ledger.budgets()) {
-      const shown = api.tenancy.visibleBudget(caller, budget);
-      if (shown !== null) visible.push(shown);
+    const items: BudgetView[] = [];
+    let last = lastBudget(api, caller, page);
+    for (let after = last; ; ) {
+      const found = api.ledger.budgets({ max: BUDGETS_PER_LOOK, ...(after === undefined ? {} : { after }) });
+      for (const budget of found) {
+        const shown = api.tenancy.visibleBudget(caller, budget);
+        if (shown === null) continue;
+        if (items.length === limit) return { items, nextCursor: cursorOf(last as string) };
+        items.push(budgetOut(shown, api.scales));
+        last = budget.id;
+      }
+      if (found.length < BUDGETS_PER_LOOK) return { items, nextCursor: null };
+      after = found[found.length - 1].id;
     }
-    const { items, nextCursor } = pageOf(visible, ({ id }) => id, page);
-    return { items: items.map((budget) => budgetOut(budget, api.scales)), nextCursor };
   });
+}
+
+/** The ledger's id of the budget that a cursor names: one that the caller sees. */
+function lastBudget(api: Api, caller: Caller, page: PageRequest): string | undefined {
+  const id = readCursor(page);
+  const budget = id === undefined ? undefined : api.ledger.budget(id);
+  if (id !== undefined && (budget === undefined || api.tenancy.visibleBudget(caller, budget) === null))
+    throw invalidCursor();
+  return id;
 }
 
 /** The caller's own budget of this id, or the platform's that applies to it. @throws RefusedError not_found */
 export function getBudget(api: Api, caller: Caller, id: string): Promise<BudgetView> {
   return api.ledger.whenDurable(() => {
     const own = findableId(caller, id);
-    const budgets = api.ledger.budgets();
     for (const ledgerId of own === null ? [] : [own, id]) {
-      const budget = budgets.find((one) => one.id === ledgerId);
+      const budget = api.ledger.budget(ledgerId);
       const shown = budget === undefined ? null : api.tenancy.visibleBudget(caller, budget);
       if (shown !== null) return budgetOut(shown, api.scales);
     }
@@ -85,49 +102,57 @@ export function getBudget(api: Api, caller: Caller, id: string): Promise<BudgetV
 
 export function listBalances(api: Api, caller: Caller, query: BalanceQuery): Promise<Page<BalanceView>> {
   const { budgetId, label, current } = query;
+  const { tenant } = caller;
+  const limit = limitOf(query);
   const filter = {
     values: labelsIn(label),
     current: current !== 'false',
-    max: Number.POSITIVE_INFINITY,
+    max: limit + 1,
+    ...(tenant === null ? {} : { labels: { tenant } }),
   };
   return api.ledger.whenDurable(() => {
-    const ids = budgetId === undefined ? [undefined] : idsNamed(caller, budgetId);
-    const found = ids.flatMap((id) =>
-      api.ledger.balances(id === undefined ? filter : { ...filter, budgetId: id }),
-    );
-    return balancePage(
-      api,
-      found.map((balance) => api.tenancy.visibleBalance(caller, balance)),
-      query,
-    );
+    const named = budgetId === undefined ? undefined : idNamed(api, caller, budgetId);
+    if (named === null) return { items: [], nextCursor: null };
+    const after = lastBalance(api, caller, query);
+    const balances = api.ledger.balances({
+      ...filter,
+      ...(named === undefined ? {} : { budgetId: named }),
+      ...(after === undefined ? {} : { after }),
+    });
+    return {
+      items: balancesOut(api, caller, balances.slice(0, limit)),
+      nextCursor: balances.length > limit ? cursorOf(balances[limit - 1].id) : null,
+    };
   });
 }
 
-/** Ledger ids that a caller may mean: its own, and the platform's of that name. */
-function idsNamed(caller: Caller, id: string): string[] {
+/** The ledger's id of the budget that a caller means: its own, or the platform's of that name. */
+function idNamed(api: Api, caller: Caller, id: string): string | null {
   const own = findableId(caller, id);
-  if (own === null) return [];
-  return own === id ? [own] : [own, id];
+  return own === null || api.ledger.budget(own) !== undefined ? own : id;
+}
+
+/** The ledger's id of the balance that a cursor names: one that the caller sees. */
+function lastBalance(api: Api, caller: Caller, page: PageRequest): string | undefined {
+  const id = readCursor(page);
+  const balance = id === undefined ? undefined : api.ledger.balance(id);
+  if (id !== undefined && (balance === undefined || api.tenancy.visibleBalance(caller, balance) === null))
+    throw invalidCursor();
+  return id;
 }
 
 export function listGrants(api: Api, caller: Caller, page: PageRequest): Promise<Page<BalanceView>> {
   return api.ledger.whenDurable(() =>
-    balancePage(
-      api,
-      api.ledger.grants().map((grant) => api.tenancy.visibleBalance(caller, grant)),
-      page,
-    ),
+    pageOf(balancesOut(api, caller, api.ledger.grants()), ({ id }) => id, page),
   );
 }
 
-function balancePage(
-  api: Api,
-  balances: readonly (ShownBalance | null)[],
-  page: PageRequest,
-): Page<BalanceView> {
-  const visible = balances.filter((balance) => balance !== null);
-  const { items, nextCursor } = pageOf(visible, ({ id }) => id, page);
-  return { items: items.map((balance) => balanceOut(balance, api.scales)), nextCursor };
+/** Those that the caller sees. */
+function balancesOut(api: Api, caller: Caller, balances: readonly LedgerBalance[]): BalanceView[] {
+  return balances
+    .map((balance) => api.tenancy.visibleBalance(caller, balance))
+    .filter((balance) => balance !== null)
+    .map((balance) => balanceOut(balance, api.scales));
 }
 
 /** Events after a sequence number. A page may be short, or empty, and still have a next one. */
