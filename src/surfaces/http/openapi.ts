@@ -73,7 +73,7 @@ interface OpenApi {
   paths?: Record<string, Record<string, Operation>>;
 }
 
-/** Adds what no schema of a route says: the header that names a command, and the stream of events. */
+/** Adds what no schema of a route says: problems, the header that names a command, and the stream of events. */
 function completed(document: OpenApi): never {
   for (const operations of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(operations)) {
@@ -83,12 +83,19 @@ function completed(document: OpenApi): never {
         const required = route.idempotencyKey === 'required';
         operation.parameters = [...(operation.parameters ?? []), { ...KEY_HEADER, required }];
       }
-      if (route !== undefined && Object.keys(route.answers).length === 0)
-        operation.responses = { ...operation.responses, 200: STREAM };
+      if (route !== undefined) {
+        const stream = Object.keys(route.answers).length === 0 ? { 200: STREAM } : {};
+        operation.responses = { ...operation.responses, ...stream, '4XX': REFUSED, '5XX': REFUSED };
+      }
     }
   }
   return document as never;
 }
+
+const REFUSED = {
+  description: 'Refused.',
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+};
 
 const STREAM = {
   description: 'Server-sent events: `id` the sequence number, `event` the type, `data` the event.',
