@@ -125,6 +125,82 @@ describe('gateway: the next candidate', () => {
   });
 });
 
+describe('gateway: a hold that expired while the process stood still', () => {
+  let now: number;
+  const start = async (limit: string) => {
+    now = MORNING;
+    gateway = await startGateway({
+      budgets: BUDGETS.replace('"10"', `"${limit}"`),
+      clock: { now: () => now },
+      more: 'gateway: { holdTtl: 10s }',
+    });
+  };
+  /** The provider refuses with a status once the hold of its call has expired. */
+  const refusesLate =
+    (status: number): Answer =>
+    async (call, response) => {
+      now += 11_000;
+      while (gateway.ledger.holds()[0].status !== 'expired') await new Promise((on) => setTimeout(on, 5));
+      json({ error: { message: 'no' } }, status)(call, response);
+    };
+  const day = () => gateway.ledger.balances({ budgetId: 'day' })[0];
+  const calls = () => gateway.ledger.balances({ budgetId: 'calls' })[0];
+
+  test('the next candidate → its estimate is taken back first, and the call is charged once', async () => {
+    // The dearer candidate's hold fits, and would not beside the estimate of the first.
+    await start('0.083');
+    main(refusesLate(503));
+    expect((await chat()).status).toBe(200);
+    await gateway.settled();
+    expect(gateway.ledger.holds().map(({ status, late, charged }) => [status, late, charged?.usd])).toEqual([
+      ['settled', true, 0n],
+      ['settled', false, 12_000n],
+    ]);
+    expect(day()).toMatchObject({ spent: 12_000n, held: 0n });
+    expect(calls()).toMatchObject({ spent: 1n, held: 0n });
+  });
+
+  test('the hold expires while the step to the next candidate waits → charged once all the same', async () => {
+    await start('10');
+    main(json({ error: { message: 'oh' } }, 503));
+    const { submit } = gateway.ledger;
+    gateway.ledger.submit = (commands) => {
+      if (commands[0].command === 'reverse_hold') now += 11_000;
+      return submit.call(gateway.ledger, commands);
+    };
+    expect((await chat()).status).toBe(200);
+    await gateway.settled();
+    expect(await gateway.events('hold_expired')).toHaveLength(1);
+    expect(day()).toMatchObject({ spent: 12_000n, held: 0n });
+    expect(calls()).toMatchObject({ spent: 1n, held: 0n });
+    expect(gateway.logged.map(({ message }) => message)).not.toContain('a hold could not be given back');
+  });
+
+  test('a renewed hold → its call is counted once, by the candidate that answered', async () => {
+    await start('10');
+    main(async (call, response) => {
+      now += 8_000;
+      while ((await gateway.events('hold_extended')).length === 0)
+        await new Promise((on) => setTimeout(on, 5));
+      json({ error: { message: 'oh' } }, 503)(call, response);
+    });
+    expect((await chat()).status).toBe(200);
+    await gateway.settled();
+    expect(day()).toMatchObject({ spent: 12_000n, held: 0n });
+    expect(calls()).toMatchObject({ spent: 1n, held: 0n });
+  });
+
+  test('the provider refuses → nothing is charged, the call is counted', async () => {
+    await start('10');
+    main(refusesLate(400));
+    expect((await chat()).status).toBe(400);
+    await gateway.settled();
+    expect(gateway.ledger.holds()[0]).toMatchObject({ status: 'settled', late: true });
+    expect(day()).toMatchObject({ spent: 0n, held: 0n });
+    expect(calls()).toMatchObject({ spent: 1n, held: 0n });
+  });
+});
+
 describe('gateway: a throttled provider', () => {
   const CAPPED = `
   limited: { dialect: openai, baseUrl: "PROVIDER", pricedAs: main, dayLimit: "100" }

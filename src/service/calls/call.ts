@@ -12,6 +12,7 @@ import type { Placement } from '../routing/route.js';
 import type { CallsLedger, Refusal } from './calls.js';
 import type { PricedCandidate } from './candidates.js';
 import { type Charge, chargeOf, type EndOfCall } from './charge.js';
+import { atNothing, type GiveBackCommand, giveBack } from './give-back.js';
 import { settlementNote } from './note.js';
 
 /** An authorisation in force: what the ledger said when it opened the hold. */
@@ -27,7 +28,7 @@ export interface Reservation {
 /** What a call needs of the one that made it. */
 export interface CallOwner {
   readonly ledger: CallsLedger;
-  authorizeAgain(call: Call, before: Command): Promise<Reservation | Refusal>;
+  authorizeAgain(call: Call, before: GiveBackCommand): Promise<Reservation | Refusal>;
   closed(call: Call): void;
   fault(what: string, error: unknown): void;
   now(): number;
@@ -105,12 +106,8 @@ export class Call implements OnRoster {
    */
   async tryNext(): Promise<true | null | Refusal> {
     if (this.#ended || this.#remaining.length === 0) return null;
-    const { holdId } = this.#reservation;
-    const giveBack: Command = this.#touched
-      ? { command: 'release_hold', holdId }
-      : { command: 'reverse_hold', holdId };
     this.attempts += 1;
-    const next = await this.owner.authorizeAgain(this, giveBack);
+    const next = await this.owner.authorizeAgain(this, this.#givenBack());
     if ('refusal' in next) {
       this.#close();
       return next;
@@ -121,6 +118,15 @@ export class Call implements OnRoster {
     this.#outputHeld = next.candidate.worst.outputTokens;
     this.#touched = false;
     return true;
+  }
+
+  // Its call included. Only a hold that nothing happened to can be reversed; one that was renewed, or is late to be, may
+  // have expired.
+  #givenBack(): GiveBackCommand {
+    const { holdId, owner } = this;
+    const isFresh = !this.#touched && this.#expiresAt - owner.now() > owner.holdTtlMs / 2;
+    if (isFresh) return { command: 'reverse_hold', holdId };
+    return { command: 'settle_hold', ...atNothing(holdId, 'reverse') };
   }
 
   /** The command that keeps the hold alive, or null when it needs none yet: it lives for at least half of its time still. */
@@ -192,9 +198,9 @@ export class Call implements OnRoster {
   #endHold(charge: Charge): Promise<Settlement | Outcome> {
     const { holdId } = this;
     const ledger = this.#ledger;
-    if (charge.end === 'failed_before' && !this.#touched) return ledger.reverse({ holdId });
+    if (charge.end === 'failed_before' && !this.#touched) return giveBack(ledger, holdId, 'reverse');
     if (charge.end === 'failed_before' || charge.end === 'refused_by_provider')
-      return ledger.release({ holdId });
+      return giveBack(ledger, holdId, 'release');
     return ledger.settle({
       holdId,
       amounts: { usd: charge.usd, tokens: charge.tokens, calls: 1n },

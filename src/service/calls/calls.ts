@@ -26,6 +26,7 @@ import type { RoutingTable } from '../routing/routing-table.js';
 import type { Settings } from '../settings/settings.js';
 import { Call, type CallOwner, type Reservation } from './call.js';
 import { clampedToFit, heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
+import { atNothing, type GiveBackCommand, type GivesBack } from './give-back.js';
 import { authorizationNote } from './note.js';
 
 /** Candidates in one authorisation: the ledger's bound. */
@@ -35,10 +36,7 @@ const EXTENSIONS_PER_GROUP = 1_000;
 /** After a fault of the ledger: long enough for an operator's restart to begin, short enough to be tried within a request. */
 const UNAVAILABLE_RETRY_MS = 1_000;
 
-export type CallsLedger = Pick<
-  Ledger,
-  'authorize' | 'submit' | 'settle' | 'release' | 'reverse' | 'extend' | 'check'
->;
+export type CallsLedger = GivesBack & Pick<Ledger, 'authorize' | 'submit' | 'extend' | 'check'>;
 
 export interface CallsParts {
   readonly ledger: CallsLedger;
@@ -169,7 +167,7 @@ export class Calls implements CallOwner {
     );
   }
 
-  async #authorize(attempt: Attempt, before?: Command): Promise<Reservation | Refusal> {
+  async #authorize(attempt: Attempt, before?: GiveBackCommand): Promise<Reservation | Refusal> {
     const request = this.#request(attempt);
     const ledger = attempt.recorded ?? this.ledger;
     const decision =
@@ -194,11 +192,15 @@ export class Calls implements CallOwner {
 
   async #inOneStep(
     ledger: Pick<CallsLedger, 'submit'>,
-    before: Command,
+    before: GiveBackCommand,
     request: Authorize,
   ): Promise<Decision> {
     const [given, decision] = await ledger.submit([before, { command: 'authorize_hold', ...request }]);
-    if (given.outcome === 'rejected') this.fault('a hold could not be given back', new Error(given.message));
+    if (given.outcome !== 'rejected') return decision as Decision;
+    // It expired while this step waited: what that charged is taken back before anything is sent again.
+    const isExpired = given.code === 'hold_already_expired';
+    const taken = isExpired ? await this.ledger.settle(atNothing(before.holdId, 'reverse')) : given;
+    if (taken.outcome === 'rejected') this.fault('a hold could not be given back', new Error(taken.message));
     return decision as Decision;
   }
 
@@ -232,7 +234,7 @@ export class Calls implements CallOwner {
   }
 
   /** For Call: gives the last attempt's hold back and authorises the candidates that remain. */
-  async authorizeAgain(call: Call, before: Command): Promise<Reservation | Refusal> {
+  async authorizeAgain(call: Call, before: GiveBackCommand): Promise<Reservation | Refusal> {
     const {
       caller,
       labels,

@@ -3,10 +3,11 @@
 // answered; a crash between the two is finished by recovery.ts with the command that is kept. Called by the gateway.
 
 import { randomUUID } from 'node:crypto';
-import type { Ledger } from '../../authority/api.js';
 import type { Authorized, CommandOutcome, Decision, Outcome, Settlement } from '../../core/outcomes.js';
 import type { Authorize, Command, Labels, Release, Reverse, Settle } from '../../core/requests.js';
 import type { Caller } from '../access/caller.js';
+import type { CallsLedger } from '../calls/calls.js';
+import { type GivingBack, giveBack } from '../calls/give-back.js';
 import { RefusedError } from '../refusals.js';
 import { amountsToJson } from './amounts-json.js';
 import type { Chats } from './chats.js';
@@ -17,11 +18,6 @@ import { TEXT_BYTES_MAX, type TurnEnd, type TurnTerms, type TurnUsage } from './
 import { type GatewaySettlement, noteOf, type TurnEnds } from './turn-ends.js';
 import { type ConversationParts, digestOf } from './turn-parts.js';
 import type { TurnTable } from './turn-table.js';
-
-type CallsLedger = Pick<
-  Ledger,
-  'authorize' | 'submit' | 'settle' | 'release' | 'reverse' | 'extend' | 'check'
->;
 
 export interface RecorderParts {
   readonly parts: ConversationParts;
@@ -118,18 +114,18 @@ export class RecordedCall implements CallsLedger {
     return settled;
   }
 
-  release(request: Release): Promise<Outcome> {
-    return this.#givenBack(() => this.ledger.release(request));
+  release({ holdId }: Release): Promise<Outcome | Settlement> {
+    return this.#givenBack(holdId, 'release');
   }
 
-  reverse(request: Reverse): Promise<Outcome> {
-    return this.#givenBack(() => this.ledger.reverse(request));
+  reverse({ holdId }: Reverse): Promise<Outcome | Settlement> {
+    return this.#givenBack(holdId, 'reverse');
   }
 
-  async #givenBack(give: () => Promise<Outcome>): Promise<Outcome> {
-    await this.#ending('failed_before', { kind: 'release' });
-    const outcome = await give();
-    await this.#ended(outcome.outcome === 'done' ? {} : null);
+  async #givenBack(holdId: string, kind: GivingBack): Promise<Outcome | Settlement> {
+    await this.#ending('failed_before', { kind });
+    const outcome = await giveBack(this.ledger, holdId, kind);
+    await this.#ended(outcome.outcome === 'rejected' ? null : {});
     return outcome;
   }
 

@@ -6,6 +6,7 @@
 import type { Amounts } from '../../core/amount.js';
 import type { CommandOutcome, Settlement } from '../../core/outcomes.js';
 import type { Labels, Settle } from '../../core/requests.js';
+import { type GivingBack, giveBack } from '../calls/give-back.js';
 import { RefusedError } from '../refusals.js';
 import { AmountsBudget } from './amounts-budget.js';
 import { amountsFromJson } from './amounts-json.js';
@@ -125,7 +126,7 @@ export class TurnEnds {
   #gatewayCommand(holdId: string, { command }: Ending): Promise<CommandOutcome> {
     const { ledger } = this.parts;
     const said = JSON.parse(command as string) as GatewaySettlement;
-    if (said.kind === 'release') return ledger.release({ holdId });
+    if (said.kind !== 'settle') return giveBack(ledger, holdId, said.kind);
     const { kind: _kind, amounts, ...rest } = said;
     return ledger.settle({ holdId, ...rest, amounts: amountsFromJson(amounts) ?? {} });
   }
@@ -133,7 +134,7 @@ export class TurnEnds {
 
 /** The gateway's own end of its hold, as it is kept until it is done; amounts in steps, as texts. */
 export type GatewaySettlement =
-  | { readonly kind: 'release' }
+  | { readonly kind: GivingBack }
   | ({ readonly kind: 'settle'; readonly amounts: Readonly<Record<string, string>> } & Pick<
       Settle,
       'usage' | 'outcome' | 'note'
