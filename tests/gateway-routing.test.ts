@@ -251,6 +251,101 @@ describe('gateway: a throttled provider', () => {
     expect(tried()).toEqual(['main']);
   });
 
+  test('every provider exhausted → the refusal is a decision that names the budget and explains itself', async () => {
+    let now = MORNING;
+    gateway = await startGateway({
+      budgets: BUDGETS,
+      clock: { now: () => now },
+      providers: `${CAPPED}  other: { dialect: openai, baseUrl: "PROVIDER", pricedAs: main, hourLimit: "1" }\n`,
+      routes: `${LIMITED}  - { model: pair, candidates: [{ provider: other, model: small }, { provider: limited, model: small }] }\n`,
+    });
+    main(json({ error: { message: 'slow down; resets in 4h' } }, 429));
+    expect((await chat({ model: 'limited' })).status).toBe(429);
+    await gateway.ledger.record({ labels: { provider: 'other' }, amounts: { usd: 100_000_000n } });
+    now += 600_000;
+    const before = gateway.ledger.head().sequence;
+    const refused = await chat({ model: 'pair' });
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('retry-after')).toBe(String(50 * 60));
+    const { error } = (await refused.json()) as { error: Record<string, string> };
+    expect(error).toMatchObject({
+      code: 'quota_exceeded',
+      budget_id: 'provider/other/hour',
+      scope: 'platform',
+      resets_at: '2027-03-01T10:00:00.000Z',
+      decision_id: `dec-${before + 1}`,
+    });
+    expect(refused.headers.get('bursar-decision-id')).toBe(error.decision_id);
+    const { event, lines, sentence } = await gateway.ledger.explain(error.decision_id);
+    expect(event.type).toBe('hold_denied');
+    expect(JSON.parse(String(event.details.note)).route).toEqual([
+      { provider: 'other', model: 'small', verdict: 'exhausted', placed: 'dropped_exhausted' },
+      { provider: 'limited', model: 'small', verdict: 'exhausted', placed: 'dropped_exhausted' },
+    ]);
+    const violated = lines.filter(({ line }) => line.violated !== null);
+    expect(violated.map(({ line, addsUp }) => [line.budgetId, line.violated, addsUp])).toContainEqual([
+      'provider/limited/day',
+      'forced_exhausted',
+      true,
+    ]);
+    expect(sentence).toContain('provider/limited/day (forced exhausted)');
+    expect(gateway.ledger.holds({ status: 'open' })).toEqual([]);
+    expect(gateway.ledger.balances({ budgetId: 'day' })[0]).toMatchObject({ spent: 0n, held: 0n });
+    expect(tried()).toEqual(['main']);
+  });
+
+  test('every provider without caps throttled → the refusal is a decision too, and says when the first is back', async () => {
+    let now = MORNING;
+    // A budget that a call to the provider would fit: the refusal does not rest on its absence.
+    gateway = await startGateway({
+      budgets: `${BUDGETS}  - { id: each, match: { provider: "*" }, unit: usd, limit: "10", window: day }`,
+      clock: { now: () => now },
+    });
+    gateway.provider.answer = (call, response) =>
+      json({ error: { message: `slow down; resets in ${call.path.startsWith('/spare/') ? 2 : 4}h` } }, 429)(
+        call,
+        response,
+      );
+    expect((await chat()).status).toBe(429);
+    now += 60_000;
+    const refused = await chat();
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('retry-after')).toBe(String(2 * 3_600 - 60));
+    const { error } = (await refused.json()) as { error: Record<string, string> };
+    expect(error).toMatchObject({ code: 'quota_exceeded', resets_at: '2027-03-01T11:00:00.000Z' });
+    const { event } = await gateway.ledger.explain(error.decision_id);
+    expect(event.type).toBe('hold_denied');
+    expect(String(event.details.note)).toContain('dropped_exhausted');
+    expect(tried()).toEqual(['main', 'spare']);
+  });
+
+  test('a call that costs nothing, and a paused provider → do not go out either', async () => {
+    gateway = await startGateway({
+      budgets: BUDGETS,
+      clock: { now: () => MORNING },
+      providers: '\n  capped: { dialect: anthropic, baseUrl: "PROVIDER", pricedAs: claude, dayLimit: "1" }\n',
+      routes: '\n  - { model: capped, candidates: [{ provider: capped, model: claude }] }\n',
+    });
+    gateway.provider.answer = json({ input_tokens: 9 });
+    const count = () =>
+      gateway.post('/anthropic/v1/messages/count_tokens', {
+        model: 'capped',
+        messages: [{ role: 'user', content: 'hi' }],
+      });
+    expect((await count()).status).toBe(200);
+    await gateway.ledger.record({ labels: { provider: 'capped' }, amounts: { usd: 100_000_000n } });
+    const exhausted = await count();
+    expect(exhausted.status).toBe(429);
+    expect(await exhausted.json()).toMatchObject({ error: { budget_id: 'provider/capped/day' } });
+    await gateway.ledger.setBudgetStatus({ budgetId: 'provider/capped/day', status: 'paused' });
+    const paused = await count();
+    expect(paused.status).toBe(402);
+    expect(await paused.json()).toMatchObject({
+      error: { code: 'no_provider', budget_id: 'provider/capped/day', decision_id: expect.any(String) },
+    });
+    expect(gateway.provider.calls).toHaveLength(1);
+  });
+
   test('an hour cap that one call passes → 429 until the hour ends', async () => {
     gateway = await startGateway({
       budgets: BUDGETS,

@@ -13,7 +13,7 @@ import {
 } from '../../core/errors.js';
 import { shown } from '../../core/labels.js';
 import type { Decision, Denied } from '../../core/outcomes.js';
-import type { Authorize, Command, Labels } from '../../core/requests.js';
+import type { Authorize, Command, GrantCaps, Labels } from '../../core/requests.js';
 import type { Caller } from '../access/caller.js';
 import { callHoldId } from '../access/tenant-ids.js';
 import type { RecordedCall } from '../conversations/recorder.js';
@@ -21,12 +21,13 @@ import type { DialectName, RequestFacts } from '../dialects/dialect.js';
 import type { PriceBook } from '../prices/price.js';
 import { type RefusalCode, RefusedError } from '../refusals.js';
 import { Roster } from '../roster.js';
-import type { Placement, Routing } from '../routing/route.js';
+import type { Placement, RoutedCandidate, Routing } from '../routing/route.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import type { Settings } from '../settings/settings.js';
 import { Call, type CallOwner, type Reservation } from './call.js';
 import { clampedToFit, heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
 import { atNothing, type GiveBackCommand, type GivesBack } from './give-back.js';
+import { NO_CALLS, type NoProvider, noProvider } from './no-provider.js';
 import { authorizationNote } from './note.js';
 
 /** Candidates in one authorisation: the ledger's bound. */
@@ -69,6 +70,8 @@ export type Refusal =
       readonly message: string;
       readonly retryAfterMs: number | null;
       readonly field: string | null;
+      /** Where the ledger refused it for want of a provider. */
+      readonly decision: NoProvider | null;
     };
 
 interface Attempt extends Omit<CallRequest, 'dialect' | 'factsFor'> {
@@ -76,6 +79,8 @@ interface Attempt extends Omit<CallRequest, 'dialect' | 'factsFor'> {
   readonly placements: readonly Placement[];
   readonly pricesVersion: string;
   readonly attempt: number;
+  /** Caps of the request's own. */
+  readonly grants?: readonly GrantCaps[];
 }
 
 export class Calls implements CallOwner {
@@ -116,8 +121,10 @@ export class Calls implements CallOwner {
       const { caller, labels, facts, recorded = null } = request;
       const routing = this.#route(request);
       const prices = this.#parts.prices();
-      const priced = this.#priced(routing, request, prices);
-      const candidates = settings.gateway.clampOutput ? this.#clamped(priced, request, settings) : priced;
+      const isTaken = routing.candidates.length > 0;
+      const priced = this.#priced(isTaken ? routing.candidates : routing.dropped, request, prices);
+      const clamps = settings.gateway.clampOutput && isTaken;
+      const candidates = clamps ? this.#clamped(priced, request, settings) : priced;
       const { placements } = routing;
       const attempt = {
         caller,
@@ -128,9 +135,11 @@ export class Calls implements CallOwner {
         placements,
         pricesVersion: prices.version,
         attempt: 1,
+        ...(isTaken ? {} : { grants: NO_CALLS }),
       };
       const reservation = await this.#authorize(attempt);
-      if ('refusal' in reservation) return reservation;
+      if ('refusal' in reservation)
+        return isTaken ? reservation : this.#noProvider(reservation, facts.model, routing.resetsAt);
       const call = new Call(this, attempt, reservation);
       this.#open.add(call);
       return call;
@@ -145,17 +154,24 @@ export class Calls implements CallOwner {
       const problem = `No route of this dialect is configured for the model ${shown(facts.model)}.`;
       throw new RefusedError('model_not_found', problem, { field: 'model' });
     }
-    if (routing.candidates.length > 0) return routing;
-    const { resetsAt } = routing;
-    throw new RefusedError('no_provider', `Every provider of ${shown(facts.model)} is exhausted.`, {
-      ...(resetsAt === null ? {} : { retryAfterMs: Math.max(1, resetsAt - this.now()) }),
-    });
+    return routing;
   }
 
-  #priced(routing: Routing, request: CallRequest, prices: PriceBook): PricedCandidate[] {
+  // What the ledger denied since every provider is out: about the providers, whatever else stood in the way.
+  #noProvider(refusal: Refusal, model: string, resetsAt: number | null): Refusal {
+    if (refusal.refusal !== 'denied') return refusal;
+    return {
+      refusal: 'no_provider',
+      message: `Every provider of ${shown(model)} is exhausted.`,
+      retryAfterMs: resetsAt === null ? null : Math.max(1, resetsAt - this.now()),
+      field: null,
+      decision: noProvider(refusal.denied, resetsAt),
+    };
+  }
+
+  #priced(routed: readonly RoutedCandidate[], request: CallRequest, prices: PriceBook): PricedCandidate[] {
     const { gateway } = this.#parts.settings();
-    const routed = routing.candidates.slice(0, CANDIDATES_MAX);
-    return pricedCandidates(routed, request, { prices, gateway, at: this.now() });
+    return pricedCandidates(routed.slice(0, CANDIDATES_MAX), request, { prices, gateway, at: this.now() });
   }
 
   // Only where the call does not fit as it is. What fits by `check` may be gone when the ledger decides: then it denies.
@@ -168,7 +184,9 @@ export class Calls implements CallOwner {
   }
 
   async #authorize(attempt: Attempt, before?: GiveBackCommand): Promise<Reservation | Refusal> {
-    const request = this.#request(attempt);
+    const { grants } = attempt;
+    const plain = this.#request(attempt);
+    const request = grants === undefined ? plain : { ...plain, grants };
     const ledger = attempt.recorded ?? this.ledger;
     const decision =
       before === undefined ? await ledger.authorize(request) : await this.#inOneStep(ledger, before, request);
@@ -259,16 +277,18 @@ export class Calls implements CallOwner {
   #refusalOf(error: unknown): Refusal {
     if (error instanceof RefusedError) {
       const { code, message, about } = error;
-      return { refusal: code, message, retryAfterMs: about.retryAfterMs ?? null, field: about.field ?? null };
+      const { retryAfterMs = null, field = null } = about;
+      return { refusal: code, message, retryAfterMs, field, decision: null };
     }
     if (error instanceof InvalidInputError) {
       const { message, field } = error;
-      return { refusal: 'invalid_request', message, retryAfterMs: null, field };
+      return { refusal: 'invalid_request', message, retryAfterMs: null, field, decision: null };
     }
     if (!isLedgerFault(error)) throw error;
     this.fault('a call could not be authorised', error);
     const message = 'The ledger cannot make a decision durable; nothing was sent.';
-    return { refusal: 'ledger_unavailable', message, retryAfterMs: UNAVAILABLE_RETRY_MS, field: null };
+    const retryAfterMs = UNAVAILABLE_RETRY_MS;
+    return { refusal: 'ledger_unavailable', message, retryAfterMs, field: null, decision: null };
   }
 
   closed(call: Call): void {

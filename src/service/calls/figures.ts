@@ -43,8 +43,13 @@ export interface LineFigures {
   readonly resets_at: string | null;
 }
 
-export function lineFigures(line: ShownLine, scales: Scales): LineFigures {
-  const { budgetId, scope, unit, resetsAt } = line;
+/** `resetsAt` where it is known to be another instant than the end of the line's window. */
+export function lineFigures(
+  line: ShownLine,
+  scales: Scales,
+  resetsAt: number | null = line.resetsAt,
+): LineFigures {
+  const { budgetId, scope, unit } = line;
   const resets_at = resetsAt === null ? null : new Date(resetsAt).toISOString();
   if (!isOpen(line)) return { budget_id: budgetId, scope, unit, resets_at };
   return {

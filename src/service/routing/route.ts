@@ -23,6 +23,8 @@ export interface Routing {
   /** In the order in which they are tried: within, then near; exhausted ones are not here. */
   readonly candidates: readonly RoutedCandidate[];
   readonly placements: readonly Placement[];
+  /** When none is left: those that were dropped, for the ledger to refuse. */
+  readonly dropped: readonly RoutedCandidate[];
   /** When none is left: the earliest instant at which a dropped one resets, epoch ms; null when none does by itself. */
   readonly resetsAt: number | null;
 }

@@ -51,11 +51,10 @@ export class RoutingTable {
     );
     const placed = (as: Placement['placed']) => judged.filter(({ placed }) => placed === as);
     const candidates = [...placed('tried'), ...placed('behind_near')].map(({ candidate }) => candidate);
-    return {
-      candidates,
-      placements: judged.map(placementOf),
-      resetsAt: candidates.length > 0 ? null : earliest(judged),
-    };
+    const placements = judged.map(placementOf);
+    if (candidates.length > 0) return { candidates, placements, dropped: [], resetsAt: null };
+    const dropped = judged.map(({ candidate }) => candidate);
+    return { candidates, placements, dropped, resetsAt: earliest(judged) };
   }
 
   /** The models that callers of a dialect can name, in the order of the routes; patterns name none. */

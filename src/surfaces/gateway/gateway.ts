@@ -9,7 +9,7 @@ import type {
   onRequestHookHandler,
 } from 'fastify';
 import type { Clock, LedgerReads } from '../../authority/api.js';
-import type { BudgetLine } from '../../core/outcomes.js';
+import type { BudgetLine, Denied } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
 import { keyTextIn } from '../../service/access/key-text.js';
 import { labelsOfGatewayCall } from '../../service/access/labels.js';
@@ -38,7 +38,7 @@ import type { GatewayContext } from './context.js';
 import { Exchange } from './exchange.js';
 import { modelByName, modelList } from './model-lists.js';
 import { recordingOf } from './recording.js';
-import { deniedAnswer, type GatewayAnswer, refusalAnswer } from './refusal-answers.js';
+import { deniedAnswer, type GatewayAnswer, noProviderAnswer, refusalAnswer } from './refusal-answers.js';
 import { labelsIn } from './request-headers.js';
 import { Upstreams } from './upstreams.js';
 
@@ -279,7 +279,7 @@ class GatewayServer implements Gateway, GatewayContext {
     const began = performance.now();
     const begun = await this.#calls.begin({ caller, labels, dialect: route.name, facts, factsFor, recorded });
     const isRefused = 'refusal' in begun;
-    if (!isRefused || begun.refusal === 'denied')
+    if (!isRefused || begun.refusal === 'denied' || begun.decision !== null)
       this.#parts.onDecision(isRefused ? 'denied' : 'authorized', performance.now() - began);
     if (isRefused) return send(reply, this.#refused(route.name, begun, caller, request.id));
     reply.hijack();
@@ -293,19 +293,19 @@ class GatewayServer implements Gateway, GatewayContext {
   }
 
   #refused(dialect: DialectName, refusal: Refusal, caller: Caller, requestId: string): GatewayAnswer {
-    if (refusal.refusal !== 'denied') {
-      return refusalAnswer(dialect, { ...refusal, code: refusal.refusal }, requestId);
-    }
-    const { denied } = refusal;
     const { scales, now } = this.scale();
-    const answer = deniedAnswer(dialect, denied, {
-      settings: this.settings().gateway,
-      scales,
-      show: (lines) => this.linesFor(caller, lines),
-      requestId,
-    });
-    const figures = decisionHeaders(denied.decisionId, this.linesFor(caller, denied.lines), { scales, now });
-    return { ...answer, headers: { ...figures, ...goalHeaders(denied.lines), ...answer.headers } };
+    const settings = this.settings().gateway;
+    const show = (lines: readonly BudgetLine[]) => this.linesFor(caller, lines);
+    const about = { settings, scales, show, requestId };
+    const withFigures = (decision: Pick<Denied, 'decisionId' | 'lines'>, answer: GatewayAnswer) => {
+      const figures = decisionHeaders(decision.decisionId, show(decision.lines), { scales, now });
+      return { ...answer, headers: { ...figures, ...goalHeaders(decision.lines), ...answer.headers } };
+    };
+    if (refusal.refusal === 'denied')
+      return withFigures(refusal.denied, deniedAnswer(dialect, refusal.denied, about));
+    const { refusal: code, decision } = refusal;
+    if (decision === null) return refusalAnswer(dialect, { ...refusal, code, decision }, requestId);
+    return withFigures(decision, noProviderAnswer(dialect, { ...refusal, code, decision }, about));
   }
 
   // What Fastify or the service throws before a call is authorised.

@@ -5,6 +5,7 @@ import type { Denied } from '../../core/outcomes.js';
 import type { ShownLine } from '../../service/access/shown.js';
 import { type DenialCode, denialAnswer } from '../../service/calls/denial.js';
 import { type LineFigures, lineFigures } from '../../service/calls/figures.js';
+import type { NoProvider } from '../../service/calls/no-provider.js';
 import type { DialectName } from '../../service/dialects/dialect.js';
 import type { RefusalCode } from '../../service/refusals.js';
 import type { GatewaySettings } from '../../service/settings/settings.js';
@@ -74,7 +75,7 @@ interface ErrorFacts {
   readonly message: string;
   readonly field: string | null;
   readonly requestId: string;
-  readonly figures: LineFigures | null;
+  readonly figures: Partial<LineFigures> | null;
   readonly decisionId: string | null;
 }
 
@@ -88,10 +89,12 @@ export function refusalAnswer(
     readonly field?: string | null;
     /** Instead of the code's own, for a provider that timed out. */
     readonly status?: number;
+    /** Where the ledger journalled it. */
+    readonly decision?: { readonly id: string; readonly figures: Partial<LineFigures> } | null;
   },
   requestId: string,
 ): GatewayAnswer {
-  const { message, field = null, retryAfterMs = null } = refusal;
+  const { message, field = null, retryAfterMs = null, decision = null } = refusal;
   const meaning = REFUSAL_STATUS[refusal.code];
   const resets = refusal.code === 'no_provider' && retryAfterMs !== null;
   const status = resets ? 429 : (refusal.status ?? meaning.status);
@@ -99,21 +102,36 @@ export function refusalAnswer(
   const headers: AnswerHeaders = { 'content-type': 'application/json' };
   if (meaning.final === 'final' && !resets) headers['x-should-retry'] = 'false';
   if (retryAfterMs !== null) retryHeaders(retryAfterMs, headers);
-  const facts = { status, code, message, field, requestId, figures: null, decisionId: null };
+  const figures = decision?.figures ?? null;
+  const facts = { status, code, message, field, requestId, figures, decisionId: decision?.id ?? null };
   return { status, headers, body: errorBody(dialect, facts) };
 }
 
-/** A denial of the ledger's; `show` is what the caller may see of a line. */
-export function deniedAnswer(
+/** No provider takes the call; `show` is what the caller may see of a line. */
+export function noProviderAnswer(
   dialect: DialectName,
-  denied: Denied,
-  about: {
-    readonly settings: Pick<GatewaySettings, 'exhaustedStatus'>;
-    readonly scales: Scales;
-    readonly show: (lines: Denied['lines']) => readonly ShownLine[];
-    readonly requestId: string;
-  },
+  refusal: Omit<Parameters<typeof refusalAnswer>[1], 'decision'> & { readonly decision: NoProvider },
+  about: Pick<DenialAbout, 'scales' | 'show' | 'requestId'>,
 ): GatewayAnswer {
+  const { decisionId: id, line, resetsAt } = refusal.decision;
+  const [shown] = line === null ? [] : about.show([line]);
+  const resets_at = resetsAt === null ? null : new Date(resetsAt).toISOString();
+  const figures =
+    shown === undefined
+      ? { scope: 'platform' as const, resets_at }
+      : lineFigures(shown, about.scales, resetsAt);
+  return refusalAnswer(dialect, { ...refusal, decision: { id, figures } }, about.requestId);
+}
+
+interface DenialAbout {
+  readonly settings: Pick<GatewaySettings, 'exhaustedStatus'>;
+  readonly scales: Scales;
+  readonly show: (lines: Denied['lines']) => readonly ShownLine[];
+  readonly requestId: string;
+}
+
+/** A denial of the ledger's; `show` is what the caller may see of a line. */
+export function deniedAnswer(dialect: DialectName, denied: Denied, about: DenialAbout): GatewayAnswer {
   const answer = denialAnswer(denied, about.settings);
   const [shown] = answer.line === null ? [] : about.show([answer.line]);
   const figures = shown === undefined ? null : lineFigures(shown, about.scales);
