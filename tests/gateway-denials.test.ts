@@ -88,7 +88,12 @@ test('the cap of one hold, a pause, a forced exhaustion → each has its code', 
     await ledger.setBudgetStatus({ budgetId: 'a', status: 'active' });
     await ledger.exhaust({ budgetId: 'a', until: NOON + HOUR_MS });
   });
-  expect(forced).toMatchObject({ code: 'budget_exhausted', retryAfterMs: HOUR_MS });
+  expect(forced).toMatchObject({
+    code: 'budget_exhausted',
+    retryAfterMs: HOUR_MS,
+    resetsAt: NOON + HOUR_MS,
+    line: { resetsAt: NOON + 12 * HOUR_MS },
+  });
 });
 
 test('a unit that the request does not state → says so', async () => {

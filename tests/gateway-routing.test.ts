@@ -243,12 +243,23 @@ describe('gateway: a throttled provider', () => {
     main(json({ error: { message: 'slow down; resets in 4h' } }, 429));
     const first = await chat({ model: 'limited' });
     expect(first.status).toBe(429);
+    // The provider said it in its message alone.
+    expect(first.headers.get('retry-after')).toBe(String(4 * 3_600));
+    expect(first.headers.get('retry-after-ms')).toBe(String(4 * 3_600_000));
     now += 60_000;
     const second = await chat({ model: 'limited' });
     expect(second.status).toBe(429);
     expect(second.headers.get('retry-after')).toBe(String(4 * 3_600 - 60));
     expect(await second.json()).toMatchObject({ error: { code: 'quota_exceeded' } });
     expect(tried()).toEqual(['main']);
+  });
+
+  test('the provider that throttles says when in a header → it passes as it is', async () => {
+    gateway = await startGateway({ budgets: BUDGETS, clock: { now: () => MORNING } });
+    main(json({ error: { message: 'slow down; resets in 4h' } }, 429, { 'retry-after': '7' }));
+    const response = await chat({ model: 'small' });
+    expect(response.headers.get('retry-after')).toBe('7');
+    expect(response.headers.get('retry-after-ms')).toBeNull();
   });
 
   test('every provider exhausted → the refusal is a decision that names the budget and explains itself', async () => {

@@ -103,7 +103,7 @@ describe('P10: candidates', () => {
       stage.clock.at += HOUR_MS;
       await spend(stage, 'capped', '1');
       await stage.ledger.exhaust({ budgetId: 'provider/capped/hour', until: DAY_END + HOUR_MS });
-      expect(routed(stage)).toMatchObject({ candidates: [], resetsAt: START + 2 * HOUR_MS });
+      expect(routed(stage)).toMatchObject({ candidates: [], resetsAt: DAY_END });
     }, ONLY));
 
   test('routing: a provider exhausted in both windows resets when the later one does', () =>

@@ -239,6 +239,24 @@ describe('P5: forced exhaustion', () => {
     `,
   );
 
+  test('exhaust: until a stated instant → the provider resets then, or when a window that is used up ends', () =>
+    withProviders({ p: { hour: '1', day: '2' } }, async ({ ledger, clock }) => {
+      const hourEnd = clock.at + HOUR_MS;
+      const until = hourEnd + 1_000;
+      await exhaustProvider(ledger, 'p', until);
+      const forced = providerVerdict(ledger, 'p');
+      expect([forced.resetsAt, forced.hour?.resetsAt, forced.day?.resetsAt]).toEqual([until, until, until]);
+      expect(forced.hour?.window.end).toBe(hourEnd);
+      await recordProviderSpend(ledger, 'p', usd('2'));
+      const usedUp = providerVerdict(ledger, 'p');
+      expect([usedUp.hour?.resetsAt, usedUp.day?.resetsAt]).toEqual([until, usedUp.day?.window.end]);
+      clock.at = until;
+      expect(providerVerdict(ledger, 'p').hour).toMatchObject({
+        verdict: 'within',
+        resetsAt: hourEnd + HOUR_MS,
+      });
+    }));
+
   scenario(
     'exhaust: until a stated instant, which must be to come; a denial says how long to wait',
     `

@@ -59,6 +59,7 @@ export interface BudgetLine {
   readonly violated: Violation | null;
   /** Every cap of the budget that the request breaks. */
   readonly violations: readonly Violation[];
+  /** The end of the window, epoch ms. In `check`, of a budget that is forced exhausted: when that is over. */
   readonly resetsAt: number | null;
   readonly verdict: VerdictLevel;
 }

@@ -1,13 +1,13 @@
 // What a state shows: holds, balances, budgets and verdicts as values of the public types. Reads only.
 
 import type { Budget } from './budgets.js';
-import { balanceId, Window } from './budgets.js';
+import { balanceId, boundOf, Window } from './budgets.js';
 import { judgeCandidate } from './decide-authorize.js';
 import { HOLD_ENDINGS, HOLD_STATUSES, NO_EXTRAS, OPEN } from './holds.js';
 import { labelsOf } from './labels.js';
 import { budgetLine, identityOf, linesOf, worstVerdict } from './line-facts.js';
 import { IS_FORCED, IS_METERED, LineSet } from './lines.js';
-import type { BalanceView, BudgetView, DenialReason, HoldView, Verdict } from './outcomes.js';
+import type { BalanceView, BudgetLine, BudgetView, DenialReason, HoldView, Verdict } from './outcomes.js';
 import type { State } from './state.js';
 import type { Quantities } from './units.js';
 import type { ZoneOffset } from './window.js';
@@ -105,6 +105,10 @@ export function checkView(
   const command = { extras: NO_EXTRAS, require: [] };
   const judgement = judgeCandidate(state, command, request.labels, amounts, at, lines, standIn);
   const shown = linesOf(state, lines);
+  for (let line = 0; line < lines.count; line += 1) {
+    if (lines.flags[line] & IS_FORCED)
+      shown[line] = { ...shown[line], resetsAt: forcedReset(lines, line, shown[line]) };
+  }
   const worst = worstVerdict(shown);
   let named = -1;
   for (let line = 0; line < lines.count; line += 1) {
@@ -115,6 +119,13 @@ export function checkView(
   const isReason = !fits && judgement !== 'amount_overflow' && judgement !== 'too_many_budgets';
   const reason = isReason ? (judgement as DenialReason) : null;
   return { verdict: worst, worst: named === -1 ? null : shown[named], lines: shown, fits, reason };
+}
+
+// A budget that is forced exhausted resets when that ends; one that is used up as well, not before its window ends.
+function forcedReset(lines: LineSet, line: number, { granted, spent }: BudgetLine): number | null {
+  const until = lines.budgets[line].exhaustedUntilOf(lines.values[line]);
+  const isUsedUp = granted !== null && spent >= granted;
+  return boundOf(isUsedUp ? Math.max(until, lines.windows[line].end) : until);
 }
 
 // Without stated amounts nothing is missing: the question is how the budgets stand.

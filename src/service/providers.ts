@@ -36,7 +36,7 @@ export interface ProviderVerdict {
   readonly verdict: VerdictLevel;
   /** The window that the verdict comes from; null when uncapped. */
   readonly window: ProviderWindow | null;
-  /** When that window ends, epoch ms. */
+  /** When that window takes calls again, epoch ms: at its end, or when a forced exhaustion is over. */
   readonly resetsAt: number | null;
   /** Whether no budget of the provider refuses every call: none is paused, closed or exhausted. */
   readonly open: boolean;

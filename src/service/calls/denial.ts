@@ -29,6 +29,8 @@ export interface DenialAnswer {
   readonly reason: DenialReason;
   /** The line that refused; null where no budget did (`no_budget`). */
   readonly line: BudgetLine | null;
+  /** When the line resets, epoch ms: the end of its window, or of a forced exhaustion. */
+  readonly resetsAt: number | null;
 }
 
 interface Meaning {
@@ -79,10 +81,14 @@ export function denialAnswer(
   const { code, status, sentence } = MEANINGS[reason];
   const retryAfterMs =
     reason === denied.reason ? (denied.retryAfterMs ?? null) : waitFor(reason, line, denied.at);
+  const isForced = line?.violations.includes('forced_exhausted') === true && reason === 'exhausted';
+  // Lines have the ends of their windows; until when one is forced exhausted, the ledger's time to wait says.
+  const resetsAt = isForced && retryAfterMs !== null ? denied.at + retryAfterMs : (line?.resetsAt ?? null);
   const quota = reason === 'exhausted' && line !== null ? quotaOf(line) : null;
   if (quota !== null) {
     const sentence = `the quota of the ${quota} is exhausted`;
-    return { status: 429, code: 'quota_exceeded', sentence, retryAfterMs, final: false, reason, line };
+    const told = { status: 429, code: 'quota_exceeded', sentence, retryAfterMs } as const;
+    return { ...told, final: false, reason, line, resetsAt };
   }
   return {
     status: reason === 'exhausted' ? exhaustedStatus : status,
@@ -92,6 +98,7 @@ export function denialAnswer(
     final: status === 402,
     reason,
     line,
+    resetsAt,
   };
 }
 

@@ -3,7 +3,6 @@
 // asked for every call of the gateway. Verdicts are the ledger's, under canonical names.
 
 import type { LedgerReads } from '../../authority/api.js';
-import type { BudgetLine } from '../../core/outcomes.js';
 import type { DialectName } from '../dialects/dialect.js';
 import { canonicalProvider, type ProviderVerdict, providerVerdict } from '../providers.js';
 import { isModelPattern, matchesModel } from '../settings/model-pattern.js';
@@ -73,8 +72,7 @@ export class RoutingTable {
     const verdict = isTold ? 'exhausted' : stated.verdict;
     const candidate = { provider, model, verdict } as const;
     if (isTold) return { candidate, placed: 'dropped_exhausted', resetsAt: told };
-    if (verdict === 'exhausted')
-      return { candidate, placed: 'dropped_exhausted', resetsAt: resetOf(stated, told) };
+    if (verdict === 'exhausted') return { candidate, placed: 'dropped_exhausted', resetsAt: resetOf(stated) };
     if (!stated.open) return { candidate, placed: 'dropped_not_open', resetsAt: null };
     return { candidate, placed: verdict === 'near' ? 'behind_near' : 'tried', resetsAt: null };
   }
@@ -99,24 +97,17 @@ function placementOf({ candidate, placed }: Judged): Placement {
 }
 
 /**
- * When an exhausted provider takes calls again: once each of its exhausted windows has rolled or, where it was exhausted by
- * its own word alone, at the instant that it stated. Null for a provider that a paused or closed budget keeps out as well.
+ * When an exhausted provider takes calls again: once each of its exhausted windows has. Null for a provider that a paused
+ * or closed budget keeps out as well.
  */
-function resetOf({ hour, day }: ProviderVerdict, told: number | null): number | null {
+function resetOf({ hour, day }: ProviderVerdict): number | null {
   let resetsAt = 0;
   for (const line of [hour, day]) {
     if (line === null) continue;
     if (line.violations.includes('paused') || line.violations.includes('closed')) return null;
-    if (line.verdict === 'exhausted') resetsAt = Math.max(resetsAt, lineReset(line, told));
+    if (line.verdict === 'exhausted') resetsAt = Math.max(resetsAt, line.resetsAt ?? 0);
   }
   return resetsAt === 0 ? null : resetsAt;
-}
-
-function lineReset(line: BudgetLine, told: number | null): number {
-  const isUsedUp = line.granted !== null && line.spent >= line.granted;
-  const windowEnd = line.resetsAt ?? 0;
-  if (told === null) return windowEnd;
-  return isUsedUp ? Math.max(windowEnd, told) : told;
 }
 
 function earliest(judged: readonly Judged[]): number | null {

@@ -37,6 +37,12 @@ export function passHeaders(from: IncomingHttpHeaders, to: AnswerHeaders): void 
   }
 }
 
+/** When to try again, in seconds and in ms, as client libraries look for it. */
+export function retryHeaders(retryAfterMs: number): AnswerHeaders {
+  const wholeMs = Math.max(1, Math.ceil(retryAfterMs));
+  return { 'retry-after': String(Math.ceil(wholeMs / 1_000)), 'retry-after-ms': String(wholeMs) };
+}
+
 export function decisionHeaders(decisionId: string, lines: readonly ShownLine[], at: AtScale): AnswerHeaders {
   const headers: AnswerHeaders = { 'bursar-decision-id': decisionId };
   const tightest = tightestOf(lines);

@@ -17,7 +17,7 @@ export interface GatewayContext {
   readonly upstreams: Upstreams;
   settings(): Settings;
   /** What an error is (rule P9); a throttled provider is exhausted until it resets, an unknown error is logged once. */
-  classify(provider: ProviderSettings, error: ProviderError): ErrorClass['class'];
+  classify(provider: ProviderSettings, error: ProviderError): ErrorClass;
   /** Lines as their caller may see them. */
   linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[];
   scale(): AtScale;

@@ -15,6 +15,7 @@ import {
   decisionHeaders,
   headerText,
   passHeaders,
+  retryHeaders,
 } from './answer-headers.js';
 import { Attempt, Ended } from './attempt.js';
 import type { GatewayContext } from './context.js';
@@ -43,6 +44,8 @@ export class Exchange implements OnRoster {
   #span: CallSpan | null = null;
   /** Set once: the caller left, or the server stops. What comes from the provider afterwards only settles. */
   #stopped: Ended | null = null;
+  /** When the provider of the last attempt takes calls again, where it throttled; epoch ms. */
+  #throttledUntil: number | null = null;
   /** Whether the caller has its answer, or never will. */
   #answered = false;
 
@@ -193,9 +196,10 @@ export class Exchange implements OnRoster {
   async #tryNext(attempt: Attempt, error: ProviderError): Promise<boolean> {
     const { call, gateway } = this;
     const found = gateway.classify(call.candidate.provider, error);
-    this.#span?.failed(error.status, found);
+    this.#throttledUntil = found.class === 'throttle' ? found.until : null;
+    this.#span?.failed(error.status, found.class);
     this.#span = null;
-    const mayHelp = found !== 'unknown' || !attempt.reached;
+    const mayHelp = found.class !== 'unknown' || !attempt.reached;
     if (!mayHelp || this.#stopped !== null) return false;
     const next = await call.tryNext();
     if (next !== true) return false;
@@ -282,6 +286,10 @@ export class Exchange implements OnRoster {
 
   #headersFor(attempt: Attempt, charge: Charge, lines: Call['lines']): AnswerHeaders {
     const headers = this.ownHeaders(lines);
+    // Where the provider says so in its message alone; its own headers take the place of these.
+    const waitMs = this.#throttledUntil === null ? null : this.#throttledUntil - this.gateway.clock.now();
+    const isTold = attempt.headers['retry-after'] ?? attempt.headers['retry-after-ms'];
+    if (waitMs !== null && isTold === undefined) Object.assign(headers, retryHeaders(waitMs));
     passHeaders(attempt.headers, headers);
     return Object.assign(headers, costHeaders(charge));
   }

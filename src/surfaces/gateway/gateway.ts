@@ -140,7 +140,7 @@ class GatewayServer implements Gateway, GatewayContext {
     return { scales: this.#scales, now: this.clock.now() };
   }
 
-  classify({ name }: ProviderSettings, error: ProviderError): ErrorClass['class'] {
+  classify({ name }: ProviderSettings, error: ProviderError): ErrorClass {
     const now = this.clock.now();
     const found = this.#made().signatures.classify(error, now);
     const { logger, throttled } = this.#parts;
@@ -154,7 +154,7 @@ class GatewayServer implements Gateway, GatewayContext {
       if (start !== null)
         logger.warn({ provider: name, error: start }, 'a provider gave an error that no pattern knows');
     }
-    return found.class;
+    return found;
   }
 
   bug(error: unknown, requestId: string): void {

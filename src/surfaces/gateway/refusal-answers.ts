@@ -10,7 +10,7 @@ import type { DialectName } from '../../service/dialects/dialect.js';
 import type { RefusalCode } from '../../service/refusals.js';
 import type { GatewaySettings } from '../../service/settings/settings.js';
 import type { Scales } from '../../service/wire/amounts.js';
-import type { AnswerHeaders } from './answer-headers.js';
+import { type AnswerHeaders, retryHeaders } from './answer-headers.js';
 
 export interface GatewayAnswer {
   readonly status: number;
@@ -101,7 +101,7 @@ export function refusalAnswer(
   const code: ErrorFacts['code'] = resets ? 'quota_exceeded' : refusal.code;
   const headers: AnswerHeaders = { 'content-type': 'application/json' };
   if (meaning.final === 'final' && !resets) headers['x-should-retry'] = 'false';
-  if (retryAfterMs !== null) retryHeaders(retryAfterMs, headers);
+  if (retryAfterMs !== null) Object.assign(headers, retryHeaders(retryAfterMs));
   const figures = decision?.figures ?? null;
   const facts = { status, code, message, field, requestId, figures, decisionId: decision?.id ?? null };
   return { status, headers, body: errorBody(dialect, facts) };
@@ -134,10 +134,10 @@ interface DenialAbout {
 export function deniedAnswer(dialect: DialectName, denied: Denied, about: DenialAbout): GatewayAnswer {
   const answer = denialAnswer(denied, about.settings);
   const [shown] = answer.line === null ? [] : about.show([answer.line]);
-  const figures = shown === undefined ? null : lineFigures(shown, about.scales);
+  const figures = shown === undefined ? null : lineFigures(shown, about.scales, answer.resetsAt);
   const headers: AnswerHeaders = { 'content-type': 'application/json' };
   if (answer.final) headers['x-should-retry'] = 'false';
-  if (answer.retryAfterMs !== null) retryHeaders(answer.retryAfterMs, headers);
+  if (answer.retryAfterMs !== null) Object.assign(headers, retryHeaders(answer.retryAfterMs));
   const unmet = denied.unmet.length === 0 ? '' : ` (required for: ${denied.unmet.join(', ')})`;
   const message = `Bursar refused this call: ${answer.sentence}${unmet}${figures === null ? '' : `. ${told(figures)}`}.`;
   const { status, code } = answer;
@@ -154,12 +154,6 @@ function told({ budget_id, scope, unit, limit, spent, held, requested, resets_at
       ? ''
       : `: limit ${limit ?? 'none'} ${unit}, spent ${spent}, held ${held}, this call up to ${requested}`;
   return `${whose} ${JSON.stringify(budget_id)}${figures}${resets_at === null ? '' : `; resets at ${resets_at}`}`;
-}
-
-function retryHeaders(retryAfterMs: number, headers: AnswerHeaders): void {
-  const wholeMs = Math.max(1, Math.ceil(retryAfterMs));
-  headers['retry-after'] = String(Math.ceil(wholeMs / 1_000));
-  headers['retry-after-ms'] = String(wholeMs);
 }
 
 function errorBody(dialect: DialectName, facts: ErrorFacts): string {

@@ -38,14 +38,14 @@ const EXHAUSTED = { exhaustedStatus: 402 } as const;
 
 /** A denial: what it means is the same on every surface, the figures are those that the caller may see. */
 export function deniedProblem(api: Api, caller: Caller, denied: Denied, shown: ShownDenied): Problem {
-  const { status, code, sentence, retryAfterMs, line } = denialAnswer(denied, EXHAUSTED);
+  const { status, code, sentence, retryAfterMs, line, resetsAt } = denialAnswer(denied, EXHAUSTED);
   const title = `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
   const decisive = line === null ? null : api.tenancy.lines(caller, [line])[0];
   const detail = decisive === null ? title : `${title} ${figuresText(decisive, api.scales)}`;
   return problem(
     { status, code, title, detail },
     {
-      ...(decisive === null ? {} : lineFigures(decisive, api.scales)),
+      ...(decisive === null ? {} : lineFigures(decisive, api.scales, resetsAt)),
       ...deniedOut(shown, api.scales),
       ...(retryAfterMs === null ? {} : { retryAfterMs }),
     },
