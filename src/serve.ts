@@ -115,6 +115,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     clock,
     log: { level: logger.level, stream: log.stream },
     reload: () => reloadAnswer(inForce),
+    answersUnrouted: (error, request, reply) => gateway.answersUnrouted(error, request, reply),
     isDraining: () => draining,
   });
   const gateway = buildGateway({

@@ -116,6 +116,7 @@ export class House {
       clock: this.clock,
       log: { level: 'trace', stream: { write: (line) => this.log.push(line) } },
       reload: async () => this.reloads,
+      answersUnrouted: () => false,
       isDraining: () => this.draining,
     });
     this.url = await this.app.listen({ host: '127.0.0.1', port: 0 });

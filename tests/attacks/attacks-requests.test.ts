@@ -72,6 +72,24 @@ describe('attacks: where a request goes', () => {
       });
   });
 
+  test.each([
+    ['POST', '/openai/v1/%zz', 400, 'invalid_request'],
+    ['GET', '/openai/v1/models/%ff', 400, 'invalid_request'],
+    ['PROPFIND', '/openai/v1/chat/completions', 404, 'route_not_metered'],
+    ['POST', '/openai', 404, 'route_not_metered'],
+    ['POST', '/anthropic/v1/%zz', 400, 'invalid_request'],
+    ['POST', '/anthropic?beta=true', 404, 'route_not_metered'],
+  ])('attacks: %s %s → refused in the words of its dialect', async (method, path, status, code) => {
+    const answer = await fetch(world.server.url + path, { method });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+    const { error, type, request_id: id } = (await answer.json()) as Record<string, unknown>;
+    expect(error).toMatchObject({ code, message: expect.any(String) });
+    if (path.startsWith('/openai')) return;
+    expect(type).toBe('error');
+    expect(id).toBe(answer.headers.get('x-request-id'));
+  });
+
   test('attacks: other methods on a metered route → refused, whatever overrides they state', async () => {
     const override = ['X-HTTP-Method-Override: POST', 'X-HTTP-Method: POST', 'X-Method-Override: POST'];
     for (const method of [

@@ -75,6 +75,11 @@ export interface GatewayParts {
 export interface Gateway {
   /** Routes below /openai and /anthropic. */
   readonly plugin: FastifyPluginAsync;
+  /**
+   * Answers in its dialect a request below /openai or /anthropic that reached no route: its path is malformed (`error`), or
+   * its method unknown. False: it is none of the gateway's.
+   */
+  answersUnrouted(error: Error | null, request: FastifyRequest, reply: FastifyReply): boolean;
   /** Calls that are not ended and settled yet. */
   readonly openCalls: number;
   /** Ends every open call now, as a caller who leaves does: each is settled when the promise resolves. */
@@ -228,11 +233,19 @@ class GatewayServer implements Gateway, GatewayContext {
     });
     // Also every other method: what is not metered does not go through (field problems 21).
     app.all('/*', async () => {
-      throw new RefusedError(
-        'route_not_metered',
-        'Bursar forwards only the routes that it meters; see docs/gateway.md.',
-      );
+      throw notMetered();
     });
+  }
+
+  answersUnrouted(error: Error | null, request: FastifyRequest, reply: FastifyReply): boolean {
+    const [, first] = request.url.split(/[/?#]/, 2);
+    const name = DIALECTS.find((dialect) => dialect === first);
+    if (name === undefined) return false;
+    send(
+      reply.header('x-request-id', request.id),
+      this.#faultAnswer(name, error ?? notMetered(), request.id),
+    );
+    return true;
   }
 
   // Before the body is read: nobody makes the server hold one without a key that may spend.
@@ -336,6 +349,11 @@ class GatewayServer implements Gateway, GatewayContext {
 type Request = FastifyRequest & { caller?: Caller };
 
 const NO_BODY = Buffer.alloc(0);
+
+function notMetered(): RefusedError {
+  const message = 'Bursar forwards only the routes that it meters; see docs/gateway.md.';
+  return new RefusedError('route_not_metered', message);
+}
 
 function refuseCompressed(encoding: string | undefined): void {
   if (encoding === undefined || encoding === 'identity') return;

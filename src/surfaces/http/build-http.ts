@@ -53,7 +53,9 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
     done();
   });
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler(answerUnknownRoute);
+  app.setNotFoundHandler((request, reply) => {
+    if (!parts.answersUnrouted(null, request, reply)) answerUnknownRoute(request, reply);
+  });
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
   describeApi(app);
   app.register((scope, _options, done) => {
@@ -96,7 +98,9 @@ function newServer(parts: HttpParts): FastifyInstance {
     },
     routerOptions: { maxParamLength: limits.PATH_PARAMETER_LENGTH_MAX },
     exposeHeadRoutes: false,
-    frameworkErrors: answerError,
+    frameworkErrors: (error, request, reply) => {
+      if (!parts.answersUnrouted(error, request, reply)) answerError(error, request, reply);
+    },
     // A body is taken as it is stated: nothing is coerced, dropped or filled in.
     ajv: {
       customOptions: {

@@ -1,5 +1,6 @@
 // What the HTTP API is made of. Given by the composition root; nothing here is read from the environment.
 
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock, Ledger } from '../../authority/api.js';
 import type { KeyRing } from '../../service/access/key-ring.js';
 import type { Conversations } from '../../service/conversations/conversations.js';
@@ -24,6 +25,8 @@ export interface HttpParts {
   readonly log: { readonly level: string; readonly stream: { write(line: string): void } };
   /** Reads the configuration again and puts it in force, or refuses all of it; the message is for people. */
   readonly reload: () => Promise<{ readonly reloaded: boolean; readonly message: string }>;
+  /** Answers a request that reached no route, for its path (`error`) or its method, where it is another surface's. */
+  readonly answersUnrouted: (error: Error | null, request: FastifyRequest, reply: FastifyReply) => boolean;
   /** Whether the server is stopping: /readyz then says no, and no event stream begins. */
   readonly isDraining: () => boolean;
 }
