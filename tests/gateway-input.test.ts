@@ -112,6 +112,46 @@ describe('gateway: keys', () => {
     expect(calls[0].headers.authorization).toBe(undefined);
   });
 
+  test('the long context of Anthropic → goes out where the price has what it costs, other betas always', async () => {
+    const own = await startGateway({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10000", window: day }',
+      routes: ['wide', 'tiered', 'plain']
+        .map((model) => `\n  - { model: ${model}, candidates: [{ provider: claude }] }`)
+        .join(''),
+      prices: `
+  - { provider: claude, model: wide, input: "3", output: "15", contextWindow: 1000000 }
+  - provider: claude
+    model: tiered
+    contextWindow: 200000
+    input: "3"
+    output: "15"
+    tiers: [{ fromInputTokens: 200001, input: "6", output: "22.5" }]
+  - { provider: claude, model: plain, input: "3", output: "15", contextWindow: 200000 }
+`,
+    });
+    own.provider.answer = json({ id: 'm', content: [], usage: { input_tokens: 1, output_tokens: 1 } });
+    const sent = async (model: string, content: unknown, betas = 'a-1, context-1m-2025-08-07,b-2') => {
+      const body = { ...MESSAGE, model, messages: [{ role: 'user', content }] };
+      expect((await own.post('/anthropic/v1/messages', body, { 'anthropic-beta': betas })).status).toBe(200);
+      return own.provider.calls.at(-1)?.headers['anthropic-beta'];
+    };
+    // A document by its URL: nothing but the context window bounds it.
+    const stored = [{ type: 'document', source: { type: 'url', url: 'https://example.com/a.pdf' } }];
+    const all = 'a-1, context-1m-2025-08-07,b-2';
+    expect(await sent('wide', 'hi')).toBe(all);
+    expect(await sent('wide', stored)).toBe(all);
+    expect(await sent('tiered', 'hi')).toBe(all);
+    expect(await sent('tiered', stored)).toBe('a-1,b-2');
+    expect(await sent('plain', 'hi')).toBe('a-1,b-2');
+    expect(await sent('plain', 'hi', 'context-1m-2025-08-07')).toBeUndefined();
+    // At that tier the whole call is held and charged.
+    const large = 'x'.repeat(250_000);
+    await sent('tiered', large);
+    const held = (await own.events('hold_authorized')).at(-1);
+    expect((held?.details.amounts as { usd: bigint }).usd).toBeGreaterThan(250_000n * 600n);
+    await own.close();
+  });
+
   test('what a provider sends of its account, its cookies and its key → does not reach callers', async () => {
     gateway.provider.answer = json(chatAnswer(USED), 200, {
       'set-cookie': 'a=b',

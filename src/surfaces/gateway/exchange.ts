@@ -86,6 +86,7 @@ export class Exchange implements OnRoster {
           dialect: dialect.name,
           path: request.path,
           headers: request.headers,
+          candidate: call.candidate,
           body: dialect.changeRequest(call.facts.endpoint, request.body, changes),
         },
         attempt,

@@ -4,6 +4,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { context, propagation } from '@opentelemetry/api';
 import { type Dispatcher, Pool } from 'undici';
+import type { PricedCandidate } from '../../service/calls/candidates.js';
+import { sentBetas } from '../../service/dialects/anthropic-betas.js';
 import type { DialectName } from '../../service/dialects/dialect.js';
 import type { ProviderSettings } from '../../service/settings/settings.js';
 
@@ -33,6 +35,8 @@ export interface UpstreamRequest {
   /** Of the endpoint, as `/v1/…`. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  /** What the request is held for. */
+  readonly candidate: Pick<PricedCandidate, 'price' | 'facts'>;
   readonly body: Uint8Array;
 }
 
@@ -73,10 +77,14 @@ export class Upstreams {
     return key !== undefined && key !== '' && answer.includes(key);
   }
 
-  #headers({ provider, dialect, headers: from }: UpstreamRequest): string[] {
+  #headers({ provider, dialect, headers: from, candidate }: UpstreamRequest): string[] {
     const headers = ['content-type', 'application/json', 'accept-encoding', 'identity'];
     for (const name of PASSED_HEADERS[dialect]) {
-      const value = from[name];
+      let value = from[name] ?? null;
+      if (name === 'anthropic-beta' && typeof value === 'string') {
+        const { price, facts } = candidate;
+        value = sentBetas(value, { price, inputTokensMax: facts.inputTokensMax });
+      }
       if (typeof value === 'string') headers.push(name, value);
       else if (name === 'anthropic-version') headers.push(name, ANTHROPIC_VERSION);
     }
