@@ -275,6 +275,65 @@ describe('options that escape the metering', () => {
     if (code !== 'passed') expect(named).toBe(field);
   });
 
+  test.each<[Endpoint, string, Fields, string]>([
+    ['messages', 'type', { Type: 'web_search_20250305', name: 'f', input_schema: {} }, 'type'],
+    ['messages', 'max_uses', { type: 'web_search_20250305', max_uses: 1, MAX_USES: 900 }, 'max_uses'],
+    ['messages', 'max_uses', { type: 'web_search_20250305', max_uses: 1, 'max_u\u017fes': 900 }, 'max_uses'],
+    ['chat_completions', 'type', { type: 'function', Type: 'web_search', function: {} }, 'type'],
+    ['responses', 'type', { type: 'function', TYPE: 'image_generation' }, 'type'],
+    [
+      'responses',
+      'execution',
+      { type: 'tool_search', execution: 'client', Execution: 'server' },
+      'execution',
+    ],
+    ['responses', 'type', { type: 'shell', environment: { type: 'local', Type: 'container' } }, 'type'],
+    [
+      'responses',
+      'memory_limit',
+      { type: 'code_interpreter', container: { type: 'auto', Memory_Limit: '64g' } },
+      'memory_limit',
+    ],
+  ])('%s with a tool that spells %s in another way too → refused: %j', (endpoint, _key, tool, field) => {
+    expect(refusal(endpoint, { tools: [tool] })).toMatchObject({ code: 'invalid_request', field });
+  });
+
+  test('tools that a message defines → the caller’s own pass, others are metered in tools alone', () => {
+    const adding = (tool: unknown) => ({
+      messages: [
+        { role: 'user', content: 'hi' },
+        { role: 'system', content: [{ type: 'tool_addition', tool }] },
+      ],
+    });
+    const defining = (definition: unknown) => adding({ type: 'tool_definition', definition });
+    const custom = defining({ name: 'f', input_schema: {} });
+    expect(refusal('messages', custom).code).toBe('passed');
+    expect(read('messages', custom).inputTokensMax).toBeGreaterThan(
+      (read('messages', { messages: custom.messages.slice(0, 1) }).inputTokensMax as number) + 1_000,
+    );
+    expect(refusal('messages', adding({ type: 'tool_reference', name: 'f' })).code).toBe('passed');
+    const search = { type: 'web_search_20250305', name: 'web_search', max_uses: 1 };
+    const nested = {
+      type: 'tool_result',
+      content: [{ type: 'tool_addition', tool: { definition: search } }],
+    };
+    const compacted = {
+      type: 'compaction',
+      tool_changes: [{ type: 'tool_addition', tool: { type: 'tool_definition', definition: search } }],
+    };
+    const refused = [
+      defining(search),
+      adding({ definition: search }),
+      defining({ type: 'advisor_20260301' }),
+      defining({ type: 'mcp_toolset' }),
+      adding(null),
+      { messages: [{ role: 'user', content: [nested] }] },
+      { messages: [{ role: 'assistant', content: [compacted] }] },
+    ];
+    for (const fields of refused)
+      expect(refusal('messages', fields)).toMatchObject({ code: 'not_meterable', field: 'messages' });
+  });
+
   test('breakpoints of the prompt cache, wherever they stand → the dearest of them is noted', () => {
     const short = { cache_control: { type: 'ephemeral' } };
     const hour = { cache_control: { type: 'ephemeral', ttl: '1h' } };

@@ -2,6 +2,7 @@
 // text is counted by what it is, so that the bound of the input holds; breakpoints of the prompt cache are noted. Called by
 // anthropic.ts.
 
+import { inlineTool } from './anthropic-tools.js';
 import type { RequestFacts } from './dialect.js';
 import type { InputMeasure } from './input-bound.js';
 import { isObject, type Json } from './request-body.js';
@@ -24,6 +25,12 @@ const TEXT_TYPES: ReadonlySet<unknown> = new Set([
   'web_fetch_tool_result',
   'web_fetch_result',
   'web_fetch_tool_result_error',
+]);
+
+const REFERENCES: ReadonlySet<unknown> = new Set([
+  'tool_reference',
+  'mcp_tool_reference',
+  'mcp_toolset_reference',
 ]);
 
 export class AnthropicInput {
@@ -57,10 +64,19 @@ export class AnthropicInput {
       this.#document(block.source);
     } else if (TEXT_TYPES.has(block.type)) {
       this.content(block.content);
+    } else if (block.type === 'tool_addition') {
+      this.#added(block.tool);
     } else {
+      // What a compaction left out may have defined tools.
+      if (Array.isArray(block.tool_changes)) this.content(block.tool_changes);
       // Uploads, references to tools that are expanded, and blocks that are new.
       this.#measure.stored();
     }
+  }
+
+  // A tool that is referred to stands in `tools`; any other form is taken for a definition.
+  #added(tool: unknown): void {
+    if (!isObject(tool) || !REFERENCES.has(tool.type)) inlineTool(tool, this.#measure);
   }
 
   #document(source: unknown): void {

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { RequestFacts } from './dialect.js';
 import type { InputMeasure } from './input-bound.js';
 import { changeElements, isObject, type Json, setField } from './request-body.js';
-import { notMeterable, readList, readWhole } from './request-fields.js';
+import { checkSpelling, notMeterable, readList, readWhole } from './request-fields.js';
 
 /** The prompt that makes a model use tools: at most 530 tokens ("Tool use", Claude 3 Opus), and room for newer models. */
 const TOOLS_TOKENS_MAX = 1_024;
@@ -16,6 +16,9 @@ const PROVIDER_TOOL_TOKENS_MAX = 2_000;
 const SERVER_ROUNDS_MAX = 10;
 /** Of `max_uses`; no request comes near it, since the rounds end before. */
 const USES_MAX = 1_000;
+
+/** Keys of a tool that its cost depends on. */
+const READ: ReadonlySet<string> = new Set(['type', 'max_uses', 'allowed_callers', 'cache_control']);
 
 const RUN_BY_CALLER = /^(bash|text_editor|computer|memory)_\d{8}$/;
 /** Sets of tools whose prompts have no stated size: only the context window bounds them. */
@@ -89,8 +92,17 @@ function serverUses(type: string, tool: Json): number | null {
   return readWhole(tool, 'max_uses', { min: 1, max: USES_MAX });
 }
 
+/** A tool that a message defines: it passes where the caller runs it; the others are bounded in `tools` alone. */
+export function inlineTool(added: unknown, measure: InputMeasure): void {
+  const type = typeOf(isObject(added) ? added.definition : added);
+  if (type !== 'custom' && !RUN_BY_CALLER.test(type))
+    throw notMeterable('messages', `a tool ${JSON.stringify(type)} is metered in "tools" only`);
+  measure.overhead(TOOLS_TOKENS_MAX + PROVIDER_TOOL_TOKENS_MAX);
+}
+
 function typeOf(tool: unknown): string {
   if (!isObject(tool)) return 'that is no object';
+  checkSpelling(tool, READ);
   if (tool.type === undefined || tool.type === null) return 'custom';
   return typeof tool.type === 'string' ? tool.type.slice(0, 64) : 'without a type';
 }

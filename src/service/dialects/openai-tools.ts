@@ -5,7 +5,7 @@ import { RefusedError } from '../refusals.js';
 import type { RequestFacts } from './dialect.js';
 import type { InputMeasure } from './input-bound.js';
 import { isObject, type Json } from './request-body.js';
-import { notMeterable, readList, readWhole } from './request-fields.js';
+import { checkSpelling, notMeterable, readList, readWhole } from './request-fields.js';
 
 /** What wraps declared functions in the prompt, the parallel-call wrapper included; the declarations are in the body. */
 const TOOLS_TOKENS_MAX = 512;
@@ -23,6 +23,10 @@ const RUN_BY_CALLER: ReadonlySet<string> = new Set([
   'computer',
   'computer_use',
   'computer_use_preview',
+]);
+/** Keys of a tool that its cost depends on, and of what they hold. */
+const READ: ReadonlySet<string> = new Set([
+  ...['type', 'execution', 'environment', 'container', 'memory_limit', 'tools'],
 ]);
 const WEB_SEARCH = /^web_search(_preview)?(_\d{4}_\d{2}_\d{2})?$/;
 
@@ -93,6 +97,7 @@ class ToolReader {
     if (type === 'tool_search' && tool.execution === 'client') {
       return this.#measure.overhead(PROVIDER_TOOL_TOKENS_MAX);
     }
+    if (isObject(tool.environment)) checkSpelling(tool.environment, READ);
     if (type === 'shell' && (!isObject(tool.environment) || tool.environment.type === 'local')) {
       return this.#measure.overhead(PROVIDER_TOOL_TOKENS_MAX);
     }
@@ -119,6 +124,7 @@ class ToolReader {
 
 // The price data has one price for a container: that of the smallest, which is the default.
 function requireSmallContainer(tool: Json): void {
+  if (isObject(tool.container)) checkSpelling(tool.container, READ);
   const memory = isObject(tool.container) ? (tool.container.memory_limit ?? '1g') : '1g';
   if (memory === '1g') return;
   throw new RefusedError(
@@ -129,6 +135,7 @@ function requireSmallContainer(tool: Json): void {
 }
 
 function toolType(tool: unknown): string {
+  if (isObject(tool)) checkSpelling(tool, READ);
   return isObject(tool) && typeof tool.type === 'string' ? tool.type.slice(0, 64) : 'without a type';
 }
 

@@ -9,6 +9,8 @@ import type { FieldEdits, Json } from './request-body.js';
 const MODEL_CHARS_MAX = 256;
 /** Rule Q4 bounds tokens so. */
 export const OUTPUT_TOKENS_MAX = 10_000_000;
+/** Keys as they are written: no other spelling of anything. */
+const PLAIN_KEY = /^[a-z0-9_]*$/;
 /** How much of a wrong value a message repeats. */
 const SHOWN_CHARS_MAX = 80;
 
@@ -79,16 +81,7 @@ export function checkFields(body: Json, { unmeterable, known }: FieldRules): voi
     // Known names are in lower case: they are no other spelling of anything.
     if (known.has(field)) continue;
     const value = body[field];
-    const folded = field.toUpperCase().toLowerCase();
-    if (folded !== field && (known.has(folded) || unmeterable.has(folded))) {
-      throw new RefusedError(
-        'invalid_request',
-        `The key ${shown(field)} can be taken for ${folded}; write it so.`,
-        {
-          field: folded,
-        },
-      );
-    }
+    refuseSpelling(field, (name) => known.has(name) || unmeterable.has(name));
     if (asksNothing(value)) continue;
     const why = unmeterable.get(field);
     if (why !== undefined) throw notMeterable(field, why);
@@ -98,6 +91,24 @@ export function checkFields(body: Json, { unmeterable, known }: FieldRules): voi
       'Bursar does not know it, and a list or an object may ask for something that is billed',
     );
   }
+}
+
+/** Refuses keys of an object within a request that can be taken for one of the names, as `checkFields` does above it. */
+export function checkSpelling(of: Json, names: ReadonlySet<string>): void {
+  for (const key of Object.keys(of)) refuseSpelling(key, (name) => names.has(name));
+}
+
+function refuseSpelling(key: string, isName: (name: string) => boolean): void {
+  if (PLAIN_KEY.test(key)) return;
+  const folded = key.toUpperCase().toLowerCase();
+  if (folded === key || !isName(folded)) return;
+  throw new RefusedError(
+    'invalid_request',
+    `The key ${shown(key)} can be taken for ${folded}; write it so.`,
+    {
+      field: folded,
+    },
+  );
 }
 
 function asksNothing(value: unknown): boolean {
