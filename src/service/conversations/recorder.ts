@@ -86,6 +86,7 @@ export class RecordedCall implements CallsLedger {
   /** The step to the next candidate: one hold given back, another opened. */
   async submit(commands: readonly Command[]): Promise<readonly CommandOutcome[]> {
     const outcomes = await this.ledger.submit(commands);
+    this.own.parts.atStep?.('turn_held', this.turnId);
     for (const [index, command] of commands.entries()) {
       if (command.command !== 'authorize_hold') continue;
       const outcome = outcomes[index];
@@ -125,6 +126,7 @@ export class RecordedCall implements CallsLedger {
   async #givenBack(holdId: string, kind: GivingBack): Promise<Outcome | Settlement> {
     await this.#ending('failed_before', { kind });
     const outcome = await giveBack(this.ledger, holdId, kind);
+    this.own.parts.atStep?.('turn_settled', this.turnId);
     await this.#ended(outcome.outcome === 'rejected' ? null : {});
     return outcome;
   }
