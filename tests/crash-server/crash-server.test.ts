@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cost, startWorld, type World } from '../clients/setup.js';
-import { type Hold, type Tenant, until } from '../server-process.js';
+import { type Hold, type Json, type Tenant, until } from '../server-process.js';
 import { type Counted, CountingProvider, caller, streamTurn, type Turn } from './streams.js';
 
 const SEED = Number(process.env.BURSAR_CRASH_SEED ?? Date.now() % 1_000_000);
@@ -87,6 +87,59 @@ function assertEachEnded({ callers, holds, provider, estimates }: Ends): void {
   console.log(`crash-server: ${holds.size} calls, ${surelySettled.size} surely settled, ${orphans} orphaned`);
   expect(surelySettled.size).toBeGreaterThan(CALLERS);
   expect(orphans).toBeGreaterThan(0);
+}
+
+test('crash: the server is killed while it records calls → no turn is left running, and each is charged once', async () => {
+  const { server, raw } = world;
+  const provider = new CountingProvider({ chunksMin: 1, chunksMax: 10, chunkMs: 5 }, SEED);
+  raw.answer = provider.answer;
+  const labels = { user: 'ann', record: 'chats' };
+  const tenant = await server.tenant({ usd: '100', calls: '100000' }, { labels, callerLabels: ['turn'] });
+  const turnsOf = async () => {
+    const chats = await pages(tenant.key, '/v1/chats');
+    return (await Promise.all(chats.map(({ id }) => pages(tenant.key, `/v1/chats/${id}/turns`)))).flat();
+  };
+  for (let round = 0; round < ROUNDS / 2; round += 1) {
+    const names = Array.from({ length: CALLERS }, (_, number) => `recorded-r${round}c${number}`);
+    const load = Promise.all(names.map((name) => caller(server, tenant.key, name)));
+    const goal = provider.finished + CALLERS;
+    await until(() => provider.finished >= goal);
+    await pause(random(LIFE_MS_MAX));
+    await server.kill();
+    await load;
+    await server.restart();
+    // At once: what the crash cut was finished before anybody was served.
+    expect((await turnsOf()).filter(({ state }) => state === 'running')).toEqual([]);
+  }
+  const turns = await turnsOf();
+  const ended = [...(await holdsByTurn(tenant)).values()];
+  // The admin sees the full ids, the tenant its own.
+  const holds = new Map(ended.map((hold) => [hold.holdId.slice(hold.holdId.indexOf('call/')), hold]));
+  const kinds = new Set(turns.map(({ state, end }) => `${state} ${end}`));
+  expect([...kinds].filter((kind) => !['completed completed', 'failed orphaned'].includes(kind))).toEqual([]);
+  expect(turns.filter(({ state }) => state === 'completed').length).toBeGreaterThan(CALLERS);
+  for (const { state, holdId, charged } of turns) {
+    const hold = holds.get(holdId);
+    expect(hold?.status, holdId).toBe(state === 'completed' ? 'settled' : 'expired');
+    if (state === 'completed') expect(charged, holdId).toEqual(hold?.charged);
+    holds.delete(holdId);
+  }
+  // Every hold was a turn's: what nobody recorded would be charged beside the books of the chats.
+  expect([...holds.keys()]).toEqual([]);
+  await assertBooksBalance(tenant, ended);
+});
+
+/** Every item of a list of the key's own. */
+async function pages(key: string, path: string): Promise<Json[]> {
+  const items: Json[] = [];
+  let cursor = '';
+  do {
+    const { status, body } = await world.server.api('GET', `${path}?limit=100${cursor}`, undefined, key);
+    expect(status, path).toBe(200);
+    items.push(...body.items);
+    cursor = body.nextCursor === null ? '' : `&cursor=${encodeURIComponent(body.nextCursor)}`;
+  } while (cursor !== '');
+  return items;
 }
 
 test('drain: SIGTERM under streaming load → open streams end whole and settled, new calls are told to come back', async () => {
