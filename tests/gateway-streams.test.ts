@@ -2,12 +2,13 @@
 // what is held, ends of the server and of its callers (field problems 7, 12, 14).
 
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import { type IncomingMessage, request, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { OverloadedError } from '#bursar/core/errors.js';
 import {
+  chatAnswer,
   chatChunk,
   DONE,
   events,
@@ -173,6 +174,35 @@ describe('gateway: streams', () => {
     await gateway.provider.calls[0].aborted;
     await gateway.settled();
     expect(gateway.ledger.holds()[0]).toMatchObject({ status: 'settled', ending: 'cancelled' });
+  });
+
+  test('a caller that takes nothing of a whole answer for two minutes → is let go of, though it is settled', async () => {
+    await start();
+    // Two minutes are a tenth of a second here: Node's own timers, which no clock of the test's moves.
+    const { setTimeout: within } = ServerResponse.prototype;
+    const limits: number[] = [];
+    ServerResponse.prototype.setTimeout = function (ms, done) {
+      limits.push(ms);
+      return within.call(this, ms / 1_200, done);
+    };
+    try {
+      // More than the kernel's buffers of a connection take.
+      const large = { ...chatAnswer(USED), padding: 'x'.repeat(32 * 1024 * 1024) };
+      gateway.provider.answer = json(large);
+      const response = await rawCall({ ...CHAT, stream: false });
+      await gateway.settled();
+      expect(gateway.ledger.holds()[0]).toMatchObject({ status: 'settled', ending: 'completed' });
+      expect(limits).toEqual([120_000]);
+      let bytes = 0;
+      const read = async () => {
+        for await (const chunk of response) bytes += (chunk as Buffer).length;
+      };
+      await tick(500);
+      await expect(read()).rejects.toThrow('aborted');
+      expect(bytes).toBeLessThan(Number(response.headers['content-length']));
+    } finally {
+      ServerResponse.prototype.setTimeout = within;
+    }
   });
 
   test('output that passes what was held → more is held, and a budget that has no more does not stop it', async () => {

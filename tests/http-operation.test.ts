@@ -1,6 +1,8 @@
 // What those who run the HTTP API see of it: logs without secrets, spans where an SDK is installed, and none of a tenant's
 // words in either.
 
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { context, trace } from '@opentelemetry/api';
 import {
   BasicTracerProvider,
@@ -17,6 +19,35 @@ beforeEach(async () => {
 afterEach(() => {
   trace.disable();
   context.disable();
+});
+
+describe('http: callers that send slowly', () => {
+  test.each([
+    ['headers', ''],
+    ['a body', 'Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n'],
+  ])('%s that trickle in → cut off when their time is over, and nothing is done', async (_what, end) => {
+    const { server } = house.app;
+    expect([server.headersTimeout, server.requestTimeout]).toEqual([15_000, 120_000]);
+    // Node measures by its own clock, and looks every five seconds.
+    server.headersTimeout = 200;
+    server.requestTimeout = 400;
+    const { hostname, port } = new URL(house.url);
+    const socket = connect(Number(port), hostname);
+    const closed = once(socket, 'close');
+    let answer = '';
+    socket.on('data', (data) => {
+      answer += data.toString();
+    });
+    socket.on('error', () => undefined);
+    socket.write(`POST /v1/holds HTTP/1.1\r\nHost: bursar\r\nAuthorization: Bearer ${house.admin}\r\n${end}`);
+    const trickle = setInterval(() => socket.write('x'), 50);
+    const began = Date.now();
+    await closed;
+    clearInterval(trickle);
+    expect(Date.now() - began).toBeLessThan(10_000);
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(house.ledger.holds()).toEqual([]);
+  });
 });
 
 describe('http: logs', () => {
