@@ -171,7 +171,11 @@ describe('recorded call: the process dies', () => {
     await dies(call.tryNext());
     expect(await talk.restart()).toEqual({ forgotten: 0, resumed: 0, ended: 1 });
     expect(talk.states(chat)).toEqual(['failed orphaned']);
-    const [, next] = (await talk.events()).filter(({ type }) => type === 'hold_authorized');
+    const [first, next] = (await talk.events()).filter(({ type }) => type === 'hold_authorized');
+    // Both attempts have the turn's key (rule T7).
+    const [key, again] = [first, next].map(({ details }) => JSON.parse(String(details.note)).turn);
+    expect(again).toEqual(key);
+    expect(key.turn).toBe(talk.turns.last(ANN, chat)?.id);
     const { charge } = next.details.onExpiry as { charge: { usd: bigint } };
     await timePasses();
     expect(charged()).toEqual({ held: 0n, spent: Number(charge.usd), calls: 1n });

@@ -85,7 +85,12 @@ export class RecordedCall implements CallsLedger {
 
   /** The step to the next candidate: one hold given back, another opened. */
   async submit(commands: readonly Command[]): Promise<readonly CommandOutcome[]> {
-    const outcomes = await this.ledger.submit(commands);
+    const said = digestOf(this.transcript.userText);
+    const outcomes = await this.ledger.submit(
+      commands.map((command) =>
+        command.command === 'authorize_hold' ? this.#noted(command, said) : command,
+      ),
+    );
     this.own.parts.atStep?.('turn_held', this.turnId);
     for (const [index, command] of commands.entries()) {
       if (command.command !== 'authorize_hold') continue;
