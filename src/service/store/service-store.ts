@@ -1,8 +1,14 @@
 // The service's own file beside the ledger, `service.db`: what is no money and yet survives a restart. Areas (keys, …)
 // bring their tables as numbered migrations and keep their statements themselves; what is written is on disk when
-// `transaction` returns. Opened by data-folder.ts.
+// `transaction` returns, or when `synced` resolves after `casually`. Opened by data-folder.ts.
+//
+// Why syncing SQLite's log alone is enough: a commit is frames in the log, in order. Before SQLite carries them over to the
+// file it syncs the log, and before it writes over them it syncs the file; so at any time a commit is either on disk or in
+// what `synced` syncs. The log stays the same file while it is open here, and its name is on disk since the tables were
+// made. SQLite takes no lock on it that closing it here could drop: those are on the file and its -shm.
 
-import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fdatasync, openSync, realpathSync, statSync } from 'node:fs';
+import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
 import { InvalidInputError } from '../../core/errors.js';
 import { RefusedError } from '../refusals.js';
@@ -20,21 +26,44 @@ const APPLICATION_ID = 0x42_52_53_56;
 /** Others hold the write lock for one small commit; whoever waits longer has met a stuck process. ms */
 const BUSY_WAIT_MS = 2_000;
 
+/** Of 4 KiB, in the log before it is carried over to the file: rows that change often are carried over once. 16 MiB */
+const LOG_PAGES = 4_000;
+
 /** The file's owner alone reads it: it names tenants and users. */
 const FILE_MODE = 0o600;
 
+/** Resolves when what was written to a file is on disk. */
+type ToDisk = (file: number) => Promise<void>;
+
 export class ServiceStore {
   readonly #db: Database.Database;
+  readonly #commit: Database.Transaction<(write: () => unknown) => unknown>;
+  /** SQLite's log of what was committed. */
+  readonly #log: number;
+  readonly #toDisk: ToDisk;
+  /** The wait for the disk that is under way, and the one that begins after it. */
+  #syncing: Promise<void> | null = null;
+  #nextSync: Promise<void> | null = null;
+  #failure: RefusedError | null = null;
 
-  private constructor(db: Database.Database) {
+  private constructor(db: Database.Database, path: string, toDisk: ToDisk) {
     this.#db = db;
+    this.#commit = db.transaction((write) => write());
+    // SQLite names the log after the file itself, not after a link to it.
+    this.#log = openSync(`${realpathSync(path)}-wal`, 'r+');
+    this.#toDisk = toDisk;
   }
 
   /**
    * Opens the file, making it or bringing its tables up to date in one transaction.
+   * @param toDisk the system's, except in tests, which hold it up or fail it
    * @throws InvalidInputError when it is no service store, damaged, or of a newer Bursar
    */
-  static open(path: string, areas: readonly StoreArea[]): ServiceStore {
+  static open(
+    path: string,
+    areas: readonly StoreArea[],
+    toDisk: ToDisk = promisify(fdatasync),
+  ): ServiceStore {
     makePrivate(path);
     let db: Database.Database | undefined;
     try {
@@ -42,9 +71,12 @@ export class ServiceStore {
       assertIsOurs(db, path);
       db.pragma('journal_mode = WAL');
       db.pragma('synchronous = FULL');
+      db.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
       db.pragma('foreign_keys = ON');
+      // This also puts on disk what a process that was killed had committed and not synced.
       migrate(db, path, areas);
-      return new ServiceStore(db);
+      db.pragma('synchronous = NORMAL');
+      return new ServiceStore(db, path, toDisk);
     } catch (error) {
       db?.close();
       if (error instanceof Database.SqliteError)
@@ -62,27 +94,51 @@ export class ServiceStore {
    * @throws RefusedError store_unavailable when the disk did not take it
    */
   transaction<T>(write: () => T): T {
+    this.#db.pragma('synchronous = FULL');
     try {
-      return this.#db.transaction(write).immediate();
-    } catch (error) {
-      if (!(error instanceof Database.SqliteError)) throw error;
-      throw new RefusedError(
-        'store_unavailable',
-        `the service's file did not take the change (${error.code})`,
-        {
-          retryAfterMs: BUSY_WAIT_MS,
-        },
-      );
+      return this.casually(write);
+    } finally {
+      this.#db.pragma('synchronous = NORMAL');
     }
   }
 
-  /** As `transaction`, for what may be lost with the power: nothing waits for the disk. */
-  casually(write: () => void): void {
-    this.#db.pragma('synchronous = NORMAL');
+  /**
+   * As `transaction`, and nothing waits for the disk: readers see it at once, the end of the process does not undo it, a
+   * power cut may until `synced`.
+   */
+  casually<T>(write: () => T): T {
+    if (this.#failure !== null) throw this.#failure;
     try {
-      this.transaction(write);
-    } finally {
-      this.#db.pragma('synchronous = FULL');
+      return this.#commit.immediate(write) as T;
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError)) throw error;
+      throw unavailable(`the service's file did not take the change (${error.code})`);
+    }
+  }
+
+  /**
+   * Resolves once all that is committed by now is on disk, and lets others work meanwhile. Those who ask while the disk is
+   * busy share the next wait. Where it fails, nobody knows what is on disk, nor would a later success say so: the file then
+   * takes no change until it is opened again. @throws RefusedError store_unavailable
+   */
+  synced(): Promise<void> {
+    this.#nextSync ??= this.#syncAfter(this.#syncing);
+    return this.#nextSync;
+  }
+
+  async #syncAfter(before: Promise<void> | null): Promise<void> {
+    await before?.catch(() => undefined);
+    this.#syncing = this.#nextSync;
+    this.#nextSync = null;
+    if (this.#failure !== null) throw this.#failure;
+    try {
+      await this.#toDisk(this.#log);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      this.#failure = unavailable(
+        `the service's file did not take a change (${code}), and takes none until Bursar is started again`,
+      );
+      throw this.#failure;
     }
   }
 
@@ -96,8 +152,14 @@ export class ServiceStore {
   }
 
   close(): void {
+    if (!this.#db.open) return;
+    closeSync(this.#log);
     this.#db.close();
   }
+}
+
+function unavailable(why: string): RefusedError {
+  return new RefusedError('store_unavailable', why, { retryAfterMs: BUSY_WAIT_MS });
 }
 
 // Made before SQLite opens it, so that at no moment others can; its WAL gets the same mode from SQLite.
