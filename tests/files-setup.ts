@@ -1,15 +1,16 @@
 // What a part of the service lives on in tests: ledger.db and service.db as real files, which can be closed and opened
 // again as by a restart; and a place to stop at between two steps, where a crash would.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { fdatasync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, expect } from 'vitest';
 import { type Ledger, type LedgerEvent, openLedger } from '#bursar/index.js';
 import type { Caller } from '#bursar/service/access/caller.js';
 import { RefusedError } from '#bursar/service/refusals.js';
 import { openServiceStore } from '#bursar/service/store/areas.js';
-import type { ServiceStore } from '#bursar/service/store/service-store.js';
+import type { ServiceStore, ToDisk } from '#bursar/service/store/service-store.js';
 import { TestClock } from './scenario.js';
 import { callerOf } from './tenancy-setup.js';
 
@@ -42,6 +43,8 @@ export abstract class OnFiles<Step> {
   readonly faults: string[] = [];
   /** Stops at this step, once. */
   stopAt: Step | null = null;
+  /** How service.db gets to the disk. */
+  toDisk: ToDisk = promisify(fdatasync);
   ledger!: Ledger;
   store!: ServiceStore;
   readonly #folder = mkdtempSync(join(tmpdir(), 'bursar-files-'));
@@ -70,7 +73,7 @@ export abstract class OnFiles<Step> {
   protected async opened(): Promise<this> {
     if (!open.includes(this as never)) open.push(this as never);
     this.ledger = await openLedger({ path: join(this.#folder, 'ledger.db'), clock: this.clock });
-    this.store = openServiceStore(join(this.#folder, 'service.db'));
+    this.store = openServiceStore(join(this.#folder, 'service.db'), (file) => this.toDisk(file));
     await this.begin();
     return this;
   }

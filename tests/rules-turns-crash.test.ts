@@ -82,6 +82,41 @@ describe('T2: a crash between two steps', () => {
     expect(talk.figures()).toEqual([0, 8]);
   });
 
+  test('crash: the ledger is asked nothing that is not on disk in service.db, neither by the caller nor the watchdog', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const { toDisk } = talk;
+    let takes = () => {};
+    const holdUp = () => {
+      const free = new Promise<void>((resolve) => {
+        takes = resolve;
+      });
+      talk.toDisk = (file) => free.then(() => toDisk(file));
+    };
+    const settled = async () => {
+      for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    };
+    holdUp();
+    const starting = talk.running(chat, 'r1');
+    await settled();
+    expect(talk.figures()).toEqual([0, 0]);
+    takes();
+    const turn = await starting;
+    expect(talk.figures()).toEqual([10, 0]);
+    holdUp();
+    const ending = talk.complete(turn);
+    await settled();
+    // Its end is decided, for everybody to see, and the watchdog would carry it out.
+    const sweeping = talk.conversations.watchdog.sweep(talk.clock.at);
+    await settled();
+    expect(talk.figures()).toEqual([10, 0]);
+    takes();
+    expect((await ending).turn.state).toBe('completed');
+    await sweeping;
+    expect(talk.figures()).toEqual([0, 4]);
+    expect((await talk.events()).filter(({ type }) => type === 'hold_settled')).toHaveLength(1);
+  });
+
   test.each<[TurnStep, string]>([
     ['turn_intended', 'the one before stays'],
     ['turn_held', 'the one before is gone'],

@@ -3,10 +3,15 @@
 import type { Amounts } from '../../core/amount.js';
 
 export function amountsToJson(amounts: Amounts): Record<string, string> {
-  return Object.fromEntries(Object.entries(amounts).map(([unit, steps]) => [unit, steps.toString()]));
+  const json: Record<string, string> = {};
+  for (const unit of Object.keys(amounts)) json[unit] = amounts[unit].toString();
+  return json;
 }
 
 export function amountsFromJson(value: unknown): Amounts | null {
   if (typeof value !== 'object' || value === null) return null;
-  return Object.fromEntries(Object.entries(value).map(([unit, steps]) => [unit, BigInt(steps as string)]));
+  const json = value as Readonly<Record<string, string>>;
+  const amounts: Record<string, bigint> = {};
+  for (const unit of Object.keys(json)) amounts[unit] = BigInt(json[unit]);
+  return amounts;
 }

@@ -1,6 +1,7 @@
 // The tables of conversations in the service's file: chats, their turns, and the messages of these. Texts live here and
 // nowhere else; what a turn holds and costs is the ledger's. The indices keep rules T1 (one turn a request), T3 (one
-// running turn a chat) and T5 (one message a role). Used by the tables of this folder.
+// running turn a chat) and T5 (one message a role). Every index costs each turn: there is none for what is asked seldom.
+// Used by the tables of this folder.
 
 import type { StoreArea } from '../store/service-store.js';
 
@@ -34,17 +35,14 @@ export const CHAT_AREA: StoreArea = {
       started_at INTEGER NOT NULL,
       progress_at INTEGER NOT NULL,
       hold_expires_at INTEGER,
-      ended_at INTEGER,
       deleted_at INTEGER,
       UNIQUE (chat, request_id)
     ) STRICT;
     CREATE INDEX turns_of_chat ON turns (chat, number) WHERE deleted_at IS NULL;
     CREATE UNIQUE INDEX turns_open ON turns (chat) WHERE state IN ('starting', 'running');
-    CREATE INDEX turns_unfinished ON turns (number) WHERE state IN ('starting', 'running');
-    CREATE INDEX turns_silent ON turns (progress_at) WHERE state IN ('starting', 'running');
     CREATE TABLE messages (
-      number INTEGER PRIMARY KEY AUTOINCREMENT,
-      chat INTEGER NOT NULL REFERENCES chats (number),
+      number INTEGER PRIMARY KEY,
+      chat INTEGER NOT NULL,
       turn INTEGER NOT NULL REFERENCES turns (number),
       role TEXT NOT NULL CHECK (role IN ('user', 'assistant', 'system')),
       text TEXT NOT NULL,

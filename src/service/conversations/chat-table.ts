@@ -14,15 +14,17 @@ export interface ChatRow extends Chat {
   readonly number: number;
 }
 
-interface Row {
-  readonly number: number;
-  readonly id: string;
-  readonly tenant: string;
-  readonly user: string;
-  readonly title: string | null;
-  readonly created_at: number;
-}
+/** By place, as SQLite gives it. */
+type Row = readonly [
+  number: number,
+  id: string,
+  tenant: string,
+  user: string,
+  title: string | null,
+  createdAt: number,
+];
 
+/** In the order of `Row`. */
 const COLUMNS = 'number, id, tenant, user, title, created_at';
 
 export class ChatTable {
@@ -38,20 +40,17 @@ export class ChatTable {
     this.#insert = store.prepare<[string, string, string, string | null, number]>(
       'INSERT INTO chats (id, tenant, user, title, created_at) VALUES (?, ?, ?, ?, ?)',
     );
-    this.#byId = store.prepare<[string], Row>(
-      `SELECT ${COLUMNS} FROM chats WHERE id = ? AND deleted_at IS NULL`,
-    );
+    const select = <Bound extends unknown[]>(where: string) =>
+      store.prepare<Bound, Row>(`SELECT ${COLUMNS} FROM chats WHERE deleted_at IS NULL AND ${where}`).raw();
+    this.#byId = select<[string]>('id = ?');
     this.#remove = store.prepare<[number, number]>('UPDATE chats SET deleted_at = ? WHERE number = ?');
     this.#forget = store.prepare<[string]>(
       'DELETE FROM chats WHERE id = ? AND number NOT IN (SELECT chat FROM turns WHERE chat = chats.number)',
     );
-    const page = (where: string) =>
-      `SELECT ${COLUMNS} FROM chats WHERE deleted_at IS NULL AND ${where} number < ? ORDER BY number DESC LIMIT ?`;
-    this.#page = store.prepare<[number, number], Row>(page(''));
-    this.#pageOfTenant = store.prepare<[string, number, number], Row>(page('tenant = ? AND'));
-    this.#pageOfUser = store.prepare<[string, string, number, number], Row>(
-      page('tenant = ? AND user = ? AND'),
-    );
+    const newest = 'number < ? ORDER BY number DESC LIMIT ?';
+    this.#page = select<[number, number]>(newest);
+    this.#pageOfTenant = select<[string, number, number]>(`tenant = ? AND ${newest}`);
+    this.#pageOfUser = select<[string, string, number, number]>(`tenant = ? AND user = ? AND ${newest}`);
   }
 
   insert({ id, tenant, user, title, createdAt }: Chat): void {
@@ -62,10 +61,8 @@ export class ChatTable {
   find(id: string, owners: Owners): ChatRow | undefined {
     const row = this.#byId.get(id);
     if (row === undefined) return undefined;
-    const isTheirs =
-      (owners.tenant === null || owners.tenant === row.tenant) &&
-      (owners.user === null || owners.user === row.user);
-    return isTheirs ? chatOf(row) : undefined;
+    const chat = chatOf(row);
+    return isTheirs(chat, owners) ? chat : undefined;
   }
 
   remove(number: number, at: number): void {
@@ -85,7 +82,10 @@ export class ChatTable {
   }
 }
 
-function chatOf(row: Row): ChatRow {
-  const { number, id, tenant, user, title, created_at: createdAt } = row;
+export function isTheirs({ tenant, user }: Pick<Chat, 'tenant' | 'user'>, owners: Owners): boolean {
+  return (owners.tenant ?? tenant) === tenant && (owners.user ?? user) === user;
+}
+
+function chatOf([number, id, tenant, user, title, createdAt]: Row): ChatRow {
   return { number, id, tenant, user, title, createdAt };
 }

@@ -8,7 +8,7 @@ import type { Caller } from '../access/caller.js';
 import { labelsOfCall } from '../access/labels.js';
 import { tenantProblem } from '../access/tenant-ids.js';
 import { RefusedError } from '../refusals.js';
-import type { ChatRow, ChatTable, Owners } from './chat-table.js';
+import { type ChatRow, type ChatTable, isTheirs, type Owners } from './chat-table.js';
 import type { GroupCommit } from './group-commit.js';
 import { type Chat, TITLE_LENGTH_MAX } from './turn.js';
 import type { TurnTable } from './turn-table.js';
@@ -67,13 +67,18 @@ export class Chats {
     return chat;
   }
 
+  /** Whether its caller may see chats of this owner. */
+  sees(caller: Caller, owner: Pick<Chat, 'tenant' | 'user'>): boolean {
+    return isTheirs(owner, ownersSeen(caller, {}));
+  }
+
   /** Soft: turns and messages stay in the file, and nobody is shown them. @throws RefusedError not_found; conflict while a turn runs */
   async remove(caller: Caller, id: string): Promise<void> {
     await this.writer.durably(() => {
       const { number } = this.get(caller, id);
       const open = this.turns.open(number);
       if (open !== undefined)
-        throw new RefusedError('conflict', `the turn ${open.id} of this chat is running: cancel it first`);
+        throw new RefusedError('conflict', `the turn ${open} of this chat is running: cancel it first`);
       this.table.remove(number, this.clock.now());
     });
   }

@@ -138,33 +138,31 @@ export class RecordedCall implements CallsLedger {
 
   async #intend(holdId: string): Promise<void> {
     const { parts, writer, turns, messages, chats } = this.own;
-    const { caller, labels, chat, transcript } = this.request;
-    if (chat === NEW_CHAT) this.#chatId = await this.#newChat();
+    const { caller, labels, transcript } = this.request;
+    if (this.request.chat === NEW_CHAT) this.#chatId = await this.#newChat();
     const { turnId: id } = this;
     this.#number = await writer.durably(() => {
-      const { number, tenant, user } = chats.get(caller, this.#chatId);
+      const chat = chats.get(caller, this.#chatId);
       // What is said in a chat counts as its user's.
-      if (tenant !== labels.tenant || user !== labels.user)
+      if (chat.tenant !== labels.tenant || chat.user !== labels.user)
         throw new RefusedError('not_found', 'there is no such chat of this user', { field: 'bursar-chat' });
-      const open = turns.open(number);
+      const open = turns.open(chat.number);
       if (open !== undefined)
-        throw new RefusedError('conflict', `the turn ${open.id} of this chat is running: one call at a time`);
+        throw new RefusedError('conflict', `the turn ${open} of this chat is running: one call at a time`);
       const at = parts.clock.now();
-      const turn = {
+      const turn = turns.insert({
         id,
-        chat: number,
+        chat,
         requestId: id,
         holdId,
         meteredBy: 'gateway',
         replaces: null,
         at,
-      } as const;
-      const inserted = turns.insert(turn);
-      const said = { chat: number, turn: inserted, at };
+      });
       const { systemText, userText } = transcript;
-      if (systemText !== null) messages.insert({ ...said, role: 'system', ...cut(systemText) });
-      messages.insert({ ...said, role: 'user', ...cut(userText) });
-      return inserted;
+      if (systemText !== null) messages.insert(turn, { at, role: 'system', ...cut(systemText) });
+      messages.insert(turn, { at, role: 'user', ...cut(userText) });
+      return turn.number;
     });
     parts.atStep?.('turn_intended', id);
   }
@@ -231,6 +229,7 @@ export class RecordedCall implements CallsLedger {
     const { writer, turns, ends, parts } = this.own;
     const { toolCalls: _calls, ...tokens } = usage ?? {};
     const answer = this.#answered() ?? { text: null };
+    const textDigest = answer.text === null ? null : digestOf(answer.text);
     const decided = {
       end,
       usage: tokens as TurnUsage,
@@ -238,6 +237,7 @@ export class RecordedCall implements CallsLedger {
       command: JSON.stringify(settlement),
       digest: null,
       amounts: null,
+      textDigest,
       ...answer,
     };
     await this.#write(() =>

@@ -8,7 +8,7 @@ import type { MessageTable } from './message-table.js';
 import type { TurnTerms } from './turn.js';
 import type { TurnEnds } from './turn-ends.js';
 import type { ConversationParts } from './turn-parts.js';
-import type { TurnRow, TurnTable } from './turn-table.js';
+import { isEnding, type TurnRow, type TurnTable } from './turn-table.js';
 import { ORPHANED } from './watchdog.js';
 
 /** Turns looked at in one go: their rows are in memory meanwhile. */
@@ -37,17 +37,18 @@ export async function recoverTurns(recovery: RecoveryParts): Promise<Recovered> 
   for (;;) {
     const rows = recovery.turns.unfinished(after, TURNS_AT_ONCE);
     if (rows.length === 0) return tally;
-    after = rows[rows.length - 1].number;
+    after = rows[rows.length - 1].chat;
     const done = await Promise.all(rows.map((row) => recoverOne(recovery, row)));
     for (const what of done) tally[what] += 1;
   }
 }
 
-async function recoverOne(recovery: RecoveryParts, turn: TurnRow): Promise<keyof Recovered> {
+async function recoverOne(recovery: RecoveryParts, found: TurnRow): Promise<keyof Recovered> {
   const { parts, writer, turns, messages, ends } = recovery;
-  const { number, holdId } = turn;
+  const { number, holdId } = found;
   const hold = parts.ledger.hold(holdId);
-  if (turn.state === 'starting') {
+  let turn = found;
+  if (found.state === 'starting') {
     if (hold === undefined) {
       await writer.casually(() => {
         messages.forget(number);
@@ -55,16 +56,18 @@ async function recoverOne(recovery: RecoveryParts, turn: TurnRow): Promise<keyof
       });
       return 'forgotten';
     }
-    await writer.durably(() => {
+    turn = await writer.durably(() => {
+      if (found.replaces !== null) turns.remove(found.replaces, parts.clock.now());
       turns.run(number, termsOf(hold), hold.expiresAt);
-      if (turn.replaces !== null) turns.remove(turn.replaces, parts.clock.now());
+      return turns.byNumber(number) ?? found;
     });
   }
   const isOver = hold?.status !== 'open';
-  if (turn.ending === null && (isOver || turn.meteredBy === 'gateway'))
-    await writer.durably(() => ends.decide(turn, ORPHANED, parts.clock.now()));
-  else if (turn.ending === null) return 'resumed';
-  await ends.finish(number);
+  if (turn.ending === null && !isOver && turn.meteredBy !== 'gateway') return 'resumed';
+  const ending = isEnding(turn)
+    ? turn
+    : await writer.durably(() => ends.decide(turn, ORPHANED, parts.clock.now()));
+  if (ending !== null) await ends.finish(ending);
   return 'ended';
 }
 

@@ -12,13 +12,19 @@ import { AmountsBudget } from './amounts-budget.js';
 import { amountsFromJson } from './amounts-json.js';
 import type { GroupCommit } from './group-commit.js';
 import type { MessageTable } from './message-table.js';
-import { type MessageTokens, STATE_OF_END, type TurnTerms, type TurnUsage } from './turn.js';
+import {
+  type MessageTokens,
+  STATE_OF_END,
+  type TurnTerms,
+  type TurnUsage,
+  type TurnWithMessages,
+} from './turn.js';
 import type { TurnBudget, TurnNote } from './turn-budget.js';
-import { type ConversationParts, digestOf } from './turn-parts.js';
-import type { Ending, TurnRow, TurnTable } from './turn-table.js';
+import type { ConversationParts } from './turn-parts.js';
+import type { Ending, EndingTurn, TurnRow, TurnTable } from './turn-table.js';
 
 /** An end as it is decided: what is kept of it, and the assistant's message. */
-export interface Decided extends Omit<Ending, 'textDigest'> {
+export interface Decided extends Omit<Ending, 'at'> {
   readonly text: string | null;
   readonly isCut?: boolean;
   readonly responseId: string | null;
@@ -27,7 +33,7 @@ export interface Decided extends Omit<Ending, 'textDigest'> {
 export class TurnEnds {
   readonly #amounts: AmountsBudget;
   /** Settlements under way: whoever asks again waits for the same one. */
-  readonly #finishing = new Map<number, Promise<void>>();
+  readonly #finishing = new Map<number, Promise<TurnWithMessages>>();
 
   constructor(
     private readonly parts: ConversationParts,
@@ -46,37 +52,43 @@ export class TurnEnds {
       : { meteredBy: 'amounts', budget: this.#amounts };
   }
 
-  /** Within a write: decides the end of a running turn; false when another end was first, and nothing is changed. */
-  decide({ number, chat }: TurnRow, decided: Decided, at: number): boolean {
-    const { text, isCut, responseId, ...ending } = decided;
-    const textDigest = text === null ? null : digestOf(text);
-    if (!this.turns.intendEnd(number, { ...ending, textDigest }, responseId, at)) return false;
+  /** Within a write: decides the end of a running turn; null when another end was first, and nothing is changed. */
+  decide(turn: TurnRow, decided: Decided, at: number): EndingTurn | null {
+    const { text, isCut, responseId, ...said } = decided;
+    const ending = { ...said, at };
+    if (!this.turns.intendEnd(turn.number, ending, responseId)) return null;
     if (text !== null) {
-      const webSearch = (ending.usage?.webSearches ?? 0) > 0;
-      const message = { chat, turn: number, role: 'assistant', text, isCut, webSearch, at } as const;
-      this.messages.insert({ ...message, ...tokensOf(ending.usage) });
+      const webSearch = (said.usage?.webSearches ?? 0) > 0;
+      const message = { role: 'assistant', text, isCut, webSearch, at } as const;
+      this.messages.insert(turn, { ...message, ...tokensOf(said.usage) });
     }
-    return true;
+    return { ...turn, state: 'running', ending, responseId };
   }
 
-  /** Settles a turn whose end is decided, once, however often it is asked. */
-  finish(number: number): Promise<void> {
+  /**
+   * Settles a turn whose end is decided and on disk, once, however often it is asked; resolves with the turn as it ended.
+   */
+  finish(turn: EndingTurn): Promise<TurnWithMessages> {
+    const { number } = turn;
     const under = this.#finishing.get(number);
     if (under !== undefined) return under;
-    const finishing = this.#finish(number).finally(() => this.#finishing.delete(number));
+    const finishing = this.#finish(turn).finally(() => this.#finishing.delete(number));
     this.#finishing.set(number, finishing);
     return finishing;
   }
 
-  async #finish(number: number): Promise<void> {
-    const turn = this.turns.byNumber(number);
-    if (turn === undefined) throw new Error('bug: a turn that ends is gone');
-    const { ending } = turn;
-    if (turn.state !== 'running' || ending === null) return;
+  async #finish(turn: EndingTurn): Promise<TurnWithMessages> {
+    if (turn.state !== 'running') return { turn, messages: this.messages.ofTurn(turn) };
+    const { number, ending } = turn;
     this.parts.atStep?.('turn_ending', turn.id);
     const charged = await this.#settle(turn, ending);
     this.parts.atStep?.('turn_settled', turn.id);
-    await this.writer.casually(() => this.turns.finish(number, STATE_OF_END[ending.end], charged));
+    const state = STATE_OF_END[ending.end];
+    const ended = { ...turn, state, end: ending.end, charged, endedAt: ending.at };
+    return this.writer.casually(() => {
+      this.turns.finish(number, state, charged);
+      return { turn: ended, messages: this.messages.ofTurn(ended) };
+    });
   }
 
   /** Within a write: the ledger has settled what the gateway had decided. */

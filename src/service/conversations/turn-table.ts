@@ -5,7 +5,8 @@
 import type { Amounts } from '../../core/amount.js';
 import type { ServiceStore } from '../store/service-store.js';
 import { amountsFromJson, amountsToJson } from './amounts-json.js';
-import type { MeteredBy, Turn, TurnEnd, TurnState, TurnTerms, TurnUsage } from './turn.js';
+import type { ChatRow } from './chat-table.js';
+import type { FinalState, MeteredBy, Turn, TurnEnd, TurnState, TurnTerms, TurnUsage } from './turn.js';
 
 /** The end that a turn has or will have, with all that settling it again takes. */
 export interface Ending {
@@ -19,6 +20,8 @@ export interface Ending {
   readonly textDigest: string | null;
   /** Of the gateway's turns: the ledger's command that ends the hold. */
   readonly command: string | null;
+  /** When it was decided. */
+  readonly at: number;
 }
 
 export interface TurnRow extends Omit<Turn, 'state'> {
@@ -36,9 +39,16 @@ export interface TurnRow extends Omit<Turn, 'state'> {
 /** A turn that readers may see. */
 export type SeenTurn = TurnRow & Turn;
 
+/** A turn whose end is decided. */
+export type EndingTurn = SeenTurn & { readonly ending: Ending };
+
+export function isEnding(turn: TurnRow): turn is EndingTurn {
+  return turn.ending !== null;
+}
+
 export interface NewTurn {
   readonly id: string;
-  readonly chat: number;
+  readonly chat: ChatRow;
   readonly requestId: string;
   readonly meteredBy: MeteredBy;
   readonly holdId: string;
@@ -46,31 +56,34 @@ export interface NewTurn {
   readonly at: number;
 }
 
-interface Row {
-  readonly number: number;
-  readonly id: string;
-  readonly chat: number;
-  readonly chat_id: string;
-  readonly tenant: string;
-  readonly user: string;
-  readonly request_id: string;
-  readonly state: TurnState | 'starting';
-  readonly metered_by: MeteredBy;
-  readonly hold_id: string;
-  readonly replaces: number | null;
-  readonly terms: string | null;
-  readonly ending: string | null;
-  readonly response_id: string | null;
-  readonly charged: string | null;
-  readonly started_at: number;
-  readonly progress_at: number;
-  readonly hold_expires_at: number | null;
-  readonly ended_at: number | null;
-  readonly deleted_at: number | null;
-}
+/** A row as SQLite gives it, by place: naming its columns each time costs more than finding it. */
+type Row = readonly [
+  number: number,
+  id: string,
+  chat: number,
+  chatId: string,
+  tenant: string,
+  user: string,
+  requestId: string,
+  state: TurnState | 'starting',
+  meteredBy: MeteredBy,
+  holdId: string,
+  replaces: number | null,
+  terms: string | null,
+  ending: string | null,
+  responseId: string | null,
+  charged: string | null,
+  startedAt: number,
+  progressAt: number,
+  holdExpiresAt: number | null,
+  deletedAt: number | null,
+];
 
-const SELECT =
-  'SELECT turns.*, chats.id AS chat_id, chats.tenant, chats.user FROM turns JOIN chats ON chats.number = turns.chat';
+/** In the order of `Row`. */
+const COLUMNS = `turns.number, turns.id, turns.chat, chats.id, chats.tenant, chats.user, turns.request_id, turns.state,
+  turns.metered_by, turns.hold_id, turns.replaces, turns.terms, turns.ending, turns.response_id, turns.charged,
+  turns.started_at, turns.progress_at, turns.hold_expires_at, turns.deleted_at`;
+const SELECT = `SELECT ${COLUMNS} FROM turns JOIN chats ON chats.number = turns.chat`;
 
 export class TurnTable {
   readonly #insert;
@@ -87,7 +100,6 @@ export class TurnTable {
   readonly #open;
   readonly #last;
   readonly #page;
-  readonly #silent;
   readonly #unfinished;
 
   constructor(store: ServiceStore) {
@@ -104,8 +116,8 @@ export class TurnTable {
       'UPDATE turns SET progress_at = max(progress_at, ?), hold_expires_at = coalesce(?, hold_expires_at) WHERE number = ?',
     );
     this.#rehold = store.prepare<[string, number]>('UPDATE turns SET hold_id = ? WHERE number = ?');
-    this.#intendEnd = store.prepare<[string, string | null, number, number]>(
-      `UPDATE turns SET ending = ?, response_id = ?, ended_at = ?
+    this.#intendEnd = store.prepare<[string, string | null, number]>(
+      `UPDATE turns SET ending = ?, response_id = ?
        WHERE number = ? AND state = 'running' AND ending IS NULL`,
     );
     this.#finish = store.prepare<[string, string | null, number]>(
@@ -114,32 +126,56 @@ export class TurnTable {
     this.#remove = store.prepare<[number, number]>(
       'UPDATE turns SET deleted_at = ? WHERE number = ? AND deleted_at IS NULL',
     );
-    this.#byNumber = store.prepare<[number], Row>(`${SELECT} WHERE turns.number = ?`);
-    this.#byId = store.prepare<[string], Row>(`${SELECT} WHERE turns.id = ?`);
-    this.#byRequest = store.prepare<[number, string], Row>(
-      `${SELECT} WHERE turns.chat = ? AND turns.request_id = ?`,
-    );
-    this.#open = store.prepare<[number], Row>(
-      `${SELECT} WHERE turns.chat = ? AND turns.state IN ('starting', 'running')`,
-    );
+    const select = <Bound extends unknown[]>(sql: string) => store.prepare<Bound, Row>(sql).raw();
+    this.#byNumber = select<[number]>(`${SELECT} WHERE turns.number = ?`);
+    this.#byId = select<[string]>(`${SELECT} WHERE turns.id = ? AND chats.deleted_at IS NULL`);
+    this.#byRequest = select<[number, string]>(`${SELECT} WHERE turns.chat = ? AND turns.request_id = ?`);
+    this.#open = store
+      .prepare<[number], string>("SELECT id FROM turns WHERE chat = ? AND state IN ('starting', 'running')")
+      .pluck();
     const seen = "turns.chat = ? AND turns.deleted_at IS NULL AND turns.state <> 'starting'";
-    this.#last = store.prepare<[number], Row>(`${SELECT} WHERE ${seen} ORDER BY turns.number DESC LIMIT 1`);
-    this.#page = store.prepare<[number, number, number], Row>(
+    this.#last = select<[number]>(`${SELECT} WHERE ${seen} ORDER BY turns.number DESC LIMIT 1`);
+    this.#page = select<[number, number, number]>(
       `${SELECT} WHERE ${seen} AND turns.number > ? ORDER BY turns.number LIMIT ?`,
     );
-    this.#silent = store.prepare<[number, number], Row>(
-      // The states as the index has them, or SQLite does not see that it fits.
-      `${SELECT} WHERE turns.state IN ('starting', 'running') AND turns.state = 'running' AND turns.ending IS NULL
-       AND turns.metered_by <> 'gateway' AND turns.progress_at <= ? ORDER BY turns.progress_at LIMIT ?`,
-    );
-    this.#unfinished = store.prepare<[number, number], Row>(
-      `${SELECT} WHERE turns.state IN ('starting', 'running') AND turns.number > ? ORDER BY turns.number LIMIT ?`,
+    this.#unfinished = select<[number, number]>(
+      `SELECT ${COLUMNS} FROM turns INDEXED BY turns_open JOIN chats ON chats.number = turns.chat
+       WHERE turns.state IN ('starting', 'running') AND turns.chat > ? ORDER BY turns.chat LIMIT ?`,
     );
   }
 
-  /** @returns the turn's number */
-  insert({ id, chat, requestId, meteredBy, holdId, replaces, at }: NewTurn): number {
-    return Number(this.#insert.run(id, chat, requestId, meteredBy, holdId, replaces, at, at).lastInsertRowid);
+  /** @returns the turn as it would be read */
+  insert({ chat, at, ...said }: NewTurn): TurnRow {
+    const { id, requestId, meteredBy, holdId, replaces } = said;
+    const { lastInsertRowid } = this.#insert.run(
+      id,
+      chat.number,
+      requestId,
+      meteredBy,
+      holdId,
+      replaces,
+      at,
+      at,
+    );
+    return {
+      ...said,
+      number: Number(lastInsertRowid),
+      chat: chat.number,
+      chatId: chat.id,
+      tenant: chat.tenant,
+      user: chat.user,
+      state: 'starting',
+      terms: null,
+      ending: null,
+      end: null,
+      responseId: null,
+      charged: null,
+      startedAt: at,
+      progressAt: at,
+      holdExpiresAt: null,
+      endedAt: null,
+      isDeleted: false,
+    };
   }
 
   /** Of a turn that the ledger never held; its messages must be gone. */
@@ -161,13 +197,13 @@ export class TurnTable {
   }
 
   /** Decides how a turn ends; false when it is decided already (rule T2: exactly one wins). */
-  intendEnd(number: number, ending: Ending, responseId: string | null, at: number): boolean {
+  intendEnd(number: number, ending: Ending, responseId: string | null): boolean {
     const { amounts } = ending;
     const text = JSON.stringify({ ...ending, amounts: amounts && amountsToJson(amounts) });
-    return this.#intendEnd.run(text, responseId, at, number).changes === 1;
+    return this.#intendEnd.run(text, responseId, number).changes === 1;
   }
 
-  finish(number: number, state: TurnState, charged: Amounts | null): void {
+  finish(number: number, state: FinalState, charged: Amounts | null): void {
     this.#finish.run(state, charged && JSON.stringify(amountsToJson(charged)), number);
   }
 
@@ -178,15 +214,16 @@ export class TurnTable {
   byNumber(number: number): TurnRow | undefined {
     return turnOrNone(this.#byNumber.get(number));
   }
+  /** None of a chat that was deleted. */
   byId(id: string): TurnRow | undefined {
     return turnOrNone(this.#byId.get(id));
   }
   byRequest(chat: number, requestId: string): TurnRow | undefined {
     return turnOrNone(this.#byRequest.get(chat, requestId));
   }
-  /** The one turn of a chat that is not final. */
-  open(chat: number): TurnRow | undefined {
-    return turnOrNone(this.#open.get(chat));
+  /** The id of the one turn of a chat that is not final. */
+  open(chat: number): string | undefined {
+    return this.#open.get(chat);
   }
   /** The newest by start, without deleted ones (rule T3). */
   last(chat: number): TurnRow | undefined {
@@ -198,12 +235,7 @@ export class TurnTable {
     return this.#page.all(chat, after, max).map((row) => turnOf(row) as SeenTurn);
   }
 
-  /** Running turns that showed no progress since this instant, the longest silent first. */
-  silentSince(at: number, max: number): TurnRow[] {
-    return this.#silent.all(at, max).map(turnOf);
-  }
-
-  /** Turns that are not final, after the row `after`. */
+  /** Turns that are not final, one a chat at most, of chats after the row `after`. */
   unfinished(after: number, max: number): TurnRow[] {
     return this.#unfinished.all(after, max).map(turnOf);
   }
@@ -213,31 +245,61 @@ function turnOrNone(row: Row | undefined): TurnRow | undefined {
   return row === undefined ? undefined : turnOf(row);
 }
 
-function turnOf(row: Row): TurnRow {
-  const terms = row.terms === null ? null : (JSON.parse(row.terms) as Record<string, unknown>);
-  const ending = row.ending === null ? null : (JSON.parse(row.ending) as Record<string, unknown>);
-  const endingRead = ending && ({ ...ending, amounts: amountsFromJson(ending.amounts) } as Ending);
+function turnOf([
+  number,
+  id,
+  chat,
+  chatId,
+  tenant,
+  user,
+  requestId,
+  state,
+  meteredBy,
+  holdId,
+  replaces,
+  termsText,
+  endingText,
+  responseId,
+  chargedText,
+  startedAt,
+  progressAt,
+  holdExpiresAt,
+  deletedAt,
+]: Row): TurnRow {
+  const terms = termsText === null ? null : termsIn(JSON.parse(termsText));
+  const ending = endingText === null ? null : endingIn(JSON.parse(endingText));
+  const isOpen = state === 'starting' || state === 'running';
   return {
-    number: row.number,
-    id: row.id,
-    chat: row.chat,
-    chatId: row.chat_id,
-    tenant: row.tenant,
-    user: row.user,
-    requestId: row.request_id,
-    state: row.state,
-    meteredBy: row.metered_by,
-    holdId: row.hold_id,
-    replaces: row.replaces,
-    terms: terms && ({ ...terms, held: amountsFromJson(terms.held) ?? {} } as TurnTerms),
-    ending: endingRead,
-    end: row.state === 'starting' || row.state === 'running' ? null : (endingRead?.end ?? null),
-    responseId: row.response_id,
-    charged: row.charged === null ? null : amountsFromJson(JSON.parse(row.charged)),
-    startedAt: row.started_at,
-    progressAt: row.progress_at,
-    holdExpiresAt: row.hold_expires_at,
-    endedAt: row.state === 'running' ? null : row.ended_at,
-    isDeleted: row.deleted_at !== null,
+    number,
+    id,
+    chat,
+    chatId,
+    tenant,
+    user,
+    requestId,
+    state,
+    meteredBy,
+    holdId,
+    replaces,
+    terms,
+    ending,
+    end: isOpen ? null : (ending?.end ?? null),
+    responseId,
+    charged: chargedText === null ? null : amountsFromJson(JSON.parse(chargedText)),
+    startedAt,
+    progressAt,
+    holdExpiresAt,
+    endedAt: isOpen ? null : (ending?.at ?? null),
+    isDeleted: deletedAt !== null,
   };
+}
+
+function termsIn(terms: Record<string, unknown>): TurnTerms {
+  terms.held = amountsFromJson(terms.held) ?? {};
+  return terms as unknown as TurnTerms;
+}
+
+function endingIn(ending: Record<string, unknown>): Ending {
+  ending.amounts = amountsFromJson(ending.amounts);
+  return ending as unknown as Ending;
 }

@@ -27,7 +27,7 @@ import {
 import type { HeldTurn, TurnBudget, TurnWish } from './turn-budget.js';
 import { type Decided, noteOf, ownLabels, type TurnEnds } from './turn-ends.js';
 import { type ConversationParts, digestOf } from './turn-parts.js';
-import type { SeenTurn, TurnRow, TurnTable } from './turn-table.js';
+import { isEnding, type SeenTurn, type TurnRow, type TurnTable } from './turn-table.js';
 
 export interface TurnRequest {
   /** Names the request: the same one never runs twice in a chat (rules T1, T4). */
@@ -64,9 +64,18 @@ export interface TurnRef {
 }
 
 interface Intended {
-  readonly number: number;
+  readonly turn: TurnRow;
+  readonly messages: readonly MessageRow[];
+  readonly labels: Labels;
+}
+
+/** How a turn is to start, whoever asks for it. */
+interface Starting {
   readonly id: string;
-  readonly holdId: string;
+  readonly meteredBy: 'quota' | 'amounts';
+  readonly request: TurnRequest;
+  /** The turn whose place it takes. */
+  readonly replaced: TurnRow | null;
 }
 
 export class Turns {
@@ -81,50 +90,49 @@ export class Turns {
 
   /** @throws RefusedError not_found, invalid_request, label_forbidden; conflict as rule T4 says */
   start(caller: Caller, chatId: string, request: TurnRequest): Promise<Started> {
-    return this.#start(caller, this.chats.get(caller, chatId), request, null);
+    return this.#start(caller, chatId, request, null);
   }
 
   /** The last turn again, as a new one with a request id of its own; the old one is soft-deleted once the new one is held. */
   retry(caller: Caller, ref: TurnRef, request: Omit<TurnRequest, 'text'>): Promise<Started> {
-    const { chat, turn } = this.#own(caller, ref);
-    const text = this.messages.textOf(turn.number, 'user') ?? '';
-    return this.edit(caller, { chatId: chat.id, turnId: turn.id }, { ...request, text });
+    const { number } = this.#own(caller, ref);
+    const text = this.messages.textOf(number, 'user') ?? '';
+    return this.edit(caller, ref, { ...request, text });
   }
 
   /** As `retry`, with another text of the user's. */
   edit(caller: Caller, ref: TurnRef, request: TurnRequest): Promise<Started> {
-    const { chat, turn } = this.#own(caller, ref);
+    const turn = this.#own(caller, ref);
     const system = request.systemText ?? this.messages.textOf(turn.number, 'system');
     const again = system === undefined ? request : { ...request, systemText: system };
-    return this.#start(caller, chat, again, turn);
+    return this.#start(caller, ref.chatId, again, turn);
   }
 
   async #start(
     caller: Caller,
-    chat: ChatRow,
+    chatId: string,
     request: TurnRequest,
     replaced: TurnRow | null,
   ): Promise<Started> {
     assertRequest(request);
-    const labels = labelsOfCall(caller, { ...request.labels, ...this.#owner(caller, chat) });
     const { meteredBy, budget } = this.ends.budgetNow;
-    const id = randomUUID();
-    const intended = { id, holdId: `${tenantPrefix(chat.tenant)}${TURN_PREFIX}${id}`, meteredBy, replaced };
-    const found = await this.writer.durably(() => this.#intend(caller, chat, request, intended));
-    if ('turn' in found) return { started: 'before', ...found };
-    this.parts.atStep?.('turn_intended', id);
-    const held = await this.#hold(budget, { ...found, labels, chat, request });
-    this.parts.atStep?.('turn_held', id);
+    const starting = { id: randomUUID(), meteredBy, request, replaced };
+    const found = await this.writer.durably(() => this.#intend(caller, chatId, starting));
+    if ('stored' in found) return { started: 'before', ...found.stored };
+    const { turn, messages } = found;
+    this.parts.atStep?.('turn_intended', turn.id);
+    const held = await this.#hold(budget, found, request);
+    this.parts.atStep?.('turn_held', turn.id);
     if (!('terms' in held)) {
-      await this.writer.casually(() => this.#forget(found.number));
+      await this.writer.casually(() => this.#forget(turn.number));
       return { started: 'denied', decision: held.decision };
     }
     const { terms, decision } = held;
     await this.writer.casually(() => {
-      this.table.run(found.number, terms, decision.expiresAt);
+      this.table.run(turn.number, terms, decision.expiresAt);
       if (replaced !== null) this.table.remove(replaced.number, this.parts.clock.now());
     });
-    return { started: 'now', ...this.#shown(found.number) };
+    return { started: 'now', turn: { ...turn, state: 'running', terms }, messages };
   }
 
   // A key that fixes a label need not state it; one that may not state `user` for others is refused by labelsOfCall.
@@ -132,50 +140,50 @@ export class Turns {
     return caller.tenant === null ? ownLabels(chat) : { user: chat.user };
   }
 
-  /** Within a write: the first step. @throws RefusedError conflict */
+  /** Within a write: the first step. @throws RefusedError as `start` */
   #intend(
     caller: Caller,
-    { id: chatId }: ChatRow,
-    request: TurnRequest,
-    turn: { id: string; holdId: string; meteredBy: 'quota' | 'amounts'; replaced: TurnRow | null },
-  ): Intended | TurnWithMessages {
-    const chat = this.chats.get(caller, chatId).number;
+    chatId: string,
+    { id, meteredBy, request, replaced }: Starting,
+  ): Intended | { readonly stored: TurnWithMessages } {
+    const chat = this.chats.get(caller, chatId);
     const { requestId, text, systemText, webSearch } = request;
-    const before = this.table.byRequest(chat, requestId);
-    if (before !== undefined) return this.#stored(before);
-    const open = this.table.open(chat);
-    if (open !== undefined) throw conflict(`the turn ${open.id} of this chat is running: end it first`);
-    const { replaced } = turn;
-    if (replaced !== null && this.table.last(chat)?.number !== replaced.number)
+    const labels = labelsOfCall(caller, { ...request.labels, ...this.#owner(caller, chat) });
+    const before = this.table.byRequest(chat.number, requestId);
+    if (before !== undefined) return { stored: this.#stored(before) };
+    const open = this.table.open(chat.number);
+    if (open !== undefined) throw conflict(`the turn ${open} of this chat is running: end it first`);
+    if (replaced !== null && this.table.last(chat.number)?.number !== replaced.number)
       throw conflict(
         `the turn ${replaced.id} is not the last of its chat: only that can be retried or edited`,
       );
     const at = this.parts.clock.now();
-    const { id, holdId, meteredBy } = turn;
+    const holdId = `${tenantPrefix(chat.tenant)}${TURN_PREFIX}${id}`;
     const replaces = replaced?.number ?? null;
-    const number = this.table.insert({ id, chat, requestId, meteredBy, holdId, replaces, at });
+    const turn = this.table.insert({ id, chat, requestId, meteredBy, holdId, replaces, at });
+    const messages: MessageRow[] = [];
     if (systemText !== undefined)
-      this.messages.insert({ chat, turn: number, role: 'system', text: systemText, at });
-    this.messages.insert({ chat, turn: number, role: 'user', text, webSearch, at });
-    return { number, id, holdId };
+      messages.push(this.messages.insert(turn, { role: 'system', text: systemText, at }));
+    messages.push(this.messages.insert(turn, { role: 'user', text, webSearch, at }));
+    return { turn, messages, labels };
   }
 
   /** Rule T4. */
   #stored(turn: TurnRow): TurnWithMessages {
     if (turn.isDeleted)
       throw conflict('a turn that was deleted or replaced had this request id: choose another');
-    if (turn.state === 'completed') return this.#shown(turn.number);
+    if (turn.state === 'completed') return this.#shown(turn as SeenTurn);
     const state = turn.state === 'starting' ? 'running' : turn.state;
     throw conflict(`this request has the turn ${turn.id}, which is ${state}`);
   }
 
   async #hold(
     budget: TurnBudget,
-    turn: Intended & { readonly labels: Labels; readonly chat: ChatRow; readonly request: TurnRequest },
+    { turn, labels }: Intended,
+    { text, systemText = '', wish }: TurnRequest,
   ): Promise<HeldTurn> {
-    const { number, id, holdId, labels, chat, request } = turn;
-    const { text, systemText = '', requestId, wish } = request;
-    const note = noteOf({ id, chatId: chat.id, tenant: chat.tenant, requestId }, digestOf(text));
+    const { holdId, number } = turn;
+    const note = noteOf(turn, digestOf(text));
     const textBytes = Buffer.byteLength(text) + Buffer.byteLength(systemText);
     try {
       return await budget.hold({ holdId, labels, ttlMs: this.#holdTtlMs, note, textBytes, wish });
@@ -208,52 +216,49 @@ export class Turns {
   async end(caller: Caller, ref: TurnRef, end: TurnEnd, result: TurnResult): Promise<Ended> {
     assertResult(result);
     const { text = null, responseId = null, usage = null, amounts = null } = result;
-    const digest = digestOf(
-      JSON.stringify([end, text, responseId, usage, amounts && amountsToJson(amounts)]),
-    );
-    const decided = { end, digest, usage, amounts, command: null, text, responseId };
-    const { number, won } = await this.writer.durably(() => {
-      const { turn } = this.#own(caller, ref);
+    const textDigest = text === null ? null : digestOf(text);
+    const said = [end, textDigest, responseId, usage, amounts && amountsToJson(amounts)];
+    const digest = digestOf(JSON.stringify(said));
+    const decided = { end, digest, usage, amounts, command: null, textDigest, text, responseId };
+    const { turn, replayed } = await this.writer.durably(() => {
+      const turn = this.#own(caller, ref);
       if (turn.meteredBy === 'gateway') throw conflict('the turn is a call of the gateway, and ends with it');
-      const { number } = turn;
-      if (this.ends.decide(turn, decided, this.parts.clock.now())) return { number, won: true };
-      if (turn.ending?.digest === digest) return { number, won: false };
-      throw conflict(`the turn ${turn.id} has ended already: ${turn.ending?.end ?? turn.state}`);
+      const ending = this.ends.decide(turn, decided, this.parts.clock.now());
+      if (ending !== null) return { turn: ending, replayed: false };
+      if (isEnding(turn) && turn.ending.digest === digest) return { turn, replayed: true };
+      throw hasEnded(turn);
     });
-    await this.ends.finish(number);
-    return { replayed: !won, ...this.#shown(number) };
+    return { replayed, ...(await this.ends.finish(turn)) };
   }
 
   /** Keeps the watchdog away (rule T6), and the hold alive. @throws RefusedError not_found; conflict once it ended */
   async progress(caller: Caller, ref: TurnRef): Promise<TurnWithMessages> {
-    const { turn } = this.#own(caller, ref);
     const at = this.parts.clock.now();
-    const { holdId, holdExpiresAt, number } = turn;
+    const { holdId, holdExpiresAt, number } = this.#own(caller, ref);
     let expiresAt: number | null = null;
     if (holdExpiresAt !== null && holdExpiresAt - at < this.#holdTtlMs / 2) {
       const outcome = await this.parts.ledger.extend({ holdId, ttlMs: this.#holdTtlMs });
       if (outcome.outcome === 'done') expiresAt = outcome.at + this.#holdTtlMs;
     }
-    await this.writer.casually(() => {
-      const now = this.#own(caller, ref).turn;
-      if (now.state !== 'running' || now.ending !== null)
-        throw conflict(`the turn ${now.id} has ended already: ${now.ending?.end ?? now.state}`);
+    return this.writer.casually(() => {
+      const turn = this.#own(caller, ref);
+      if (turn.state !== 'running' || turn.ending !== null) throw hasEnded(turn);
       this.table.progress(number, at, expiresAt);
+      return this.#shown(this.#own(caller, ref));
     });
-    return this.#shown(number);
   }
 
   /** Soft. @throws RefusedError not_found; conflict while it runs */
   async remove(caller: Caller, ref: TurnRef): Promise<void> {
     await this.writer.durably(() => {
-      const { turn } = this.#own(caller, ref);
+      const turn = this.#own(caller, ref);
       if (turn.state === 'running') throw conflict(`the turn ${turn.id} is running: cancel it first`);
       this.table.remove(turn.number, this.parts.clock.now());
     });
   }
 
   get(caller: Caller, ref: TurnRef): TurnWithMessages {
-    return this.#shown(this.#own(caller, ref).turn.number);
+    return this.#shown(this.#own(caller, ref));
   }
 
   /** The newest by start, without deleted ones; null in an empty chat (rule T3). */
@@ -263,8 +268,8 @@ export class Turns {
 
   /** The running turn of a chat; null once it ended (rule T3). */
   running(caller: Caller, chatId: string): TurnRow | null {
-    const open = this.table.open(this.chats.get(caller, chatId).number);
-    return open?.state === 'running' ? open : null;
+    const last = this.last(caller, chatId);
+    return last?.state === 'running' ? last : null;
   }
 
   /** In the order of their start. */
@@ -279,17 +284,17 @@ export class Turns {
     return pageOfRows(rows, page.max);
   }
 
-  #own(caller: Caller, { chatId, turnId }: TurnRef): { chat: ChatRow; turn: TurnRow } {
-    const chat = this.chats.get(caller, chatId);
+  /** One read for both: who does not see the chat does not find the turn. */
+  #own(caller: Caller, { chatId, turnId }: TurnRef): SeenTurn {
     const turn = this.table.byId(turnId);
-    if (turn === undefined || turn.chat !== chat.number || turn.isDeleted || turn.state === 'starting')
-      throw new RefusedError('not_found', `there is no turn ${shown(turnId)}`, { field: 'turn' });
-    return { chat, turn };
+    const isOwn = turn?.chatId === chatId && this.chats.sees(caller, turn);
+    if (isOwn && !turn.isDeleted && turn.state !== 'starting') return turn as SeenTurn;
+    this.chats.get(caller, chatId);
+    throw new RefusedError('not_found', `there is no turn ${shown(turnId)}`, { field: 'turn' });
   }
 
-  #shown(number: number): { readonly turn: SeenTurn; readonly messages: MessageRow[] } {
-    const turn = this.table.byNumber(number) as SeenTurn;
-    return { turn, messages: this.messages.ofTurn(number) };
+  #shown(turn: SeenTurn): { readonly turn: SeenTurn; readonly messages: MessageRow[] } {
+    return { turn, messages: this.messages.ofTurn(turn) };
   }
 }
 
@@ -304,6 +309,10 @@ function assertResult({ text, responseId }: TurnResult): void {
   if (text !== undefined) assertText(text, 'text');
   const problem = responseId === undefined ? null : textProblem(responseId, RESPONSE_ID_LENGTH_MAX);
   if (problem !== null) throw invalid('responseId', `${shown(responseId)} ${problem}`);
+}
+
+function hasEnded({ id, ending, state }: TurnRow): RefusedError {
+  return conflict(`the turn ${id} has ended already: ${ending?.end ?? state}`);
 }
 
 function conflict(why: string): RefusedError {

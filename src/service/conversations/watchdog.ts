@@ -1,13 +1,15 @@
 // The watchdog of rule T6: a running turn that showed no progress for the time-out is ended as orphaned, at its estimate.
 // One sweep at a time; the condition is looked at again in the write that decides the end, so that a turn that shows progress
-// or ends meanwhile is left alone. Also finishes ends whose settlement failed. Started by conversations.ts.
+// or ends meanwhile is left alone. Also finishes ends whose settlement failed. The gateway ends its own. Started by
+// conversations.ts.
 
+import { setImmediate } from 'node:timers/promises';
 import type { GroupCommit } from './group-commit.js';
 import type { Decided, TurnEnds } from './turn-ends.js';
 import type { ConversationParts } from './turn-parts.js';
-import type { TurnRow, TurnTable } from './turn-table.js';
+import { isEnding, type TurnRow, type TurnTable } from './turn-table.js';
 
-/** Turns ended in one group: a part of what the ledger takes, so that callers get in between. */
+/** Turns looked at, and ended, in one group: a part of what the ledger takes, so that callers get in between. */
 const TURNS_AT_ONCE = 100;
 
 export const ORPHANED: Decided = {
@@ -16,6 +18,7 @@ export const ORPHANED: Decided = {
   usage: null,
   amounts: null,
   command: null,
+  textDigest: null,
   text: null,
   responseId: null,
 };
@@ -61,43 +64,36 @@ export class Watchdog {
   async #sweep(now: number): Promise<number> {
     const silentSince = now - this.parts.settings().turnTimeoutMs;
     let ended = 0;
-    for (;;) {
-      const silent = this.turns.silentSince(silentSince, TURNS_AT_ONCE);
-      if (silent.length === 0) break;
-      const done = await Promise.all(silent.map((turn) => this.#end(turn, silentSince)));
-      ended += done.filter(Boolean).length;
-    }
-    await this.#finishDecided();
-    return ended;
-  }
-
-  async #end({ number }: TurnRow, silentSince: number): Promise<boolean> {
-    const isOrphan = await this.writer.durably(() => {
-      const turn = this.turns.byNumber(number);
-      if (turn === undefined || turn.state !== 'running' || turn.progressAt > silentSince) return false;
-      return this.ends.decide(turn, ORPHANED, this.parts.clock.now());
-    });
-    if (isOrphan) await this.#finish(number);
-    return isOrphan;
-  }
-
-  async #finishDecided(): Promise<void> {
     for (let after = 0; ; ) {
       const rows = this.turns.unfinished(after, TURNS_AT_ONCE);
-      if (rows.length === 0) return;
-      after = rows[rows.length - 1].number;
-      // The gateway ends its own.
-      const decided = rows.filter(({ ending, meteredBy }) => ending !== null && meteredBy !== 'gateway');
-      await Promise.all(decided.map(({ number }) => this.#finish(number)));
+      if (rows.length === 0) return ended;
+      after = rows[rows.length - 1].chat;
+      const due = rows.filter((turn) => isDue(turn, silentSince));
+      const done = await Promise.all(due.map((turn) => this.#end(turn, silentSince)));
+      ended += done.filter(Boolean).length;
+      await setImmediate();
     }
   }
 
-  // One that fails is tried again by the next sweep, and keeps none of the others.
-  async #finish(number: number): Promise<void> {
+  /** True where it was this that decided the end. One that fails is tried again by the next sweep, and keeps none of the others. */
+  async #end({ id, number }: TurnRow, silentSince: number): Promise<boolean> {
     try {
-      await this.ends.finish(number);
+      // Also where its end is decided already: then that is on disk before it is carried out.
+      const [turn, isOrphan] = await this.writer.durably(() => {
+        const turn = this.turns.byNumber(number);
+        if (turn === undefined || !isDue(turn, silentSince)) return [null, false];
+        if (isEnding(turn)) return [turn, false];
+        return [this.ends.decide(turn, ORPHANED, this.parts.clock.now()), true];
+      });
+      if (turn !== null) await this.ends.finish(turn);
+      return isOrphan;
     } catch (error) {
-      this.parts.onFault('a turn could not be settled, and will be tried again', error);
+      this.parts.onFault(`the turn ${id} could not be ended, and will be tried again`, error);
+      return false;
     }
   }
+}
+
+function isDue({ state, meteredBy, ending, progressAt }: TurnRow, silentSince: number): boolean {
+  return state === 'running' && meteredBy !== 'gateway' && (ending !== null || progressAt <= silentSince);
 }

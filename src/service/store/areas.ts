@@ -6,7 +6,7 @@ import { AGENT_AREA } from '../delegation/agent-area.js';
 import { GOAL_AREA } from '../goals/goal-area.js';
 import { NOTICE_AREA } from '../notices/notice-area.js';
 import { QUOTA_AREA } from '../quotas/policy-table.js';
-import { ServiceStore, type StoreArea } from './service-store.js';
+import { ServiceStore, type StoreArea, type ToDisk } from './service-store.js';
 
 const AREAS: readonly StoreArea[] = [KEY_AREA, AGENT_AREA, CHAT_AREA, QUOTA_AREA, GOAL_AREA, NOTICE_AREA];
 
@@ -14,6 +14,6 @@ const AREAS: readonly StoreArea[] = [KEY_AREA, AGENT_AREA, CHAT_AREA, QUOTA_AREA
 export const SERVICE_STORE_FILE = 'service.db';
 
 /** @throws InvalidInputError when the file is none of ours, damaged, or of a newer Bursar */
-export function openServiceStore(path: string): ServiceStore {
-  return ServiceStore.open(path, AREAS);
+export function openServiceStore(path: string, toDisk?: ToDisk): ServiceStore {
+  return ServiceStore.open(path, AREAS, toDisk);
 }

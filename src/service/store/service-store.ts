@@ -33,7 +33,7 @@ const LOG_PAGES = 4_000;
 const FILE_MODE = 0o600;
 
 /** Resolves when what was written to a file is on disk. */
-type ToDisk = (file: number) => Promise<void>;
+export type ToDisk = (file: number) => Promise<void>;
 
 export class ServiceStore {
   readonly #db: Database.Database;
