@@ -100,6 +100,21 @@ test('chats over HTTP: a turn is started, answered, listed and hidden, as a chat
   expect((await ann.chats.list()).items).toEqual([]);
 });
 
+test('chats over HTTP: a start and an end answer what is read later, to the last field', async () => {
+  const { ann } = await acme();
+  const turns = ann.chats.turns((await ann.chats.create()).id);
+  const amounts = { usd: '0.01' };
+  const asked = { requestId: 'r1', text: 'two and two?', systemText: 'be brief', webSearch: true, amounts };
+  const { outcome, ...started } = (await turns.start(asked)) as { outcome: string; id: string };
+  expect([outcome, await turns.get(started.id)]).toEqual(['started', started]);
+  const usage = { inputTokens: 12, outputTokens: 1, reasoningTokens: 3, webSearches: 1 };
+  const said = { text: 'four', responseId: 'resp_1', usage, amounts };
+  const done = await turns.complete(started.id, said);
+  expect(done.messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant']);
+  expect(await turns.get(started.id)).toEqual(done);
+  expect(await turns.complete(started.id, said)).toEqual(done);
+});
+
 test('chats over HTTP: parallel requests start one turn and end it once', async () => {
   const { ann, admin } = await acme();
   const chat = await ann.chats.create();

@@ -24,7 +24,10 @@ export const REFUSALS = {
   too_large: { meaning: 'The request body is larger than the limit.' },
   overloaded: { meaning: 'More requests or streams are open than the server takes.' },
   draining: { meaning: 'The server is stopping and takes no new calls.' },
-  store_unavailable: { meaning: "The service's own file did not take the change; nothing was changed." },
+  store_unavailable: {
+    meaning:
+      "The service's own file did not take the change; nothing was changed unless the disk itself failed.",
+  },
   ledger_unavailable: { meaning: 'The ledger cannot make a decision durable; nothing was authorised.' },
 } as const;
 
