@@ -1,7 +1,6 @@
 // Chats: made, listed, and soft-deleted, each by who may see it. A tenant sees its own (rule T8); a key that fixes the label
 // `user` sees that user's alone, since these are texts, not figures. Another's chat is what does not exist.
 
-import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../authority/api.js';
 import { shown, textProblem } from '../../core/labels.js';
 import type { Caller } from '../access/caller.js';
@@ -10,6 +9,7 @@ import { tenantProblem } from '../access/tenant-ids.js';
 import { RefusedError } from '../refusals.js';
 import { type ChatRow, type ChatTable, isTheirs, type Owners } from './chat-table.js';
 import type { GroupCommit } from './group-commit.js';
+import { newId } from './new-id.js';
 import { type Chat, TITLE_LENGTH_MAX } from './turn.js';
 import type { TurnTable } from './turn-table.js';
 
@@ -42,7 +42,8 @@ export class Chats {
     const { tenant, user } = ownerOf(caller, owner);
     const problem = title === undefined ? null : textProblem(title, TITLE_LENGTH_MAX);
     if (problem !== null) throw invalid('title', `${shown(title)} ${problem}`);
-    const chat = { id: randomUUID(), tenant, user, title: title ?? null, createdAt: this.clock.now() };
+    const createdAt = this.clock.now();
+    const chat = { id: newId(createdAt), tenant, user, title: title ?? null, createdAt };
     await this.writer.durably(() => this.table.insert(chat));
     return chat;
   }

@@ -2,7 +2,6 @@
 // one). A recorded call speaks to the ledger through RecordedCall, which writes down what is about to be asked and what was
 // answered; a crash between the two is finished by recovery.ts with the command that is kept. Called by the gateway.
 
-import { randomUUID } from 'node:crypto';
 import type { Authorized, CommandOutcome, Decision, Outcome, Settlement } from '../../core/outcomes.js';
 import type { Authorize, Command, Labels, Release, Reverse, Settle } from '../../core/requests.js';
 import type { Caller } from '../access/caller.js';
@@ -13,6 +12,7 @@ import { amountsToJson } from './amounts-json.js';
 import type { Chats } from './chats.js';
 import type { GroupCommit } from './group-commit.js';
 import type { MessageTable } from './message-table.js';
+import { newId } from './new-id.js';
 import type { Transcript } from './transcript.js';
 import { TEXT_BYTES_MAX, type TurnEnd, type TurnTerms, type TurnUsage } from './turn.js';
 import { type GatewaySettlement, noteOf, type TurnEnds } from './turn-ends.js';
@@ -50,7 +50,7 @@ export class Recorder {
 }
 
 export class RecordedCall implements CallsLedger {
-  readonly turnId = randomUUID();
+  readonly turnId: string;
   readonly transcript: Transcript;
   readonly extend: CallsLedger['extend'];
   readonly check: CallsLedger['check'];
@@ -63,6 +63,7 @@ export class RecordedCall implements CallsLedger {
     private readonly request: RecordingRequest,
     private readonly ledger: CallsLedger,
   ) {
+    this.turnId = newId(own.parts.clock.now());
     this.transcript = request.transcript;
     this.#chatId = request.chat;
     this.extend = (extension) => ledger.extend(extension);
@@ -231,13 +232,15 @@ export class RecordedCall implements CallsLedger {
     const answer = this.#answered() ?? { text: null };
     const textDigest = answer.text === null ? null : digestOf(answer.text);
     const decided = {
-      end,
-      usage: tokens as TurnUsage,
+      ending: {
+        end,
+        usage: tokens as TurnUsage,
+        command: JSON.stringify(settlement),
+        digest: null,
+        amounts: null,
+        textDigest,
+      },
       responseId: this.transcript.responseId,
-      command: JSON.stringify(settlement),
-      digest: null,
-      amounts: null,
-      textDigest,
       ...answer,
     };
     await this.#write(() =>

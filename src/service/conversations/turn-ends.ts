@@ -24,7 +24,8 @@ import type { ConversationParts } from './turn-parts.js';
 import type { Ending, EndingTurn, TurnRow, TurnTable } from './turn-table.js';
 
 /** An end as it is decided: what is kept of it, and the assistant's message. */
-export interface Decided extends Omit<Ending, 'at'> {
+export interface Decided {
+  readonly ending: Omit<Ending, 'at'>;
   readonly text: string | null;
   readonly isCut?: boolean;
   readonly responseId: string | null;
@@ -54,13 +55,14 @@ export class TurnEnds {
 
   /** Within a write: decides the end of a running turn; null when another end was first, and nothing is changed. */
   decide(turn: TurnRow, decided: Decided, at: number): EndingTurn | null {
-    const { text, isCut, responseId, ...said } = decided;
-    const ending = { ...said, at };
+    const { text, isCut, responseId } = decided;
+    const ending = { ...decided.ending, at };
     if (!this.turns.intendEnd(turn.number, ending, responseId)) return null;
     if (text !== null) {
-      const webSearch = (said.usage?.webSearches ?? 0) > 0;
+      const { usage } = ending;
+      const webSearch = (usage?.webSearches ?? 0) > 0;
       const message = { role: 'assistant', text, isCut, webSearch, at } as const;
-      this.messages.insert(turn, { ...message, ...tokensOf(said.usage) });
+      this.messages.insert(turn, { ...message, ...tokensOf(usage) });
     }
     return { ...turn, state: 'running', ending, responseId };
   }

@@ -145,8 +145,7 @@ export class TurnTable {
   }
 
   /** @returns the turn as it would be read */
-  insert({ chat, at, ...said }: NewTurn): TurnRow {
-    const { id, requestId, meteredBy, holdId, replaces } = said;
+  insert({ id, chat, requestId, meteredBy, holdId, replaces, at }: NewTurn): TurnRow {
     const { lastInsertRowid } = this.#insert.run(
       id,
       chat.number,
@@ -158,13 +157,17 @@ export class TurnTable {
       at,
     );
     return {
-      ...said,
       number: Number(lastInsertRowid),
+      id,
       chat: chat.number,
       chatId: chat.id,
       tenant: chat.tenant,
       user: chat.user,
+      requestId,
       state: 'starting',
+      meteredBy,
+      holdId,
+      replaces,
       terms: null,
       ending: null,
       end: null,

@@ -3,7 +3,7 @@
 // (which decides whether the turn came to be), and the row's mark that it did. A crash between two of them is cleared up by
 // recovery.ts from the ledger's answer. Ends are turn-ends.ts's. Called by surfaces through conversations.ts.
 
-import { randomUUID } from 'node:crypto';
+import type { Amounts } from '../../core/amount.js';
 import { InvalidInputError, OverloadedError } from '../../core/errors.js';
 import { ID_LENGTH_MAX, shown, textProblem } from '../../core/labels.js';
 import type { Denied, Rejected } from '../../core/outcomes.js';
@@ -17,6 +17,7 @@ import type { ChatRow } from './chat-table.js';
 import { type Chats, pageOfRows, type RowPage } from './chats.js';
 import type { GroupCommit } from './group-commit.js';
 import type { MessageRow, MessageTable } from './message-table.js';
+import { newId } from './new-id.js';
 import {
   assertText,
   RESPONSE_ID_LENGTH_MAX,
@@ -25,7 +26,7 @@ import {
   type TurnWithMessages,
 } from './turn.js';
 import type { HeldTurn, TurnBudget, TurnWish } from './turn-budget.js';
-import { type Decided, noteOf, ownLabels, type TurnEnds } from './turn-ends.js';
+import { noteOf, ownLabels, type TurnEnds } from './turn-ends.js';
 import { type ConversationParts, digestOf } from './turn-parts.js';
 import { isEnding, type SeenTurn, type TurnRow, type TurnTable } from './turn-table.js';
 
@@ -41,7 +42,7 @@ export interface TurnRequest {
 
 export interface TurnResult {
   /** What the ledger charged for the turn to have, in steps; absent: what is estimated or held. */
-  readonly amounts?: Decided['amounts'];
+  readonly amounts?: Amounts | null;
   readonly usage?: TurnUsage;
   readonly text?: string;
   readonly responseId?: string;
@@ -116,7 +117,7 @@ export class Turns {
   ): Promise<Started> {
     assertRequest(request);
     const { meteredBy, budget } = this.ends.budgetNow;
-    const starting = { id: randomUUID(), meteredBy, request, replaced };
+    const starting = { id: newId(this.parts.clock.now()), meteredBy, request, replaced };
     const found = await this.writer.durably(() => this.#intend(caller, chatId, starting));
     if ('stored' in found) return { started: 'before', ...found.stored };
     const { turn, messages } = found;
@@ -219,12 +220,13 @@ export class Turns {
     const textDigest = text === null ? null : digestOf(text);
     const said = [end, textDigest, responseId, usage, amounts && amountsToJson(amounts)];
     const digest = digestOf(JSON.stringify(said));
-    const decided = { end, digest, usage, amounts, command: null, textDigest, text, responseId };
+    const ending = { end, digest, usage, amounts, textDigest, command: null };
+    const decided = { ending, text, responseId };
     const { turn, replayed } = await this.writer.durably(() => {
       const turn = this.#own(caller, ref);
       if (turn.meteredBy === 'gateway') throw conflict('the turn is a call of the gateway, and ends with it');
-      const ending = this.ends.decide(turn, decided, this.parts.clock.now());
-      if (ending !== null) return { turn: ending, replayed: false };
+      const won = this.ends.decide(turn, decided, this.parts.clock.now());
+      if (won !== null) return { turn: won, replayed: false };
       if (isEnding(turn) && turn.ending.digest === digest) return { turn, replayed: true };
       throw hasEnded(turn);
     });

@@ -13,12 +13,7 @@ import { isEnding, type TurnRow, type TurnTable } from './turn-table.js';
 const TURNS_AT_ONCE = 100;
 
 export const ORPHANED: Decided = {
-  end: 'orphaned',
-  digest: null,
-  usage: null,
-  amounts: null,
-  command: null,
-  textDigest: null,
+  ending: { end: 'orphaned', digest: null, usage: null, amounts: null, textDigest: null, command: null },
   text: null,
   responseId: null,
 };

@@ -84,6 +84,6 @@ export function retryIn(body: RetryRequest, stated: Stated): Omit<TurnAsked, 'te
 }
 
 export function resultIn(body: CancelRequest, stated: Stated): TurnResult {
-  const { amounts, ...rest } = body;
-  return amounts === undefined ? rest : { ...rest, amounts: amountsIn(amounts, 'amounts', stated) };
+  const { amounts } = body;
+  return { ...body, amounts: amounts === undefined ? null : amountsIn(amounts, 'amounts', stated) };
 }
