@@ -176,6 +176,20 @@ test('group: a disk that fails → its callers are told, and nothing is taken an
   expect(words()).toContain('again');
 });
 
+test('store: what a killed process left in the log → opening writes it to the file', () => {
+  store.casually(add('casual'));
+  const copy = (name: string, of: string, ...ends: string[]) => {
+    for (const end of ends) copyFileSync(of + end, join(folder, name) + end);
+    return join(folder, name);
+  };
+  const killed = copy('killed.db', path, '', '-wal');
+  const opened = ServiceStore.open(killed, [AREA]);
+  const fileAlone = ServiceStore.open(copy('alone.db', killed, ''), [AREA]);
+  expect(words(fileAlone)).toEqual(['casual']);
+  fileAlone.close();
+  opened.close();
+});
+
 test('store: a transaction waits for the disk itself, or is undone; what is casual does not', () => {
   // SQLite's own names: 1 is NORMAL, which leaves the disk to `synced`; 2 is FULL, which waits for it.
   const synchronous = () => store.prepare<[], number>('PRAGMA synchronous').pluck().get();

@@ -73,7 +73,8 @@ export class ServiceStore {
       db.pragma('synchronous = FULL');
       db.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
       db.pragma('foreign_keys = ON');
-      // This also puts on disk what a process that was killed had committed and not synced.
+      // What a process that was killed, or whose disk failed, left in the log may be in the system's memory alone.
+      db.pragma('wal_checkpoint(PASSIVE)');
       migrate(db, path, areas);
       db.pragma('synchronous = NORMAL');
       return new ServiceStore(db, path, toDisk);
