@@ -168,7 +168,7 @@ export class Post {
     return holdId;
   }
 
-  /** Resolves once the journal has been read to its head. */
+  /** Resolves once the journal has been read to its head, and accounts looked at for what was stated. */
   async read(): Promise<void> {
     const { sequence } = this.ledger.head();
     // The follower writes its position when it stops.
@@ -176,7 +176,9 @@ export class Post {
     const position = () =>
       this.store.prepare<[], { sequence: number }>('SELECT sequence FROM notice_position').get()?.sequence ??
       0;
-    while (position() < sequence) {
+    const unlooked = () =>
+      this.store.prepare('SELECT 1 FROM notice_thresholds WHERE looked = 0').get() !== undefined;
+    while (position() < sequence || unlooked()) {
       await this.notices.follower.start();
       await new Promise((resolve) => setTimeout(resolve, 20));
       await this.notices.follower.stop();

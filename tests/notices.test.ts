@@ -44,7 +44,7 @@ describe('thresholds', () => {
     expect(post.found(PLATFORM).slice(5)).toEqual(['each ann 50']);
   });
 
-  test('thresholds: every way to spend reaches them, holding does not, and a lowered limit does with what happens next', async () => {
+  test('thresholds: every way to spend reaches them, holding does not', async () => {
     const post = await Post.open();
     await post.notices.putThresholds(PLATFORM, 'each', [50]);
     await post.hold('held', 900n);
@@ -54,15 +54,88 @@ describe('thresholds', () => {
     await post.ledger.settle({ holdId: corrected, amounts: { tokens: 100n } });
     await post.ledger.correct({ holdId: corrected, amounts: { tokens: 500n }, reason: 'late bill' });
     await post.hold('expired', 700n, { ttlMs: 1_000, onExpiry: 'charge' });
-    await post.spend('lowered', 100n);
-    const values = { tenant: 'acme', user: 'lowered' };
-    await post.ledger.setBalanceLimit({ budgetId: 'each', values, limit: 200n });
     post.clock.at += 2_000;
-    await post.spend('lowered', 1n);
+    await post.spend('other', 1n);
     await post.read();
     expect(post.found(PLATFORM).sort()).toEqual(
-      ['corrected', 'expired', 'lowered', 'settled'].map((user) => `each ${user} 50`),
+      ['corrected', 'expired', 'settled'].map((user) => `each ${user} 50`),
     );
+  });
+
+  test('thresholds: passed before they are stated → told at once, once, with the figures of now', async () => {
+    const post = await Post.open();
+    const receiver = await receiving(post);
+    for (const user of Array.from({ length: 300 }, (_, index) => `user-${index}`))
+      await post.spend(user, user === 'user-299' ? 600n : 499n);
+    await post.spend('cid', 700n, 'other');
+    await post.hold('holding', 900n);
+    await post.notices.putThresholds(ACME, 'each', [50]);
+    await post.sent();
+    expect(post.found(PLATFORM)).toEqual(['each user-299 50']);
+    await post.notices.putThresholds(PLATFORM, 'each', [50, 70, 80]);
+    await post.sent();
+    expect(post.found(PLATFORM).slice(1)).toEqual([...['each user-299 50', 'each cid 50', 'each cid 70']]);
+    expect(receiver.received[0].event.data).toMatchObject({
+      ...{ percent: 50, spent: '600', granted: '1000', values: { tenant: 'acme', user: 'user-299' } },
+      ...{ sequence: post.ledger.head().sequence, eventId: `evt-${post.ledger.head().sequence}` },
+    });
+    // What happens next, a restart, and stating them again tell nothing twice.
+    await post.spend('user-299', 1n);
+    await post.restart();
+    await post.notices.putThresholds(PLATFORM, 'each', [50, 70]);
+    await post.sent();
+    expect(post.found(PLATFORM)).toHaveLength(4);
+    expect(receiver.received).toHaveLength(3);
+  });
+
+  test('thresholds: passed by a limit that is lowered, of an account or of the budget → told at once, once', async () => {
+    const post = await Post.open();
+    await post.notices.putThresholds(PLATFORM, 'each', [50]);
+    await post.notices.putThresholds(PLATFORM, 'all', [50]);
+    for (const user of ['ann', 'ben', 'own']) await post.spend(user, 100n);
+    const values = (user: string) => ({ tenant: 'acme', user });
+    const limit = (user: string, steps: bigint) =>
+      post.ledger.setBalanceLimit({ budgetId: 'each', values: values(user), limit: steps });
+    await limit('ann', 200n);
+    await limit('nobody', 1n);
+    await limit('own', 5_000n);
+    await post.read();
+    expect(post.found(PLATFORM)).toEqual(['each ann 50']);
+    const each = { id: 'each', match: { tenant: '*', user: '*' }, unit: 'tokens', window: 'day' } as const;
+    const all = { id: 'all', match: {}, unit: 'tokens', window: 'lifetime' } as const;
+    const lowered = [
+      { ...each, limit: 150n },
+      { ...all, limit: 600n },
+    ];
+    await post.ledger.putDefinitions({ budgets: lowered });
+    await post.ledger.putDefinitions({ budgets: [{ ...all, limit: 500n }] });
+    await post.read();
+    expect(post.found(PLATFORM).slice(1)).toEqual(['each ben 50', 'all  50']);
+    // Lowered while nobody read: found after the start.
+    await post.notices.close();
+    await limit('own', 10n);
+    await post.restart();
+    await post.read();
+    expect(post.found(PLATFORM).slice(3)).toEqual(['each own 50']);
+    await limit('own', 5n);
+    await post.spend('own', 1n);
+    await post.read();
+    expect(post.found(PLATFORM)).toHaveLength(4);
+  });
+
+  test('thresholds: a crash while accounts are looked at → looked at again after the start, nothing twice', async () => {
+    const post = await Post.open();
+    const users = Array.from({ length: 700 }, (_, index) => `user-${index}`);
+    await Promise.all(users.map((user) => post.spend(user, 800n)));
+    await post.notices.putThresholds(PLATFORM, 'each', [50, 80]);
+    // Some are written, and the looking is cut.
+    while (post.found(PLATFORM).length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await post.notices.follower.stop();
+    expect(post.found(PLATFORM).length).toBeLessThan(1_000);
+    await post.restart();
+    await post.read();
+    const found = [...post.store.prepare<[], { account: string }>('SELECT account FROM notices').all()];
+    expect([found.length, new Set(found.map(({ account }) => account)).size]).toEqual([1_400, 700]);
   });
 
   test('thresholds: what is without a limit, or was granted nothing, reaches none', async () => {
@@ -115,12 +188,12 @@ describe('thresholds', () => {
     await post.read();
     await post.notices.putThresholds(PLATFORM, 'each', []);
     await post.spend('ann', 600n);
-    // While nobody read, this passed; from here on it counts again.
+    expect(post.found(PLATFORM)).toEqual([]);
     await post.notices.putThresholds(PLATFORM, 'all', [10]);
-    await post.notices.putThresholds(PLATFORM, 'each', [70]);
+    await post.notices.putThresholds(PLATFORM, 'each', [75]);
     await post.spend('ben', 700n);
     await post.read();
-    expect(post.found(PLATFORM)).toEqual(['each ben 70', 'all  10']);
+    expect(post.found(PLATFORM)).toEqual(['all  10', 'each ann 75']);
     for (const percents of [[0], [101], [1.5], Array.from({ length: 11 }, (_, index) => index + 1)])
       expect(await refused(() => post.notices.putThresholds(PLATFORM, 'each', percents))).toContain(
         'percents',

@@ -1,22 +1,30 @@
-// Reads the journal for thresholds that are reached. What it found and how far it has read are one write, so that a restart
-// goes on where it was: nothing is found twice, nothing is passed over. Runs only while thresholds are stated: without any,
-// it costs nothing. Started by notices.ts.
+// Reads the journal for thresholds that are reached, and looks at the figures of accounts where thresholds were stated or a
+// limit was changed. What it found and how far it has read are one write, so that a restart goes on where it was: nothing is
+// found twice, nothing is passed over. Runs only while thresholds are stated: without any, it costs nothing. Started by
+// notices.ts.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Clock, Ledger } from '../../authority/api.js';
+import type { Ledger } from '../../authority/api.js';
 import { FencedError, JournalUnavailableError, LedgerClosedError } from '../../core/errors.js';
 import type { LedgerEvent } from '../../core/outcomes.js';
 import type { ServiceStore } from '../store/service-store.js';
 import type { Scales } from '../wire/amounts.js';
-import { crossingsIn, type TenantOf, type ThresholdsByBudget } from './crossings.js';
+import {
+  crossingsIn,
+  type Figures,
+  type Moment,
+  type TenantOf,
+  type ThresholdsByBudget,
+} from './crossings.js';
 import type { Crossing, Thresholds } from './notice.js';
 import { noticeBody, noticeId } from './notice-body.js';
 import type { NoticeTable } from './notice-table.js';
+import { type Standing, type StandingParts, standingAfter, standingOf } from './standing.js';
 import type { ThresholdTable } from './threshold-table.js';
 import type { WebhookTable } from './webhook-table.js';
 
-/** Events looked at before others get a turn: a millisecond or so. */
-const EVENTS_PER_TURN = 256;
+/** Events, or accounts, looked at before others get a turn: a millisecond or so. */
+const LOOKED_PER_TURN = 256;
 /** Events after which the position is written though nothing was found: read again after a crash in less than a second. */
 const EVENTS_PER_POSITION = 10_000;
 /** After a fault of the file's: what keeps it from writing takes longer than a moment. */
@@ -28,10 +36,9 @@ export const KEPT_MS = 90 * 86_400_000;
 
 const LEDGER_STOPPED = [FencedError, JournalUnavailableError, LedgerClosedError];
 
-export interface FollowerParts {
+export interface FollowerParts extends StandingParts {
   readonly store: ServiceStore;
-  readonly ledger: Pick<Ledger, 'events' | 'head'>;
-  readonly clock: Clock;
+  readonly ledger: StandingParts['ledger'] & Pick<Ledger, 'events'>;
   readonly scales: Scales;
   readonly tenantOf: TenantOf;
   readonly thresholds: ThresholdTable;
@@ -55,10 +62,9 @@ export class Follower {
   /** Follows the thresholds that are stated now; to be called again when they change. */
   async start(): Promise<void> {
     this.#thresholds = byBudget(this.#parts.thresholds);
-    if (this.#thresholds.size === 0) return this.stop();
-    // One that is stopping writes its position last.
-    while (this.#run?.stop.signal.aborted) await this.stop();
-    if (this.#run !== null) return;
+    // A run begins with what was stated anew. One that is there after the wait began after this call.
+    await this.stop();
+    if (this.#run !== null || this.#thresholds.size === 0) return;
     const stop = new AbortController();
     this.#run = { ended: this.#follow(stop.signal), stop };
   }
@@ -75,6 +81,7 @@ export class Follower {
   async #follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
+        await this.#lookAtStated(signal);
         await this.#read(signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -93,13 +100,15 @@ export class Follower {
     try {
       for await (const event of ledger.events({ after, follow: true, signal })) {
         this.#look(event);
+        await this.#lookAtChanged(event, signal);
+        if (signal.aborted) return;
         last = event.sequence;
         looked += 1;
         if (last - written >= EVENTS_PER_POSITION) {
           this.#writePosition(last);
           written = last;
         }
-        if (looked % EVENTS_PER_TURN === 0) await nextTurn();
+        if (looked % LOOKED_PER_TURN === 0) await nextTurn();
       }
     } finally {
       if (last > written && this.#parts.store.isOpen) this.#writePosition(last);
@@ -107,11 +116,40 @@ export class Follower {
   }
 
   #look(event: LedgerEvent): void {
-    const reached = crossingsIn(event, this.#thresholds, this.#parts.tenantOf);
+    this.#lookAt(event.lines, event, event.sequence);
+  }
+
+  /** What accounts had passed when thresholds were stated. Written down as looked at once all is found. */
+  async #lookAtStated(signal: AbortSignal): Promise<void> {
+    const { store, thresholds } = this.#parts;
+    for (const stated of thresholds.unlooked()) {
+      await this.#lookAtStanding(await standingOf(this.#parts, stated.budgetId), signal);
+      if (signal.aborted) return;
+      store.casually(() => thresholds.setLooked(stated));
+    }
+  }
+
+  /** What accounts have passed because their limit is another one; such an event has no lines. */
+  async #lookAtChanged(event: LedgerEvent, signal: AbortSignal): Promise<void> {
+    if (event.type !== 'definitions_put' && event.type !== 'balance_limit_set') return;
+    const changed = await standingAfter(this.#parts, event, (budgetId) => this.#thresholds.has(budgetId));
+    for (const standing of changed) await this.#lookAtStanding(standing, signal);
+  }
+
+  async #lookAtStanding({ figures, moment }: Standing, signal: AbortSignal): Promise<void> {
+    for (let from = 0; from < figures.length && !signal.aborted; from += LOOKED_PER_TURN) {
+      this.#lookAt(figures.slice(from, from + LOOKED_PER_TURN), moment, null);
+      await nextTurn();
+    }
+  }
+
+  /** `position`: how far the journal has then been read; null: as far as before. */
+  #lookAt(figures: readonly Figures[], moment: Moment, position: number | null): void {
+    const reached = crossingsIn(figures, moment, this.#thresholds, this.#parts.tenantOf);
     if (reached.length === 0) return;
     const found = reached.filter((crossing) => this.#isNew(crossing));
     if (found.length === 0) return;
-    this.#write(found, event.sequence);
+    this.#write(found, position);
     for (const crossing of found) this.#remember(nameOf(crossing));
     this.#parts.onNotices();
   }
@@ -129,7 +167,7 @@ export class Follower {
     this.#known.add(name);
   }
 
-  #write(found: readonly Crossing[], sequence: number): void {
+  #write(found: readonly Crossing[], position: number | null): void {
     const { store, thresholds, webhooks, notices, clock, scales } = this.#parts;
     const now = clock.now();
     store.transaction(() => {
@@ -139,7 +177,7 @@ export class Follower {
         for (const webhook of webhooks.ofTenant(crossing.tenant)) notices.ask(number, webhook.number, now);
       }
       notices.forget(now - KEPT_MS);
-      thresholds.setPosition(sequence);
+      if (position !== null) thresholds.setPosition(position);
     });
   }
 

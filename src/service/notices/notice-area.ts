@@ -51,5 +51,6 @@ export const NOTICE_AREA: StoreArea = {
       UNIQUE (notice, webhook)
     ) STRICT;
     CREATE INDEX notice_deliveries_pending ON notice_deliveries (webhook, number) WHERE state = 'pending';`,
+    'ALTER TABLE notice_thresholds ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;',
   ],
 };

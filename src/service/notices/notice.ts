@@ -66,7 +66,7 @@ export interface Crossing {
   readonly granted: bigint;
   readonly spent: bigint;
   readonly held: bigint;
-  /** Of the journal's event that reached it. */
+  /** Of the journal's event that reached it; where it was found in an account's figures, of the last one before them. */
   readonly sequence: number;
   readonly eventId: string;
   readonly at: number;

@@ -30,7 +30,10 @@ import { type WebhookRow, WebhookTable } from './webhook-table.js';
 
 export interface NoticeParts {
   readonly store: ServiceStore;
-  readonly ledger: Pick<Ledger, 'budget' | 'budgets' | 'events' | 'head' | 'units'>;
+  readonly ledger: Pick<
+    Ledger,
+    'budget' | 'budgets' | 'events' | 'head' | 'units' | 'balances' | 'check' | 'whenDurable'
+  >;
   readonly clock: Clock;
   readonly settings: () => NoticeSettings;
   readonly send: SendWebhook;
@@ -66,6 +69,7 @@ export class Notices {
       ...tables,
       scales: new LedgerScales(ledger),
       tenantOf: (account) => this.#budgets.tenantOf(account),
+      matchOf: (budgetId) => this.#budgets.matchOf(budgetId),
       onNotices: () => this.sender.look(),
     });
   }
@@ -81,7 +85,7 @@ export class Notices {
 
   /**
    * States the thresholds of a budget, instead of those before; none: no notices any more. A balance that has passed one
-   * already is told of with the next thing that happens on it.
+   * already is told of at once.
    * @throws RefusedError not_found, forbidden for a budget of everybody's, invalid_request, conflict
    */
   async putThresholds(caller: Caller, id: string, percents: readonly number[]): Promise<Thresholds> {

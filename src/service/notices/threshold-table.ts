@@ -14,6 +14,8 @@ export class ThresholdTable {
   readonly #remove;
   readonly #all;
   readonly #ofTenant;
+  readonly #unlooked;
+  readonly #setLooked;
   readonly #position;
   readonly #setPosition;
 
@@ -28,13 +30,19 @@ export class ThresholdTable {
     this.#ofTenant = store.prepare<[string], Row>(
       'SELECT tenant, budget_id, percents FROM notice_thresholds WHERE tenant = ? ORDER BY budget_id',
     );
+    this.#unlooked = store.prepare<[], Row>(
+      'SELECT tenant, budget_id, percents FROM notice_thresholds WHERE looked = 0',
+    );
+    this.#setLooked = store.prepare<[string, string, string]>(
+      'UPDATE notice_thresholds SET looked = 1 WHERE tenant = ? AND budget_id = ? AND percents = ?',
+    );
     this.#position = store.prepare<[], { readonly sequence: number }>('SELECT sequence FROM notice_position');
     this.#setPosition = store.prepare<[number]>(
       'INSERT OR REPLACE INTO notice_position (one, sequence) VALUES (1, ?)',
     );
   }
 
-  /** Without percents there are none. */
+  /** Without percents there are none. What accounts have passed already is to be looked for. */
   put({ tenant, budgetId, percents }: Thresholds): void {
     if (percents.length === 0) this.#remove.run(tenant ?? '', budgetId);
     else this.#put.run(tenant ?? '', budgetId, JSON.stringify(percents));
@@ -47,6 +55,16 @@ export class ThresholdTable {
 
   ofTenant(tenant: string | null): Thresholds[] {
     return this.#ofTenant.all(tenant ?? '').map(thresholdsOf);
+  }
+
+  /** Those for which nobody has looked yet which accounts have passed them already. */
+  unlooked(): Thresholds[] {
+    return this.#unlooked.all().map(thresholdsOf);
+  }
+
+  /** Unless they have been stated anew meanwhile. */
+  setLooked({ tenant, budgetId, percents }: Thresholds): void {
+    this.#setLooked.run(tenant ?? '', budgetId, JSON.stringify(percents));
   }
 
   /** The last sequence number whose event has been looked at; 0 at the beginning. */
