@@ -35,7 +35,11 @@ export class Receiver {
   /** All that came, also what was then answered with a failure. */
   readonly received: Received[] = [];
   /** Answers to come, first to last; then 204. A number of ms in `delay` comes first. */
-  readonly answers: (number | 'hang up' | { readonly delay: number; readonly status: number })[] = [];
+  readonly answers: (
+    | number
+    | 'hang up'
+    | { readonly delay?: number; readonly status: number; readonly retryAfter?: string }
+  )[] = [];
   secret = '';
   #server: Server | null = null;
   #port = 0;
@@ -69,8 +73,9 @@ export class Receiver {
       this.received.push(this.#checked(request.headers as Record<string, string>, body));
       const answer = this.answers.shift() ?? 204;
       if (answer === 'hang up') return void request.socket.destroy();
-      const { delay, status } = typeof answer === 'number' ? { delay: 0, status: answer } : answer;
+      const { delay = 0, status, retryAfter } = typeof answer === 'number' ? { status: answer } : answer;
       await new Promise((resolve) => setTimeout(resolve, delay));
+      if (retryAfter !== undefined) response.setHeader('retry-after', retryAfter);
       response.writeHead(status, status === 302 ? { location: 'http://127.0.0.1:1/' } : {}).end('thanks');
     });
     this.#server.on('connection', (socket) => {

@@ -253,6 +253,31 @@ describe('webhooks', () => {
     expect(first()).toMatchObject({ state: 'delivered', failedAttempts: 3, nextAttemptAt: null });
   });
 
+  test('webhook: a receiver that says when to come again is not asked before, by up to twelve hours', async () => {
+    const post = await Post.open();
+    const receiver = await receiving(post);
+    await post.notices.putThresholds(PLATFORM, 'each', [50]);
+    await post.spend('ann', 500n);
+    const waitOf = async (status: number, retryAfter: string): Promise<number> => {
+      const { notices } = post.notices.list(PLATFORM, { before: null, max: 1 });
+      post.clock.at = notices[0]?.deliveries[0].nextAttemptAt ?? post.clock.at;
+      receiver.answers.push({ status, retryAfter });
+      await post.sent();
+      const [{ deliveries }] = post.notices.list(PLATFORM, { before: null, max: 1 }).notices;
+      return (deliveries[0].nextAttemptAt ?? 0) - post.clock.at;
+    };
+    const isOwn = (waitMs: number, fullMs: number) => Math.abs(waitMs - fullMs) <= fullMs / 5;
+    expect(await waitOf(429, '3600')).toBe(3_600_000);
+    const date = new Date(Math.ceil(post.clock.at / 1_000) * 1_000 + 5 * 3_600_000);
+    expect(Math.abs((await waitOf(503, date.toUTCString())) - 4 * 3_600_000)).toBeLessThan(2_000);
+    expect(await waitOf(503, '999999')).toBe(12 * 3_600_000);
+    // Too little, nonsense, or where it means nothing: as always.
+    expect(isOwn(await waitOf(429, '1'), 320_000)).toBe(true);
+    expect(isOwn(await waitOf(429, '-5'), 1_280_000)).toBe(true);
+    expect(isOwn(await waitOf(500, '40000'), 5_120_000)).toBe(true);
+    expect(receiver.received).toHaveLength(6);
+  });
+
   test('webhook: a receiver that is away gets everything once it is back, in order, each at least once', async () => {
     const post = await Post.open();
     const receiver = await receiving(post);
@@ -308,7 +333,7 @@ describe('webhooks', () => {
     post.notices.redeliver(PLATFORM, first.id);
     await post.notices.sender.idle();
     expect(receiver.received.at(-1)).toMatchObject({ id: first.id, body: receiver.received[0].body });
-    const waits = Array.from({ length: ATTEMPTS_MAX - 1 }, (_, index) => waitAfter(index + 1) ?? 0);
+    const waits = Array.from({ length: ATTEMPTS_MAX - 1 }, (_, index) => waitAfter(index + 1, 0) ?? 0);
     expect(waits.reduce((sum, wait) => sum + wait) / DAY_MS).toBeGreaterThan(1.8);
     expect(Math.max(...waits)).toBeLessThanOrEqual(12 * 3_600_000 * 1.2);
     expect(post.clock.at).toBeGreaterThan(startedAt);

@@ -3,6 +3,7 @@
 // least once. Started by notices.ts; how a request goes out is given to it (surfaces/webhooks).
 
 import type { Clock } from '../../authority/api.js';
+import { readRetryAfter } from '../routing/reset-times.js';
 import type { ServiceStore } from '../store/service-store.js';
 import { waitAfter } from './back-off.js';
 import { CLOUD_EVENT } from './notice-body.js';
@@ -25,8 +26,14 @@ export interface WebhookPost {
   readonly signal: AbortSignal;
 }
 
-/** Resolves with the answer's status, whatever it is; rejects where none came. Redirects are not followed. */
-export type SendWebhook = (request: WebhookPost) => Promise<number>;
+export interface WebhookAnswer {
+  readonly status: number;
+  /** The header as it came. */
+  readonly retryAfter: string | null;
+}
+
+/** Resolves with the answer, whatever its status is; rejects where none came. Redirects are not followed. */
+export type SendWebhook = (request: WebhookPost) => Promise<WebhookAnswer>;
 
 export interface SenderParts {
   readonly store: ServiceStore;
@@ -116,24 +123,35 @@ export class Sender {
     const { store, notices, clock, send } = this.#parts;
     const { number, noticeId: id, body, failedAttempts } = next;
     const headers = { 'content-type': CLOUD_EVENT, ...signedHeaders({ id, body }, secret, clock.now()) };
-    const problem = await problemOf(send({ url, headers, body, signal }));
-    if (signal.aborted && problem !== null) return;
+    const failure = await failureOf(send({ url, headers, body, signal }), clock);
+    if (signal.aborted && failure !== null) return;
     const now = clock.now();
-    const wait = problem === null ? null : waitAfter(failedAttempts + 1);
     store.casually(() => {
-      if (problem === null) notices.delivered(number, now);
-      else notices.failed(number, problem, wait === null ? null : now + wait);
+      if (failure === null) return notices.delivered(number, now);
+      const wait = waitAfter(failedAttempts + 1, failure.askedMs);
+      notices.failed(number, failure.problem, wait === null ? null : now + wait);
     });
   }
 }
 
+interface Failure {
+  readonly problem: string;
+  /** How long the receiver asks to wait; 0: it does not say. */
+  readonly askedMs: number;
+}
+
+/** With these a receiver says when to come again: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */
+const ASKED_TO_WAIT: readonly number[] = [429, 503];
+
 /** Null when it was taken. */
-async function problemOf(sent: Promise<number>): Promise<string | null> {
+async function failureOf(sent: Promise<WebhookAnswer>, clock: Clock): Promise<Failure | null> {
   try {
-    const status = await sent;
-    return status >= 200 && status < 300 ? null : `answered ${status}`;
+    const { status, retryAfter } = await sent;
+    if (status >= 200 && status < 300) return null;
+    const asked = ASKED_TO_WAIT.includes(status) ? readRetryAfter({ retryAfter }, clock.now()) : null;
+    return { problem: `answered ${status}`, askedMs: asked ?? 0 };
   } catch (error) {
     const { message } = error as Error;
-    return (message || 'no answer').slice(0, PROBLEM_LENGTH_MAX);
+    return { problem: (message || 'no answer').slice(0, PROBLEM_LENGTH_MAX), askedMs: 0 };
   }
 }

@@ -62,9 +62,10 @@ export function openWebhooks(settings: () => NoticeSettings): Webhooks {
         dispatcher: agents[reach],
         signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)]),
       });
-      // The status is the answer; what the body says, or whether all of it comes, does not matter.
+      // Status and headers are the answer; what the body says, or whether all of it comes, does not matter.
       await answer.body.dump({ limit: ANSWER_BYTES_MAX }).catch(() => undefined);
-      return answer.statusCode;
+      const retryAfter = answer.headers['retry-after'];
+      return { status: answer.statusCode, retryAfter: typeof retryAfter === 'string' ? retryAfter : null };
     },
     async close() {
       await Promise.all([agents.public.destroy(), agents.any.destroy()]);
