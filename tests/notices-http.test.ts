@@ -18,7 +18,7 @@ test('notices over HTTP: thresholds, a webhook, a notice that comes over a resta
   receiver.secret = created.body.secret;
   const listed = await house.get('/v1/webhooks', key);
   expect(listed.body.items).toEqual([
-    { id: created.body.id, url: receiver.url, createdAt: expect.any(String) },
+    { id: created.body.id, url: receiver.url, createdAt: expect.any(String), overlapUntil: null },
   ]);
   expect(house.log.join('')).not.toContain(receiver.secret);
   const stated = await house.post(
@@ -59,6 +59,45 @@ test('notices over HTTP: thresholds, a webhook, a notice that comes over a resta
   expect((await house.post('/v1/webhooks', { url: receiver.url }, { key: spender })).status).toBe(403);
 });
 
+test('webhooks over HTTP: a test message, and a rotation with an overlap; another tenant has neither', async () => {
+  const house = await House.open();
+  const key = house.keys.acme;
+  const receiver = await Receiver.start();
+  const { body: created } = await house.post('/v1/webhooks', { url: receiver.url }, { key });
+  receiver.secret = created.secret;
+  const tested = await house.post(`/v1/webhooks/${created.id}/test`, {}, { key });
+  expect([tested.status, tested.body]).toEqual([200, { delivered: true, problem: null }]);
+  expect(receiver.received[0].event).toMatchObject({
+    ...{ id: receiver.received[0].id, specversion: '1.0', type: 'bursar.webhook.test' },
+    data: { webhookId: created.id },
+  });
+  receiver.answers.push(410, { delay: 300, status: 204 });
+  const refused = await house.post(`/v1/webhooks/${created.id}/test`, {}, { key });
+  expect(refused.body).toEqual({ delivered: false, problem: 'answered 410' });
+  const both = await Promise.all(
+    [1, 2].map(() => house.post(`/v1/webhooks/${created.id}/test`, {}, { key })),
+  );
+  expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
+  // Nothing of it is a notice.
+  expect((await house.get('/v1/notices', key)).body.items).toEqual([]);
+  const rotated = await house.post(`/v1/webhooks/${created.id}/rotate`, { overlapMs: 60_000 }, { key });
+  expect(rotated.body).toMatchObject({ id: created.id, url: receiver.url, overlapUntil: expect.any(String) });
+  expect([rotated.status, rotated.body.secret === created.secret]).toEqual([200, false]);
+  for (const secret of [created.secret, rotated.body.secret]) {
+    receiver.secret = secret;
+    expect((await house.post(`/v1/webhooks/${created.id}/test`, {}, { key })).body.delivered).toBe(true);
+  }
+  house.clock.at += 60_000;
+  await house.post(`/v1/webhooks/${created.id}/test`, {}, { key });
+  expect(receiver.signatures.map((text) => text.split(' ').length)).toEqual([1, 1, 1, 2, 2, 1]);
+  for (const overlapMs of [-1, 2_592_000_001, 0.5, '1'])
+    expect((await house.post(`/v1/webhooks/${created.id}/rotate`, { overlapMs }, { key })).status).toBe(400);
+  for (const what of ['test', 'rotate'])
+    expect(
+      (await house.post(`/v1/webhooks/${created.id}/${what}`, {}, { key: house.keys.other })).status,
+    ).toBe(404);
+});
+
 test('notices by the client and on the command line: stated, listed, sent again and deleted', async () => {
   const house = await House.open();
   const key = house.keys.acme;
@@ -76,6 +115,13 @@ test('notices by the client and on the command line: stated, listed, sent again 
   expect(await cli('notices')).toMatch(/80 %.*delivered[\s\S]*50 %.*delivered/);
   expect(await cli(`notices redeliver ${receiver.ids[0]}`)).toContain('50 %');
   expect(await cli('webhooks')).toContain(receiver.url);
+  expect(await cli(`webhooks test ${id}`)).toContain('delivered');
+  const rotated = await cli(`webhooks rotate ${id} --overlap 1h --json`);
+  receiver.secret = JSON.parse(rotated).secret;
+  expect(await client.webhooks.test(id)).toEqual({ delivered: true, problem: null });
+  receiver.secret = (await client.webhooks.rotate(id, { overlapMs: 0 })).secret;
+  receiver.answers.push(500);
+  expect(await cli(`webhooks test ${id}`)).toContain('not delivered: answered 500');
   expect(await cli(`webhooks delete ${id}`)).toContain('deleted');
   expect(await client.webhooks.list()).toEqual([]);
   expect(await cli('notices thresholds each')).toContain('no thresholds');

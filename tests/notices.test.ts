@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { ATTEMPTS_MAX, waitAfter } from '#bursar/service/notices/back-off.js';
+import { SECRETS_MAX } from '#bursar/service/notices/notice.js';
 import { isPublicAddress, webhookUrlProblem } from '#bursar/service/notices/webhook-address.js';
 import { publicLookup } from '#bursar/surfaces/webhooks/send.js';
 import { ACME, OTHER, PLATFORM, refused } from './files-setup.js';
@@ -175,7 +176,8 @@ describe('thresholds', () => {
     expect(await refused(() => post.notices.redeliver(OTHER, id))).toContain('not_found');
     const [webhook] = post.notices.listWebhooks(ACME);
     expect(await refused(() => post.notices.removeWebhook(OTHER, webhook.id))).toContain('not_found');
-    expect(Object.keys(webhook).sort()).toEqual(['createdAt', 'id', 'tenant', 'url']);
+    expect(Object.keys(webhook).sort()).toEqual(['createdAt', 'id', 'overlapUntil', 'tenant', 'url']);
+    expect(await refused(() => post.notices.rotateWebhook(OTHER, webhook.id))).toContain('not_found');
     expect(post.notices.listWebhooks(OTHER)).toEqual([]);
     expect(post.notices.listThresholds(ACME).map(({ budgetId }) => budgetId)).toEqual(['each']);
   });
@@ -337,6 +339,59 @@ describe('webhooks', () => {
     expect(waits.reduce((sum, wait) => sum + wait) / DAY_MS).toBeGreaterThan(1.8);
     expect(Math.max(...waits)).toBeLessThanOrEqual(12 * 3_600_000 * 1.2);
     expect(post.clock.at).toBeGreaterThan(startedAt);
+  });
+
+  test('webhook: while the overlap of a rotation lasts, both secrets sign; afterwards the new one alone', async () => {
+    const post = await Post.open();
+    const receiver = await receiving(post);
+    const [{ id }] = post.notices.listWebhooks(PLATFORM);
+    await post.notices.putThresholds(PLATFORM, 'each', [10, 20, 30, 40, 50]);
+    const old = receiver.secret;
+    const { secret, overlapUntil } = post.notices.rotateWebhook(PLATFORM, id, 60_000);
+    expect([secret !== old, overlapUntil]).toEqual([true, post.clock.at + 60_000]);
+    // The reference takes a message that either has signed; a receiver that has not been told yet goes on.
+    await post.spend('ann', 100n);
+    await post.sent();
+    receiver.secret = secret;
+    await post.restart();
+    await post.spend('ann', 100n);
+    await post.sent();
+    expect(receiver.signatures.map((text) => text.split(' ').length)).toEqual([2, 2]);
+    post.clock.at += 60_000;
+    await post.spend('ann', 100n);
+    await post.sent();
+    expect(receiver.signatures[2]).toMatch(/^v1,[^ ]+$/);
+    expect(post.notices.listWebhooks(PLATFORM)[0].overlapUntil).toBe(null);
+    // An answer that was lost: rotated again, the one that the receiver has signs still.
+    post.notices.rotateWebhook(PLATFORM, id);
+    const last = post.notices.rotateWebhook(PLATFORM, id);
+    await post.spend('ann', 100n);
+    await post.sent();
+    expect(receiver.signatures[3].split(' ')).toHaveLength(3);
+    // Others have learnt it: nothing before signs any more.
+    receiver.secret = post.notices.rotateWebhook(PLATFORM, id, 0).secret;
+    expect(receiver.secret).not.toBe(last.secret);
+    await post.spend('ann', 100n);
+    await post.sent();
+    expect(receiver.signatures[4].split(' ')).toHaveLength(1);
+    expect([receiver.percents, post.faults]).toEqual([[10, 20, 30, 40, 50], []]);
+    for (let more = 1; more < SECRETS_MAX; more += 1) post.notices.rotateWebhook(PLATFORM, id);
+    expect(await refused(() => post.notices.rotateWebhook(PLATFORM, id))).toContain(`${SECRETS_MAX} secrets`);
+    expect(await refused(() => post.notices.rotateWebhook(PLATFORM, id, -1))).toContain('overlapMs: -1');
+  });
+
+  test('webhook: rotated while a message is on its way → what follows is signed with what is good then', async () => {
+    const post = await Post.open();
+    const receiver = await receiving(post);
+    receiver.answers.push({ delay: 300, status: 204 });
+    await post.notices.putThresholds(PLATFORM, 'each', [50, 80]);
+    await post.spend('ann', 800n);
+    await post.read();
+    while (receiver.received.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const [{ id }] = post.notices.listWebhooks(PLATFORM);
+    receiver.secret = post.notices.rotateWebhook(PLATFORM, id, 0).secret;
+    await post.notices.sender.idle();
+    expect(receiver.percents).toEqual([50, 80]);
   });
 
   test('webhook: one that is deleted takes along what was on its way to it; one that is new gets what comes then', async () => {

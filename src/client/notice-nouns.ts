@@ -4,11 +4,13 @@ import type {
   NoticeList,
   NoticeQuery,
   NoticeView,
+  RotateWebhookRequest,
   ThresholdsList,
   ThresholdsView,
   WebhookCreated,
   WebhookList,
   WebhookRequest,
+  WebhookTested,
   WebhookView,
 } from '../service/wire/schema-notices.js';
 import { List } from './pages.js';
@@ -59,6 +61,22 @@ export class Webhooks {
       repeat: 'once',
       options,
     });
+  }
+
+  /** A new secret, shown once; those before sign too for `overlapMs`, a day unless stated. Never sent twice. */
+  rotate(
+    webhookId: string,
+    request: RotateWebhookRequest = {},
+    options?: CallOptions,
+  ): Promise<WebhookCreated> {
+    const to = path`/v1/webhooks/${webhookId}/rotate`;
+    return this.#transport.json({ method: 'POST', path: to, body: request, repeat: 'once', options });
+  }
+
+  /** Sends a message that says nothing, signed like the others, once and now. */
+  test(webhookId: string, options?: CallOptions): Promise<WebhookTested> {
+    const to = path`/v1/webhooks/${webhookId}/test`;
+    return this.#transport.json({ method: 'POST', path: to, body: {}, repeat: 'once', options });
   }
 
   async list(options?: CallOptions): Promise<readonly WebhookView[]> {

@@ -189,6 +189,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   budget: { tokenBudget: null },
   usage: { tokens: '1' },
   redeliver: {},
+  test: {},
   fail: { reachedProvider: false },
   cancel: {},
   progress: {},

@@ -52,5 +52,6 @@ export const NOTICE_AREA: StoreArea = {
     ) STRICT;
     CREATE INDEX notice_deliveries_pending ON notice_deliveries (webhook, number) WHERE state = 'pending';`,
     'ALTER TABLE notice_thresholds ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;',
+    `ALTER TABLE notice_webhooks ADD COLUMN secrets_before TEXT NOT NULL DEFAULT '[]';`,
   ],
 };

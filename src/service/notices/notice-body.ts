@@ -9,6 +9,8 @@ import { instantOut, instantOutOrNull } from '../wire/instants.js';
 import type { Crossing } from './notice.js';
 
 export const NOTICE_TYPE = 'bursar.budget.threshold_reached';
+/** Of a message that says nothing but that messages arrive. */
+const TEST_TYPE = 'bursar.webhook.test';
 export const CLOUD_EVENT = 'application/cloudevents+json; charset=utf-8';
 
 /** Of 128 bits. */
@@ -22,6 +24,19 @@ export function noticeId(crossing: Crossing): string {
 export function budgetIdFor(tenant: string | null, budgetId: string): string {
   const prefix = tenant === null ? '' : tenantPrefix(tenant);
   return budgetId.startsWith(prefix) ? budgetId.slice(prefix.length) : budgetId;
+}
+
+/** Like a notice's, about the webhook that it goes to. `at`: epoch ms. */
+export function testBody(id: string, webhookId: string, at: number): string {
+  return JSON.stringify({
+    specversion: '1.0',
+    id,
+    source: `/v1/webhooks/${webhookId}`,
+    type: TEST_TYPE,
+    time: instantOut(at),
+    datacontenttype: 'application/json',
+    data: { webhookId },
+  });
 }
 
 export function noticeBody(id: string, crossing: Crossing, scales: Scales): string {

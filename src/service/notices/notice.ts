@@ -9,6 +9,11 @@ export const PERCENTS_MAX = 10;
 export const THRESHOLDS_MAX = 1_000;
 /** Webhooks of one tenant, or of the platform: each is sent every notice. */
 export const WEBHOOKS_MAX = 20;
+/** Of one webhook, all good at once: each signs every message. Whoever rotates again within an overlap adds one. */
+export const SECRETS_MAX = 5;
+/** For receivers to be told of a new secret, as for keys. */
+export const OVERLAP_DEFAULT_MS = 24 * 3_600_000;
+export const OVERLAP_MAX_MS = 30 * 24 * 3_600_000;
 /** As browsers and proxies take them everywhere. */
 export const URL_LENGTH_MAX = 2_048;
 
@@ -35,6 +40,8 @@ export interface Webhook {
   readonly tenant: string | null;
   readonly url: string;
   readonly createdAt: number;
+  /** Until when a secret before the last rotation signs too; null: none does. */
+  readonly overlapUntil: number | null;
 }
 
 export const DELIVERY_STATES = ['pending', 'delivered', 'failed'] as const;

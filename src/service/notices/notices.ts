@@ -15,12 +15,16 @@ import { Follower } from './follower.js';
 import {
   type Notice,
   type NoticeSettings,
+  OVERLAP_DEFAULT_MS,
+  OVERLAP_MAX_MS,
   PERCENTS_MAX,
+  SECRETS_MAX,
   THRESHOLDS_MAX,
   type Thresholds,
   WEBHOOKS_MAX,
   type Webhook,
 } from './notice.js';
+import { testBody } from './notice-body.js';
 import { type NoticeRow, NoticeTable } from './notice-table.js';
 import { Sender, type SendWebhook } from './sender.js';
 import { newSecret } from './signing.js';
@@ -135,19 +139,62 @@ export class Notices {
     const secret = newSecret();
     const webhook = { id: `whk_${randomUUID()}`, tenant, url, createdAt: this.#parts.clock.now() };
     this.#parts.store.transaction(() => this.#webhooks.insert(webhook, secret));
-    return { ...webhook, secret };
+    return { ...webhook, overlapUntil: null, secret };
   }
 
   listWebhooks({ tenant }: Caller): readonly Webhook[] {
-    return this.#webhooks.ofTenant(tenant).map(withoutSecret);
+    return this.#webhooks.ofTenant(tenant).map((row) => this.#withoutSecret(row));
+  }
+
+  /**
+   * A new secret, which signs at once. Those before sign too until `overlapMs` (0 … 30 days) from now at most: a receiver
+   * takes a message that one of its secrets has signed. 0 ends them, for a secret that others have learnt.
+   * @throws RefusedError not_found; conflict where too many sign already
+   */
+  rotateWebhook(caller: Caller, id: string, overlapMs = OVERLAP_DEFAULT_MS): NewWebhook {
+    if (!Number.isInteger(overlapMs) || overlapMs < 0 || overlapMs > OVERLAP_MAX_MS)
+      throw invalid('overlapMs', `${overlapMs} is not 0 … ${OVERLAP_MAX_MS}`);
+    const secret = newSecret();
+    const webhook = this.#parts.store.transaction(() => {
+      const row = this.#webhookNamed(caller, id);
+      const now = this.#parts.clock.now();
+      const before = [{ secret: row.secret, until: now + overlapMs }, ...row.before]
+        .map((one) => ({ ...one, until: Math.min(one.until, now + overlapMs) }))
+        .filter(({ until }) => until > now);
+      if (before.length >= SECRETS_MAX)
+        throw new RefusedError(
+          'conflict',
+          `${SECRETS_MAX} secrets sign already; wait until an overlap is over, or end them all with overlapMs 0`,
+        );
+      this.#webhooks.rotate(row.number, secret, before);
+      return { ...row, before };
+    });
+    return { ...this.#withoutSecret(webhook), secret };
+  }
+
+  /**
+   * Sends a webhook a message that says nothing, signed like the others, once and now.
+   * @returns what went wrong; null when it was taken
+   * @throws RefusedError not_found; conflict while another is on its way
+   */
+  testWebhook(caller: Caller, id: string): Promise<string | null> {
+    const webhook = this.#webhookNamed(caller, id);
+    const messageId = `tst_${randomUUID()}`;
+    const body = testBody(messageId, webhook.id, this.#parts.clock.now());
+    return this.sender.test(webhook, { id: messageId, body });
   }
 
   /** With what is on its way to it. @throws RefusedError not_found */
-  removeWebhook({ tenant }: Caller, id: string): void {
+  removeWebhook(caller: Caller, id: string): void {
+    const { number } = this.#webhookNamed(caller, id);
+    this.#parts.store.transaction(() => this.#webhooks.remove(number));
+  }
+
+  #webhookNamed({ tenant }: Caller, id: string): WebhookRow {
     const webhook = this.#webhooks.find(id);
     if (webhook === undefined || webhook.tenant !== tenant)
       throw new RefusedError('not_found', `there is no webhook ${shown(id)}`, { field: 'id' });
-    this.#parts.store.transaction(() => this.#webhooks.remove(webhook.number));
+    return webhook;
   }
 
   /** Newest first; of the caller's tenant, or of all for the platform. */
@@ -177,6 +224,12 @@ export class Notices {
     return this.#withDeliveries(notice);
   }
 
+  #withoutSecret({ id, tenant, url, createdAt, before }: WebhookRow): Webhook {
+    const last = Math.max(0, ...before.map(({ until }) => until));
+    const overlapUntil = last > this.#parts.clock.now() ? last : null;
+    return { id, tenant, url, createdAt, overlapUntil };
+  }
+
   #withDeliveries({ number, ...notice }: NoticeRow): Notice {
     return { ...notice, deliveries: this.#notices.deliveries(number) };
   }
@@ -193,10 +246,6 @@ class LedgerScales implements Scales {
       for (const { name, scale } of this.ledger.units()) this.#scales.set(name, scale);
     return this.#scales.get(unit);
   }
-}
-
-function withoutSecret({ id, tenant, url, createdAt }: WebhookRow): Webhook {
-  return { id, tenant, url, createdAt };
 }
 
 function invalid(field: string, problem: string): RefusedError {

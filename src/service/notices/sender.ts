@@ -3,13 +3,14 @@
 // least once. Started by notices.ts; how a request goes out is given to it (surfaces/webhooks).
 
 import type { Clock } from '../../authority/api.js';
+import { RefusedError } from '../refusals.js';
 import { readRetryAfter } from '../routing/reset-times.js';
 import type { ServiceStore } from '../store/service-store.js';
 import { waitAfter } from './back-off.js';
 import { CLOUD_EVENT } from './notice-body.js';
 import type { NoticeTable, Sendable } from './notice-table.js';
-import { signedHeaders } from './signing.js';
-import type { WebhookRow, WebhookTable } from './webhook-table.js';
+import { type Message, signedHeaders } from './signing.js';
+import { secretsAt, type WebhookRow, type WebhookTable } from './webhook-table.js';
 
 /** How often it is looked for attempts whose time has come. */
 const LOOK_MS = 1_000;
@@ -51,6 +52,8 @@ export class Sender {
   #timer: NodeJS.Timeout | null = null;
   /** Whether a webhook found no place when it was last looked. */
   #othersWait = false;
+  /** Webhooks that a test message is on its way to. */
+  readonly #tested = new Map<number, Promise<unknown>>();
 
   constructor(parts: SenderParts) {
     this.#parts = parts;
@@ -68,7 +71,7 @@ export class Sender {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     this.#stopping.abort();
-    await Promise.all(this.#busy.values());
+    await Promise.all([...this.#busy.values(), ...this.#tested.values()]);
     this.#stopping = new AbortController();
   }
 
@@ -106,24 +109,25 @@ export class Sender {
   }
 
   async #sendAll(webhook: WebhookRow): Promise<void> {
-    const { notices, clock } = this.#parts;
+    const { notices, webhooks, clock } = this.#parts;
     const { signal } = this.#stopping;
     try {
       while (!signal.aborted) {
+        // As it is now: its secrets may be others, or it may be gone.
+        const current = webhooks.find(webhook.id);
         const next = notices.next(webhook.number, clock.now());
-        if (next === undefined) return;
-        await this.#attempt(webhook, next, signal);
+        if (current === undefined || next === undefined) return;
+        await this.#attempt(current, next, signal);
       }
     } catch (error) {
       this.#parts.onFault('what became of a notice could not be written; it will be sent again', error);
     }
   }
 
-  async #attempt({ url, secret }: WebhookRow, next: Sendable, signal: AbortSignal): Promise<void> {
-    const { store, notices, clock, send } = this.#parts;
+  async #attempt(webhook: WebhookRow, next: Sendable, signal: AbortSignal): Promise<void> {
+    const { store, notices, clock } = this.#parts;
     const { number, noticeId: id, body, failedAttempts } = next;
-    const headers = { 'content-type': CLOUD_EVENT, ...signedHeaders({ id, body }, secret, clock.now()) };
-    const failure = await failureOf(send({ url, headers, body, signal }), clock);
+    const failure = await this.#post(webhook, { id, body }, signal);
     if (signal.aborted && failure !== null) return;
     const now = clock.now();
     store.casually(() => {
@@ -131,6 +135,33 @@ export class Sender {
       const wait = waitAfter(failedAttempts + 1, failure.askedMs);
       notices.failed(number, failure.problem, wait === null ? null : now + wait);
     });
+  }
+
+  /**
+   * Sends one message beside the notices, once; what is on its way does not wait for it.
+   * @returns what went wrong; null when it was taken
+   * @throws RefusedError conflict while another is on its way to the same webhook
+   */
+  async test(webhook: WebhookRow, message: Message): Promise<string | null> {
+    const { number } = webhook;
+    if (this.#tested.has(number))
+      throw new RefusedError('conflict', 'a test message is on its way to this webhook; wait for its answer');
+    const sent = this.#post(webhook, message, this.#stopping.signal);
+    this.#tested.set(number, sent);
+    try {
+      return (await sent)?.problem ?? null;
+    } finally {
+      this.#tested.delete(number);
+    }
+  }
+
+  /** Null when it was taken. */
+  #post(webhook: WebhookRow, message: Message, signal: AbortSignal): Promise<Failure | null> {
+    const { clock, send } = this.#parts;
+    const now = clock.now();
+    const signed = signedHeaders(message, secretsAt(webhook, now), now);
+    const headers = { 'content-type': CLOUD_EVENT, ...signed };
+    return failureOf(send({ url: webhook.url, headers, body: message.body, signal }), clock);
   }
 }
 

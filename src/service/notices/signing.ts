@@ -1,5 +1,5 @@
 // Standard Webhooks 1.0: the secret of a webhook, and the headers that sign a message with it (HMAC-SHA256 over id, time
-// and body). https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+// and body), once with each secret where a rotation has left several. https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
 import { createHmac, randomBytes } from 'node:crypto';
 
@@ -18,9 +18,15 @@ export interface Message {
 }
 
 /** `at`: of this attempt, epoch ms; receivers refuse what is minutes old. */
-export function signedHeaders({ id, body }: Message, secret: string, at: number): Record<string, string> {
+export function signedHeaders(
+  { id, body }: Message,
+  secrets: readonly string[],
+  at: number,
+): Record<string, string> {
   const timestamp = Math.floor(at / 1_000).toString();
-  const key = Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64');
-  const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
-  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` };
+  const signatures = secrets.map((secret) => {
+    const key = Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64');
+    return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
+  });
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') };
 }

@@ -4,9 +4,22 @@
 import type { ServiceStore } from '../store/service-store.js';
 import type { Webhook } from './notice.js';
 
-export interface WebhookRow extends Webhook {
+/** A secret from before a rotation. */
+export interface SecretBefore {
+  readonly secret: string;
+  readonly until: number;
+}
+
+export interface WebhookRow extends Omit<Webhook, 'overlapUntil'> {
   readonly number: number;
   readonly secret: string;
+  /** The newest first; those whose time is over among them. */
+  readonly before: readonly SecretBefore[];
+}
+
+/** Those that sign at an instant, the newest first. */
+export function secretsAt({ secret, before }: WebhookRow, now: number): readonly string[] {
+  return [secret, ...before.filter(({ until }) => until > now).map((one) => one.secret)];
 }
 
 interface Row {
@@ -15,16 +28,18 @@ interface Row {
   readonly tenant: string;
   readonly url: string;
   readonly secret: string;
+  readonly secrets_before: string;
   readonly created_at: number;
 }
 
-const COLUMNS = 'number, id, tenant, url, secret, created_at';
+const COLUMNS = 'number, id, tenant, url, secret, secrets_before, created_at';
 
 export class WebhookTable {
   readonly #insert;
   readonly #byId;
   readonly #ofTenant;
   readonly #due;
+  readonly #rotate;
   readonly #remove;
 
   constructor(store: ServiceStore) {
@@ -42,10 +57,13 @@ export class WebhookTable {
          ORDER BY number LIMIT 1
        ) ORDER BY number`,
     );
+    this.#rotate = store.prepare<[string, string, number]>(
+      'UPDATE notice_webhooks SET secret = ?, secrets_before = ? WHERE number = ?',
+    );
     this.#remove = store.prepare<[number]>('DELETE FROM notice_webhooks WHERE number = ?');
   }
 
-  insert({ id, tenant, url, createdAt }: Webhook, secret: string): void {
+  insert({ id, tenant, url, createdAt }: Omit<Webhook, 'overlapUntil'>, secret: string): void {
     this.#insert.run(id, tenant ?? '', url, secret, createdAt);
   }
 
@@ -64,12 +82,16 @@ export class WebhookTable {
     return this.#due.all(now).map(webhookOf);
   }
 
+  rotate(number: number, secret: string, before: readonly SecretBefore[]): void {
+    this.#rotate.run(secret, JSON.stringify(before), number);
+  }
+
   /** With all that was on its way to it. */
   remove(number: number): void {
     this.#remove.run(number);
   }
 }
 
-function webhookOf({ created_at: createdAt, tenant, ...row }: Row): WebhookRow {
-  return { ...row, tenant: tenant === '' ? null : tenant, createdAt };
+function webhookOf({ created_at: createdAt, secrets_before: before, tenant, ...row }: Row): WebhookRow {
+  return { ...row, tenant: tenant === '' ? null : tenant, before: JSON.parse(before), createdAt };
 }

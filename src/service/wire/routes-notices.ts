@@ -6,12 +6,14 @@ import {
   NoticeList,
   NoticeQuery,
   NoticeView,
+  RotateWebhookRequest,
   ThresholdsList,
   ThresholdsRequest,
   ThresholdsView,
   WebhookCreated,
   WebhookList,
   WebhookRequest,
+  WebhookTested,
 } from './schema-notices.js';
 import { CLOSED } from './schema-parts.js';
 
@@ -70,6 +72,27 @@ export const NOTICE_ROUTES = routes({
     summary: 'Webhooks of the caller’s tenant, or of the platform',
     scopes: ADMINS,
     answers: { 200: WebhookList },
+  },
+  rotateWebhook: {
+    method: 'POST',
+    path: '/v1/webhooks/:id/rotate',
+    tag: 'notices',
+    summary:
+      'Give a webhook a new secret; messages are signed with those before too until the overlap is over',
+    scopes: ADMINS,
+    params: ID_PARAMS,
+    body: RotateWebhookRequest,
+    answers: { 200: WebhookCreated },
+  },
+  testWebhook: {
+    method: 'POST',
+    path: '/v1/webhooks/:id/test',
+    tag: 'notices',
+    summary: 'Send a webhook a test message now, signed like the others',
+    scopes: ADMINS,
+    params: ID_PARAMS,
+    body: Nothing,
+    answers: { 200: WebhookTested },
   },
   deleteWebhook: {
     method: 'DELETE',

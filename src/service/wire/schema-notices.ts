@@ -5,6 +5,7 @@ import type { Caller } from '../access/caller.js';
 import {
   DELIVERY_STATES,
   type Notice,
+  OVERLAP_MAX_MS,
   PERCENTS_MAX,
   type Thresholds,
   URL_LENGTH_MAX,
@@ -49,8 +50,31 @@ export const WebhookRequest = Type.Object(
   CLOSED,
 );
 export type WebhookRequest = Static<typeof WebhookRequest>;
-export const WebhookView = Type.Object({ id: Id, url: Type.String(), createdAt: InstantOut });
+export const RotateWebhookRequest = Type.Object(
+  {
+    overlapMs: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: OVERLAP_MAX_MS,
+        description: 'How long the secrets before sign too; a day unless stated, 0 ends them.',
+      }),
+    ),
+  },
+  CLOSED,
+);
+export type RotateWebhookRequest = Static<typeof RotateWebhookRequest>;
+export const WebhookView = Type.Object({
+  id: Id,
+  url: Type.String(),
+  createdAt: InstantOut,
+  overlapUntil: orNull(InstantOut),
+});
 export type WebhookView = Static<typeof WebhookView>;
+export const WebhookTested = Type.Object({
+  delivered: Type.Boolean({ description: 'Whether it was taken: any 2xx within 15 s.' }),
+  problem: orNull(Type.String()),
+});
+export type WebhookTested = Static<typeof WebhookTested>;
 export const WebhookCreated = Type.Object({
   ...WebhookView.properties,
   secret: Type.String({ description: 'Signs every message; it is shown here and never again.' }),
@@ -89,8 +113,8 @@ export function thresholdsOut({ tenant, budgetId, percents }: Thresholds): Thres
   return { budgetId: budgetIdFor(tenant, budgetId), percents: [...percents] };
 }
 
-export function webhookOut({ id, url, createdAt }: Webhook): WebhookView {
-  return { id, url, createdAt: instantOut(createdAt) };
+export function webhookOut({ id, url, createdAt, overlapUntil }: Webhook): WebhookView {
+  return { id, url, createdAt: instantOut(createdAt), overlapUntil: instantOutOrNull(overlapUntil) };
 }
 
 export function webhookCreatedOut({ secret, ...webhook }: NewWebhook): WebhookCreated {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { BursarClient } from '../../client/index.js';
 import { textTable } from '../../service/text-table.js';
 import type { CliContext, GlobalOptions } from './context.js';
-import { wholeOption } from './options.js';
+import { durationOption, wholeOption } from './options.js';
 
 /** Rows shown unless told otherwise. */
 const ROWS_DEFAULT = 100;
@@ -96,6 +96,32 @@ function addWebhookCommands(webhooks: Command, cli: CliContext): void {
       cli.answer(options, row, () => `${webhookTable([row])}\n\nsecret ${row.secret} (shown once)`);
     });
   webhooks
+    .command('rotate')
+    .description('a new secret, shown once; the one before signs too for the overlap')
+    .argument('<webhook>', 'id of the webhook')
+    .option(
+      '--overlap <duration>',
+      'how long both sign, for example 1h (default 24h)',
+      durationOption('--overlap'),
+    )
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions & { overlap?: number }>();
+      const request = options.overlap === undefined ? {} : { overlapMs: options.overlap };
+      const row = await cli.client(options).webhooks.rotate(id, request);
+      cli.answer(options, row, () => `${webhookTable([row])}\n\nsecret ${row.secret} (shown once)`);
+    });
+  webhooks
+    .command('test')
+    .description('send it a test message now, signed like the others')
+    .argument('<webhook>', 'id of the webhook')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      const tested = await cli.client(options).webhooks.test(id);
+      cli.answer(options, tested, () =>
+        tested.delivered ? 'delivered' : `not delivered: ${tested.problem}`,
+      );
+    });
+  webhooks
     .command('delete')
     .description('delete a webhook, with what is on its way to it')
     .argument('<webhook>', 'id of the webhook')
@@ -113,8 +139,8 @@ function rowsOption(text: string): number {
 function webhookTable(rows: readonly WebhookRow[]): string {
   if (rows.length === 0) return 'no webhooks';
   return textTable(
-    ['webhook', 'url', 'created at'],
-    rows.map(({ id, url, createdAt }) => [id, url, createdAt]),
+    ['webhook', 'url', 'created at', 'old secret signs until'],
+    rows.map(({ id, url, createdAt, overlapUntil }) => [id, url, createdAt, overlapUntil ?? '']),
   );
 }
 

@@ -35,6 +35,13 @@ export function noticeRoutes(app: FastifyInstance, { notices }: Api): void {
   serve(app, 'listWebhooks', NOTICE_ROUTES.listWebhooks, ({ caller }) => ({
     items: notices.listWebhooks(caller).map(webhookOut),
   }));
+  serve(app, 'rotateWebhook', NOTICE_ROUTES.rotateWebhook, ({ caller, params, body }) =>
+    webhookCreatedOut(notices.rotateWebhook(caller, params.id, body.overlapMs)),
+  );
+  serve(app, 'testWebhook', NOTICE_ROUTES.testWebhook, async ({ caller, params }) => {
+    const problem = await notices.testWebhook(caller, params.id);
+    return { delivered: problem === null, problem };
+  });
   serve(app, 'deleteWebhook', NOTICE_ROUTES.deleteWebhook, ({ caller, params }) => {
     notices.removeWebhook(caller, params.id);
     return {};
