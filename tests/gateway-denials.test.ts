@@ -39,7 +39,7 @@ async function denied(
     ...asked,
   });
   expect(decision.outcome).toBe('denied');
-  return denialAnswer(decision as Denied, { exhaustedStatus: 402 });
+  return denialAnswer(decision as Denied, { exhaustedStatus: 402 }, (id) => ledger.budget(id));
 }
 
 const hold = (amount: bigint, labels = {}) =>
@@ -79,7 +79,10 @@ test('several are used up → the one that resets last, and when', async () => {
 
 test('the cap of one hold, a pause, a forced exhaustion → each has its code', async () => {
   const large = await denied([usd('a', 100n, { perHoldMax: 9n })], {});
-  expect(large).toMatchObject({ code: 'request_exceeds_budget', line: { budgetId: 'a' } });
+  expect(large).toMatchObject({
+    ...{ code: 'request_exceeds_budget', line: { budgetId: 'a' }, cap: { max: 9n, tool: null } },
+    sentence: 'this one request is larger than the budget allows any to be',
+  });
   const paused = await denied([usd('a', 100n)], { holdId: 'h2' }, () =>
     ledger.setBudgetStatus({ budgetId: 'a', status: 'paused' }),
   );

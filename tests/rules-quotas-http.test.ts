@@ -155,7 +155,9 @@ test('Q6: preflight says tier, model, reserve and reasons, and changes nothing',
       reason: 'too_large',
       budgetId: 'quota/daily/total/web_searches',
       bucket: 'total',
-      period: 'daily',
+      // Waiting does not help: the day has enough.
+      ...{ period: null, resetsAt: null },
+      tool: { name: 'webSearches', requested: '3', perTurn: '2' },
     },
   });
   expect(said(await server.post('/v1/quota/preflight', { ...request, model: 'none' }))).toBe(
@@ -168,6 +170,44 @@ test('Q6: preflight says tier, model, reserve and reasons, and changes nothing',
     '400 invalid_request amounts.credits',
   );
   expect((await client.head()).sequence).toBe(head);
+});
+
+test.each([
+  ['webSearches', 3, '2', 'web_searches'],
+  ['codeInterpreterCalls', 11, '10', 'code_interpreter_calls'],
+] as const)(
+  'Q10: a turn that asks for more %s than one may → the field, what was asked and the limit of a turn',
+  async (tool, asked, limit, unit) => {
+    const { house: server } = await inForce();
+    const key = server.keys.acme;
+    const chat = (await server.post('/v1/chats', { user: 'ann' }, { key })).body;
+    const turn = { requestId: 'r1', text: 'hi', amounts: { usd: '0' }, [tool]: asked };
+    const refused = await server.post(`/v1/chats/${chat.id}/turns`, turn, { key });
+    expect(said(refused)).toBe(`402 request_exceeds_budget ${tool}`);
+    expect(refused.body).toMatchObject({
+      ...{ budget_id: `quota/daily/total/${unit}`, limit, requested: String(asked), resets_at: null },
+      title: `One turn may not use so much of a tool (${tool}).`,
+    });
+    expect(refused.body.detail).toContain(
+      `${tool}: ${asked} ${unit} asked; at most ${limit} ${unit} a turn.`,
+    );
+    // What is left of the day is not why.
+    expect(refused.body).not.toHaveProperty('spent');
+    const most = { ...turn, requestId: 'r2', [tool]: Number(limit) };
+    expect((await server.post(`/v1/chats/${chat.id}/turns`, most, { key })).status).toBe(201);
+  },
+);
+
+test('holds: one that is larger than a budget allows any to be → that is the limit told', async () => {
+  const { house: server, client } = await house();
+  await client.budgets.put('big', {
+    ...{ match: { tenant: 'acme' }, unit: 'tokens', limit: '1000', window: 'day', perHoldMax: '10' },
+  });
+  const asked = { holdId: 'h', amounts: { usd: '1', tokens: '11' } };
+  const refused = await server.post('/v1/holds', asked, { key: server.keys.acme });
+  expect(said(refused)).toBe('402 request_exceeds_budget');
+  expect(refused.body).toMatchObject({ limit: '10', requested: '11', resets_at: null });
+  expect(refused.body.detail).toContain('11 tokens asked; at most 10 tokens a hold.');
 });
 
 test('Q6: 40 parallel requests of one user get what the limit allows and no more, and the rest are told when to come back', async () => {

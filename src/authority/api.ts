@@ -99,7 +99,7 @@ export interface LedgerReads {
   balances(filter?: BalanceFilter): readonly BalanceView[];
   /** Figures of the grants that requests brought (rule H10). */
   grants(): readonly BalanceView[];
-  /** In a time that does not grow with the number of budgets. */
+  /** For this moment, like `check`; in a time that does not grow with the number of budgets. */
   budget(budgetId: string): BudgetView | undefined;
   budgets(filter?: BudgetFilter): readonly BudgetView[];
   units(): readonly Unit[];

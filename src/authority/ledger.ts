@@ -268,9 +268,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
   }
 
   budget(budgetId: string): BudgetView | undefined {
-    // What is not there is not ahead of the disk: whoever asks for it again and again waits for no commit.
-    const isThere = reads.budgetById(this.#live(), budgetId, this.#pipeline.now()) !== undefined;
-    return isThere ? reads.budgetById(this.#reading(), budgetId, this.#pipeline.now()) : undefined;
+    return reads.budgetById(this.#live(), budgetId, this.#pipeline.now());
   }
 
   budgets(filter: BudgetFilter = {}): readonly BudgetView[] {

@@ -2,9 +2,17 @@
 // for the gateway's dialects and the native API (conventions.md, "Answers when money runs out"); a reason that is missing
 // here does not compile. What client libraries retry decided the statuses.
 
-import type { BudgetLine, DenialReason, Denied, SkippedCandidate, Violation } from '../../core/outcomes.js';
+import type {
+  BudgetLine,
+  BudgetView,
+  DenialReason,
+  Denied,
+  SkippedCandidate,
+  Violation,
+} from '../../core/outcomes.js';
 import { providerCapOf } from '../providers.js';
-import { bucketOf } from '../quotas/buckets.js';
+import { bucketOf, toolOf } from '../quotas/buckets.js';
+import type { Tool } from '../quotas/policy.js';
 import type { GatewaySettings } from '../settings/settings.js';
 
 export type DenialCode =
@@ -31,7 +39,19 @@ export interface DenialAnswer {
   readonly line: BudgetLine | null;
   /** When the line resets, epoch ms: the end of its window, or of a forced exhaustion. */
   readonly resetsAt: number | null;
+  /** Where one request is larger than any may be: that is what to look at, and not what is left. */
+  readonly cap: PerHoldCap | null;
 }
+
+export interface PerHoldCap {
+  /** The most of one hold, in steps of the line's unit. */
+  readonly max: bigint;
+  /** The field of the request, where a policy limits what one turn may use of a tool (rule Q10). */
+  readonly tool: Tool | null;
+}
+
+/** What the ledger says of a budget now. */
+export type BudgetOf = (id: string) => Pick<BudgetView, 'version' | 'perHoldMax'> | undefined;
 
 interface Meaning {
   readonly code: DenialCode;
@@ -75,6 +95,7 @@ const SOONEST: readonly DenialReason[] = [
 export function denialAnswer(
   denied: Denied,
   { exhaustedStatus }: Pick<GatewaySettings, 'exhaustedStatus'>,
+  budgetOf: BudgetOf,
 ): DenialAnswer {
   const { reason, lines } = soonestOf(denied);
   const line = lineOf(lines, reason);
@@ -88,18 +109,34 @@ export function denialAnswer(
   if (quota !== null) {
     const sentence = `the quota of the ${quota} is exhausted`;
     const told = { status: 429, code: 'quota_exceeded', sentence, retryAfterMs } as const;
-    return { ...told, final: false, reason, line, resetsAt };
+    return { ...told, final: false, reason, line, resetsAt, cap: null };
   }
+  const cap = line === null ? null : capOf(line, budgetOf);
   return {
     status: reason === 'exhausted' ? exhaustedStatus : status,
     code,
-    sentence,
+    sentence: cap === null ? sentence : sentenceOf(cap),
     retryAfterMs,
     final: status === 402,
     reason,
     line,
     resetsAt,
+    cap,
   };
+}
+
+// Null where the definition is another one by now: what was the most then is not known.
+function capOf({ budgetId, budgetVersion, violations }: BudgetLine, budgetOf: BudgetOf): PerHoldCap | null {
+  if (!violations.includes('per_hold_max')) return null;
+  const { version, perHoldMax } = budgetOf(budgetId) ?? {};
+  if (version !== budgetVersion || perHoldMax === undefined) return null;
+  return { max: perHoldMax, tool: toolOf(budgetId) };
+}
+
+function sentenceOf({ tool }: PerHoldCap): string {
+  return tool === null
+    ? 'this one request is larger than the budget allows any to be'
+    : `one turn may not use so much of a tool (${tool})`;
 }
 
 // These reset soon: the caps of a provider's hour and day, which are no one caller's, and a user's day and month.

@@ -3,6 +3,7 @@
 
 import { isOpen, type OpenLine, type ShownLine } from '../access/shown.js';
 import { amountOut, amountOutOrNull, type Scales } from '../wire/amounts.js';
+import type { DenialAnswer } from './denial.js';
 
 /** The limited line with the smallest share left; on a tie the one that resets first. Null where nothing limits. */
 export function tightestOf(lines: readonly ShownLine[]): OpenLine | null {
@@ -43,15 +44,23 @@ export interface LineFigures {
   readonly resets_at: string | null;
 }
 
-/** `resetsAt` where it is known to be another instant than the end of the line's window. */
+/**
+ * `resetsAt`: when the line resets, where that is another instant than the end of its window. `cap`: the most of one
+ * request, where that is what decides; what was spent, and when it resets, then says nothing.
+ */
 export function lineFigures(
   line: ShownLine,
   scales: Scales,
-  resetsAt: number | null = line.resetsAt,
+  { resetsAt, cap }: Pick<DenialAnswer, 'resetsAt' | 'cap'> = { resetsAt: line.resetsAt, cap: null },
 ): LineFigures {
   const { budgetId, scope, unit } = line;
   const resets_at = resetsAt === null ? null : new Date(resetsAt).toISOString();
   if (!isOpen(line)) return { budget_id: budgetId, scope, unit, resets_at };
+  const requested = amountOut(line.requested, unit, scales);
+  if (cap !== null) {
+    const limit = amountOut(cap.max, unit, scales);
+    return { budget_id: budgetId, scope, unit, limit, requested, resets_at: null };
+  }
   return {
     budget_id: budgetId,
     scope,
@@ -59,7 +68,7 @@ export function lineFigures(
     limit: amountOutOrNull(line.granted, unit, scales),
     spent: amountOut(line.spent, unit, scales),
     held: amountOut(line.held, unit, scales),
-    requested: amountOut(line.requested, unit, scales),
+    requested,
     resets_at,
   };
 }

@@ -13,6 +13,7 @@ import {
   type Period,
   type QuotaRules,
   TOOLS,
+  type Tool,
   UNIT_OF_TOOL,
   WINDOW_OF_PERIOD,
 } from './policy.js';
@@ -48,6 +49,12 @@ export function bucketOf(
   if (found === null) return null;
   const [, period, total, counter, bucket] = found;
   return { period: period as Period, bucket: bucket ?? total, counter: counter ?? null };
+}
+
+/** The tool whose use a budget counts; null where it counts something else. */
+export function toolOf(budgetId: string): Tool | null {
+  const counter = bucketOf(budgetId)?.counter ?? null;
+  return TOOLS.find((tool) => UNIT_OF_TOOL[tool] === counter) ?? null;
 }
 
 /** The labels that a budget of the bucket matches, those of every turn included. */

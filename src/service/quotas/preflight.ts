@@ -4,9 +4,9 @@
 import type { LedgerReads } from '../../authority/api.js';
 import type { Amounts } from '../../core/amount.js';
 import type { BudgetLine, DenialReason } from '../../core/outcomes.js';
-import { bucketOf } from './buckets.js';
+import { bucketOf, toolOf } from './buckets.js';
 import type { Downgrade } from './cascade.js';
-import type { Bucket, Period, QuotaRules } from './policy.js';
+import type { Bucket, Period, QuotaRules, Tool } from './policy.js';
 import { assertNotCounted, type QuotaRequest, reasonsFor, reservesOf } from './reserve.js';
 import type { QuotaAccount } from './user-account.js';
 
@@ -40,8 +40,10 @@ export interface QuotaDenial {
   /** Null for a budget that is no quota: one that the tenant or the platform put itself. */
   readonly bucket: Bucket | null;
   readonly period: Period | null;
-  /** Epoch ms. */
+  /** Epoch ms; null where waiting does not help. */
   readonly resetsAt: number | null;
+  /** Where one turn asks for more of a tool than any may use. */
+  readonly tool: { readonly name: Tool; readonly requested: bigint; readonly perTurn: bigint } | null;
 }
 
 export type Preflight = WouldFit | WouldNotFit;
@@ -77,13 +79,20 @@ export function preflightOf(
         denial: null,
       };
     }
-    denial = { reason: verdict.reason ?? 'no_budget', ...placeOf(verdict.lines) };
+    denial = { reason: verdict.reason ?? 'no_budget', ...placeOf(verdict.lines, rules) };
   }
   if (denial === null) throw new Error('bug: a cascade is never empty');
   return { fits: false, policy, reasons: asked.reasons, tier: null, model: null, reserve: null, denial };
 }
 
-function placeOf(lines: readonly BudgetLine[]): Omit<QuotaDenial, 'reason'> {
+function placeOf(lines: readonly BudgetLine[], rules: QuotaRules): Omit<QuotaDenial, 'reason'> {
+  const tooMany = lines.find(({ violations }) => violations.includes('per_hold_max'));
+  const name = tooMany === undefined ? null : toolOf(tooMany.budgetId);
+  const perTurn = name === null ? null : rules.document.toolLimits[name].perTurn;
+  if (tooMany !== undefined && name !== null && perTurn !== null) {
+    const tool = { name, requested: tooMany.requested, perTurn: BigInt(perTurn) };
+    return { budgetId: tooMany.budgetId, bucket: 'total', period: null, resetsAt: null, tool };
+  }
   let last: BudgetLine | null = null;
   for (const line of lines) {
     if (line.violated === null) continue;
@@ -99,5 +108,6 @@ function placeOf(lines: readonly BudgetLine[]): Omit<QuotaDenial, 'reason'> {
     bucket: place?.bucket ?? null,
     period: place?.period ?? null,
     resetsAt: last?.resetsAt ?? null,
+    tool: null,
   };
 }

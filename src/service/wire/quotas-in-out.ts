@@ -3,7 +3,7 @@
 import { formatAmount } from '../../core/amount.js';
 import type { PolicyView as Policy } from '../quotas/policies.js';
 import { CREDITS, CREDITS_SCALE, type PolicyInput, TOOLS } from '../quotas/policy.js';
-import type { Preflight } from '../quotas/preflight.js';
+import type { Preflight, QuotaDenial } from '../quotas/preflight.js';
 import type { Gauge as Figures, QuotaStatus as Status } from '../quotas/status.js';
 import type { UserLimits } from '../quotas/user-limits.js';
 import { amountIn, amountsOut, type Scales, type Stated } from './amounts.js';
@@ -98,8 +98,16 @@ export function preflightOut(
     ...rest,
     reasons: [...reasons],
     reserve: reserve === null ? null : amountsOut(reserve, scales),
-    denial: denial === null ? null : { ...denial, resetsAt: instantOutOrNull(denial.resetsAt) },
+    denial: denial === null ? null : denialOut(denial),
   };
+}
+
+function denialOut({ resetsAt, tool, ...denial }: QuotaDenial): PreflightAnswer['denial'] {
+  const asked =
+    tool === null
+      ? null
+      : { ...tool, requested: tool.requested.toString(), perTurn: tool.perTurn.toString() };
+  return { ...denial, resetsAt: instantOutOrNull(resetsAt), tool: asked };
 }
 
 export function quotaStatusOut({ tenant, user, policy, buckets, tools, tokens, calls }: Status): QuotaStatus {

@@ -4,7 +4,13 @@
 import { type Static, Type } from 'typebox';
 import { DOWNGRADES } from '../quotas/cascade.js';
 import { MULTIPLIER_MAX, TOKENS_MAX } from '../quotas/credits.js';
-import { OVERSHOOT_TOLERANCE_MAX_PERCENT, PERIODS, POLICY_MODELS_MAX, TIERS_MAX } from '../quotas/policy.js';
+import {
+  OVERSHOOT_TOLERANCE_MAX_PERCENT,
+  PERIODS,
+  POLICY_MODELS_MAX,
+  TIERS_MAX,
+  TOOLS,
+} from '../quotas/policy.js';
 import {
   AmountIn,
   AmountOut,
@@ -208,12 +214,17 @@ export const PreflightRequest = Type.Object(
 );
 export type PreflightRequest = Static<typeof PreflightRequest>;
 
+const TooMuchOfTool = Type.Object(
+  { name: oneOf(TOOLS), requested: AmountOut, perTurn: AmountOut },
+  { description: 'Where one turn asks for more of a tool than any may use.' },
+);
 const Denial = Type.Object({
   reason: Type.String(),
   budgetId: orNull(Type.String()),
   bucket: orNull(Type.String()),
   period: Type.Unsafe<'daily' | 'monthly' | null>({ type: ['string', 'null'] }),
   resetsAt: orNull(InstantOut),
+  tool: Type.Unsafe<Static<typeof TooMuchOfTool> | null>({ ...TooMuchOfTool, type: ['object', 'null'] }),
 });
 export const PreflightAnswer = Type.Object({
   fits: Type.Boolean(),

@@ -200,7 +200,9 @@ function preflightText(answer: Awaited<ReturnType<BursarClient['quotas']['prefli
   const why = answer.reasons.length === 0 ? '' : ` · ${answer.reasons.join(', ')}`;
   if (answer.fits)
     return `${answer.tier} ${answer.model} · reserve ${grouped(answer.reserve?.credits ?? '')} credits · policy ${answer.policy}${why}`;
-  const { budgetId, reason, resetsAt } = answer.denial ?? {};
+  const { budgetId, reason, resetsAt, tool } = answer.denial ?? {};
+  if (tool)
+    return `denied: ${tool.name}: ${tool.requested} asked, at most ${tool.perTurn} a turn · policy ${answer.policy}${why}`;
   return `denied: ${reason} by ${budgetId ?? 'no budget'}${resetsAt ? `, resets at ${resetsAt}` : ''} · policy ${answer.policy}${why}`;
 }
 

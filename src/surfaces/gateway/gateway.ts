@@ -46,7 +46,7 @@ import { Upstreams } from './upstreams.js';
 const SWEEP_MS = 1_000;
 
 export interface GatewayParts {
-  readonly ledger: CallsParts['ledger'] & Pick<LedgerReads, 'units'>;
+  readonly ledger: CallsParts['ledger'] & Pick<LedgerReads, 'units' | 'budget'>;
   readonly keyRing: { authenticate(key: string | undefined): Caller | null };
   readonly tenancy: { lines(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] };
   readonly clock: Clock;
@@ -309,7 +309,8 @@ class GatewayServer implements Gateway, GatewayContext {
     const { scales, now } = this.scale();
     const settings = this.settings().gateway;
     const show = (lines: readonly BudgetLine[]) => this.linesFor(caller, lines);
-    const about = { settings, scales, show, requestId };
+    const budgetOf = (id: string) => this.#parts.ledger.budget(id);
+    const about = { settings, scales, show, requestId, budgetOf };
     const withFigures = (decision: Pick<Denied, 'decisionId' | 'lines'>, answer: GatewayAnswer) => {
       const figures = decisionHeaders(decision.decisionId, show(decision.lines), { scales, now });
       return { ...answer, headers: { ...figures, ...goalHeaders(decision.lines), ...answer.headers } };

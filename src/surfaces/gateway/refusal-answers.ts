@@ -3,7 +3,7 @@
 
 import type { Denied } from '../../core/outcomes.js';
 import type { ShownLine } from '../../service/access/shown.js';
-import { type DenialCode, denialAnswer } from '../../service/calls/denial.js';
+import { type BudgetOf, type DenialCode, denialAnswer } from '../../service/calls/denial.js';
 import { type LineFigures, lineFigures } from '../../service/calls/figures.js';
 import type { NoProvider } from '../../service/calls/no-provider.js';
 import type { DialectName } from '../../service/dialects/dialect.js';
@@ -119,7 +119,7 @@ export function noProviderAnswer(
   const figures =
     shown === undefined
       ? { scope: 'platform' as const, resets_at }
-      : lineFigures(shown, about.scales, resetsAt);
+      : lineFigures(shown, about.scales, { resetsAt, cap: null });
   return refusalAnswer(dialect, { ...refusal, decision: { id, figures } }, about.requestId);
 }
 
@@ -128,13 +128,14 @@ interface DenialAbout {
   readonly scales: Scales;
   readonly show: (lines: Denied['lines']) => readonly ShownLine[];
   readonly requestId: string;
+  readonly budgetOf: BudgetOf;
 }
 
 /** A denial of the ledger's; `show` is what the caller may see of a line. */
 export function deniedAnswer(dialect: DialectName, denied: Denied, about: DenialAbout): GatewayAnswer {
-  const answer = denialAnswer(denied, about.settings);
+  const answer = denialAnswer(denied, about.settings, about.budgetOf);
   const [shown] = answer.line === null ? [] : about.show([answer.line]);
-  const figures = shown === undefined ? null : lineFigures(shown, about.scales, answer.resetsAt);
+  const figures = shown === undefined ? null : lineFigures(shown, about.scales, answer);
   const headers: AnswerHeaders = { 'content-type': 'application/json' };
   if (answer.final) headers['x-should-retry'] = 'false';
   if (answer.retryAfterMs !== null) Object.assign(headers, retryHeaders(answer.retryAfterMs));
@@ -150,9 +151,11 @@ export function deniedAnswer(dialect: DialectName, denied: Denied, about: Denial
 function told({ budget_id, scope, unit, limit, spent, held, requested, resets_at }: LineFigures): string {
   const whose = scope === 'tenant' ? 'Budget' : 'Budget of the platform';
   const figures =
-    spent === undefined
+    requested === undefined
       ? ''
-      : `: limit ${limit ?? 'none'} ${unit}, spent ${spent}, held ${held}, this call up to ${requested}`;
+      : spent === undefined
+        ? `: at most ${limit} ${unit} a call, this call up to ${requested}`
+        : `: limit ${limit ?? 'none'} ${unit}, spent ${spent}, held ${held}, this call up to ${requested}`;
   return `${whose} ${JSON.stringify(budget_id)}${figures}${resets_at === null ? '' : `; resets at ${resets_at}`}`;
 }
 

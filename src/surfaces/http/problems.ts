@@ -7,7 +7,7 @@ import { REJECTIONS } from '../../core/rejections.js';
 import type { Caller } from '../../service/access/caller.js';
 import { isOpen, type ShownDenied, type ShownLine } from '../../service/access/shown.js';
 import { isLedgerFault } from '../../service/calls/calls.js';
-import { denialAnswer } from '../../service/calls/denial.js';
+import { denialAnswer, type PerHoldCap } from '../../service/calls/denial.js';
 import { lineFigures } from '../../service/calls/figures.js';
 import { REFUSALS, type RefusalCode, RefusedError } from '../../service/refusals.js';
 import { amountOut, type Scales } from '../../service/wire/amounts.js';
@@ -38,23 +38,27 @@ const EXHAUSTED = { exhaustedStatus: 402 } as const;
 
 /** A denial: what it means is the same on every surface, the figures are those that the caller may see. */
 export function deniedProblem(api: Api, caller: Caller, denied: Denied, shown: ShownDenied): Problem {
-  const { status, code, sentence, retryAfterMs, line, resetsAt } = denialAnswer(denied, EXHAUSTED);
+  const answer = denialAnswer(denied, EXHAUSTED, (id) => api.ledger.budget(id));
+  const { status, code, sentence, retryAfterMs, line, cap } = answer;
   const title = `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
   const decisive = line === null ? null : api.tenancy.lines(caller, [line])[0];
-  const detail = decisive === null ? title : `${title} ${figuresText(decisive, api.scales)}`;
+  const detail = decisive === null ? title : `${title} ${figuresText(decisive, api.scales, cap)}`;
   return problem(
     { status, code, title, detail },
     {
-      ...(decisive === null ? {} : lineFigures(decisive, api.scales, resetsAt)),
+      ...(decisive === null ? {} : lineFigures(decisive, api.scales, answer)),
+      ...(cap === null || cap.tool === null ? {} : { field: cap.tool }),
       ...deniedOut(shown, api.scales),
       ...(retryAfterMs === null ? {} : { retryAfterMs }),
     },
   );
 }
 
-function figuresText(line: ShownLine, scales: Scales): string {
+function figuresText(line: ShownLine, scales: Scales, cap: PerHoldCap | null): string {
   if (!isOpen(line)) return `It is ${line.budgetId}, a budget of the platform's.`;
   const shown = (steps: bigint) => `${amountOut(steps, line.unit, scales)} ${line.unit}`;
+  if (cap !== null)
+    return `${cap.tool ?? line.budgetId}: ${shown(line.requested)} asked; at most ${shown(cap.max)} ${cap.tool === null ? 'a hold' : 'a turn'}.`;
   const granted = line.granted === null ? 'no limit' : shown(line.granted);
   return `${line.budgetId}: ${shown(line.requested)} asked; of ${granted} granted, ${shown(line.spent)} are spent and ${shown(line.held)} held.`;
 }
