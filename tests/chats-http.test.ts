@@ -205,3 +205,28 @@ test('chats over HTTP: a restart loses no turn; the command line shows and ends 
   expect((await run('chats')).stdout).toContain('no chats');
   void ann;
 });
+
+test('chats on the command line: progress of a turn, and the last turn again with the same text and with another', async () => {
+  const { server, keyOf } = await acme();
+  const key = await keyOf('dora');
+  const run = (line: string) => runInProcess(line, { url: server.url, key });
+  const json = async (line: string) => JSON.parse((await run(`${line} --json`)).stdout);
+  const chat = await json('chats create');
+  const first = await json(`chats start ${chat.id} --request r1 --text hello --amount usd=0.1`);
+  const noted = await json(`chats progress ${chat.id} ${first.id}`);
+  expect([noted.id, noted.state, noted.progressAt > first.progressAt]).toEqual([first.id, 'running', true]);
+  await run(`chats complete ${chat.id} ${first.id} --text hi --amount usd=0.05`);
+  expect((await run(`chats progress ${chat.id} ${first.id}`)).code).not.toBe(0);
+  expect((await run(`chats retry ${chat.id} ${first.id} --request r2 --amount usd=100`)).code).toBe(2);
+  const second = await json(`chats retry ${chat.id} ${first.id} --request r2 --amount usd=0.2`);
+  expect(second).toMatchObject({ outcome: 'started', state: 'running', held: { usd: '0.2' } });
+  expect(second.messages[0].text).toBe('hello');
+  await run(`chats fail ${chat.id} ${second.id} --before`);
+  const third = await json(`chats edit ${chat.id} ${second.id} --request r3 --text goodbye --amount usd=0.1`);
+  expect(third.messages[0].text).toBe('goodbye');
+  expect((await run(`chats complete ${chat.id} ${third.id} --text bye`)).code).toBe(0);
+  const { turns, messages } = await json(`chats show ${chat.id}`);
+  expect(turns.map(({ id }: { id: string }) => id)).toEqual([third.id]);
+  expect(messages.map(({ text }: { text: string }) => text)).toEqual(['goodbye', 'bye']);
+  expect((await run(`chats edit ${chat.id} ${third.id} --request r4`)).code).not.toBe(0);
+});

@@ -16,6 +16,7 @@ const TEXT_SHOWN_MAX = 80;
 
 type ChatRow = Awaited<ReturnType<BursarClient['chats']['get']>>;
 type TurnsOf = ReturnType<BursarClient['chats']['turns']>;
+type StartedTurn = Awaited<ReturnType<TurnsOf['start']>>;
 type TurnRow = Awaited<ReturnType<TurnsOf['get']>>;
 
 export function addChatCommands(program: Command, cli: CliContext): void {
@@ -27,6 +28,9 @@ export function addChatCommands(program: Command, cli: CliContext): void {
   addShow(chats, cli);
   addDelete(chats, cli);
   addStart(chats, cli);
+  addRetry(chats, cli);
+  addEdit(chats, cli);
+  addProgress(chats, cli);
   addComplete(chats, cli);
   addCancel(chats, cli);
   addFail(chats, cli);
@@ -103,41 +107,84 @@ function addDelete(chats: Command, cli: CliContext): void {
     });
 }
 
-interface StartOptions extends GlobalOptions {
+interface WishOptions extends GlobalOptions {
   readonly request: string;
-  readonly text: string;
   readonly model?: string;
   readonly tier?: string;
   readonly amount?: Pairs;
 }
 
-function addStart(chats: Command, cli: CliContext): void {
-  chats
-    .command('start')
-    .description('start a turn and hold for it; a request that completed earlier gives its stored answer')
+type TextOptions = WishOptions & { readonly text: string };
+
+function startCommand(chats: Command, name: string, description: string): Command {
+  return chats
+    .command(name)
+    .description(description)
     .argument('<chat>', 'id of the chat')
     .requiredOption('--request <id>', 'names the request: the same one never runs twice in a chat')
-    .requiredOption('--text <text>', 'what the user says')
     .option('--model <name>', 'the model that is wished for')
     .option('--tier <name>', 'the tier that is wished for')
-    .option('--amount <unit=amount>', 'to hold, such as usd=0.25; repeatable', pairOption('--amount'))
+    .option('--amount <unit=amount>', 'to hold, such as usd=0.25; repeatable', pairOption('--amount'));
+}
+
+function addStart(chats: Command, cli: CliContext): void {
+  const description =
+    'start a turn and hold for it; a request that completed earlier gives its stored answer';
+  startCommand(chats, 'start', description)
+    .requiredOption('--text <text>', 'what the user says')
     .action(async (id: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<StartOptions>();
-      const { request: requestId, text, model, tier, amount } = options;
-      const started = await cli
-        .client(options)
-        .chats.turns(id)
-        .start({
-          requestId,
-          text,
-          ...(model === undefined ? {} : { model }),
-          ...(tier === undefined ? {} : { tier }),
-          ...amountsOf(amount),
-        });
-      if (started.outcome === 'denied') cli.exitCode = EXIT.denied;
-      else if (started.outcome === 'rejected') cli.exitCode = EXIT.error;
-      cli.answer(options, started, () => ('message' in started ? started.message : turnTable([started])));
+      const options = command.optsWithGlobals<TextOptions>();
+      const turns = cli.client(options).chats.turns(id);
+      printStarted(cli, options, await turns.start({ ...wishOf(options), text: options.text }));
     });
+}
+
+function addRetry(chats: Command, cli: CliContext): void {
+  startCommand(chats, 'retry', 'the last turn again, as a new one in its place; what it cost stays spent')
+    .argument('<turn>', 'id of the last turn')
+    .action(async (id: string, turn: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<WishOptions>();
+      const turns = cli.client(options).chats.turns(id);
+      printStarted(cli, options, await turns.retry(turn, wishOf(options)));
+    });
+}
+
+function addEdit(chats: Command, cli: CliContext): void {
+  startCommand(chats, 'edit', 'as retry, with another text')
+    .argument('<turn>', 'id of the last turn')
+    .requiredOption('--text <text>', 'what the user says instead')
+    .action(async (id: string, turn: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<TextOptions>();
+      const turns = cli.client(options).chats.turns(id);
+      printStarted(cli, options, await turns.edit(turn, { ...wishOf(options), text: options.text }));
+    });
+}
+
+function addProgress(chats: Command, cli: CliContext): void {
+  chats
+    .command('progress')
+    .description('say that a turn runs still, so that the watchdog leaves it')
+    .argument('<chat>', 'id of the chat')
+    .argument('<turn>', 'id of the turn')
+    .action(async (id: string, turn: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      printTurn(cli, options, await cli.client(options).chats.turns(id).progress(turn));
+    });
+}
+
+function wishOf({ request: requestId, model, tier, amount }: WishOptions) {
+  return {
+    requestId,
+    ...(model === undefined ? {} : { model }),
+    ...(tier === undefined ? {} : { tier }),
+    ...amountsOf(amount),
+  };
+}
+
+function printStarted(cli: CliContext, options: GlobalOptions, started: StartedTurn): void {
+  if (started.outcome === 'denied') cli.exitCode = EXIT.denied;
+  else if (started.outcome === 'rejected') cli.exitCode = EXIT.error;
+  cli.answer(options, started, () => ('message' in started ? started.message : turnTable([started])));
 }
 
 interface EndOptions extends GlobalOptions {
