@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BursarClient } from '#bursar/client/index.js';
 import { type Answer, House, said } from './http-setup.js';
+import { runInProcess } from './server-in-process.js';
 
 let house: House;
 beforeEach(async () => {
@@ -109,12 +110,69 @@ describe('agents over HTTP', () => {
       expect((await house.get(`/v1/agents/${id}`, house.keys.acme)).body.state).toBe('revoked');
   });
 
-  test('a repeat with the same Idempotency-Key makes no second agent', async () => {
-    const asked = { key: house.keys.acme, idempotencyKey: 'make-it' };
-    const first = await house.post('/v1/agents', { name: 'x', limits: { usd: '1' } }, asked);
-    const again = await house.post('/v1/agents', { name: 'x', limits: { usd: '1' } }, asked);
-    expect([said(first), said(again)]).toEqual(['201', '409 conflict']);
-    expect(again.body.detail).toContain(first.body.id);
+  test('create, its answer lost: the same request is answered with the same agent, and a new key for it is asked for', async () => {
+    const root = await made(house.keys.acme, { limits: { usd: '10' } });
+    const ask = (body: object, key: string, idempotencyKey = 'make-it') =>
+      house.post('/v1/agents', { name: 'x', mode: 'carved', ...body }, { key, idempotencyKey });
+    const lost = await ask({ limits: { usd: '4' } }, root.key);
+    const again = await ask({ limits: { usd: '4.00' } }, root.key);
+    expect([said(lost), said(again)]).toEqual(['201', '200']);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(again.body).toEqual({ ...lost.body, key: null });
+    expect(await figures(root.id, house.keys.acme)).toMatchObject({ held: '4', left: '6' });
+    // Another agent under the same key is no repeat; and whoever else uses the same text asks for something else.
+    expect(said(await ask({ limits: { usd: '5' } }, root.key))).toBe(
+      '422 idempotency_key_reused Idempotency-Key',
+    );
+    const renew = (id: string, key: string, body: object = {}) =>
+      house.post(`/v1/agents/${id}/key`, body, { key });
+    const renewed = await renew(lost.body.id, root.key, { overlapMs: 0 });
+    expect([said(renewed), renewed.body.keyId]).toEqual(['200', lost.body.keyId]);
+    expect(said(await house.get('/v1/agents/self', lost.body.key))).toBe('401 invalid_api_key');
+    expect((await house.get('/v1/agents/self', renewed.body.key)).body.id).toBe(lost.body.id);
+    const below = await ask({ limits: { usd: '1' } }, renewed.body.key);
+    expect([said(below), below.body.parent]).toEqual(['201', lost.body.id]);
+    // With an overlap both are good; by the agent itself too, and by nobody beside or of another tenant.
+    const both = await renew(below.body.id, below.body.key);
+    for (const key of [below.body.key, both.body.key])
+      expect((await house.get('/v1/agents/self', key)).status).toBe(200);
+    expect(said(await renew(lost.body.id, below.body.key))).toBe('404 not_found id');
+    expect(said(await renew(lost.body.id, house.keys.other))).toBe('404 not_found id');
+    expect(said(await renew(lost.body.id, root.key, { overlapMs: -1 }))).toMatch(/^400/);
+    await house.post(`/v1/agents/${lost.body.id}/revoke`, {}, { key: root.key });
+    expect(said(await renew(lost.body.id, root.key))).toBe('409 conflict');
+    // Ended since: told so, and no second one is made.
+    expect((await ask({ limits: { usd: '4' } }, root.key)).body).toMatchObject({
+      ...{ id: lost.body.id, state: 'revoked', key: null },
+    });
+  });
+
+  test('create, asked for many times at once with one Idempotency-Key: one agent', async () => {
+    const root = await made(house.keys.acme, { limits: { usd: '10' } });
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () =>
+        house.post(
+          '/v1/agents',
+          { name: 'x', mode: 'carved', limits: { usd: '2' } },
+          { key: root.key, idempotencyKey: 'k' },
+        ),
+      ),
+    );
+    const codes = answers.map(said);
+    expect(codes.filter((code) => code === '201')).toHaveLength(1);
+    for (const code of codes) expect(code).toMatch(/^(201|200|409 idempotency_key_in_flight)/);
+    expect(await figures(root.id, house.keys.acme)).toMatchObject({ held: '2', left: '8' });
+  });
+
+  test('create: an administrator of one part of a tenant learns nothing of another’s by its Idempotency-Key', async () => {
+    const part = (team: string) =>
+      house.key({ scopes: ['tenant_admin'], labels: { tenant: 'acme', team }, callerLabels: [] });
+    const ask = (key: string) =>
+      house.post('/v1/agents', { name: 'x', limits: { usd: '1' } }, { key, idempotencyKey: 'same' });
+    const first = await ask(part('red'));
+    const other = await ask(part('blue'));
+    expect([said(first), said(other)]).toEqual(['201', '422 idempotency_key_reused Idempotency-Key']);
+    expect(JSON.stringify(other.body)).not.toContain(first.body.id);
   });
 
   test('what is refused says which field, and another tenant’s agent is not found', async () => {
@@ -137,14 +195,31 @@ describe('agents over HTTP', () => {
     }
   });
 
+  test('the command line makes an agent once for a command id, and gives its key anew', async () => {
+    const cli = async (line: string, key = house.keys.acme) =>
+      (await runInProcess(line, { url: house.url, key })).stdout;
+    const create = 'agents create --name planner --limit usd=5 --command-id once';
+    const made = JSON.parse(await cli(`${create} --json`));
+    expect(await cli(create)).toContain(`agents key ${made.id}`);
+    const renewed = JSON.parse(await cli(`agents key ${made.id} --overlap 0s --json`));
+    expect(JSON.parse(await cli('agents show self --json', renewed.key)).id).toBe(made.id);
+    expect(said(await house.get('/v1/agents/self', made.key))).toBe('401 invalid_api_key');
+  });
+
   test('the client makes, lists, shows, closes and revokes', async () => {
     const admin = new BursarClient({ baseUrl: house.url, apiKey: house.keys.acme });
     const { key, id } = await admin.agents.create({ name: 'planner', limits: { usd: '5' } });
-    const planner = new BursarClient({ baseUrl: house.url, apiKey: key });
+    const planner = new BursarClient({ baseUrl: house.url, apiKey: key ?? '' });
+    const asked = { name: 'again', limits: { usd: '1' } };
+    const once = { idempotencyKey: 'once' };
+    const first = await admin.agents.create(asked, once);
+    expect((await admin.agents.create(asked, once)).key).toBe(null);
+    expect((await admin.agents.renewKey(first.id)).key).toMatch(/^bur_/);
+    await admin.agents.revoke(first.id);
     const child = await planner.agents.create({ name: 'searcher', mode: 'carved', limits: { usd: '2' } });
     expect((await planner.agents.get('self')).figures[0]).toMatchObject({ held: '2', left: '3' });
     expect((await planner.agents.close(child.id)).state).toBe('closed');
-    for await (const agent of admin.agents.all()) expect([id, child.id]).toContain(agent.id);
+    for await (const agent of admin.agents.all()) expect([id, child.id, first.id]).toContain(agent.id);
     expect((await admin.agents.revoke(id)).state).toBe('revoked');
   });
 });

@@ -92,7 +92,8 @@ export class Grove extends OnFiles<AgentStep> {
 
   async make(maker: Caller, stated: Partial<NewAgent>): Promise<Made> {
     const made = await this.delegation.create(maker, { name: 'an agent', ...stated });
-    if (!made.made) throw new Error(`lacking: ${made.line.budgetId} has ${made.line.remaining}`);
+    if (made.made === false) throw new Error(`lacking: ${made.line.budgetId} has ${made.line.remaining}`);
+    if (made.made === 'before') throw new Error(`made before: ${made.view.agent.id}`);
     return { id: made.view.agent.id, secret: made.secret, caller: this.caller(made.secret) };
   }
 

@@ -1,6 +1,13 @@
 // Agents that hand budgets to agents: one method for each route. Put together by client.ts.
 
-import type { AgentIssued, AgentList, AgentRequest, AgentView } from '../service/wire/schema-agents.js';
+import type {
+  AgentIssued,
+  AgentKeyRequest,
+  AgentList,
+  AgentMade,
+  AgentRequest,
+  AgentView,
+} from '../service/wire/schema-agents.js';
 import type { PageQuery } from '../service/wire/schema-service.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';
@@ -14,18 +21,18 @@ export class Agents extends List<PageQuery, AgentView, AgentList> {
   }
 
   /**
-   * With an administrator's key a root, with an agent's key a child of it. The agent's key is in this one answer and
-   * nowhere else, so the call is never sent twice. Throws a BursarError with code budget_exhausted, request_exceeds_budget
+   * With an administrator's key a root, with an agent's key a child of it. The agent's key is in the first answer alone:
+   * where that was lost and the call was sent again, `key` is null, and `renewKey` gives a new one. Throws a BursarError with code budget_exhausted, request_exceeds_budget
    * or budget_held where a carved child's limits are not there.
    */
-  create(request: AgentRequest, options?: CallOptions): Promise<AgentIssued> {
-    return this.#transport.json({
-      method: 'POST',
-      path: '/v1/agents',
-      body: request,
-      repeat: 'once',
-      options,
-    });
+  create(request: AgentRequest, options?: CallOptions): Promise<AgentMade> {
+    return this.#transport.command({ method: 'POST', path: '/v1/agents', body: request, options });
+  }
+
+  /** A new secret for its key, shown once; the one before stays valid for `overlapMs`, a day unless stated. Never sent twice. */
+  renewKey(id: string, request: AgentKeyRequest = {}, options?: CallOptions): Promise<AgentIssued> {
+    const to = path`/v1/agents/${id}/key`;
+    return this.#transport.json({ method: 'POST', path: to, body: request, repeat: 'once', options });
   }
 
   /** What it was given, has used, holds and has left; `self` is the agent whose key asks. */

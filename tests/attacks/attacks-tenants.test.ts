@@ -180,6 +180,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   rotate: {},
   revoke: {},
   close: {},
+  key: {},
   turns: { requestId: 'mine', text: 'mine' },
   'chats/complete': { text: 'mine' },
   'goals/complete': {},

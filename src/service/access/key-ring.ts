@@ -189,7 +189,20 @@ export class KeyRing {
    */
   rotate(actor: Caller, id: string, options: { readonly overlapMs?: number } = {}): IssuedKey {
     const record = this.#managed(actor, id);
-    const { overlapMs = OVERLAP_DEFAULT_MS } = options;
+    // Who gets the new secret can do all that the key can.
+    assertWithin(actor, record, this.#expiryOf(actor));
+    return this.#renew(record, options.overlapMs);
+  }
+
+  /** As `rotate`, for whoever the service itself has judged. @throws RefusedError invalid_request, conflict */
+  renewFor(id: string, overlapMs?: number): IssuedKey {
+    const record = this.#entries.get(id)?.record;
+    if (record === undefined) throw new RefusedError('conflict', `there is no key ${shown(id)} any more`);
+    return this.#renew(record, overlapMs);
+  }
+
+  #renew(record: KeyRecord, overlapMs = OVERLAP_DEFAULT_MS): IssuedKey {
+    const { id } = record;
     if (!Number.isInteger(overlapMs) || overlapMs < 0 || overlapMs > OVERLAP_MAX_MS)
       throw new RefusedError(
         'invalid_request',
@@ -198,8 +211,6 @@ export class KeyRing {
           field: 'overlapMs',
         },
       );
-    // Who gets the new secret can do all that the key can.
-    assertWithin(actor, record, this.#expiryOf(actor));
     const now = this.clock.now();
     if (hasEnded(record, now))
       throw new RefusedError('conflict', 'the key was revoked or has expired: make a new one');

@@ -34,5 +34,6 @@ export const AGENT_AREA: StoreArea = {
     CREATE INDEX agents_expiring ON agents (expires_at, path) WHERE state IN ('active', 'closing');
     CREATE INDEX agents_unfinished ON agents (number) WHERE state IN ('creating', 'closing');
     CREATE INDEX agents_watched ON agents (number) WHERE watch_until IS NOT NULL;`,
+    'ALTER TABLE agents ADD COLUMN request_digest TEXT;',
   ],
 };

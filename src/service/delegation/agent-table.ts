@@ -36,7 +36,15 @@ interface Row {
 }
 
 /** An agent that is being made: nobody sees it, and it has no key. */
-export type AgentIntent = Omit<Agent, 'state' | 'keyId' | 'endedAt'> & { readonly requestId: string | null };
+export type AgentIntent = Omit<Agent, 'state' | 'keyId' | 'endedAt'> & { readonly request: Request | null };
+
+/** What asked for an agent, so that a repeat is known. */
+export interface Request {
+  /** One maker's: two agents of a tenant may use the same id, and a root's is its tenant's. */
+  readonly id: string;
+  /** Of what was stated: another one under the same id is no repeat. */
+  readonly digest: string;
+}
 
 /** Which agents a list is of: a tenant's, those below a path, or all. */
 export interface Below {
@@ -69,9 +77,9 @@ export class AgentTable {
   constructor(store: ServiceStore) {
     this.#insert = store.prepare<[Record<string, unknown>]>(
       `INSERT INTO agents (id, tenant, parent, path, name, mode, state, draws_on, units, limits, labels, caller_labels,
-        scopes, request_id, created_at, expires_at)
+        scopes, request_id, request_digest, created_at, expires_at)
        VALUES (@id, @tenant, @parent, @path, @name, @mode, 'creating', @drawsOn, @units, @limits, @labels, @callerLabels,
-        @scopes, @requestId, @createdAt, @expiresAt)`,
+        @scopes, @requestId, @requestDigest, @createdAt, @expiresAt)`,
     );
     this.#activate = store.prepare<[string, string]>(
       "UPDATE agents SET state = 'active', key_id = ? WHERE id = ? AND state = 'creating'",
@@ -79,8 +87,8 @@ export class AgentTable {
     this.#forget = store.prepare<[string]>("DELETE FROM agents WHERE id = ? AND state = 'creating'");
     this.#byId = store.prepare<[string], Row>(`SELECT * FROM agents WHERE id = ? AND ${SEEN}`);
     this.#byKey = store.prepare<[string], Row>('SELECT * FROM agents WHERE key_id = ?');
-    this.#byRequest = store.prepare<[string, string], { id: string; state: string }>(
-      'SELECT id, state FROM agents WHERE tenant = ? AND request_id = ?',
+    this.#byRequest = store.prepare<[string, string], Row & { readonly request_digest: string | null }>(
+      'SELECT * FROM agents WHERE tenant = ? AND request_id = ?',
     );
     this.#children = store.prepare<[string], { count: number }>(
       `SELECT count(*) AS count FROM agents WHERE parent = ? AND ${LIVING}`,
@@ -114,15 +122,15 @@ export class AgentTable {
   }
 
   insert(agent: AgentIntent): void {
-    const { id, tenant, name, mode, drawsOn, requestId, createdAt, expiresAt } = agent;
+    const { id, tenant, name, mode, drawsOn, request, createdAt, expiresAt } = agent;
     this.#insert.run({
-      ...{ id, tenant, name, mode, drawsOn, requestId, createdAt, expiresAt },
+      ...{ id, tenant, name, mode, drawsOn, createdAt, expiresAt },
+      requestId: request?.id ?? null,
+      requestDigest: request?.digest ?? null,
       parent: parentOf(agent),
       path: pathOf(agent),
       units: agent.units.join(UNITS_SEPARATOR),
-      limits: JSON.stringify(agent.limits, (_key, value) =>
-        typeof value === 'bigint' ? String(value) : value,
-      ),
+      limits: limitsText(agent.limits),
       labels: JSON.stringify(agent.labels),
       callerLabels: JSON.stringify(agent.callerLabels),
       scopes: JSON.stringify(agent.scopes),
@@ -146,9 +154,15 @@ export class AgentTable {
     return found(this.#byKey.get(keyId));
   }
 
-  /** The agent that a request of this id made, or is making. */
-  byRequest(tenant: string, requestId: string): { readonly id: string; readonly state: string } | undefined {
-    return this.#byRequest.get(tenant, requestId);
+  /** What a request of this id made, or is making: `agent` null. */
+  byRequest(
+    tenant: string,
+    requestId: string,
+  ): { readonly agent: Agent | null; readonly digest: string | null } | undefined {
+    const row = this.#byRequest.get(tenant, requestId);
+    if (row === undefined) return undefined;
+    const isMade = (row.state as string) !== 'creating';
+    return { agent: isMade ? agentOf(row) : null, digest: row.request_digest };
   }
 
   /** Children that have not ended: read from an index. */
@@ -211,6 +225,10 @@ export class AgentTable {
   unwatch(now: number): void {
     this.#unwatch.run(now);
   }
+}
+
+function limitsText(limits: Amounts): string {
+  return JSON.stringify(limits, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
 }
 
 const END_OF_PATHS = '\u{10ffff}';

@@ -28,16 +28,22 @@ export interface DelegationParts extends EndParts {
   readonly keys: EndsKeys & {
     /** A key whose powers were judged by whoever asks for it. */
     issueFor(key: NewKey, createdBy: string): IssuedKey;
+    /** A new secret of a key that was made so. */
+    renewFor(id: string, overlapMs?: number): IssuedKey;
     get(actor: Caller, id: string): KeyView;
   };
 }
 
+export interface IssuedAgent {
+  readonly view: AgentView;
+  /** The key's whole text, this once. */
+  readonly secret: string;
+}
+
+/** `before`: the same request made it earlier; its key is not known any more. */
 export type MadeAgent =
-  | {
-      readonly made: true;
-      readonly view: AgentView /** The key's whole text, this once. */;
-      readonly secret: string;
-    }
+  | ({ readonly made: 'now' } & IssuedAgent)
+  | { readonly made: 'before'; readonly view: AgentView }
   | ({ readonly made: false } & Lacking);
 
 export interface AgentPage {
@@ -68,9 +74,10 @@ export class Delegation {
   }
 
   /**
-   * A child of the agent whose key asks, or a root. Not made where those that it is to be carved from have too little.
+   * A child of the agent whose key asks, or a root. Not made where those that it is to be carved from have too little, nor
+   * again where the same request has made it: whoever lost that answer asks for a new key (`renewKey`).
    * @throws RefusedError invalid_request, forbidden, label_forbidden; conflict where the parent has ended, the tree is
-   * too deep, there are too many keys, or the request id was used
+   * too deep, or there are too many keys; idempotency_key_reused, idempotency_key_in_flight
    */
   async create(caller: Caller, stated: NewAgent): Promise<MadeAgent> {
     const now = this.parts.clock.now();
@@ -80,6 +87,8 @@ export class Delegation {
         ? newRoot(caller, stated, { now, makerExpiresAt: this.#expiryOf(caller) })
         : newChild(caller, parent, stated, now);
     const agent: Agent = { ...intent, state: 'active', keyId: null, endedAt: null };
+    const before = this.#madeBefore(caller, intent);
+    if (before !== null) return { made: 'before', view: this.#view(before) };
     assertKeyPossible(agent, now);
     if (agent.mode === 'shared') this.#assertCapped(agent);
     this.parts.store.transaction(() => this.#intend(intent));
@@ -93,7 +102,7 @@ export class Delegation {
       }
       const { key, secret } = this.#activate(agent, caller.keyId);
       this.parts.atStep?.('agent_made');
-      return { made: true, view: this.#view({ ...agent, keyId: key.id }), secret };
+      return { made: 'now', view: this.#view({ ...agent, keyId: key.id }), secret };
     } catch (error) {
       // Of other faults nobody knows how far they came: the next start will see.
       if (error instanceof RefusedError) await this.#ends.undo(agent);
@@ -105,15 +114,26 @@ export class Delegation {
     return hasScope(caller, 'tenant_admin') ? this.parts.keys.get(caller, caller.keyId).expiresAt : null;
   }
 
+  /** What the same request has made. @throws RefusedError idempotency_key_reused, idempotency_key_in_flight */
+  #madeBefore(caller: Caller, { tenant, request, chain }: AgentIntent): Agent | null {
+    const before = request === null ? undefined : this.#table.byRequest(tenant, request.id);
+    if (before === undefined) return null;
+    const about = { field: 'Idempotency-Key' };
+    // An administrator of a part of the tenant learns nothing of another part's.
+    const isOther = before.agent !== null && chain.length === 1 && !isWithin(caller, before.agent);
+    if (before.digest !== request?.digest || isOther)
+      throw new RefusedError('idempotency_key_reused', 'agents: another agent was asked for with it', about);
+    if (before.agent === null)
+      throw new RefusedError(
+        'idempotency_key_in_flight',
+        'agents: the agent is being made; ask again in a moment',
+        about,
+      );
+    return before.agent;
+  }
+
   /** Within a transaction. @throws RefusedError conflict */
   #intend(intent: AgentIntent): void {
-    const { tenant, requestId } = intent;
-    const before = requestId === null ? undefined : this.#table.byRequest(tenant, requestId);
-    if (before !== undefined)
-      throw new RefusedError(
-        'conflict',
-        `agents: this request made the agent ${before.id}; its key was shown once: close it and make another`,
-      );
     this.#assertParent(intent);
     this.#table.insert(intent);
   }
@@ -191,6 +211,20 @@ export class Delegation {
     await this.#ends.revoke(agent);
     const ended = this.#table.byId(agent.id);
     return this.#view(ended ?? agent);
+  }
+
+  /**
+   * A new secret for an agent's key, shown this once, for whoever has lost the one before, which stays good for
+   * `overlapMs` (0 … 30 days, a day unless stated). By the agent itself, one above it, or an administrator.
+   * @throws RefusedError not_found, forbidden, invalid_request; conflict where the agent has ended
+   */
+  renewKey(caller: Caller, id: string, overlapMs?: number): IssuedAgent {
+    const agent = this.#commanded(caller, id);
+    const { keyId, state } = agent;
+    if (keyId === null || (state !== 'active' && state !== 'closing'))
+      throw new RefusedError('conflict', `agents: the agent is ${state}, and its key has ended with it`);
+    const { secret } = this.parts.keys.renewFor(keyId, overlapMs);
+    return { view: this.#view(agent), secret };
   }
 
   /** A key was revoked as such: were it an agent's, the agent and all below it end with it. Again changes nothing. */

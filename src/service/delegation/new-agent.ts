@@ -1,6 +1,7 @@
 // A new agent as its maker states it, checked: a root by an administrator of its tenant, a child by its parent's key. Nothing
 // that a child is given is wider than what its parent has: units, limits, labels, scopes, life, depth.
 
+import { createHash } from 'node:crypto';
 import type { Amounts } from '../../core/amount.js';
 import { shown, textProblem } from '../../core/labels.js';
 import type { Labels } from '../../core/requests.js';
@@ -11,7 +12,7 @@ import { hasScope } from '../access/scopes.js';
 import { RefusedError } from '../refusals.js';
 import { AGENT_UNITS_MAX, type Agent, type ChildMode, DEPTH_MAX, depthOf, poolOf } from './agent.js';
 import { AGENT_LABEL_PREFIX, treeLabels, UNITS_SEPARATOR } from './agent-budgets.js';
-import { type AgentIntent, newAgentId } from './agent-table.js';
+import { type AgentIntent, newAgentId, type Request } from './agent-table.js';
 
 /** As long as an agent may live: what is given for longer is given without an end. 10 years, ms */
 export const TTL_MAX_MS = 10 * 366 * 86_400_000;
@@ -32,7 +33,7 @@ export interface NewAgent {
   readonly labels?: Labels;
   /** Names of labels that it may add to a call; a child's are of its parent's, and those when absent. */
   readonly callerLabels?: readonly string[];
-  /** A repeat with the same id is refused, and says which agent the first one made. */
+  /** A repeat with the same id makes no second agent, and is answered with the one that the first made. */
   readonly requestId?: string;
 }
 
@@ -70,7 +71,7 @@ export function newRoot(
   assertLimits(limits, units);
   const id = newAgentId(now);
   return {
-    ...placed(stated, now),
+    ...placed(stated, null, now),
     ...powers,
     id,
     mode: 'root',
@@ -107,7 +108,7 @@ export function newChild(maker: Caller, parent: Agent, stated: NewAgent, now: nu
   assertLimits(limits, Object.keys(limits));
   const id = newAgentId(now);
   const place = { chain: [...parent.chain, id], drawsOn: poolOf(parent), units, tenant: parent.tenant };
-  return { ...placed(stated, now), ...powers, ...place, id, mode, limits };
+  return { ...placed(stated, parent, now), ...powers, ...place, id, mode, limits };
 }
 
 /** The key of an agent. */
@@ -121,10 +122,23 @@ export function assertKeyPossible(agent: Agent, now: number): void {
   checkNewKey(keyOf(agent), now);
 }
 
-function placed({ name, requestId }: NewAgent, now: number) {
-  const problem = requestId === undefined ? null : textProblem(requestId, REQUEST_ID_LENGTH_MAX);
+function placed(stated: NewAgent, parent: Agent | null, now: number) {
+  return { name: stated.name, request: requestOf(stated, parent), createdAt: now };
+}
+
+function requestOf({ requestId, ...stated }: NewAgent, parent: Agent | null): Request | null {
+  if (requestId === undefined) return null;
+  const problem = textProblem(requestId, REQUEST_ID_LENGTH_MAX);
   if (problem !== null) throw invalid('requestId', `${shown(requestId)} ${problem}`);
-  return { name, requestId: requestId ?? null, createdAt: now };
+  // No id that is stated has a line break in it.
+  const id = parent === null ? requestId : `${parent.id}\n${requestId}`;
+  const sorted = (_key: string, value: unknown) =>
+    typeof value === 'bigint'
+      ? value.toString()
+      : value === null || typeof value !== 'object' || Array.isArray(value)
+        ? value
+        : Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
+  return { id, digest: createHash('sha256').update(JSON.stringify(stated, sorted)).digest('base64url') };
 }
 
 /** As an Idempotency-Key. */

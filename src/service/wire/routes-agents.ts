@@ -2,7 +2,14 @@
 
 import { Type } from 'typebox';
 import { ID_PARAMS, routes, SPENDERS, SPENDERS_AND_READERS } from './route.js';
-import { AgentIssued, AgentList, AgentRequest, AgentView } from './schema-agents.js';
+import {
+  AgentIssued,
+  AgentKeyRequest,
+  AgentList,
+  AgentMade,
+  AgentRequest,
+  AgentView,
+} from './schema-agents.js';
 import { CLOSED } from './schema-parts.js';
 import { PageQuery } from './schema-service.js';
 
@@ -15,11 +22,11 @@ export const AGENT_ROUTES = routes({
     path: '/v1/agents',
     tag: 'agents',
     summary:
-      'Make a root (a tenant’s administrator) or a child (its parent’s key); the answer alone shows its key',
+      'Make a root (a tenant’s administrator) or a child (its parent’s key); the answer alone shows its key, a repeat does not',
     scopes: SPENDERS,
     idempotencyKey: 'accepted',
     body: AgentRequest,
-    answers: { 201: AgentIssued },
+    answers: { 200: AgentMade, 201: AgentMade },
   },
   listAgents: {
     method: 'GET',
@@ -38,6 +45,16 @@ export const AGENT_ROUTES = routes({
     scopes: SPENDERS_AND_READERS,
     params: ID_PARAMS,
     answers: { 200: AgentView },
+  },
+  renewAgentKey: {
+    method: 'POST',
+    path: '/v1/agents/:id/key',
+    tag: 'agents',
+    summary: 'Give an agent’s key a new secret, shown this once; the one before stays valid for the overlap',
+    scopes: SPENDERS,
+    params: ID_PARAMS,
+    body: AgentKeyRequest,
+    answers: { 200: AgentIssued },
   },
   closeAgent: {
     method: 'POST',

@@ -75,5 +75,26 @@ export const AgentView = Type.Object({
 export type AgentView = Static<typeof AgentView>;
 export const AgentIssued = issuedOf(AgentView);
 export type AgentIssued = Static<typeof AgentIssued>;
+export const AgentMade = Type.Object({
+  key: orNull(
+    Type.String({
+      description: 'null: the same request made it earlier; ask for a new key where it is lost.',
+    }),
+  ),
+  ...AgentView.properties,
+});
+export type AgentMade = Static<typeof AgentMade>;
+export const AgentKeyRequest = Type.Object(
+  {
+    overlapMs: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'How long the secret before stays valid; a day unless stated.',
+      }),
+    ),
+  },
+  CLOSED,
+);
+export type AgentKeyRequest = Static<typeof AgentKeyRequest>;
 export const AgentList = listOf(AgentView);
 export type AgentList = Static<typeof AgentList>;

@@ -21,6 +21,7 @@ export function addAgentCommands(program: Command, cli: CliContext): void {
     .command('agents')
     .description('agents that hand budgets to agents, each with a key of its own; needs --url');
   addCreate(agents, cli);
+  addRenewKey(agents, cli);
   addList(agents, cli);
   addOne(
     agents,
@@ -42,6 +43,7 @@ interface CreateOptions extends GlobalOptions {
   readonly scope?: readonly string[];
   readonly label?: Pairs;
   readonly callerLabel?: readonly string[];
+  readonly commandId?: string;
 }
 
 function addCreate(agents: Command, cli: CliContext): void {
@@ -56,10 +58,11 @@ function addCreate(agents: Command, cli: CliContext): void {
     .option('--scope <scope>', 'spend, read; repeatable', textsOption)
     .option('--label <key=value>', 'a label of all its calls; repeatable', pairOption('--label'))
     .option('--caller-label <name>', 'a label that it may add to a call; repeatable', textsOption)
+    .option('--command-id <id>', 'makes a repeat give the same agent again, without its key')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<CreateOptions>();
-      const { name, mode, limit, ttl, expiresAt, scope, label, callerLabel } = options;
-      const issued = await cli.client(options).agents.create({
+      const { name, mode, limit, ttl, expiresAt, scope, label, callerLabel, commandId } = options;
+      const request = {
         name,
         ...(mode === undefined ? {} : { mode: modeOf(mode) }),
         ...(limit === undefined ? {} : { limits: labelsOf(limit) }),
@@ -68,13 +71,35 @@ function addCreate(agents: Command, cli: CliContext): void {
         ...(scope === undefined ? {} : { scopes: scope.map(scopeOf) }),
         ...(label === undefined ? {} : { labels: labelsOf(label) }),
         ...(callerLabel === undefined ? {} : { callerLabels: [...callerLabel] }),
-      });
-      cli.answer(
-        options,
-        issued,
-        () => `${issued.key}\nThis key is shown this once; the agent is ${issued.id}.`,
-      );
+      };
+      const once = commandId === undefined ? undefined : { idempotencyKey: commandId };
+      const issued = await cli.client(options).agents.create(request, once);
+      cli.answer(options, issued, () => issuedText(issued));
     });
+}
+
+function addRenewKey(agents: Command, cli: CliContext): void {
+  agents
+    .command('key')
+    .description('a new secret for an agent’s key, shown once; the one before stays valid for the overlap')
+    .argument('<id>', 'id of the agent')
+    .option(
+      '--overlap <duration>',
+      'how long both are valid, for example 1h (default 24h)',
+      durationOption('--overlap'),
+    )
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions & { overlap?: number }>();
+      const request = options.overlap === undefined ? {} : { overlapMs: options.overlap };
+      const issued = await cli.client(options).agents.renewKey(id, request);
+      cli.answer(options, issued, () => issuedText(issued));
+    });
+}
+
+function issuedText({ key, id }: { readonly key: string | null; readonly id: string }): string {
+  return key === null
+    ? `The agent ${id} was made by this request earlier; its key was shown then. A new one: agents key ${id}`
+    : `${key}\nThis key is shown this once; the agent is ${id}.`;
 }
 
 function addList(agents: Command, cli: CliContext): void {

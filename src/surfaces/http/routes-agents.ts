@@ -23,9 +23,14 @@ export function agentRoutes(app: FastifyInstance, api: Api, delegation: Delegati
     const requestId = statedKey(request.headers['idempotency-key']);
     const asked = agentIn(request.body, requestId, statedIn(api, request));
     const answer = await delegation.create(request.caller, asked);
-    if (!answer.made) return sendProblem(request, reply, lackingProblem(api, request, answer));
+    if (answer.made === false) return sendProblem(request, reply, lackingProblem(api, request, answer));
+    const view = await shown(() => answer.view);
+    if (answer.made === 'before') {
+      reply.header('idempotency-replayed', 'true');
+      return { key: null, ...view };
+    }
     reply.code(201);
-    return { key: answer.secret, ...(await shown(() => answer.view)) };
+    return { key: answer.secret, ...view };
   });
   serve(app, 'listAgents', AGENT_ROUTES.listAgents, ({ caller, query }) => {
     const after = readCursor(query);
@@ -41,6 +46,10 @@ export function agentRoutes(app: FastifyInstance, api: Api, delegation: Delegati
   serve(app, 'getAgent', AGENT_ROUTES.getAgent, ({ caller, params }) =>
     shown(() => delegation.get(caller, params.id)),
   );
+  serve(app, 'renewAgentKey', AGENT_ROUTES.renewAgentKey, async ({ caller, params, body }) => {
+    const { view, secret } = delegation.renewKey(caller, params.id, body.overlapMs);
+    return { key: secret, ...(await shown(() => view)) };
+  });
   serve(app, 'closeAgent', AGENT_ROUTES.closeAgent, async ({ caller, params }) => {
     const view = await delegation.close(caller, params.id);
     return shown(() => view);
