@@ -27,6 +27,27 @@ describe('a crash between any two steps ends consistent after a restart', () => 
     },
   );
 
+  test.each(['shut', 'left'] as const)(
+    'raising a carved child, cut before it is written down, then it is %s',
+    async (end) => {
+      const grove = await Grove.open();
+      const root = await grove.root(100n);
+      const child = await grove.make(root.caller, { mode: 'carved', limits: usd(20n) });
+      await grove.spend(child, 5n);
+      grove.stopAt = 'agent_raised';
+      await expect(grove.delegation.raise(root.caller, child.id, usd(50n))).rejects.toThrow(Crash);
+      await grove.restart();
+      expect(grove.said(child.id)).toBe('50 = 5 used + 0 held + 45 left');
+      expect(grove.said(root.id)).toBe('100 = 5 used + 45 held + 50 left');
+      if (end === 'shut') {
+        await grove.delegation.close(root.caller, child.id);
+        expect(grove.figures(child.id)).toMatchObject({ limit: 50n * USD, returned: 45n * USD });
+        expect(grove.said(root.id)).toBe('100 = 5 used + 0 held + 95 left');
+      }
+      await expectConserved(grove, [root.id, child.id]);
+    },
+  );
+
   const ends = ['close', 'revoke', 'expire'] as const;
   const cuts = ends.flatMap((end) =>
     (['agent_ended', 'agent_settled'] as const).map((step) => ({ end, step })),
@@ -73,6 +94,7 @@ type Act =
   | { readonly act: 'make'; readonly by: number; readonly mode: ChildMode; readonly limit: number }
   | { readonly act: 'hold' | 'spend'; readonly by: number; readonly amount: number }
   | { readonly act: 'settle'; readonly hold: number; readonly amount: number }
+  | { readonly act: 'raise'; readonly by: number; readonly limit: number }
   | { readonly act: 'close' | 'revoke'; readonly by: number }
   | { readonly act: 'restart' }
   | { readonly act: 'sweep' };
@@ -93,6 +115,7 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({ act: fc.constantFrom('hold' as const, 'spend' as const), by: index, amount }),
   },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant('raise' as const), by: index, limit: amount }) },
   { weight: 3, arbitrary: fc.record({ act: fc.constant('settle' as const), hold: index, amount }) },
   {
     weight: 1,
@@ -152,7 +175,10 @@ async function onAgent(
     const { id, denied } = await grove.hold(agent, BigInt(act.amount));
     if (denied === null) holds.push({ id, amount: BigInt(act.amount) });
   } else if (act.act === 'spend') await grove.spend(agent, BigInt(act.amount));
-  else if (agent !== tree[0]) await grove.delegation[act.act](tree[0].caller, agent.id).catch(refusedIsFine);
+  else if (agent === tree[0]) return;
+  else if (act.act === 'raise')
+    await grove.delegation.raise(tree[0].caller, agent.id, usd(BigInt(act.limit))).catch(refusedIsFine);
+  else await grove.delegation[act.act](tree[0].caller, agent.id).catch(refusedIsFine);
 }
 
 /** Of a living agent: what it holds is what its own calls hold, and what its carved children have not used. */

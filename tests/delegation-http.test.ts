@@ -206,6 +206,27 @@ describe('agents over HTTP', () => {
     expect(said(await house.get('/v1/agents/self', made.key))).toBe('401 invalid_api_key');
   });
 
+  test('limits are raised over HTTP, by the client and on the command line; what is not there is 402 with figures', async () => {
+    const root = await made(house.keys.acme, { limits: { usd: '10' } });
+    const child = await made(root.key, { mode: 'carved', limits: { usd: '4' } });
+    const raise = (id: string, usd: string, key: string) =>
+      house.post(`/v1/agents/${id}/raise`, { limits: { usd } }, { key });
+    const large = await raise(child.id, '11', root.key);
+    expect(said(large)).toBe('402 budget_exhausted');
+    expect(large.body).toMatchObject({ requested: '7', limit: '10', spent: '0', held: '4' });
+    expect(said(await raise(root.id, '12', root.key))).toBe('403 forbidden');
+    expect(said(await raise(root.id, '12', house.keys.other))).toBe('404 not_found id');
+    expect(said(await raise(child.id, '3', root.key))).toBe('409 conflict limits.usd');
+    const raised = await raise(root.id, '12.5', house.keys.acme);
+    expect(raised.body.figures[0]).toMatchObject({ limit: '12.5', held: '4', left: '8.5' });
+    const client = new BursarClient({ baseUrl: house.url, apiKey: root.key });
+    expect((await client.agents.raise(child.id, { usd: '5' })).figures[0]).toMatchObject({ limit: '5' });
+    const line = `agents raise ${child.id} --limit usd=12.5`;
+    const shown = await runInProcess(line, { url: house.url, key: root.key });
+    expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('12.5')]);
+    expect(await figures(root.id, house.keys.acme)).toMatchObject({ held: '12.5', left: '0' });
+  });
+
   test('the client makes, lists, shows, closes and revokes', async () => {
     const admin = new BursarClient({ baseUrl: house.url, apiKey: house.keys.acme });
     const { key, id } = await admin.agents.create({ name: 'planner', limits: { usd: '5' } });

@@ -37,6 +37,86 @@ describe('field problems', () => {
   });
 });
 
+describe('raising', () => {
+  test('a root’s limit is raised by an administrator, also once it has carved, and asking again changes nothing', async () => {
+    const grove = await Grove.open();
+    const root = await grove.root(10n);
+    const child = await grove.make(root.caller, { mode: 'carved', limits: usd(10n) });
+    expect(await grove.spend(root, 1n)).toBe('exhausted');
+    for (const _ of ['first', 'again'])
+      expect(await grove.delegation.raise(grove.admin(), root.id, usd(15n))).toMatchObject({ raised: true });
+    expect(grove.said(root.id)).toBe('15 = 0 used + 10 held + 5 left');
+    expect(await grove.spend(root, 6n)).toBe('too_large');
+    expect(await grove.spend(root, 5n)).toBe(null);
+    expect(await grove.spend(child, 10n)).toBe(null);
+    expect(grove.said(root.id)).toBe('15 = 15 used + 0 held + 0 left');
+    await expectConserved(grove, [root.id, child.id]);
+  });
+
+  test('a carved child’s comes out of what its parent has left, in one step, and goes back with the rest', async () => {
+    const grove = await Grove.open();
+    const root = await grove.root(100n);
+    const child = await grove.make(root.caller, { mode: 'carved', limits: usd(20n) });
+    const shared = await grove.make(child.caller, { mode: 'shared', limits: usd(10n) });
+    const grandchild = await grove.make(shared.caller, { mode: 'carved', limits: usd(5n) });
+    await grove.spend(root, 60n);
+    const lacking = await grove.delegation.raise(root.caller, child.id, usd(41n));
+    expect(lacking).toMatchObject({ raised: false, line: { remaining: 20n * USD, requested: 21n * USD } });
+    expect(grove.said(child.id)).toBe('20 = 0 used + 5 held + 15 left');
+    expect(grove.said(root.id)).toBe('100 = 60 used + 20 held + 20 left');
+    await grove.delegation.raise(root.caller, child.id, usd(40n));
+    expect(grove.said(child.id)).toBe('40 = 0 used + 5 held + 35 left');
+    expect(grove.said(root.id)).toBe('100 = 60 used + 40 held + 0 left');
+    // Below a shared one: within what that one may have, and out of the money of the one it draws on.
+    expect(await grove.delegation.raise(child.caller, grandchild.id, usd(11n))).toMatchObject({
+      raised: false,
+    });
+    await grove.delegation.raise(child.caller, grandchild.id, usd(10n));
+    expect(grove.said(child.id)).toBe('40 = 0 used + 10 held + 30 left');
+    expect(grove.said(shared.id)).toBe('10 = 0 used + 10 held + 0 left');
+    await grove.delegation.raise(root.caller, shared.id, usd(12n));
+    expect(grove.said(shared.id)).toBe('12 = 0 used + 10 held + 2 left');
+    await grove.spend(grandchild, 4n);
+    await grove.delegation.revoke(root.caller, child.id);
+    expect(grove.said(root.id)).toBe('100 = 64 used + 0 held + 36 left');
+    await expectConserved(grove, [root.id, child.id, shared.id, grandchild.id]);
+  });
+
+  test('a parent that spends between the look and the move → nothing is raised', async () => {
+    const grove = await Grove.open();
+    const root = await grove.root(10n);
+    const child = await grove.make(root.caller, { mode: 'carved', limits: usd(4n) });
+    grove.meanwhile = () => grove.spend(root, 3n);
+    expect(await grove.delegation.raise(root.caller, child.id, usd(9n))).toMatchObject({ raised: false });
+    expect(grove.said(child.id)).toBe('4 = 0 used + 0 held + 4 left');
+    expect(grove.said(root.id)).toBe('10 = 3 used + 4 held + 3 left');
+    await expectConserved(grove, [root.id, child.id]);
+  });
+
+  test('what is no raise is refused: by itself, from beside, lowered, no unit of the tree, wider than above, ended', async () => {
+    const grove = await Grove.open();
+    const root = await grove.root(10n);
+    const child = await grove.make(root.caller, { mode: 'carved', limits: usd(4n) });
+    const shared = await grove.make(root.caller, { mode: 'shared' });
+    const capped = await grove.make(root.caller, { mode: 'shared', limits: usd(2n) });
+    const raise = (by: Made['caller'], id: string, limits: Record<string, bigint>) =>
+      refused(grove.delegation.raise(by, id, limits));
+    expect(await raise(root.caller, root.id, usd(20n))).toBe('forbidden');
+    expect(await raise(child.caller, child.id, usd(5n))).toBe('forbidden');
+    expect(await raise(shared.caller, child.id, usd(5n))).toBe('not_found id');
+    expect(await raise(grove.admin('other'), root.id, usd(20n))).toBe('not_found id');
+    expect(await raise(root.caller, child.id, usd(3n))).toBe('conflict limits.usd');
+    expect(await raise(root.caller, shared.id, usd(3n))).toBe('conflict limits.usd');
+    expect(await raise(root.caller, capped.id, usd(11n))).toBe('forbidden limits.usd');
+    expect(await raise(root.caller, child.id, { tokens: 1n })).toBe('invalid_request limits');
+    expect(await raise(root.caller, child.id, {})).toBe('invalid_request limits');
+    expect(await raise(root.caller, child.id, usd(0n))).toBe('invalid_request limits.usd');
+    await grove.delegation.close(root.caller, child.id);
+    expect(await raise(root.caller, child.id, usd(5n))).toBe('conflict');
+    expect(grove.said(root.id)).toBe('10 = 0 used + 0 held + 10 left');
+  });
+});
+
 describe('carving', () => {
   test('what a carved child spends is counted once: in budgets of the tenant, of everything, and in the totals', async () => {
     const grove = await Grove.open();

@@ -5,6 +5,7 @@ import type {
   AgentKeyRequest,
   AgentList,
   AgentMade,
+  AgentRaiseRequest,
   AgentRequest,
   AgentView,
 } from '../service/wire/schema-agents.js';
@@ -38,6 +39,15 @@ export class Agents extends List<PageQuery, AgentView, AgentList> {
   /** What it was given, has used, holds and has left; `self` is the agent whose key asks. */
   get(id: string, options?: CallOptions): Promise<AgentView> {
     return this.#transport.read(path`/v1/agents/${id}`, options);
+  }
+
+  /**
+   * Raises its limits to these: a root's with an administrator's key, a child's with that of an agent above it, out of what
+   * those have left. Throws a BursarError with the codes of `create` where they have too little.
+   */
+  raise(id: string, limits: AgentRaiseRequest['limits'], options?: CallOptions): Promise<AgentView> {
+    const to = path`/v1/agents/${id}/raise`;
+    return this.#transport.command({ method: 'POST', path: to, body: { limits }, options });
   }
 
   /** Lets nothing new begin and gives back what is left; refused while it has children. */

@@ -181,6 +181,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   revoke: {},
   close: {},
   key: {},
+  raise: { limits: { usd: '1' } },
   turns: { requestId: 'mine', text: 'mine' },
   'chats/complete': { text: 'mine' },
   'goals/complete': {},

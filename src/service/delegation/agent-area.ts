@@ -1,5 +1,6 @@
 // The table of agents in the service's file: who they are and how the tree hangs together. What they may spend and have
-// spent is the ledger's; `limits` is what was asked when the agent was made, and nothing is decided by it afterwards.
+// spent is the ledger's; `limits` is what was asked when the agent was made or last raised, and nothing is decided by it
+// afterwards.
 
 import type { StoreArea } from '../store/service-store.js';
 

@@ -13,7 +13,13 @@ import type { Transfers } from './transfers.js';
 const AGENTS_AT_ONCE = 100;
 
 /** Where a test may stop the work, as a crash would. */
-export type AgentStep = 'agent_intended' | 'agent_funded' | 'agent_made' | 'agent_ended' | 'agent_settled';
+export type AgentStep =
+  | 'agent_intended'
+  | 'agent_funded'
+  | 'agent_made'
+  | 'agent_raised'
+  | 'agent_ended'
+  | 'agent_settled';
 
 /** The key ring, as far as agents need it. */
 export interface EndsKeys {
@@ -68,6 +74,9 @@ export class AgentEnds {
 
   #end(agent: Agent, state: 'closing' | 'revoked' | 'expired'): void {
     const at = this.parts.clock.now();
+    // A crash may have come between the ledger's new limits and the row's, which tell them once it has ended.
+    if (this.table.byId(agent.id)?.state === 'active')
+      this.table.setLimits(agent.id, this.transfers.limitsOf(agent));
     this.table.end(agent.id, state, { at, watchUntil: at + this.parts.retentionMs });
   }
 

@@ -70,6 +70,7 @@ export class AgentTable {
   readonly #watched;
   readonly #livingBelow;
   readonly #carvedBelow;
+  readonly #setLimits;
   readonly #end;
   readonly #setState;
   readonly #unwatch;
@@ -112,6 +113,7 @@ export class AgentTable {
     this.#carvedBelow = store.prepare<[string, string, number], Row>(
       below("mode = 'carved' AND draws_on < ?"),
     );
+    this.#setLimits = store.prepare<[string, string]>('UPDATE agents SET limits = ? WHERE id = ?');
     this.#end = store.prepare<[AgentState, number, number, string]>(
       `UPDATE agents SET state = ?, ended_at = coalesce(ended_at, ?), watch_until = ? WHERE id = ? AND ${LIVING}`,
     );
@@ -211,6 +213,10 @@ export class AgentTable {
   carvedBelow(agent: Agent, depth: number): Agent[] {
     const path = pathOf(agent);
     return this.#carvedBelow.all(path + PATH_SEPARATOR, path + AFTER_SEPARATOR, depth).map(agentOf);
+  }
+
+  setLimits(id: string, limits: Amounts): void {
+    this.#setLimits.run(limitsText(limits), id);
   }
 
   /** Where it has not ended; whoever was first counts. */

@@ -38,7 +38,7 @@ export interface Agent {
   readonly drawsOn: number;
   /** The tree's units, sorted. */
   readonly units: readonly string[];
-  /** As it was made; a unit left out has no limit of its own. */
+  /** As it was made, or raised since; a unit left out has no limit of its own. While active, the ledger says it. */
   readonly limits: Amounts;
   /** Labels of all its calls besides those of the tree; `tenant` is among them. */
   readonly labels: Labels;

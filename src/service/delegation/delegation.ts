@@ -3,6 +3,7 @@
 // transaction the key and the agent; the last one decides. What a crash cut before it is undone at the next start.
 // No call of an agent comes here: its key's labels are all that counts it.
 
+import type { Amounts } from '../../core/amount.js';
 import { shown } from '../../core/labels.js';
 import type { Caller } from '../access/caller.js';
 import type { IssuedKey, KeyView } from '../access/key-ring.js';
@@ -12,7 +13,7 @@ import { RefusedError } from '../refusals.js';
 import { type Agent, type AgentView, parentOf } from './agent.js';
 import { AgentEnds, type EndParts, type EndsKeys } from './agent-ends.js';
 import { type AgentIntent, AgentTable, pathOf } from './agent-table.js';
-import { assertKeyPossible, keyOf, type NewAgent, newChild, newRoot } from './new-agent.js';
+import { assertKeyPossible, assertLimits, keyOf, type NewAgent, newChild, newRoot } from './new-agent.js';
 import { Standing } from './standing.js';
 import { type Lacking, type TransferLedger, Transfers } from './transfers.js';
 
@@ -45,6 +46,10 @@ export type MadeAgent =
   | ({ readonly made: 'now' } & IssuedAgent)
   | { readonly made: 'before'; readonly view: AgentView }
   | ({ readonly made: false } & Lacking);
+
+export type RaisedAgent =
+  | { readonly raised: true; readonly view: AgentView }
+  | ({ readonly raised: false } & Lacking);
 
 export interface AgentPage {
   readonly views: readonly AgentView[];
@@ -225,6 +230,36 @@ export class Delegation {
       throw new RefusedError('conflict', `agents: the agent is ${state}, and its key has ended with it`);
     const { secret } = this.parts.keys.renewFor(keyId, overlapMs);
     return { view: this.#view(agent), secret };
+  }
+
+  /**
+   * Raises an agent's limits to these, of a unit or several: a root's by an administrator, a child's by an agent above it
+   * or an administrator. A carved one's come out of what its parent has left, in one step; a shared one's stay within its
+   * parent's. Raising to what it has changes nothing. Not done where those above have too little.
+   * @throws RefusedError not_found, forbidden, invalid_request; conflict where it has ended, or a limit would be lowered
+   */
+  async raise(caller: Caller, id: string, limits: Amounts): Promise<RaisedAgent> {
+    const agent = this.#commanded(caller, id);
+    if (agent.keyId === caller.keyId)
+      throw new RefusedError('forbidden', 'agents: an agent does not raise its own limits');
+    const units = Object.keys(limits);
+    const other = units.find((unit) => !agent.units.includes(unit));
+    if (other !== undefined || units.length === 0)
+      throw new RefusedError('invalid_request', `limits: state some of ${agent.units.join(', ')}`, {
+        field: 'limits',
+      });
+    assertLimits(limits, units);
+    const isActive = () => this.#table.byId(agent.id)?.state === 'active';
+    if (!isActive()) throw new RefusedError('conflict', `agents: the agent is ${agent.state}`);
+    if (agent.mode === 'shared') this.#assertCapped({ ...agent, limits });
+    const lacking = await this.#transfers.raise(agent, limits, isActive);
+    if (lacking !== null) return { raised: false, ...lacking };
+    this.parts.atStep?.('agent_raised');
+    this.parts.store.transaction(() => {
+      const before = this.#table.byId(agent.id)?.limits;
+      this.#table.setLimits(agent.id, { ...before, ...limits });
+    });
+    return { raised: true, view: this.get(caller, agent.id) };
   }
 
   /** A key was revoked as such: were it an agent's, the agent and all below it end with it. Again changes nothing. */

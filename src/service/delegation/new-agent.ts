@@ -182,7 +182,8 @@ function withoutTree(labels: Labels, parent: Agent): Labels {
   );
 }
 
-function assertLimits(limits: Amounts, units: readonly string[]): void {
+/** @throws RefusedError invalid_request */
+export function assertLimits(limits: Amounts, units: readonly string[]): void {
   for (const unit of units) {
     if (/[/+]/.test(unit))
       throw invalid(`limits.${unit}`, `a unit with / or ${UNITS_SEPARATOR} in its name has no agents`);

@@ -50,13 +50,31 @@ export class Transfers {
         return null;
       }
       const standing = new Standing(this.ledger, agent);
-      const wanted = Object.fromEntries(agent.units.map((unit) => [unit, -(agent.limits[unit] ?? 0n)]));
-      const aside = movesAbove(agent, standing, wanted);
+      const aside = movesAbove(agent, standing, negated(agent.limits));
       for (const { depth, unit } of aside) {
-        const lacking = lacks(agent, standing, depth, unit);
+        const lacking = lacks(standing, { depth, unit, requested: agent.limits[unit] });
         if (lacking !== null) return lacking;
       }
-      return this.#setAside(agent, [...aside, ...own]);
+      return this.#setAside(agent, [...aside, ...own], agent.limits);
+    });
+  }
+
+  /**
+   * Raises an agent's limits to these; what a carved one gets is set aside above it. A limit that is so already is left.
+   * Null when done, else nothing was changed. @throws RefusedError conflict where it has ended, or a limit is no higher
+   */
+  raise(agent: Agent, limits: Amounts, isActive: () => boolean): Promise<Lacking | null> {
+    return this.#trees.run(agent.chain[0], async () => {
+      if (!isActive()) throw new RefusedError('conflict', 'agents: the agent has ended');
+      await this.#define(agent);
+      const standing = new Standing(this.ledger, agent);
+      const more = moreOf(agent, standing, limits);
+      const aside = agent.mode === 'carved' ? movesAbove(agent, standing, negated(more)) : [];
+      for (const { depth, unit } of aside) {
+        const lacking = lacks(standing, { depth, unit, requested: more[unit] });
+        if (lacking !== null) return lacking;
+      }
+      return this.#setAside(agent, [...aside, ...raises(agent, standing, more)], more);
     });
   }
 
@@ -82,6 +100,17 @@ export class Transfers {
     });
   }
 
+  /** What the ledger has as an agent's limits, of units in which it has one. */
+  limitsOf(agent: Agent): Amounts {
+    const standing = new Standing(this.ledger, agent);
+    return Object.fromEntries(
+      agent.units.flatMap((unit) => {
+        const { limit } = standing.line(depthOf(agent), unit, 'below');
+        return limit === null ? [] : [[unit, limit]];
+      }),
+    );
+  }
+
   /** Budgets are for each depth of all trees with the same units, and put before the first agent there. */
   async #define({ units, chain }: Agent): Promise<void> {
     const missing = chain
@@ -95,14 +124,15 @@ export class Transfers {
   }
 
   // A call may have taken what was there a moment ago; the lines after the move say so, and then it is undone.
-  async #setAside(agent: Agent, moves: readonly Move[]): Promise<Lacking | null> {
+  async #setAside(agent: Agent, moves: readonly Move[], wanted: Amounts): Promise<Lacking | null> {
     const outcomes = await this.#make(moves);
-    const short = outcomes.findIndex((outcome, index) => moves[index].kind === 'own' && isShort(outcome));
+    const isAbove = ({ depth }: Move) => depth < depthOf(agent);
+    const short = outcomes.findIndex((outcome, index) => isAbove(moves[index]) && isShort(outcome));
     if (short === -1) return null;
     await this.#submit(moves.map((move) => limitCommand(move, move.from)));
     const { depth, unit } = moves[short];
     const standing = new Standing(this.ledger, agent);
-    return whatIsThere(agent, standing, depth, unit);
+    return whatIsThere(standing, { depth, unit, requested: wanted[unit] });
   }
 
   async #make(moves: readonly Move[]): Promise<readonly CommandOutcome[]> {
@@ -144,6 +174,40 @@ function limitMove(agent: Agent, unit: string, to: bigint | null, from: bigint |
   return { agent, depth: depthOf(agent), unit, kind: 'below', from, to };
 }
 
+/** How much more each limit is to be. @throws RefusedError conflict */
+function moreOf(agent: Agent, standing: Standing, limits: Amounts): Amounts {
+  const more: Record<string, bigint> = {};
+  for (const unit of Object.keys(limits)) {
+    const { limit } = standing.line(depthOf(agent), unit, 'below');
+    const field = `limits.${unit}`;
+    if (limit === null)
+      throw new RefusedError('conflict', `${field}: the agent has none of its own, and none is given later`, {
+        field,
+      });
+    if (limits[unit] < limit)
+      throw new RefusedError('conflict', `${field}: is below the one it has; a limit is only raised`, {
+        field,
+      });
+    if (limits[unit] > limit) more[unit] = limits[unit] - limit;
+  }
+  return more;
+}
+
+/** Of both accounts of the agent; its own has a limit once something was carved from it. */
+function raises(agent: Agent, standing: Standing, more: Amounts): Move[] {
+  const depth = depthOf(agent);
+  return Object.keys(more).flatMap((unit) =>
+    (['below', 'own'] as const).flatMap((kind) => {
+      const { limit: from } = standing.line(depth, unit, kind);
+      return from === null ? [] : [{ agent, depth, unit, kind, from, to: from + more[unit] }];
+    }),
+  );
+}
+
+function negated(amounts: Amounts): Amounts {
+  return Object.fromEntries(Object.entries(amounts).map(([unit, steps]) => [unit, -steps]));
+}
+
 function limitCommand({ agent, depth, unit, kind }: Move, limit: bigint | null): Command {
   return { command: 'set_balance_limit', ...accountAt(agent, { depth, unit, kind }), limit };
 }
@@ -177,16 +241,22 @@ function restsOf(agent: Agent, standing: Standing): Amounts {
   return rests;
 }
 
-function lacks(agent: Agent, standing: Standing, depth: number, unit: string): Lacking | null {
-  const lacking = whatIsThere(agent, standing, depth, unit);
+/** What is asked of the agent at a depth of the chain. */
+interface Asked {
+  readonly depth: number;
+  readonly unit: string;
+  readonly requested: bigint;
+}
+
+function lacks(standing: Standing, asked: Asked): Lacking | null {
+  const lacking = whatIsThere(standing, asked);
   const { remaining, requested } = lacking.line;
   return remaining !== null && remaining < requested ? lacking : null;
 }
 
-function whatIsThere(agent: Agent, standing: Standing, depth: number, unit: string): Lacking {
+function whatIsThere(standing: Standing, { depth, unit, requested }: Asked): Lacking {
   const below = standing.line(depth, unit, 'below');
   const { remaining, held: heldByCalls } = standing.tightest(depth, unit);
-  const requested = agent.limits[unit] ?? 0n;
   const held = (below.granted ?? 0n) - below.spent - (remaining ?? 0n);
   const line: BudgetLine = { ...below, held, remaining, requested, violated: 'limit', violations: ['limit'] };
   return { line, isHeldByCalls: requested <= (remaining ?? 0n) + heldByCalls };

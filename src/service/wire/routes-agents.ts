@@ -7,6 +7,7 @@ import {
   AgentKeyRequest,
   AgentList,
   AgentMade,
+  AgentRaiseRequest,
   AgentRequest,
   AgentView,
 } from './schema-agents.js';
@@ -55,6 +56,16 @@ export const AGENT_ROUTES = routes({
     params: ID_PARAMS,
     body: AgentKeyRequest,
     answers: { 200: AgentIssued },
+  },
+  raiseAgent: {
+    method: 'POST',
+    path: '/v1/agents/:id/raise',
+    tag: 'agents',
+    summary: 'Raise its limits to these: a root’s, or a child’s out of what those above it have left',
+    scopes: SPENDERS,
+    params: ID_PARAMS,
+    body: AgentRaiseRequest,
+    answers: { 200: AgentView },
   },
   closeAgent: {
     method: 'POST',

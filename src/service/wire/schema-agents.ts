@@ -84,6 +84,8 @@ export const AgentMade = Type.Object({
   ...AgentView.properties,
 });
 export type AgentMade = Static<typeof AgentMade>;
+export const AgentRaiseRequest = Type.Object({ limits: AmountsIn }, CLOSED);
+export type AgentRaiseRequest = Static<typeof AgentRaiseRequest>;
 export const AgentKeyRequest = Type.Object(
   {
     overlapMs: Type.Optional(

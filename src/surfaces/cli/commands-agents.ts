@@ -21,6 +21,7 @@ export function addAgentCommands(program: Command, cli: CliContext): void {
     .command('agents')
     .description('agents that hand budgets to agents, each with a key of its own; needs --url');
   addCreate(agents, cli);
+  addRaise(agents, cli);
   addRenewKey(agents, cli);
   addList(agents, cli);
   addOne(
@@ -75,6 +76,19 @@ function addCreate(agents: Command, cli: CliContext): void {
       const once = commandId === undefined ? undefined : { idempotencyKey: commandId };
       const issued = await cli.client(options).agents.create(request, once);
       cli.answer(options, issued, () => issuedText(issued));
+    });
+}
+
+function addRaise(agents: Command, cli: CliContext): void {
+  agents
+    .command('raise')
+    .description('raise an agent’s limits to these; a child’s come out of what those above it have left')
+    .argument('<id>', 'id of the agent')
+    .requiredOption('--limit <unit=amount>', 'such as usd=2.50; repeatable', pairOption('--limit'))
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions & { limit: Pairs }>();
+      const row = await cli.client(options).agents.raise(id, labelsOf(options.limit));
+      cli.answer(options, row, () => agentTable([row]));
     });
 }
 

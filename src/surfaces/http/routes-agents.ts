@@ -6,7 +6,7 @@ import type { AgentView } from '../../service/delegation/agent.js';
 import type { Delegation } from '../../service/delegation/delegation.js';
 import type { Lacking } from '../../service/delegation/transfers.js';
 import { agentIn, agentOut } from '../../service/wire/agents-in-out.js';
-import { amountOut } from '../../service/wire/amounts.js';
+import { amountOut, amountsIn } from '../../service/wire/amounts.js';
 import { statedKey } from '../../service/wire/idempotency-key.js';
 import { cursorOf, limitOf, readCursor } from '../../service/wire/page.js';
 import { AGENT_ROUTES } from '../../service/wire/routes-agents.js';
@@ -49,6 +49,13 @@ export function agentRoutes(app: FastifyInstance, api: Api, delegation: Delegati
   serve(app, 'renewAgentKey', AGENT_ROUTES.renewAgentKey, async ({ caller, params, body }) => {
     const { view, secret } = delegation.renewKey(caller, params.id, body.overlapMs);
     return { key: secret, ...(await shown(() => view)) };
+  });
+  serve(app, 'raiseAgent', AGENT_ROUTES.raiseAgent, async (request, reply) => {
+    const { caller, params, body } = request;
+    const limits = amountsIn(body.limits, 'limits', statedIn(api, request));
+    const answer = await delegation.raise(caller, params.id, limits);
+    if (!answer.raised) return sendProblem(request, reply, lackingProblem(api, request, answer));
+    return shown(() => answer.view);
   });
   serve(app, 'closeAgent', AGENT_ROUTES.closeAgent, async ({ caller, params }) => {
     const view = await delegation.close(caller, params.id);
