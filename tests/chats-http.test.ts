@@ -230,3 +230,50 @@ test('chats on the command line: progress of a turn, and the last turn again wit
   expect(messages.map(({ text }: { text: string }) => text)).toEqual(['goodbye', 'bye']);
   expect((await run(`chats edit ${chat.id} ${third.id} --request r4`)).code).not.toBe(0);
 });
+
+test('chats over HTTP: an end whose amounts cannot be booked is refused and the turn runs on; one past every bound is charged as if nothing were stated', async () => {
+  const { ann, admin, server, keyOf } = await acme();
+  const chat = await ann.chats.create();
+  const turns = ann.chats.turns(chat.id);
+  const running = async (requestId: string) => {
+    const started = await turns.start({ requestId, text: 'x', amounts: { usd: '0.1' } });
+    if (started.outcome !== 'started') throw new Error(started.outcome);
+    return started;
+  };
+  const { id } = await running('r1');
+  const key = await keyOf('ann');
+  for (const how of ['complete', 'cancel', 'fail']) {
+    const response = await fetch(`${server.url}/v1/chats/${chat.id}/turns/${id}/${how}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        ...(how === 'fail' ? { reachedProvider: true } : { text: 'x' }),
+        amounts: { usd: '0.1', tokens: '5' },
+      }),
+    });
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { field: 'amounts.tokens', detail: 'amounts.tokens: the turn holds none; it holds calls, usd' },
+    ]);
+  }
+  expect((await turns.get(id)).state).toBe('running');
+  expect(await turns.complete(id, { text: 'x', amounts: { usd: '0.05', calls: '2' } })).toMatchObject({
+    charged: { usd: '0.05', calls: '2' },
+  });
+  const huge = await running('r2');
+  const ended = await turns.complete(huge.id, { text: 'x', amounts: { usd: '92233720368.54775807' } });
+  expect(ended).toMatchObject({ state: 'completed', charged: { usd: '0.1', calls: '1' } });
+  const [balance] = (await admin.balances.list({ budgetId: 'day' })).items;
+  expect(balance).toMatchObject({ spent: '0.15', held: '0', openHolds: 0 });
+  expect((await admin.verify()).ok).toBe(true);
+});
+
+test('chats over HTTP: a turn is its chat’s user’s; labels that say another are refused and not passed over', async () => {
+  const { ann } = await acme();
+  const chat = await ann.chats.create();
+  const start = (labels: Record<string, string>) =>
+    ann.chats.turns(chat.id).start({ requestId: 'r1', text: 'x', amounts: { usd: '0.1' }, labels });
+  expect(await codeOf(start({ user: 'ben' }))).toBe('403 label_forbidden');
+  expect(await codeOf(start({ tenant: 'other' }))).toBe('403 label_forbidden');
+  expect(await codeOf(start({ user: 'ann', tenant: 'acme' }))).toBe('started');
+});

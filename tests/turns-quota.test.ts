@@ -99,3 +99,16 @@ test('quota: a turn is settled under the policy that it started with, also over 
   expect(spent - 3_300n).toBeGreaterThan(0n);
   expect(spent - 3_300n).toBeLessThan(reserve);
 });
+
+test('quota: an end states no amounts of what the policy counts, and the turn runs on', async () => {
+  const talk = await withPolicy();
+  const chat = await talk.chat();
+  const first = await start(talk, chat, 'r1');
+  if (first.started !== 'now') throw new Error(first.started);
+  const ref = { chatId: chat, turnId: first.turn.id };
+  for (const unit of ['credits', 'tokens', 'calls'])
+    await expect(
+      talk.turns.end(ANN, ref, 'completed', { text: 'hi', amounts: { usd: 1n, [unit]: 1n } }),
+    ).rejects.toThrow(`amounts.${unit}: is counted by the policy`);
+  expect(talk.turns.get(ANN, ref).turn.state).toBe('running');
+});

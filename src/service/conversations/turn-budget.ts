@@ -71,4 +71,6 @@ export interface TurnBudget {
 export interface QuotaBudget extends TurnBudget {
   /** Whether a policy is active; where none is, turns hold what their callers state. */
   readonly isActive: boolean;
+  /** Whether a policy works out what a turn is charged in this unit. */
+  isCounted(unit: string): boolean;
 }

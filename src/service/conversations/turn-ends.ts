@@ -53,6 +53,22 @@ export class TurnEnds {
       : { meteredBy: 'amounts', budget: this.#amounts };
   }
 
+  /**
+   * That the ledger can settle a turn at these amounts: once its end is decided it must not refuse.
+   * @throws RefusedError invalid_request naming the unit
+   */
+  assertCharge({ terms, meteredBy }: TurnRow, amounts: Amounts): void {
+    const held = terms?.held ?? {};
+    for (const unit of Object.keys(amounts)) {
+      const isCounted = meteredBy === 'quota' && this.parts.quotas?.isCounted(unit) === true;
+      if (!isCounted && Object.hasOwn(held, unit)) continue;
+      const units = Object.keys(held).join(', ');
+      const problem = isCounted ? 'is counted by the policy' : `the turn holds none; it holds ${units}`;
+      const field = `amounts.${unit}`;
+      throw new RefusedError('invalid_request', `${field}: ${problem}`, { field });
+    }
+  }
+
   /** Within a write: decides the end of a running turn; null when another end was first, and nothing is changed. */
   decide(turn: TurnRow, decided: Decided, at: number): EndingTurn | null {
     const { text, isCut, responseId } = decided;
@@ -103,19 +119,24 @@ export class TurnEnds {
   async #settle(turn: TurnRow, ending: Ending): Promise<Amounts | null> {
     // A call that died with its process: its hold is short, and charges the estimate when its time is up.
     if (turn.meteredBy === 'gateway' && ending.command === null) return null;
-    const outcome = await this.#settlement(turn, ending);
+    const { holdId, meteredBy } = turn;
+    const outcome = await this.#settlement(turn, ending, `${holdId}/end`);
     if (outcome.outcome === 'settled') return outcome.charged;
     if (outcome.outcome === 'done') return {};
-    // Somebody else ended the hold, or its end is past the retention period: the ledger has what was charged.
-    const { holdId } = turn;
     const code = outcome.outcome === 'rejected' ? outcome.code : outcome.outcome;
-    if (turn.meteredBy !== 'gateway')
+    if (meteredBy !== 'gateway')
       this.parts.onFault(`turn ${turn.id} has ended, and its hold could not be settled`, new Error(code));
     const hold = await this.parts.ledger.whenDurable(() => this.parts.ledger.hold(holdId));
+    // Amounts past what the ledger can count (rule L6): the turn has ended, and is charged as if none had been stated.
+    if (hold?.status === 'open' && meteredBy !== 'gateway' && ending.amounts !== null) {
+      const again = await this.#settlement(turn, { ...ending, amounts: null }, `${holdId}/end/held`);
+      return again.outcome === 'settled' ? again.charged : null;
+    }
+    // Somebody else ended the hold, or its end is past the retention period: the ledger has what was charged.
     return hold?.charged ?? null;
   }
 
-  #settlement(turn: TurnRow, ending: Ending): Promise<Settlement | CommandOutcome> {
+  #settlement(turn: TurnRow, ending: Ending, commandId: string): Promise<Settlement | CommandOutcome> {
     const { holdId, terms, meteredBy } = turn;
     if (meteredBy === 'gateway') return this.#gatewayCommand(holdId, ending);
     const budget = meteredBy === 'quota' ? this.parts.quotas : this.#amounts;
@@ -126,7 +147,7 @@ export class TurnEnds {
       );
     return budget.settle({
       holdId,
-      commandId: `${holdId}/end`,
+      commandId,
       labels: null,
       terms: terms ?? NO_TERMS,
       end: ending.end,

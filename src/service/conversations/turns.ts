@@ -149,6 +149,7 @@ export class Turns {
   ): Intended | { readonly stored: TurnWithMessages } {
     const chat = this.chats.get(caller, chatId);
     const { requestId, text, systemText, webSearch } = request;
+    assertOwner(chat, request.labels ?? {});
     const labels = labelsOfCall(caller, { ...request.labels, ...this.#owner(caller, chat) });
     const before = this.table.byRequest(chat.number, requestId);
     if (before !== undefined) return { stored: this.#stored(before) };
@@ -225,6 +226,7 @@ export class Turns {
     const { turn, replayed } = await this.writer.durably(() => {
       const turn = this.#own(caller, ref);
       if (turn.meteredBy === 'gateway') throw conflict('the turn is a call of the gateway, and ends with it');
+      if (amounts !== null) this.ends.assertCharge(turn, amounts);
       const won = this.ends.decide(turn, decided, this.parts.clock.now());
       if (won !== null) return { turn: won, replayed: false };
       if (isEnding(turn) && turn.ending.digest === digest) return { turn, replayed: true };
@@ -305,6 +307,16 @@ function assertRequest({ requestId, text, systemText }: TurnRequest): void {
   if (problem !== null) throw invalid('requestId', `${shown(requestId)} ${problem}`);
   assertText(text, 'text');
   if (systemText !== undefined) assertText(systemText, 'systemText');
+}
+
+/** A turn is its chat's user's: other labels than the chat's would be passed over. @throws RefusedError label_forbidden */
+function assertOwner(chat: ChatRow, labels: Labels): void {
+  for (const name of ['tenant', 'user'] as const) {
+    if (Object.hasOwn(labels, name) && labels[name] !== chat[name])
+      throw new RefusedError('label_forbidden', `labels.${name}: is the chat’s, ${shown(chat[name])}`, {
+        field: `labels.${name}`,
+      });
+  }
 }
 
 function assertResult({ text, responseId }: TurnResult): void {

@@ -35,6 +35,10 @@ export class TurnQuotas implements QuotaBudget {
     return this.policies.active !== null;
   }
 
+  isCounted(unit: string): boolean {
+    return QUOTA_UNITS.has(unit);
+  }
+
   /** @throws RefusedError conflict when no policy is active; model_not_found or invalid_request for the wish */
   async hold({ holdId, labels, ttlMs, note, textBytes, wish }: TurnToHold): Promise<HeldTurn> {
     const rules = this.policies.active;
