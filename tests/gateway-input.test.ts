@@ -147,8 +147,8 @@ describe('gateway: keys', () => {
     // At that tier the whole call is held and charged.
     const large = 'x'.repeat(250_000);
     await sent('tiered', large);
-    const held = (await own.events('hold_authorized')).at(-1);
-    expect((held?.details.amounts as { usd: bigint }).usd).toBeGreaterThan(250_000n * 600n);
+    const held = own.ledger.holds().at(-1);
+    expect(held?.authorized.usd).toBeGreaterThan(250_000n * 600n);
     await own.close();
   });
 
