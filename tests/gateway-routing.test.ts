@@ -285,6 +285,8 @@ describe('gateway: a throttled provider', () => {
       scope: 'platform',
       resets_at: '2027-03-01T10:00:00.000Z',
       decision_id: `dec-${before + 1}`,
+      message:
+        'Every provider of "pair" is exhausted. Budget of the platform "provider/other/hour"; resets at 2027-03-01T10:00:00.000Z.',
     });
     expect(refused.headers.get('bursar-decision-id')).toBe(error.decision_id);
     const { event, lines, sentence } = await gateway.ledger.explain(error.decision_id);

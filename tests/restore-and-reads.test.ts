@@ -103,17 +103,21 @@ test('read: pages of balances and budgets, of whatever size and filter → join 
   );
   expect(new Set(order).size).toBe(order.length);
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...filters), fc.integer({ min: 60, max: 2_000 }), async (filter, max) => {
-      const expected = ledger.balances({ ...all, ...filter }).map(({ id }) => id);
-      const found: string[] = [];
-      for (;;) {
-        const after = found.at(-1);
-        const page = ledger.balances({ ...filter, max, ...(after === undefined ? {} : { after }) });
-        found.push(...page.map(({ id }) => id));
-        if (page.length < max || found.length > expected.length) break;
-      }
-      expect(found).toEqual(expected);
-    }),
+    fc.asyncProperty(
+      fc.constantFrom(...filters),
+      fc.integer({ min: 60, max: 2_000 }),
+      async (filter, max) => {
+        const expected = ledger.balances({ ...all, ...filter }).map(({ id }) => id);
+        const found: string[] = [];
+        for (;;) {
+          const after = found.at(-1);
+          const page = ledger.balances({ ...filter, max, ...(after === undefined ? {} : { after }) });
+          found.push(...page.map(({ id }) => id));
+          if (page.length < max || found.length > expected.length) break;
+        }
+        expect(found).toEqual(expected);
+      },
+    ),
     { numRuns: 12, seed: 4 },
   );
   const names = ledger.budgets().map(({ id }) => id);

@@ -116,11 +116,10 @@ export function noProviderAnswer(
   const { decisionId: id, line, resetsAt } = refusal.decision;
   const [shown] = line === null ? [] : about.show([line]);
   const resets_at = resetsAt === null ? null : new Date(resetsAt).toISOString();
-  const figures =
-    shown === undefined
-      ? { scope: 'platform' as const, resets_at }
-      : lineFigures(shown, about.scales, { resetsAt, cap: null });
-  return refusalAnswer(dialect, { ...refusal, decision: { id, figures } }, about.requestId);
+  const figures = shown === undefined ? null : lineFigures(shown, about.scales, { resetsAt, cap: null });
+  const message = figures === null ? refusal.message : `${refusal.message} ${told(figures)}.`;
+  const decision = { id, figures: figures ?? { scope: 'platform' as const, resets_at } };
+  return refusalAnswer(dialect, { ...refusal, message, decision }, about.requestId);
 }
 
 interface DenialAbout {
