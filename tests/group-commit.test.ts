@@ -198,4 +198,9 @@ test('store: a transaction waits for the disk itself, or is undone; what is casu
   expect(() => store.transaction(() => add('sure')() && add('sure')())).toThrow(/store_unavailable|not take/);
   expect(store.casually(synchronous)).toBe(1);
   expect(words()).toEqual([]);
+  const within = () => {
+    store.transaction(add('inner'));
+    return synchronous();
+  };
+  expect([store.transaction(within), store.casually(synchronous), words()]).toEqual([2, 1, ['inner']]);
 });

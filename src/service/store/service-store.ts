@@ -91,10 +91,11 @@ export class ServiceStore {
   }
 
   /**
-   * Runs `write` and commits what it wrote, or nothing.
+   * Runs `write` and commits what it wrote, or nothing; within another one, with that one.
    * @throws RefusedError store_unavailable when the disk did not take it
    */
   transaction<T>(write: () => T): T {
+    if (this.#db.inTransaction) return this.casually(write);
     this.#db.pragma('synchronous = FULL');
     try {
       return this.casually(write);
