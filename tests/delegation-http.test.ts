@@ -139,6 +139,12 @@ describe('agents over HTTP', () => {
     expect(said(await renew(lost.body.id, below.body.key))).toBe('404 not_found id');
     expect(said(await renew(lost.body.id, house.keys.other))).toBe('404 not_found id');
     expect(said(await renew(lost.body.id, root.key, { overlapMs: -1 }))).toMatch(/^400/);
+    // An administrator gets no key that can more, or lives longer, than its own.
+    const expiresAt = new Date(house.clock.at + 60_000).toISOString();
+    const admin = { name: 'for a minute', scopes: ['tenant_admin'], labels: { tenant: 'acme' }, expiresAt };
+    const brief = (await house.post('/v1/keys', admin)).body.key;
+    expect(said(await renew(lost.body.id, brief))).toBe('403 forbidden expiresAt');
+    expect(said(await renew(lost.body.id, house.keys.acme))).toBe('200');
     await house.post(`/v1/agents/${lost.body.id}/revoke`, {}, { key: root.key });
     expect(said(await renew(lost.body.id, root.key))).toBe('409 conflict');
     // Ended since: told so, and no second one is made.

@@ -139,6 +139,36 @@ describe('thresholds', () => {
     expect([found.length, new Set(found.map(({ account }) => account)).size]).toEqual([1_400, 700]);
   });
 
+  test('thresholds: stated again and again, by both sides, while accounts are spent and limits lowered → each once', async () => {
+    const post = await Post.open();
+    const users = Array.from({ length: 12 }, (_, index) => `user-${index}`);
+    const percents = [10, 20, 30, 40, 50];
+    await Promise.all(
+      users.flatMap((user, index) => [
+        ...percents.map(() => post.spend(user, 100n)),
+        post.notices.putThresholds(PLATFORM, 'each', percents.slice(index % 4)),
+        post.notices.putThresholds(ACME, 'each', percents.slice(index % 3)),
+        post.notices.putThresholds(PLATFORM, 'all', [1 + index]),
+        post.ledger.setBalanceLimit({
+          budgetId: 'each',
+          values: { tenant: 'acme', user },
+          limit: index % 2 === 0 ? 500n : 1_000n,
+        }),
+      ]),
+    );
+    await post.notices.putThresholds(PLATFORM, 'each', percents);
+    await post.notices.putThresholds(ACME, 'each', percents);
+    await post.read();
+    const rows = post.store
+      .prepare<[], { tenant: string; account: string; percent: number }>(
+        "SELECT tenant, account, percent FROM notices WHERE budget_id = 'each'",
+      )
+      .all();
+    const names = rows.map(({ tenant, account, percent }) => `${tenant} ${account} ${percent}`);
+    expect([names.length, new Set(names).size]).toEqual([12 * 5 * 2, 12 * 5 * 2]);
+    expect(post.faults).toEqual([]);
+  });
+
   test('thresholds: what is without a limit, or was granted nothing, reaches none', async () => {
     const post = await Post.open();
     const match = { tenant: 'acme' };

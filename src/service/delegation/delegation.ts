@@ -7,7 +7,7 @@ import type { Amounts } from '../../core/amount.js';
 import { shown } from '../../core/labels.js';
 import type { Caller } from '../access/caller.js';
 import type { IssuedKey, KeyView } from '../access/key-ring.js';
-import type { NewKey } from '../access/key-spec.js';
+import { assertWithin, type NewKey } from '../access/key-spec.js';
 import { hasScope } from '../access/scopes.js';
 import { RefusedError } from '../refusals.js';
 import { type Agent, type AgentView, parentOf } from './agent.js';
@@ -228,6 +228,8 @@ export class Delegation {
     const { keyId, state } = agent;
     if (keyId === null || (state !== 'active' && state !== 'closing'))
       throw new RefusedError('conflict', `agents: the agent is ${state}, and its key has ended with it`);
+    // Who gets the new secret can do all that the agent can: an administrator as if it made a root with these powers.
+    if (this.#table.byKey(caller.keyId) === undefined) assertWithin(caller, agent, this.#expiryOf(caller));
     const { secret } = this.parts.keys.renewFor(keyId, overlapMs);
     return { view: this.#view(agent), secret };
   }

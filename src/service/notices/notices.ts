@@ -101,8 +101,10 @@ export class Notices {
       throw invalid('percents', `are at most ${PERCENTS_MAX} whole numbers from 1 to 100`);
     const stated = { tenant, budgetId, percents: ascending };
     const before = this.#thresholds.ofTenant(tenant);
-    const isNew = !before.some((one) => one.budgetId === budgetId);
-    if (isNew && ascending.length > 0 && before.length >= THRESHOLDS_MAX)
+    const known = before.find((one) => one.budgetId === budgetId);
+    // Said before: every account was looked at then, and is with each of its events.
+    if (known !== undefined && known.percents.join() === ascending.join()) return stated;
+    if (known === undefined && ascending.length > 0 && before.length >= THRESHOLDS_MAX)
       throw new RefusedError('conflict', `${THRESHOLDS_MAX} budgets have thresholds, and no more can`);
     const { sequence } = this.#parts.ledger.head();
     this.#parts.store.transaction(() => {
