@@ -425,6 +425,7 @@ describe('T8: tenants apart', () => {
     expect(await refused(() => seen(ACME, { tenant: 'other' }))).toMatch('label_forbidden');
     expect(await refused(() => chats.create(ANN, { user: 'ben' }))).toMatch('label_forbidden');
     expect(await refused(() => chats.create(ACME, {}))).toMatch('invalid_request: user');
+    expect(await refused(() => chats.create(ACME, { user: '*' }))).toMatch('invalid_request: user: "*"');
     expect(await refused(() => chats.create(PLATFORM, { user: 'ann' }))).toMatch('invalid_request: tenant');
     // The platform's turns in a tenant's chat count as that tenant's user's.
     expect((await talk.start(anns, 'r1', {}, PLATFORM)).started).toBe('now');

@@ -97,6 +97,8 @@ function ownerOf(caller: Caller, stated: StatedOwner): { tenant: string; user: s
   const { tenant, user } = labelsOfCall(caller, labelsStated(stated));
   if (tenant === undefined) throw invalid('tenant', 'is required: this key is no tenant’s');
   if (user === undefined) throw invalid('user', 'is required: the key does not fix the label user');
+  // In the account of a budget it stands for nobody, as quotas have it.
+  if (user === '*') throw invalid('user', '"*" names nobody');
   const problem = tenantProblem(tenant);
   if (problem !== null) throw invalid('tenant', `${shown(tenant)} ${problem}`);
   return { tenant, user };
