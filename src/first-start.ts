@@ -23,8 +23,8 @@ export function firstStartText({ url, keys }: { url: string; keys: FirstKeys }):
 function addresses(url: string): string[] {
   return [
     `  HTTP API               ${url}/v1          described in ${url}/openapi.json`,
-    `  OpenAI clients         ${url}/openai/v1   as base URL, with a key from above`,
-    `  Anthropic clients      ${url}/anthropic   as base URL, with a key from above`,
+    `  OpenAI clients         ${url}/openai/v1   as base URL, with the key of a tenant`,
+    `  Anthropic clients      ${url}/anthropic   as base URL, with the key of a tenant`,
   ];
 }
 

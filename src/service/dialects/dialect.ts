@@ -56,7 +56,7 @@ export interface RequestChanges {
 }
 
 /**
- * Usage as conventions.md normalises it, at the provider's edge: totals include cached tokens in both dialects.
+ * Usage, normalised at the provider's edge: totals include cached tokens in both dialects.
  * null = the provider did not say; an explicit 0 is a fact.
  */
 export interface UsageReading {

@@ -82,7 +82,7 @@ export interface GatewaySettings {
   readonly clampOutput: boolean;
   /** End a stream once its output passes what was held. Default false: the hold is extended, or overruns. */
   readonly cutStreams: boolean;
-  /** 402 as conventions.md says, or 429 for callers who come from gateways that answer so. */
+  /** 402, which clients do not retry, or 429 for callers who come from gateways that answer so. */
   readonly exhaustedStatus: 402 | 429;
   /** A call's hold, renewed while the call lives: what a crash leaves is ended after at most this. Default 120,000. */
   readonly holdTtlMs: number;

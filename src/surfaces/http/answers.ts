@@ -1,4 +1,4 @@
-// How outcomes and errors go out: status, headers of conventions.md, body. Every answer of a command passes here.
+// How outcomes and errors go out: status, headers, body (docs/http-api.md). Every answer of a command passes here.
 
 import type { CommandOutcome } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';

@@ -67,7 +67,7 @@ export function agentRoutes(app: FastifyInstance, api: Api, delegation: Delegati
   });
 }
 
-/** As conventions.md has it for calls: what does not fit for good is 402, what open calls hold comes back. */
+/** As for calls: what does not fit for good is 402, what open calls hold comes back. */
 function lackingProblem(api: Api, { caller }: Request, { line, isHeldByCalls }: Lacking): Problem {
   const { unit, requested, spent } = line;
   const granted = line.granted ?? 0n;
