@@ -153,7 +153,9 @@ prices: [{ provider: demo, model: '*', input: '1', output: '1' }]
     await expect.poll(() => running.stdout.text).toContain('the configuration was not reloaded');
     expect(running.stdout.text).toMatch(/reload\.yaml:1: [^"]*limit/);
     expect(await limitNow()).toBe('6');
-    await openai({ ...running, demoKey: running.adminKey }).chat.completions.create(CALL);
+    const spender = { name: 'a tenant', scopes: ['spend'], labels: { tenant: 'demo' } } as const;
+    const { key } = await admin(running).keys.create({ ...spender, scopes: [...spender.scopes] });
+    await openai({ ...running, demoKey: key }).chat.completions.create(CALL);
   });
 });
 
