@@ -1,11 +1,9 @@
 // The command line as people and scripts use it: the real program in a child process, on a real file.
 
-import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLedger, usd } from '#bursar/index.js';
-import { BUDGETS, BursarFolder, ended } from './bursar-process.js';
-import { STORY } from './cli-story.js';
+import { BursarFolder, ended } from './bursar-process.js';
 
 let folder: BursarFolder;
 beforeAll(async () => {
@@ -13,18 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-describe('every command', () => {
-  test('cli: every command once, on one ledger → exit codes and answers', async () => {
-    const path = folder.file('story.db');
-    await writeFile(folder.file('story.yaml'), BUDGETS);
-    for (const [line, code, ...prints] of STORY) {
-      const answer = await folder.run(line, path);
-      const printed = answer.stdout + answer.stderr;
-      expect(answer.code, `${line}\n${printed}`).toBe(code);
-      for (const part of prints) expect(`${line}\n${printed}`).toContain(part);
-    }
-  }, 180_000);
-
+describe('explain', () => {
   test('cli: explain → the figures and the holds behind a denial', async () => {
     const path = await folder.newLedger('explain');
     await folder.run('authorize --hold h1 --label tenant=a --label user=u --amount usd=3', path);

@@ -196,7 +196,7 @@ function places(count: number): number[] {
 describe('a damaged file', () => {
   test('flipped bytes: anywhere in the file → found and named, or what is read is what was written', async () => {
     let found = 0;
-    const all = places(90);
+    const all = places(50);
     for (const [index, at] of all.entries()) {
       const bit = 1 << (index % 8);
       const path = place(withByte(at, (byte) => (index % 3 === 0 ? byte ^ 0xff : byte ^ bit)));

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { intents } from './property-commands.js';
 import { runIntents, runWithoutModel } from './property-run.js';
 
-const RUNS = Number(process.env.BURSAR_PROPERTY_RUNS ?? 300);
+const RUNS = Number(process.env.BURSAR_PROPERTY_RUNS ?? 200);
 const TIMEOUT_MS = 60_000 + RUNS * 1_000;
 
 test(

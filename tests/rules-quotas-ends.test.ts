@@ -12,7 +12,7 @@ test.each([
   [50, 1500, 1500, false],
   [50, 1501, 1000, true],
 ])(
-  'Q8: tolerance %i %%, reserve 1000, used %i → charged %i, flagged %s, and the turn is completed',
+  'Q8: a tolerance of %i per cent, reserve 1000, used %i → charged %i, flagged %s, and the turn is completed',
   async (overshootTolerancePercent, used, charged, flagged) => {
     const shop = await Shop.open({ ...ONE_TIER, overshootTolerancePercent });
     const settled = await shop.settle(await shop.running(1000), 'completed', {

@@ -421,7 +421,7 @@ describe('windowAt: properties', () => {
         expect(windowAt(spec, window.startMs - 1, zoneOffset).endMs).toBe(window.startMs);
         expect(windowAt(spec, window.endMs, zoneOffset).startMs).toBe(window.endMs);
       }),
-      { numRuns: 6_000 },
+      { numRuns: 2_000 },
     );
   });
 
@@ -449,7 +449,7 @@ describe('windowAt: properties', () => {
           }
         },
       ),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
   });
 
@@ -491,7 +491,7 @@ describe('windowAt: properties', () => {
           expect(windowAt(each, window.startMs - 1, port).endMs).toBe(window.startMs);
         },
       ),
-      { numRuns: 4_000 },
+      { numRuns: 2_000 },
     );
   });
 });
