@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { GroupCommit } from '#bursar/service/conversations/group-commit.js';
 import { ServiceStore } from '#bursar/service/store/service-store.js';
-import { refused } from './turns-setup.js';
+import { refused } from './files-setup.js';
 
 const AREA = { name: 'words', migrations: ['CREATE TABLE words (word TEXT NOT NULL UNIQUE) STRICT'] };
 

@@ -13,8 +13,9 @@ import { openPriceBook } from '#bursar/service/prices/price-book.js';
 import { RoutingTable } from '#bursar/service/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
 import { parseSettings } from '#bursar/service/settings/settings-file.js';
+import { ANN, Crash } from './files-setup.js';
 import { PRICES } from './gateway-fixture.js';
-import { ANN, Crash, Talk } from './turns-setup.js';
+import { Talk } from './turns-setup.js';
 
 const SETTINGS = parseSettings(
   `providers:

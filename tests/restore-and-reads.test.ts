@@ -38,7 +38,7 @@ test('read: while a commit is on its way → it waits, and shows only what is du
   await ledger.close();
 });
 
-test('read: a budget or a balance by its id → itself; what is not there is undefined, and waits for no commit', async () => {
+test('read: a budget or a balance by its id → itself; what is not there is undefined; a budget waits for no commit', async () => {
   const store = new MemoryStore();
   const ledger = await openLedger({ path: ':memory:', journal: (lease) => openMemoryJournal(store, lease) });
   await ledger.putBudget({ id: 'a|b', match: { user: '*' }, unit: 'usd', limit: 100n, window: 'day' });
@@ -52,9 +52,8 @@ test('read: a budget or a balance by its id → itself; what is not there is und
   const head = ledger.head().sequence;
   const answer = ledger.record({ labels: { user: 'x' }, amounts: { usd: 1n } });
   for (const id of ['', 'b', 'grant/usd', 'grant/calls']) expect(ledger.budget(id)).toBeUndefined();
-  expect(ledger.head().sequence).toBe(head);
   expect(ledger.budget('a|b')).toMatchObject({ balances: 2 });
-  expect(ledger.head().sequence).toBe(head + 1);
+  expect(ledger.head().sequence).toBe(head);
   store.releaseAppends();
   await answer;
   await ledger.close();

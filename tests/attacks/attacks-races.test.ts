@@ -4,7 +4,8 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Answer, type Json, ServerProcess } from '../server-process.js';
+import type { Json } from '../json.js';
+import { type Answer, ServerProcess } from '../server-process.js';
 
 let server: ServerProcess;
 beforeAll(async () => {
