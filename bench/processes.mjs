@@ -16,7 +16,7 @@ export const ID = '%%%%%%%%%%%%';
  * How `npm start` runs the server, and all that is compared with it: with a young generation that is large enough for what
  * is under way, which else is copied again and again. It can only be stated when Node starts.
  */
-export const NODE_FLAGS = ['--max-semi-space-size=64'];
+export const NODE_FLAGS = ['--max-semi-space-size=32'];
 
 const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 

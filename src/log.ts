@@ -7,11 +7,40 @@ import type { LogLevel } from './config.js';
 export interface Log {
   readonly logger: Logger;
   readonly stream: { write(line: string): void };
+  /** Writes what is left. */
+  close(): void;
 }
 
 export function openLog(stdout: NodeJS.WriteStream, level: LogLevel): Log {
-  const stream = stdout.isTTY ? forPeople(stdout) : stdout;
-  return { logger: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream), stream };
+  const gathered = new Gathered(stdout);
+  process.once('exit', gathered.flush);
+  const stream = stdout.isTTY ? forPeople(stdout) : gathered;
+  return {
+    logger: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream),
+    stream,
+    close() {
+      process.off('exit', gathered.flush);
+      gathered.flush();
+    },
+  };
+}
+
+/** Lines of one turn of the event loop go out in one write: every request has one, and a write costs more than the line. */
+class Gathered {
+  #lines = '';
+
+  constructor(private readonly stdout: NodeJS.WriteStream) {}
+
+  write(line: string): void {
+    if (this.#lines === '') setImmediate(this.flush);
+    this.#lines += line;
+  }
+
+  readonly flush = (): void => {
+    if (this.#lines === '') return;
+    this.stdout.write(this.#lines);
+    this.#lines = '';
+  };
 }
 
 /** Fields that a line for people says otherwise, or not at all. */

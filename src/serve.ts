@@ -67,6 +67,7 @@ export async function serve(options: ServerOptions): Promise<void> {
     await server.drain();
   } finally {
     await opened.close(log.logger);
+    log.close();
   }
 }
 

@@ -281,9 +281,9 @@ export class Pipeline {
     if (this.#batch.length >= BATCH_SEAL_BYTES) return this.#flush();
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#flushScheduled = false;
-      // A lone command goes at once; while the disk is busy, company gathers.
+      // A lone command goes once this turn of the event loop has no more; while the disk is busy, company gathers.
       if (this.#inFlight === 0) this.#flush();
     });
   }
