@@ -13,7 +13,7 @@ process.once('message', async ({ settings: { answer } }) => {
     { schema: { body: AuthorizeRequest, response: { 201: Authorized } } },
     async (request, reply) => {
       reply.code(201);
-      return { ...answer, holdId: request.headers['idempotency-key'] };
+      return { ...answer, holdId: request.body.holdId };
     },
   );
   await app.listen({ host: '127.0.0.1', port: 0 });

@@ -2,7 +2,7 @@
 // it measures. Jobs come as messages from the parent (processes.mjs); each is answered with counts and percentiles.
 
 import { connect } from 'node:net';
-import { ID } from './processes.mjs';
+import { HOLD, ID } from './processes.mjs';
 import { percentile } from './workloads.mjs';
 
 const RUN = process.pid.toString(36).padStart(4, '0').slice(-4);
@@ -24,6 +24,28 @@ function templateOf({ host, port, method = 'POST', path, headers, body }) {
     lines.push('content-type: application/json', `content-length: ${Buffer.byteLength(body)}`);
   return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`.split(BLANK);
 }
+
+/** Ids of holds that were opened and not ended yet. */
+const opened = [];
+/** What HOLD stands for in a closed loop: a new id, one that is remembered, or one that was. */
+const HOLDS = {
+  named: {
+    get [HOLD]() {
+      return nextId();
+    },
+  },
+  opened: {
+    get [HOLD]() {
+      opened.push(nextId());
+      return opened.at(-1);
+    },
+  },
+  ended: {
+    get [HOLD]() {
+      return opened.pop() ?? nextId();
+    },
+  },
+};
 
 /** One connection, one request at a time: status, length or chunks, and when the first byte of the body came. */
 class Connection {
@@ -134,7 +156,7 @@ class Tally {
 
 /** So many connections, each sending its next request when the last is answered; for a time, or for so many requests. */
 function closedLoop(job) {
-  const { connections, seconds, requests = Number.POSITIVE_INFINITY } = job;
+  const { connections, seconds, requests = Number.POSITIVE_INFINITY, holds } = job;
   const tally = new Tally();
   const started = performance.now();
   const until = started + (seconds ?? 86_400) * 1000;
@@ -144,7 +166,7 @@ function closedLoop(job) {
     const next = (connection) => {
       if (sent < requests && performance.now() < until) {
         sent += 1;
-        connection.send();
+        connection.send(job.template, HOLDS[holds]);
         return;
       }
       connection.close();

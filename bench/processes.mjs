@@ -11,12 +11,15 @@ const START_MS_MAX = 20_000;
 
 /** In a request to be sent by the load generator: stands for a text of its own in each, all of the same length. */
 export const ID = '%%%%%%%%%%%%';
+/** As long, in the body of a request: the id of a hold. */
+export const HOLD = '<hold______>';
 
 /**
- * How `npm start` runs the server, and all that is compared with it: with a young generation that is large enough for what
- * is under way, which else is copied again and again. It can only be stated when Node starts.
+ * How `npm start` runs the server, and all that is compared with it. A young generation that is large enough for what is
+ * under way, which else is copied again and again; and no more threads for collecting garbage than there are processors
+ * beside the main one's: Node's four would take its own from it. Both can only be stated when Node starts.
  */
-export const NODE_FLAGS = ['--max-semi-space-size=32'];
+export const NODE_FLAGS = ['--max-semi-space-size=32', '--v8-pool-size=0'];
 
 const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 

@@ -82,7 +82,7 @@ describe('first start', () => {
 
   test('serve: npm start runs this command', async () => {
     const { scripts } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
-    expect(scripts.start).toBe('node --max-semi-space-size=32 dist/main.js serve');
+    expect(scripts.start).toBe('node --max-semi-space-size=32 --v8-pool-size=0 dist/main.js serve');
   });
 });
 
