@@ -11,15 +11,22 @@ export interface Log {
   close(): void;
 }
 
-export function openLog(stdout: NodeJS.WriteStream, level: LogLevel): Log {
+/** The part of `process` that says when it ends. */
+export interface ProcessEnd {
+  on(event: 'exit', listener: () => void): unknown;
+  off(event: 'exit', listener: () => void): unknown;
+}
+
+/** What was said is written when the process ends, unless by SIGKILL. */
+export function openLog(stdout: NodeJS.WriteStream, level: LogLevel, ends: ProcessEnd): Log {
   const gathered = new Gathered(stdout);
-  process.once('exit', gathered.flush);
+  ends.on('exit', gathered.flush);
   const stream = stdout.isTTY ? forPeople(stdout) : gathered;
   return {
     logger: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream),
     stream,
     close() {
-      process.off('exit', gathered.flush);
+      ends.off('exit', gathered.flush);
       gathered.flush();
     },
   };

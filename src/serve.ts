@@ -11,7 +11,7 @@ import type { LogLevel } from './config.js';
 import { InvalidInputError } from './core/errors.js';
 import { ledgerPathIn, makeDataFolder, type OpenKeys, openKeys } from './data-folder.js';
 import { firstStartText } from './first-start.js';
-import { type Log, openLog } from './log.js';
+import { type Log, openLog, type ProcessEnd } from './log.js';
 import { Opened } from './opened.js';
 import { openProduct } from './product.js';
 import { Tenancy } from './service/access/tenancy.js';
@@ -33,8 +33,8 @@ const DRAIN_CHECK_MS = 50;
 const EXIT_AT_ONCE = 130;
 
 /** The part of `process` that the server uses. */
-interface ProcessSignals {
-  on(signal: NodeJS.Signals, listener: () => void): unknown;
+interface ProcessSignals extends ProcessEnd {
+  on(event: NodeJS.Signals | 'exit', listener: () => void): unknown;
   exit(code: number): never;
 }
 
@@ -57,7 +57,7 @@ export async function serve(options: ServerOptions): Promise<void> {
   const configPath = configPathOf(options.config);
   const settings = await readSettings(configPath);
   makeDataFolder(options.dataPath);
-  const log = openLog(options.stdout, options.logLevel);
+  const log = openLog(options.stdout, options.logLevel, options.process);
   const opened = new Opened();
   const signals = new Signals(options.process, log.logger);
   try {

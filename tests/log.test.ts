@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 const LOG = new URL('../dist/log.js', import.meta.url);
 
 function printedBy(script: string): string {
-  const program = `import { openLog } from ${JSON.stringify(LOG.href)}; const log = openLog(process.stdout, 'info'); ${script}`;
+  const program = `import { openLog } from ${JSON.stringify(LOG.href)}; const log = openLog(process.stdout, 'info', process); ${script}`;
   return spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' }).stdout;
 }
 
