@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { dialects } from '#bursar/service/dialects/dialects.js';
 import { parseBody, setField } from '#bursar/service/dialects/request-body.js';
+import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
 import { RefusedError } from '#bursar/service/refusals.js';
 
 const bytes = (text: string) => Buffer.from(text);
@@ -126,11 +127,16 @@ describe('what a change leaves alone', () => {
     ].join('');
     const request = bytes(given);
     dialects.openai.readRequest('chat_completions', request);
-    const changed = dialects.openai.changeRequest('chat_completions', request, {
-      model: 'provider"s',
-      outputTokensMax: 64,
-      askUsage: true,
-    });
+    const changed = dialects.openai.changeRequest(
+      'chat_completions',
+      request,
+      {
+        model: 'provider"s',
+        outputTokensMax: 64,
+        askUsage: true,
+      },
+      compatible,
+    );
     expect(text(changed)).toBe(
       given
         .replace('"caller"', String.raw`"provider\"s"`)
@@ -141,8 +147,10 @@ describe('what a change leaves alone', () => {
 
   test('a change that changes nothing → the very same bytes', () => {
     const request = body({ model: 'm', max_tokens: 1, messages: [] });
-    expect(dialects.anthropic.changeRequest('messages', request, {})).toBe(request);
-    expect(dialects.openai.changeRequest('embeddings', request, { outputTokensMax: 5 })).toBe(request);
+    expect(dialects.anthropic.changeRequest('messages', request, {}, anthropicCompatible)).toBe(request);
+    expect(dialects.openai.changeRequest('embeddings', request, { outputTokensMax: 5 }, compatible)).toBe(
+      request,
+    );
   });
 
   test.each([
@@ -151,17 +159,27 @@ describe('what a change leaves alone', () => {
     ['both stated', { max_tokens: 5, max_completion_tokens: 7 }, { max_tokens: 9, max_completion_tokens: 9 }],
     ['null stated', { max_tokens: null }, { max_tokens: null, max_completion_tokens: 9 }],
   ])('a limit of output for chat, %s → written where the provider reads it', (_, stated, expected) => {
-    const changed = dialects.openai.changeRequest('chat_completions', body({ model: 'm', ...stated }), {
-      outputTokensMax: 9,
-    });
+    const changed = dialects.openai.changeRequest(
+      'chat_completions',
+      body({ model: 'm', ...stated }),
+      {
+        outputTokensMax: 9,
+      },
+      compatible,
+    );
     expect(JSON.parse(text(changed))).toEqual({ model: 'm', ...expected });
   });
 
   test('stream options null, and absent → become options that ask for usage', () => {
     for (const options of [{}, { stream_options: null }]) {
-      const changed = dialects.openai.changeRequest('chat_completions', body({ model: 'm', ...options }), {
-        askUsage: true,
-      });
+      const changed = dialects.openai.changeRequest(
+        'chat_completions',
+        body({ model: 'm', ...options }),
+        {
+          askUsage: true,
+        },
+        compatible,
+      );
       expect(JSON.parse(text(changed))).toEqual({ model: 'm', stream_options: { include_usage: true } });
     }
   });
@@ -172,7 +190,9 @@ describe('what a change leaves alone', () => {
       '{"type":"web_fetch_20250910","name":"web_fetch","max_uses":2}]';
     const request = bytes(`{"model":"m","max_tokens":9,"messages":[],"tools":${tools}}`);
     dialects.anthropic.readRequest('messages', request);
-    const changed = text(dialects.anthropic.changeRequest('messages', request, { toolCallsMax: 3 }));
+    const changed = text(
+      dialects.anthropic.changeRequest('messages', request, { toolCallsMax: 3 }, anthropicCompatible),
+    );
     expect(changed).toBe(
       text(request).replace('{"type":"web_search_20250305"', '{"max_uses":3,"type":"web_search_20250305"'),
     );

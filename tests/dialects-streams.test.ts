@@ -6,11 +6,17 @@ import { describe, expect, test } from 'vitest';
 import type { Endpoint, StreamMeter, StreamStep } from '#bursar/service/dialects/dialect.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
 import { EVENT_BYTES_MAX, EventSplitter } from '#bursar/service/dialects/sse-split.js';
+import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
 
 function meter(endpoint: Endpoint, fields: Record<string, unknown> = {}): StreamMeter {
   const dialect = endpoint === 'messages' ? dialects.anthropic : dialects.openai;
   const body = { model: 'm', max_tokens: 5, stream: true, messages: [], ...fields };
-  return dialect.streamMeter(endpoint, dialect.readRequest(endpoint, Buffer.from(JSON.stringify(body))));
+  const profile = endpoint === 'messages' ? anthropicCompatible : compatible;
+  return dialect.streamMeter(
+    endpoint,
+    dialect.readRequest(endpoint, Buffer.from(JSON.stringify(body))),
+    profile,
+  );
 }
 
 function send(to: StreamMeter, data: unknown, name?: string): StreamStep {

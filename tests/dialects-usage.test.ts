@@ -6,9 +6,12 @@ import { describe, expect, test } from 'vitest';
 import type { Endpoint, UsageReading } from '#bursar/service/dialects/dialect.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
 import type { Quantities } from '#bursar/service/prices/price.js';
+import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
 
 function usage(endpoint: Endpoint, answer: unknown): UsageReading | null {
-  return (endpoint === 'messages' ? dialects.anthropic : dialects.openai).readUsage(endpoint, answer);
+  return endpoint === 'messages'
+    ? dialects.anthropic.readUsage(endpoint, answer, anthropicCompatible)
+    : dialects.openai.readUsage(endpoint, answer, compatible);
 }
 
 const chat = (stated: unknown) => usage('chat_completions', { choices: [], usage: stated });

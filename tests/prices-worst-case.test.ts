@@ -23,6 +23,9 @@ const FACTS: RequestFacts = {
   outputAudio: false,
   outputImage: false,
   billedTools: {},
+  unmetered: [],
+  inputIsStored: false,
+  thinkingAsked: null,
   usageAsked: true,
 };
 const LIMITS = { outputTokens: 100, toolCallsUnstated: 5 };

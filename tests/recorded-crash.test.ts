@@ -10,6 +10,7 @@ import { Transcript } from '#bursar/service/conversations/transcript.js';
 import type { TurnStep } from '#bursar/service/conversations/turn-parts.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
 import { openPriceBook } from '#bursar/service/prices/price-book.js';
+import { compatible } from '#bursar/service/profiles/compatible.js';
 import { RoutingTable } from '#bursar/service/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
 import { parseSettings } from '#bursar/service/settings/settings-file.js';
@@ -69,7 +70,7 @@ async function dies(work: Promise<unknown>): Promise<void> {
 
 const SILENT = { usage: null, usageFinal: false, outputTokensSoFar: 0 } as const;
 const USED = { choices: [], usage: { prompt_tokens: 10, completion_tokens: 5 } };
-const usage = dialects.openai.readUsage(ENDPOINT, USED);
+const usage = dialects.openai.readUsage(ENDPOINT, USED, compatible);
 
 const ENDS: readonly { ended: EndOfCall; state: string; usd: number; calls: bigint }[] = [
   {

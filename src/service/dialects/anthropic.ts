@@ -103,6 +103,8 @@ function readRequest(endpoint: Endpoint, bytes: Uint8Array): RequestFacts {
     outputAudio: false,
     outputImage: false,
     ...tools,
+    unmetered: [],
+    thinkingAsked: null,
     usageAsked: true,
   };
 }
@@ -123,6 +125,9 @@ function counting(model: string): RequestFacts {
     outputImage: false,
     billedTools: {},
     inputReads: 1,
+    unmetered: [],
+    inputIsStored: false,
+    thinkingAsked: null,
     usageAsked: true,
   };
 }

@@ -2,6 +2,7 @@
 // an answer, and the output as it streams. Pure functions over bytes and JSON; each dialect's file implements this.
 
 import type { Quantities } from '../prices/price.js';
+import type { ProviderProfile } from '../profiles/profile.js';
 
 export const DIALECTS = ['openai', 'anthropic'] as const;
 export type DialectName = (typeof DIALECTS)[number];
@@ -40,6 +41,18 @@ export interface RequestFacts {
    * does not bound those calls: then 1 + `toolCallsUnstated`. Absent = 1.
    */
   readonly inputReads?: number | null | undefined;
+  /**
+   * Fields that can cost and are not metered, with the reason: a candidate whose profile does not let them pass is refused.
+   * Empty where the request has none.
+   */
+  readonly unmetered: readonly { readonly field: string; readonly why: string }[];
+  /**
+   * What the caller's bytes do not bound: stored context, files by id, images and documents by URL. Such input counts as it
+   * was held where the provider states no usage (rule Q9).
+   */
+  readonly inputIsStored: boolean;
+  /** Whether the request asks the model to think, or not to; null where it says nothing of it. */
+  readonly thinkingAsked: boolean | null;
   /** Whether the caller asked for the usage chunk of a stream. True where the dialect always sends it. */
   readonly usageAsked: boolean;
 }
@@ -110,12 +123,17 @@ export interface Dialect {
    */
   readRequest(endpoint: Endpoint, body: Uint8Array, sentModel?: string): RequestFacts;
   /** The body must have passed `readRequest`, and is then not read again. The same bytes when nothing changes, else new ones. */
-  changeRequest(endpoint: Endpoint, body: Uint8Array, changes: RequestChanges): Uint8Array;
+  changeRequest(
+    endpoint: Endpoint,
+    body: Uint8Array,
+    changes: RequestChanges,
+    profile: ProviderProfile,
+  ): Uint8Array;
   /** Usage in a whole answer; null when it states none. */
-  readUsage(endpoint: Endpoint, answer: unknown): UsageReading | null;
+  readUsage(endpoint: Endpoint, answer: unknown, profile: ProviderProfile): UsageReading | null;
   /** Output tokens of a whole answer estimated from its text, for answers without usage. */
   estimateOutput(endpoint: Endpoint, answer: unknown): number;
-  streamMeter(endpoint: Endpoint, facts: RequestFacts): StreamMeter;
+  streamMeter(endpoint: Endpoint, facts: RequestFacts, profile: ProviderProfile): StreamMeter;
   /** The message of an error answer, for its classification. */
   errorText(status: number, body: Uint8Array): string;
 }

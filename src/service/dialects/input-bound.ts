@@ -98,6 +98,7 @@ export class InputMeasure {
     readonly inputTokensEstimate: number;
     readonly inputAudioTokensMax: number;
     readonly inputImageTokensMax: number;
+    readonly inputIsStored: boolean;
   } {
     const textBytes = this.#bodyBytes - this.#mediaChars;
     const max = textBytes + this.#overheadTokens + this.#imageTokensMax + this.#audioTokensMax;
@@ -113,6 +114,7 @@ export class InputMeasure {
       inputTokensEstimate: this.#stored ? estimate : Math.min(estimate, max),
       inputAudioTokensMax: this.#audioTokensMax,
       inputImageTokensMax: this.#imageTokensMax,
+      inputIsStored: this.#stored,
     };
   }
 }

@@ -137,6 +137,9 @@ function chat({ body, model, measure, sentModel }: Reading): RequestFacts {
     outputImage: modalities.includes('image'),
     billedTools,
     inputReads,
+    unmetered: [],
+    inputIsStored: input.inputIsStored,
+    thinkingAsked: null,
     usageAsked: stream && asksUsage(body),
   };
 }
@@ -159,6 +162,8 @@ function response({ body, model, measure, sentModel }: Reading): RequestFacts {
     outputAudio: false,
     outputImage: false,
     ...tools,
+    unmetered: [],
+    thinkingAsked: null,
     usageAsked: true,
   };
 }
@@ -178,6 +183,8 @@ function embeddings({ body, model, measure }: Reading): RequestFacts {
     outputImage: false,
     billedTools: {},
     inputReads: 1,
+    unmetered: [],
+    thinkingAsked: null,
     usageAsked: true,
   };
 }

@@ -16,6 +16,7 @@ import {
   readText,
 } from '../budget-file-schema.js';
 import { DIALECTS, type DialectName } from '../dialects/dialect.js';
+import { profileOf } from '../profiles/profiles.js';
 import { PROVIDER_ALIASES_DEFAULT } from '../providers.js';
 import { baseUrlProblem, plainBaseUrl } from './base-url.js';
 import { DEMONSTRATION_FILE } from './demonstration.js';
@@ -111,10 +112,13 @@ function readProvider(name: string, section: Section, caps: ProviderSettings['ca
   const timeout = (field: string, unlessStated: number) =>
     section.durationMs(field, { ...TIMEOUT_BOUNDS, unlessStated });
   const baseUrl = section.required('baseUrl', (node, field) => readBaseUrl(node, field, section.findings));
+  const dialect = section.oneOf('dialect', DIALECTS) ?? 'openai';
+  const url = baseUrl === DEMONSTRATION ? null : baseUrl;
   return {
     name,
-    dialect: section.oneOf('dialect', DIALECTS) ?? 'openai',
-    baseUrl: baseUrl === DEMONSTRATION ? null : baseUrl,
+    dialect,
+    profile: profileOf(url, dialect),
+    baseUrl: url,
     keyFrom: readKeyFrom(section),
     caps,
     pricedAs: section.text('pricedAs', { unlessStated: name }),

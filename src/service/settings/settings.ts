@@ -8,6 +8,7 @@ import type { DialectName } from '../dialects/dialect.js';
 import type { GoalSettings } from '../goals/goal.js';
 import type { NoticeSettings } from '../notices/notice.js';
 import type { Component, RateTier } from '../prices/price.js';
+import type { ProviderProfile } from '../profiles/profile.js';
 import type { ProviderCaps } from '../providers.js';
 
 export interface Settings {
@@ -28,6 +29,8 @@ export interface Settings {
 export interface ProviderSettings {
   readonly name: string;
   readonly dialect: DialectName;
+  /** What is peculiar to it: that of a known provider, with what the configuration states instead. */
+  readonly profile: ProviderProfile;
   /** Without a trailing slash; the endpoint's path (`/v1/…`) is put behind it. Null: the built-in demonstration. */
   readonly baseUrl: string | null;
   /** Environment variable with the provider's key; null: none is sent. */

@@ -87,7 +87,12 @@ export class Exchange implements OnRoster {
           path: request.path,
           headers: request.headers,
           candidate: call.candidate,
-          body: dialect.changeRequest(call.facts.endpoint, request.body, changes),
+          body: dialect.changeRequest(
+            call.facts.endpoint,
+            request.body,
+            changes,
+            call.candidate.provider.profile,
+          ),
         },
         attempt,
       );
@@ -122,7 +127,7 @@ export class Exchange implements OnRoster {
     if (answer === undefined) return this.#fail('malformed', 'gave an answer that cannot be read');
     const { endpoint } = call.facts;
     call.recorded?.transcript.answered(answer);
-    const usage = dialect.readUsage(endpoint, answer);
+    const usage = dialect.readUsage(endpoint, answer, call.candidate.provider.profile);
     const isTold = usage !== null && usage.outputTokens.total !== null;
     const outputTokensSoFar = isTold ? 0 : dialect.estimateOutput(endpoint, answer);
     this.#end({ end: 'completed', usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>

@@ -37,7 +37,7 @@ export class StreamAnswer {
   constructor(attempt: Attempt) {
     this.#attempt = attempt;
     const { call, dialect, gateway } = attempt.exchange;
-    this.#meter = dialect.streamMeter(call.facts.endpoint, call.facts);
+    this.#meter = dialect.streamMeter(call.facts.endpoint, call.facts, call.candidate.provider.profile);
     this.#cut = gateway.settings().gateway.cutStreams ? new StreamCut(call.facts.endpoint) : null;
   }
 
