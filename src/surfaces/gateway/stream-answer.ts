@@ -33,6 +33,8 @@ export class StreamAnswer {
   #pausedAt: number | null = null;
   /** Set by the first end, of whatever kind. */
   #over = false;
+  /** Nobody takes the answer any more: it is read for what it costs alone. */
+  #isUnheard = false;
 
   constructor(attempt: Attempt) {
     this.#attempt = attempt;
@@ -155,6 +157,18 @@ export class StreamAnswer {
     return this.#said || this.#meter.usageFinal;
   }
 
+  /**
+   * The caller takes no more of the answer, and the provider is read on for its usage: events are metered and go nowhere.
+   * How long that may take is the exchange's to bound, which ends the attempt then.
+   */
+  readOn(): void {
+    this.#isUnheard = true;
+    this.#unsent.length = 0;
+    if (this.#pausedAt === null) return;
+    this.#pausedAt = null;
+    this.#attempt.resume();
+  }
+
   isStalled(now: number): boolean {
     return this.#pausedAt !== null && now - this.#pausedAt > STALL_MAX_MS;
   }
@@ -162,7 +176,7 @@ export class StreamAnswer {
   #finish(how: Pick<EndOfCall, 'end' | 'usageFinal'>): void {
     const charge = this.#charged(how);
     const { response } = this.#attempt.exchange;
-    if (response.destroyed) return;
+    if (this.#isUnheard || response.destroyed) return;
     this.#flush();
     if (!this.#headSent) this.#writeHead();
     response.addTrailers(costHeaders(charge));
@@ -172,22 +186,25 @@ export class StreamAnswer {
   // What came is charged, and the caller sees a stream that broke, not one that ended.
   #break(end: EndOfCall['end']): void {
     this.#flush();
-    this.#charged({ end, usageFinal: false });
+    this.#charged({ end, usageFinal: this.#meter.usageFinal });
     const { response } = this.#attempt.exchange;
+    if (this.#isUnheard) return;
     const takesBytes = this.#pausedAt === null && response.socket !== null;
     if (takesBytes) response.socket.destroySoon();
     else response.destroy();
   }
 
-  #charged({ end, usageFinal }: Pick<EndOfCall, 'end' | 'usageFinal'>): Charge {
+  #charged({ end: how, usageFinal }: Pick<EndOfCall, 'end' | 'usageFinal'>): Charge {
     const { exchange } = this.#attempt;
     const { outputTokensSoFar } = this.#meter;
+    const end = exchange.stopped !== null && how === 'completed' ? 'cancelled' : how;
     return exchange.streamEnded({ end, usage: this.#meter.usage(), usageFinal, outputTokensSoFar });
   }
 
   // What came in one read goes out as one chunk, when the read is done: a chunk for each event would cost more than all
   // else that is done with it.
   #write(bytes: Buffer): void {
+    if (this.#isUnheard) return;
     if (this.#unsent.push(bytes) === 1) queueMicrotask(this.#flushRead);
   }
 
