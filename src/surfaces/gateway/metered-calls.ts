@@ -1,0 +1,89 @@
+// A request on a metered route: read, authorised, and handed to an exchange, or refused. Called by gateway.ts for each.
+
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Caller } from '../../service/access/caller.js';
+import { labelsOfGatewayCall } from '../../service/access/labels.js';
+import type { Calls } from '../../service/calls/calls.js';
+import { dialects } from '../../service/dialects/dialects.js';
+import { RefusedError } from '../../service/refusals.js';
+import type { GatewayContext } from './context.js';
+import { Exchange } from './exchange.js';
+import { refusedAnswer, send } from './gateway-answers.js';
+import type { GatewayParts } from './parts.js';
+import { recordingOf } from './recording.js';
+import { labelsIn } from './request-headers.js';
+import type { MeteredRoute } from './routes.js';
+
+/** A restart is over within it. */
+const DRAINING_RETRY_MS = 1_000;
+const NO_BODY = Buffer.alloc(0);
+
+export class MeteredCalls {
+  constructor(
+    private readonly parts: Pick<GatewayParts, 'isDraining' | 'goals' | 'recorder' | 'ledger' | 'onDecision'>,
+    private readonly gateway: GatewayContext,
+    private readonly calls: Pick<Calls, 'begin'>,
+  ) {}
+
+  /** @throws RefusedError before the ledger is asked */
+  async handle(
+    route: MeteredRoute,
+    caller: Caller,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const { parts, gateway } = this;
+    if (parts.isDraining()) {
+      const about = { retryAfterMs: DRAINING_RETRY_MS };
+      throw new RefusedError('draining', 'Bursar is stopping; try again shortly.', about);
+    }
+    const { endpoint } = route;
+    const { headers } = request;
+    const body = request.body instanceof Buffer ? request.body : NO_BODY;
+    const dialect = dialects[route.dialect];
+    const labels = labelsOfGatewayCall(caller, labelsIn(headers));
+    parts.goals.assertUsable(caller, labels);
+    const facts = dialect.readRequest(endpoint, body);
+    const factsFor = (model: string) => dialect.readRequest(endpoint, body, model);
+    const recorded = recordingOf({ caller, labels, headers, endpoint, body }, parts);
+    const began = performance.now();
+    const begun = await this.calls.begin({
+      caller,
+      labels,
+      dialect: route.dialect,
+      facts,
+      factsFor,
+      recorded,
+    });
+    const isRefused = 'refusal' in begun;
+    if (!isRefused || begun.refusal === 'denied' || begun.decision !== null)
+      parts.onDecision(isRefused ? 'denied' : 'authorized', performance.now() - began);
+    const requestId = request.id;
+    if (isRefused) {
+      const asked = { dialect: route.dialect, requestId };
+      return send(reply, refusedAnswer(asked, begun, { caller, gateway, ledger: parts.ledger }));
+    }
+    reply.hijack();
+    const path = sentPath(route, request.url);
+    new Exchange(gateway, {
+      dialect,
+      path,
+      headers,
+      body,
+      requestId,
+      response: reply.raw,
+      call: begun,
+    }).send();
+    return reply;
+  }
+}
+
+/** Of the query only what Anthropic's clients send goes out; all else stays here. */
+function sentPath({ dialect, path }: MeteredRoute, url: string): string {
+  return dialect === 'anthropic' && isBeta(url) ? `${path}?beta=true` : path;
+}
+
+function isBeta(url: string): boolean {
+  const query = url.indexOf('?');
+  return query !== -1 && new URLSearchParams(url.slice(query + 1)).get('beta') === 'true';
+}

@@ -1,0 +1,39 @@
+// What the gateway is made of, as the composition root puts it together (serve.ts).
+
+import type { Clock, LedgerReads } from '../../authority/api.js';
+import type { BudgetLine } from '../../core/outcomes.js';
+import type { Caller } from '../../service/access/caller.js';
+import type { ShownLine } from '../../service/access/shown.js';
+import type { CallsParts } from '../../service/calls/calls.js';
+import type { Recorder } from '../../service/conversations/recorder.js';
+import type { Goals } from '../../service/goals/goals.js';
+import type { RoutingTable } from '../../service/routing/routing-table.js';
+import type { ThrottledProviders } from '../../service/routing/throttled.js';
+import type { Settings } from '../../service/settings/settings.js';
+
+export interface GatewayParts {
+  readonly ledger: CallsParts['ledger'] & Pick<LedgerReads, 'units' | 'budget'>;
+  readonly keyRing: { authenticate(key: string | undefined): Caller | null };
+  readonly tenancy: { lines(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] };
+  readonly clock: Clock;
+  /** Makes calls turns of chats, where they ask for it. */
+  readonly recorder: Recorder;
+  /** Says whether the goal that a call carries is its caller's. */
+  readonly goals: Pick<Goals, 'assertUsable'>;
+  readonly settings: () => Settings;
+  readonly prices: CallsParts['prices'];
+  /** Told how each call was decided, and how long that took. */
+  readonly onDecision: (outcome: 'authorized' | 'denied', ms: number) => void;
+  readonly routing: () => RoutingTable;
+  readonly throttled: Pick<ThrottledProviders, 'throttle'>;
+  /** The value of an environment variable that holds a provider's key. */
+  readonly secrets: (name: string) => string | undefined;
+  /** Where providers without a base URL are: the built-in demonstration. */
+  readonly demoOrigin: string;
+  readonly logger: {
+    warn(about: object, message: string): void;
+    error(about: object, message: string): void;
+  };
+  /** Whether new calls are refused because the server stops. */
+  readonly isDraining: () => boolean;
+}

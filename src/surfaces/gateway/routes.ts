@@ -1,0 +1,28 @@
+// The routes of the gateway, as a table: below which dialect, by which method and path, and what is done there. A route
+// that is not in it is refused. Read by gateway.ts, which puts them on the server, and by wrong-paths.ts.
+
+import { DIALECTS, type DialectName, type Endpoint } from '../../service/dialects/dialect.js';
+import { dialects } from '../../service/dialects/dialects.js';
+
+export type GatewayRoute = {
+  readonly dialect: DialectName;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below the dialect's prefix, as Fastify writes it. */
+  readonly path: string;
+} & RouteWork;
+
+type RouteWork =
+  /** Authorised before it goes to a provider, and settled when it ends. */
+  | { readonly work: 'metered'; readonly endpoint: Endpoint }
+  /** Answered by Bursar itself; costs nothing. */
+  | { readonly work: 'model_list' | 'model' };
+
+export type MeteredRoute = Extract<GatewayRoute, { work: 'metered' }>;
+
+export const GATEWAY_ROUTES: readonly GatewayRoute[] = DIALECTS.flatMap((dialect): GatewayRoute[] => [
+  ...Object.entries(dialects[dialect].paths).map(
+    ([path, endpoint]): GatewayRoute => ({ dialect, method: 'POST', path, work: 'metered', endpoint }),
+  ),
+  { dialect, method: 'GET', path: '/v1/models', work: 'model_list' },
+  { dialect, method: 'GET', path: '/v1/models/*', work: 'model' },
+]);
