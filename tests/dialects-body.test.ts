@@ -3,14 +3,19 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Endpoint } from '#bursar/service/dialects/dialect.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
-import { parseBody, setField } from '#bursar/service/dialects/request-body.js';
+import { BodyFields, parseBody } from '#bursar/service/dialects/request-body.js';
 import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
 import { RefusedError } from '#bursar/service/refusals.js';
 
 const bytes = (text: string) => Buffer.from(text);
 const body = (value: unknown) => bytes(JSON.stringify(value));
 const text = (value: Uint8Array) => Buffer.from(value).toString();
+const reading = (endpoint: Endpoint, given: Uint8Array) =>
+  dialects[endpoint === 'messages' ? 'anthropic' : 'openai'].readRequest(endpoint, parseBody(given));
+const setField = (given: Uint8Array, name: string, value: string) =>
+  BodyFields.of(given).with({ [name]: value });
 
 function refusal(act: () => unknown): { code: string; field: string | undefined; message: string } {
   try {
@@ -61,12 +66,12 @@ describe('what a body may be', () => {
 
   test('a body: the same key in different objects, and as a value → read', () => {
     const given = '{"a":{"a":"a"},"b":[{"a":1},{"a":2}],"c":"\\"a\\":1,\\"a\\":2"}';
-    expect(parseBody(bytes(given))).toEqual(JSON.parse(given));
+    expect(parseBody(bytes(given)).json).toEqual(JSON.parse(given));
   });
 
   test('a body: __proto__ with a model in it → lends the request nothing', () => {
     const { code, field } = refusal(() =>
-      dialects.openai.readRequest('chat_completions', bytes('{"__proto__":{"model":"m"},"messages":[]}')),
+      reading('chat_completions', bytes('{"__proto__":{"model":"m"},"messages":[]}')),
     );
     expect({ code, field }).toEqual({ code: 'invalid_request', field: 'model' });
     expect(({} as { model?: string }).model).toBeUndefined();
@@ -76,10 +81,8 @@ describe('what a body may be', () => {
     'a body: %s, which a parser that ignores case takes for a field → refused',
     (key) => {
       const given = body({ model: 'm', messages: [], max_tokens: 5, [key]: 9 });
-      expect(refusal(() => dialects.openai.readRequest('chat_completions', given)).code).toBe(
-        'invalid_request',
-      );
-      expect(refusal(() => dialects.anthropic.readRequest('messages', given)).code).toBe('invalid_request');
+      expect(refusal(() => reading('chat_completions', given)).code).toBe('invalid_request');
+      expect(refusal(() => reading('messages', given)).code).toBe('invalid_request');
     },
   );
 });
@@ -94,10 +97,9 @@ describe('what a change leaves alone', () => {
         const given = { ...own, ...(known ? { max_tokens: [1, { max_tokens: '"}' }] } : {}) };
         const before = bytes(JSON.stringify(given, null, indent));
         const expected = { ...JSON.parse(text(before)), max_tokens: 77 };
-        // Both ways: with the places remembered from reading it, and found again.
-        parseBody(before);
-        for (const from of [before, Buffer.from(before)]) {
-          const after = text(setField(from, 'max_tokens', '77'));
+        // Both ways: by the places that reading it found, and found again.
+        for (const fields of [parseBody(before).fields, BodyFields.of(before)]) {
+          const after = text(fields.with({ max_tokens: '77' }));
           expect(JSON.parse(after)).toEqual(expected);
           const comma = Object.keys(given).length === 0 ? '' : ',';
           if (!known) expect(after).toBe(`{"max_tokens":77${comma}${text(before).slice(1)}`);
@@ -126,10 +128,7 @@ describe('what a change leaves alone', () => {
       '"max_tokens" : 1e3 , "stream":true,"stream_options": {"include_obfuscation":false} }',
     ].join('');
     const request = bytes(given);
-    dialects.openai.readRequest('chat_completions', request);
-    const changed = dialects.openai.changeRequest(
-      'chat_completions',
-      request,
+    const changed = reading('chat_completions', request).changed(
       {
         model: 'provider"s',
         outputTokensMax: 64,
@@ -147,10 +146,8 @@ describe('what a change leaves alone', () => {
 
   test('a change that changes nothing → the very same bytes', () => {
     const request = body({ model: 'm', max_tokens: 1, messages: [] });
-    expect(dialects.anthropic.changeRequest('messages', request, {}, anthropicCompatible)).toBe(request);
-    expect(dialects.openai.changeRequest('embeddings', request, { outputTokensMax: 5 }, compatible)).toBe(
-      request,
-    );
+    expect(reading('messages', request).changed({}, anthropicCompatible)).toBe(request);
+    expect(reading('embeddings', request).changed({ outputTokensMax: 5 }, compatible)).toBe(request);
   });
 
   test.each([
@@ -159,9 +156,7 @@ describe('what a change leaves alone', () => {
     ['both stated', { max_tokens: 5, max_completion_tokens: 7 }, { max_tokens: 9, max_completion_tokens: 9 }],
     ['null stated', { max_tokens: null }, { max_tokens: null, max_completion_tokens: 9 }],
   ])('a limit of output for chat, %s → written where the provider reads it', (_, stated, expected) => {
-    const changed = dialects.openai.changeRequest(
-      'chat_completions',
-      body({ model: 'm', ...stated }),
+    const changed = reading('chat_completions', body({ model: 'm', ...stated })).changed(
       {
         outputTokensMax: 9,
       },
@@ -172,9 +167,7 @@ describe('what a change leaves alone', () => {
 
   test('stream options null, and absent → become options that ask for usage', () => {
     for (const options of [{}, { stream_options: null }]) {
-      const changed = dialects.openai.changeRequest(
-        'chat_completions',
-        body({ model: 'm', ...options }),
+      const changed = reading('chat_completions', body({ model: 'm', ...options })).changed(
         {
           askUsage: true,
         },
@@ -189,10 +182,7 @@ describe('what a change leaves alone', () => {
       '[ {"name":"é","input_schema":{"type":"object", "x":1.0}} , {"type":"web_search_20250305","name":"web_search"},' +
       '{"type":"web_fetch_20250910","name":"web_fetch","max_uses":2}]';
     const request = bytes(`{"model":"m","max_tokens":9,"messages":[],"tools":${tools}}`);
-    dialects.anthropic.readRequest('messages', request);
-    const changed = text(
-      dialects.anthropic.changeRequest('messages', request, { toolCallsMax: 3 }, anthropicCompatible),
-    );
+    const changed = text(reading('messages', request).changed({ toolCallsMax: 3 }, anthropicCompatible));
     expect(changed).toBe(
       text(request).replace('{"type":"web_search_20250305"', '{"max_uses":3,"type":"web_search_20250305"'),
     );
@@ -220,8 +210,8 @@ describe('the bound of the input', () => {
           ? plain.replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
           : plain;
         for (const facts of [
-          dialects.openai.readRequest('chat_completions', bytes(written)),
-          dialects.anthropic.readRequest('messages', bytes(written)),
+          reading('chat_completions', bytes(written)).facts,
+          reading('messages', bytes(written)).facts,
         ]) {
           expect(facts.inputTokensMax).toBeGreaterThanOrEqual(tokensAtWorst(messages));
           expect(facts.inputTokensEstimate).toBeLessThanOrEqual(facts.inputTokensMax ?? 0);
@@ -233,7 +223,7 @@ describe('the bound of the input', () => {
 
   test('a picture of megabytes → counts as a picture, not as megabytes', () => {
     const data = 'A'.repeat(4_000_000);
-    const chat = dialects.openai.readRequest(
+    const chat = reading(
       'chat_completions',
       body({
         model: 'gpt-5',
@@ -247,10 +237,10 @@ describe('the bound of the input', () => {
           },
         ],
       }),
-    );
+    ).facts;
     expect(chat.inputImageTokensMax).toBe(16_384);
     expect(chat.inputTokensMax).toBeLessThan(17_000);
-    const message = dialects.anthropic.readRequest(
+    const message = reading(
       'messages',
       body({
         model: 'claude',
@@ -268,7 +258,7 @@ describe('the bound of the input', () => {
           },
         ],
       }),
-    );
+    ).facts;
     expect(message.inputImageTokensMax).toBe(5_000);
     expect(message.inputTokensMax).toBeLessThan(6_000);
   });
@@ -280,7 +270,9 @@ describe('the bound of the input', () => {
         messages: [{ content: [{ type: 'image_url', image_url: { url: 'https://x/y.png', detail } }] }],
       });
     const images = (given: Uint8Array, sent?: string) =>
-      dialects.openai.readRequest('chat_completions', given, sent).inputImageTokensMax;
+      sent === undefined
+        ? reading('chat_completions', given).facts.inputImageTokensMax
+        : reading('chat_completions', given).factsFor(sent).inputImageTokensMax;
     expect(images(request('gpt-4o-mini'))).toBe(48_169);
     expect(images(request('fast'), 'gpt-4o-mini')).toBe(48_169);
     expect(images(request('gpt-4o-mini', 'low'))).toBe(2_833);
@@ -288,18 +280,18 @@ describe('the bound of the input', () => {
 
   test('text dressed as a picture in a second type → every byte of it counts', () => {
     const hidden = 'x'.repeat(50_000);
-    const facts = dialects.openai.readRequest(
+    const facts = reading(
       'chat_completions',
       body({
         model: 'm',
         messages: [{ content: [{ type: 'image_url', text: hidden, image_url: 'https://x' }] }],
       }),
-    );
+    ).facts;
     expect(facts.inputTokensMax).toBeGreaterThan(50_000);
   });
 
   test('audio → at most a token for 30 bytes, which no codec undercuts', () => {
-    const facts = dialects.openai.readRequest(
+    const facts = reading(
       'chat_completions',
       body({
         model: 'gpt-audio',
@@ -309,7 +301,7 @@ describe('the bound of the input', () => {
           { content: [{ type: 'input_audio', input_audio: { data: 'A'.repeat(400_000), format: 'mp3' } }] },
         ],
       }),
-    );
+    ).facts;
     expect(facts.inputAudioTokensMax).toBe(10_000);
     expect(facts.inputTokensMax).toBeLessThan(11_000);
     expect(facts.outputAudio).toBe(true);

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Endpoint, RequestFacts } from '#bursar/service/dialects/dialect.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
+import { parseBody } from '#bursar/service/dialects/request-body.js';
 import { RefusedError } from '#bursar/service/refusals.js';
 
 type Fields = Record<string, unknown>;
@@ -18,7 +19,8 @@ const BASE: Readonly<Record<Endpoint, Fields>> = {
 function read(endpoint: Endpoint, fields: Fields = {}): RequestFacts {
   const dialect =
     endpoint === 'messages' || endpoint === 'count_tokens' ? dialects.anthropic : dialects.openai;
-  return dialect.readRequest(endpoint, Buffer.from(JSON.stringify({ ...BASE[endpoint], ...fields })));
+  const body = Buffer.from(JSON.stringify({ ...BASE[endpoint], ...fields }));
+  return dialect.readRequest(endpoint, parseBody(body)).facts;
 }
 
 function refusal(endpoint: Endpoint, fields: Fields) {

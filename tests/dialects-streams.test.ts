@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Endpoint, StreamMeter, StreamStep } from '#bursar/service/dialects/dialect.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
+import { parseBody } from '#bursar/service/dialects/request-body.js';
 import { EVENT_BYTES_MAX, EventSplitter } from '#bursar/service/dialects/sse-split.js';
 import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
 
@@ -14,7 +15,7 @@ function meter(endpoint: Endpoint, fields: Record<string, unknown> = {}): Stream
   const profile = endpoint === 'messages' ? anthropicCompatible : compatible;
   return dialect.streamMeter(
     endpoint,
-    dialect.readRequest(endpoint, Buffer.from(JSON.stringify(body))),
+    dialect.readRequest(endpoint, parseBody(Buffer.from(JSON.stringify(body)))).facts,
     profile,
   );
 }

@@ -9,6 +9,7 @@ import type { EndOfCall } from '#bursar/service/calls/charge.js';
 import { Transcript } from '#bursar/service/conversations/transcript.js';
 import type { TurnStep } from '#bursar/service/conversations/turn-parts.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
+import { parseBody } from '#bursar/service/dialects/request-body.js';
 import { openPriceBook } from '#bursar/service/prices/price-book.js';
 import { compatible } from '#bursar/service/profiles/compatible.js';
 import { RoutingTable } from '#bursar/service/routing/routing-table.js';
@@ -50,10 +51,11 @@ async function begin(chat: string): Promise<Call> {
     onFault: (what) => void faults.push(what),
   });
   const { labels } = ANN;
-  const transcript = new Transcript(ENDPOINT, BODY);
+  const body = parseBody(BODY);
+  const transcript = new Transcript(ENDPOINT, body.json);
   const recorded = talk.conversations.recorder.record({ caller: ANN, labels, chat, transcript }, ledger);
-  const facts = dialects.openai.readRequest(ENDPOINT, BODY);
-  const asked = { caller: ANN, labels, dialect: 'openai', facts, factsFor: () => facts, recorded } as const;
+  const reading = dialects.openai.readRequest(ENDPOINT, body);
+  const asked = { caller: ANN, labels, dialect: 'openai', reading, recorded } as const;
   const call = await calls.begin(asked);
   if ('refusal' in call) throw new Error(`refused: ${call.refusal}`);
   return call;

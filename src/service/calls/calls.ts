@@ -17,7 +17,7 @@ import type { Authorize, Command, GrantCaps, Labels } from '../../core/requests.
 import type { Caller } from '../access/caller.js';
 import { callHoldId } from '../access/tenant-ids.js';
 import type { RecordedCall } from '../conversations/recorder.js';
-import type { DialectName, RequestFacts } from '../dialects/dialect.js';
+import type { DialectName, RequestFacts, RequestReading } from '../dialects/dialect.js';
 import type { PriceBook } from '../prices/price.js';
 import { type RefusalCode, RefusedError } from '../refusals.js';
 import { Roster } from '../roster.js';
@@ -55,9 +55,7 @@ export interface CallRequest {
   /** The key's and the caller's labels; provider and model are added here. */
   readonly labels: Labels;
   readonly dialect: DialectName;
-  readonly facts: RequestFacts;
-  /** The request as another model counts it; asked where a route sends it to one. @throws RefusedError */
-  readonly factsFor: (model: string) => RequestFacts;
+  readonly reading: RequestReading;
   /** Through which it speaks to the ledger, where it is recorded as a turn. */
   readonly recorded?: RecordedCall | null;
 }
@@ -74,7 +72,8 @@ export type Refusal =
       readonly decision: NoProvider | null;
     };
 
-interface Attempt extends Omit<CallRequest, 'dialect' | 'factsFor'> {
+interface Attempt extends Omit<CallRequest, 'dialect' | 'reading'> {
+  readonly facts: RequestFacts;
   readonly candidates: readonly PricedCandidate[];
   readonly placements: readonly Placement[];
   readonly pricesVersion: string;
@@ -118,7 +117,8 @@ export class Calls implements CallOwner {
           },
         );
       }
-      const { caller, labels, facts, recorded = null } = request;
+      const { caller, labels, reading, recorded = null } = request;
+      const { facts } = reading;
       const routing = this.#route(request);
       const prices = this.#parts.prices();
       const isTaken = routing.candidates.length > 0;
@@ -148,7 +148,7 @@ export class Calls implements CallOwner {
     }
   }
 
-  #route({ facts, dialect }: CallRequest): Routing {
+  #route({ reading: { facts }, dialect }: CallRequest): Routing {
     const routing = this.#parts.routing().route({ dialect, model: facts.model }, this.now());
     if (routing === null) {
       const problem = `No route of this dialect is configured for the model ${shown(facts.model)}.`;
@@ -171,7 +171,11 @@ export class Calls implements CallOwner {
 
   #priced(routed: readonly RoutedCandidate[], request: CallRequest, prices: PriceBook): PricedCandidate[] {
     const { gateway } = this.#parts.settings();
-    return pricedCandidates(routed.slice(0, CANDIDATES_MAX), request, { prices, gateway, at: this.now() });
+    return pricedCandidates(routed.slice(0, CANDIDATES_MAX), request.reading, {
+      prices,
+      gateway,
+      at: this.now(),
+    });
   }
 
   // Only where the call does not fit as it is. What fits by `check` may be gone when the ledger decides: then it denies.

@@ -2,7 +2,7 @@
 // worst case that is held, and the charge that rule Q9 has for calls whose usage nobody knows. Called by calls.ts.
 
 import type { Amounts } from '../../core/amount.js';
-import type { RequestChanges, RequestFacts } from '../dialects/dialect.js';
+import type { RequestChanges, RequestFacts, RequestReading } from '../dialects/dialect.js';
 import { costOf } from '../prices/cost.js';
 import type { ModelPrice, PriceBook } from '../prices/price.js';
 import { type WorstCase, worstCaseOf } from '../prices/worst-case.js';
@@ -31,12 +31,6 @@ export interface PricedCandidate {
   readonly changes: RequestChanges;
 }
 
-/** A request, and what it is for a model that its caller did not name. */
-export interface PricedRequest {
-  readonly facts: RequestFacts;
-  readonly factsFor: (model: string) => RequestFacts;
-}
-
 export interface Pricing {
   readonly prices: PriceBook;
   readonly gateway: GatewaySettings;
@@ -50,14 +44,14 @@ export interface Pricing {
  */
 export function pricedCandidates(
   routed: readonly RoutedCandidate[],
-  request: PricedRequest,
+  reading: RequestReading,
   pricing: Pricing,
 ): PricedCandidate[] {
   const priced: PricedCandidate[] = [];
   let firstRefusal: RefusedError | null = null;
   for (const candidate of routed) {
     try {
-      priced.push(pricedCandidate(candidate, request, pricing));
+      priced.push(pricedCandidate(candidate, reading, pricing));
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       firstRefusal ??= error;
@@ -69,7 +63,7 @@ export function pricedCandidates(
 
 function pricedCandidate(
   { provider, model }: RoutedCandidate,
-  request: PricedRequest,
+  reading: RequestReading,
   { prices, gateway, at }: Pricing,
 ): PricedCandidate {
   const price = prices.price({ provider: provider.pricedAs, model, at });
@@ -80,8 +74,7 @@ function pricedCandidate(
       { field: 'model' },
     );
   }
-  const seesImages = request.facts.inputImageTokensMax > 0 && model !== request.facts.model;
-  const facts = seesImages ? request.factsFor(model) : request.facts;
+  const facts = reading.factsFor(model);
   const outputTokensMax =
     facts.outputTokensStated ??
     Math.min(gateway.outputTokensUnstated, price.outputTokensMax ?? Number.MAX_SAFE_INTEGER);

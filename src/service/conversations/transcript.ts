@@ -4,7 +4,7 @@
 
 import type { Endpoint } from '../dialects/dialect.js';
 import { eventData } from '../dialects/output-text.js';
-import { isObject, type Json, parseBody } from '../dialects/request-body.js';
+import { isObject, type Json } from '../dialects/request-body.js';
 import { TEXT_BYTES_MAX } from './turn.js';
 
 /** Endpoints in which somebody says something. */
@@ -21,12 +21,10 @@ export class Transcript {
   #pieces: string[] = [];
   #chars = 0;
 
-  /** @param body one that the dialect has read already */
   constructor(
     readonly endpoint: Endpoint,
-    body: Uint8Array,
+    request: Json,
   ) {
-    const request = parseBody(body);
     const said = endpoint === 'responses' ? request.input : request.messages;
     this.userText = typeof said === 'string' ? said : lastOf(said, ['user']);
     const system = endpoint === 'messages' ? request.system : request.instructions;

@@ -4,11 +4,11 @@
 
 import { inlineTool } from './anthropic-tools.js';
 import type { RequestFacts } from './dialect.js';
-import type { InputMeasure } from './input-bound.js';
+import type { ImageTokens, InputMeasure } from './input-bound.js';
 import { isObject, type Json } from './request-body.js';
 
 /** The largest image: 4,784 tokens at the high resolution of newer models, about 1,600 before ("Vision"). */
-const IMAGE_TOKENS_MAX = 5_000;
+export const IMAGE_TOKENS: ImageTokens = { full: 5_000, low: 5_000 };
 
 /** Blocks that are text, or hold further blocks in `content`: their bytes bound them. */
 const TEXT_TYPES: ReadonlySet<unknown> = new Set([
@@ -59,7 +59,7 @@ export class AnthropicInput {
     if (!isObject(block)) return;
     this.breakpoint(block);
     if (block.type === 'image') {
-      this.#measure.image(IMAGE_TOKENS_MAX, dataOf(block.source));
+      this.#measure.image('full', dataOf(block.source));
     } else if (block.type === 'document') {
       this.#document(block.source);
     } else if (TEXT_TYPES.has(block.type)) {

@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import type { RequestFacts } from './dialect.js';
 import type { InputMeasure } from './input-bound.js';
-import { changeElements, isObject, type Json, setField } from './request-body.js';
+import { BodyFields, changeElements, isObject, type Json } from './request-body.js';
 import { checkSpelling, notMeterable, readList, readWhole } from './request-fields.js';
 
 /** The prompt that makes a model use tools: at most 530 tokens ("Tool use", Claude 3 Opus), and room for newer models. */
@@ -66,7 +66,7 @@ export function boundedTools(tools: Uint8Array, usesMax: number): string | null 
   const read: unknown = JSON.parse(Buffer.from(tools).toString('utf8'));
   if (!Array.isArray(read) || !read.some(isUnbounded)) return null;
   const changed = changeElements(tools, (element, index) =>
-    isUnbounded(read[index]) ? setField(element, 'max_uses', String(usesMax)) : element,
+    isUnbounded(read[index]) ? BodyFields.of(element).with({ max_uses: String(usesMax) }) : element,
   );
   return Buffer.from(changed).toString('utf8');
 }

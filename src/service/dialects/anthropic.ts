@@ -1,15 +1,22 @@
 // Anthropic's dialect: messages and count_tokens. Says what a request may cost at most, what is changed in it before it goes
 // out, and what its answer used. Field by field after the API reference and the types of `@anthropic-ai/sdk`.
 
-import { AnthropicInput } from './anthropic-input.js';
+import { AnthropicInput, IMAGE_TOKENS } from './anthropic-input.js';
 import { MessageMeter } from './anthropic-stream.js';
 import { anthropicTools, boundedTools } from './anthropic-tools.js';
 import { messageUsage } from './anthropic-usage.js';
-import type { Dialect, Endpoint, RequestChanges, RequestFacts, UsageReading } from './dialect.js';
+import type {
+  Dialect,
+  Endpoint,
+  RequestChanges,
+  RequestFacts,
+  RequestReading,
+  UsageReading,
+} from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
 import { OutputTally } from './output-text.js';
-import { fieldBytes, isObject, type Json, parseBody, setFields } from './request-body.js';
+import { type BodyFields, isObject, type Json, type ParsedBody } from './request-body.js';
 import {
   checkFields,
   invalid,
@@ -54,7 +61,6 @@ export const anthropic: Dialect = {
   name: 'anthropic',
   paths: { '/v1/messages': 'messages', '/v1/messages/count_tokens': 'count_tokens' },
   readRequest,
-  changeRequest,
   readUsage: (endpoint, answer) => (endpoint === 'count_tokens' ? COUNTED : messageUsage(answer)),
   estimateOutput(endpoint, answer) {
     if (endpoint === 'count_tokens' || !isObject(answer)) return 0;
@@ -74,16 +80,19 @@ const COUNTED: UsageReading = {
   quantities: {},
 };
 
-function readRequest(endpoint: Endpoint, bytes: Uint8Array): RequestFacts {
-  const body = parseBody(bytes);
-  const model = readModel(body);
-  if (endpoint === 'count_tokens') return counting(model);
+function readRequest(endpoint: Endpoint, { json, fields }: ParsedBody): RequestReading {
+  const model = readModel(json);
+  const facts = endpoint === 'count_tokens' ? counting(model) : message(model, json, fields.bytes.length);
+  return { facts, factsFor: () => facts, changed: (changes) => changedBytes(endpoint, fields, changes) };
+}
+
+function message(model: string, body: Json, bodyBytes: number): RequestFacts {
   checkFields(body, { unmeterable: UNMETERABLE, known: KNOWN });
   refuseCompaction(body);
   requirePriced(body, 'service_tier', ['auto', 'standard_only', 'standard']);
   requirePriced(body, 'speed', ['standard']);
   requirePriced(body, 'inference_geo', ['global']);
-  const measure = new InputMeasure(bytes.length);
+  const measure = new InputMeasure(bodyBytes);
   if (isObject(body.output_format) || isObject(body.output_config)) measure.overhead(FORMAT_TOKENS_MAX);
   const tools = anthropicTools(body, measure);
   const input = new AnthropicInput(measure);
@@ -95,7 +104,7 @@ function readRequest(endpoint: Endpoint, bytes: Uint8Array): RequestFacts {
     endpoint: 'messages',
     model,
     stream: readFlag(body, 'stream'),
-    ...measure.result(),
+    ...measure.result(IMAGE_TOKENS),
     cacheWrite: input.cacheWrite,
     // 0 fills the prompt cache and generates nothing.
     outputTokensStated: readWhole(body, 'max_tokens', { min: 0, max: OUTPUT_TOKENS_MAX }),
@@ -143,12 +152,12 @@ function refuseCompaction(body: Json): void {
   }
 }
 
-function changeRequest(endpoint: Endpoint, bytes: Uint8Array, changes: RequestChanges): Uint8Array {
-  if (Object.keys(changes).length === 0) return bytes;
+function changedBytes(endpoint: Endpoint, fields: BodyFields, changes: RequestChanges): Uint8Array {
+  if (Object.keys(changes).length === 0) return fields.bytes;
   const model = changes.model === undefined ? null : JSON.stringify(changes.model);
-  if (endpoint === 'count_tokens') return setFields(bytes, { model });
-  const tools = changes.toolCallsMax === undefined ? null : fieldBytes(bytes, 'tools');
-  return setFields(bytes, {
+  if (endpoint === 'count_tokens') return fields.with({ model });
+  const tools = changes.toolCallsMax === undefined ? null : fields.get('tools');
+  return fields.with({
     model,
     ...outputLimitEdits(['max_tokens'], changes),
     tools: tools === null ? null : boundedTools(tools, changes.toolCallsMax as number),

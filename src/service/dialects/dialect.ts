@@ -3,6 +3,7 @@
 
 import type { Quantities } from '../prices/price.js';
 import type { ProviderProfile } from '../profiles/profile.js';
+import type { ParsedBody } from './request-body.js';
 
 export const DIALECTS = ['openai', 'anthropic'] as const;
 export type DialectName = (typeof DIALECTS)[number];
@@ -55,6 +56,15 @@ export interface RequestFacts {
   readonly thinkingAsked: boolean | null;
   /** Whether the caller asked for the usage chunk of a stream. True where the dialect always sends it. */
   readonly usageAsked: boolean;
+}
+
+/** A request that was read, once for all candidates. It keeps the bytes that go out, and no copy of what they say. */
+export interface RequestReading {
+  readonly facts: RequestFacts;
+  /** The facts for another model than the one that the caller named: images cost more tokens with some models. */
+  factsFor(model: string): RequestFacts;
+  /** The bytes that go out. The caller's own where nothing changes. */
+  changed(changes: RequestChanges, profile: ProviderProfile): Uint8Array;
 }
 
 /** What the gateway changes in a request before it goes out. All else keeps its bytes. */
@@ -116,19 +126,8 @@ export interface Dialect {
   readonly name: DialectName;
   /** Endpoint by path below the dialect's prefix, for example `/v1/chat/completions`. */
   readonly paths: Readonly<Record<string, Endpoint>>;
-  /**
-   * @param sentModel the provider's name for the model, where it is not the one in the body: images cost more tokens with
-   *   some models
-   * @throws RefusedError `invalid_request`, `not_meterable`, `price_unknown`
-   */
-  readRequest(endpoint: Endpoint, body: Uint8Array, sentModel?: string): RequestFacts;
-  /** The body must have passed `readRequest`, and is then not read again. The same bytes when nothing changes, else new ones. */
-  changeRequest(
-    endpoint: Endpoint,
-    body: Uint8Array,
-    changes: RequestChanges,
-    profile: ProviderProfile,
-  ): Uint8Array;
+  /** @throws RefusedError `invalid_request`, `not_meterable`, `price_unknown` */
+  readRequest(endpoint: Endpoint, body: ParsedBody): RequestReading;
   /** Usage in a whole answer; null when it states none. */
   readUsage(endpoint: Endpoint, answer: unknown, profile: ProviderProfile): UsageReading | null;
   /** Output tokens of a whole answer estimated from its text, for answers without usage. */

@@ -4,6 +4,8 @@
 // it stands for, and the braces and names round a message are more than what frames it in the prompt (3 or 4 tokens; OpenAI
 // cookbook, "How to count tokens with tiktoken"). Media are taken out of the bytes and counted by what they are.
 
+import type { RequestFacts } from './dialect.js';
+
 /** Bytes of text to a token (rule Q5). */
 const ESTIMATE_BYTES_PER_TOKEN = 4;
 /** Put on each request (rule Q5). */
@@ -32,12 +34,23 @@ const BOUND_FIXED_TOKENS = 256;
 /** Four characters of base64 are three bytes. */
 const BASE64_BYTES_PER_CHAR = 0.75;
 
+/** The most tokens of one image, by the detail that the request asks for. */
+export interface ImageTokens {
+  readonly full: number;
+  readonly low: number;
+}
+
+export type InputFacts = Pick<
+  RequestFacts,
+  'inputTokensMax' | 'inputTokensEstimate' | 'inputAudioTokensMax' | 'inputImageTokensMax' | 'inputIsStored'
+>;
+
 /** Sums up an input as its parts are walked. One for each request. */
 export class InputMeasure {
   readonly #bodyBytes: number;
   #mediaChars = 0;
   #images = 0;
-  #imageTokensMax = 0;
+  #imagesLow = 0;
   #audioTokensMax = 0;
   #audioTokensEstimate = 0;
   #documents = 0;
@@ -49,10 +62,14 @@ export class InputMeasure {
     this.#bodyBytes = bodyBytes;
   }
 
+  get hasImages(): boolean {
+    return this.#images > 0;
+  }
+
   /** An image; `data` are the characters of the body that hold it, null where it is named by URL or id. */
-  image(tokensMax: number, data: string | null): void {
+  image(detail: keyof ImageTokens, data: string | null): void {
     this.#images++;
-    this.#imageTokensMax += tokensMax;
+    if (detail === 'low') this.#imagesLow++;
     this.#mediaChars += data?.length ?? 0;
   }
 
@@ -93,15 +110,12 @@ export class InputMeasure {
     this.#estimateSurcharge += ESTIMATE_CODE_INTERPRETER_TOKENS;
   }
 
-  result(): {
-    readonly inputTokensMax: number | null;
-    readonly inputTokensEstimate: number;
-    readonly inputAudioTokensMax: number;
-    readonly inputImageTokensMax: number;
-    readonly inputIsStored: boolean;
-  } {
+  /** @param imageTokens what an image costs at most with the model that the provider runs */
+  result(imageTokens: ImageTokens): InputFacts {
     const textBytes = this.#bodyBytes - this.#mediaChars;
-    const max = textBytes + this.#overheadTokens + this.#imageTokensMax + this.#audioTokensMax;
+    const imageTokensMax =
+      (this.#images - this.#imagesLow) * imageTokens.full + this.#imagesLow * imageTokens.low;
+    const max = textBytes + this.#overheadTokens + imageTokensMax + this.#audioTokensMax;
     const text = Math.ceil(textBytes / ESTIMATE_BYTES_PER_TOKEN) + ESTIMATE_FIXED_TOKENS;
     const estimate =
       Math.ceil((text * (100 + ESTIMATE_SAFETY_PERCENT)) / 100) +
@@ -113,7 +127,7 @@ export class InputMeasure {
       inputTokensMax: this.#stored ? null : max,
       inputTokensEstimate: this.#stored ? estimate : Math.min(estimate, max),
       inputAudioTokensMax: this.#audioTokensMax,
-      inputImageTokensMax: this.#imageTokensMax,
+      inputImageTokensMax: imageTokensMax,
       inputIsStored: this.#stored,
     };
   }

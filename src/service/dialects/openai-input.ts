@@ -1,7 +1,7 @@
 // What the input of an OpenAI request consists of: messages of chat completions, items of responses, and their parts. Each
 // part that is not text is counted by what it is, so that the bound of the input holds. Called by openai.ts.
 
-import type { InputMeasure } from './input-bound.js';
+import type { ImageTokens, InputMeasure } from './input-bound.js';
 import { dataUrl } from './input-bound.js';
 import { isObject, type Json } from './request-body.js';
 import { notMeterable } from './request-fields.js';
@@ -44,14 +44,18 @@ const TEXT_TYPES: ReadonlySet<string> = new Set([
   'compaction',
 ]);
 
-/** Walks one input; `model` is the name that the provider will see. */
+/** What an image costs at most with a model, by the name that the provider sees. */
+export function imageTokensOf(model: string): ImageTokens {
+  const full = model.includes('4o-mini') ? IMAGE_TOKENS_MAX_4O_MINI : IMAGE_TOKENS_MAX;
+  return { full, low: IMAGE_TOKENS_MAX_LOW };
+}
+
+/** Walks one input. */
 export class OpenAiInput {
   readonly #measure: InputMeasure;
-  readonly #imageTokensMax: number;
 
-  constructor(measure: InputMeasure, model: string) {
+  constructor(measure: InputMeasure) {
     this.#measure = measure;
-    this.#imageTokensMax = model.includes('4o-mini') ? IMAGE_TOKENS_MAX_4O_MINI : IMAGE_TOKENS_MAX;
   }
 
   messages(messages: readonly unknown[]): void {
@@ -82,7 +86,7 @@ export class OpenAiInput {
         this.#image(isObject(item.output) ? item.output : {});
         return;
       case 'image_generation_call':
-        this.#measure.image(this.#imageTokensMax, typeof item.result === 'string' ? item.result : null);
+        this.#measure.image('full', typeof item.result === 'string' ? item.result : null);
         return;
       case 'reasoning':
         // Without its encrypted text the provider takes what it stored under the id.
@@ -118,11 +122,10 @@ export class OpenAiInput {
   // Chat: `image_url: {url, detail}`; responses: `image_url: "…", detail`, or the id of a file.
   #image(part: Json): void {
     const named = isObject(part.image_url) ? part.image_url : { url: part.image_url, detail: part.detail };
-    const tokensMax = named.detail === 'low' ? IMAGE_TOKENS_MAX_LOW : this.#imageTokensMax;
     const inline = typeof named.url === 'string' ? dataUrl(named.url) : null;
     // Compatible providers take documents and videos by this name.
     if (inline?.mediaType.startsWith('image/') === false) this.#measure.document(inline.data);
-    else this.#measure.image(tokensMax, inline?.data ?? null);
+    else this.#measure.image(named.detail === 'low' ? 'low' : 'full', inline?.data ?? null);
   }
 
   #audio(part: Json): void {

@@ -1,23 +1,16 @@
 // OpenAI's dialect: chat completions, responses and embeddings. Says what a request may cost at most, what is changed in it
 // before it goes out, and what its answer used. Field by field after the API reference and the types of the `openai` package.
 
-import type { Dialect, Endpoint, RequestChanges, RequestFacts } from './dialect.js';
+import type { ProviderProfile } from '../profiles/profile.js';
+import type { Dialect, Endpoint, RequestChanges, RequestFacts, RequestReading } from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
-import { OpenAiInput } from './openai-input.js';
+import { imageTokensOf, OpenAiInput } from './openai-input.js';
 import { ChatMeter, ResponseMeter } from './openai-stream.js';
 import { chatTools, responsesTools } from './openai-tools.js';
 import { chatUsage, embeddingsUsage, responseUsage } from './openai-usage.js';
 import { OutputTally } from './output-text.js';
-import {
-  type FieldEdits,
-  fieldBytes,
-  isObject,
-  type Json,
-  parseBody,
-  setField,
-  setFields,
-} from './request-body.js';
+import { BodyFields, type FieldEdits, isObject, type Json, type ParsedBody } from './request-body.js';
 import {
   checkFields,
   invalid,
@@ -79,7 +72,6 @@ export const openai: Dialect = {
     '/v1/embeddings': 'embeddings',
   },
   readRequest,
-  changeRequest,
   readUsage(endpoint, answer) {
     if (endpoint === 'embeddings') return embeddingsUsage(answer);
     return endpoint === 'responses' ? responseUsage(answer) : chatUsage(answer);
@@ -94,31 +86,52 @@ export const openai: Dialect = {
   errorText,
 };
 
-function readRequest(endpoint: Endpoint, bytes: Uint8Array, sentModel?: string): RequestFacts {
-  const body = parseBody(bytes);
+function readRequest(endpoint: Endpoint, { json: body, fields }: ParsedBody): RequestReading {
   const model = readModel(body);
   checkFields(body, { unmeterable: UNMETERABLE, known: KNOWN });
   requirePriced(body, 'service_tier', PRICED_TIERS);
-  const of = { body, model, measure: new InputMeasure(bytes.length), sentModel: sentModel ?? model };
-  if (endpoint === 'embeddings') return embeddings(of);
-  return endpoint === 'responses' ? response(of) : chat(of);
+  const measure = new InputMeasure(fields.bytes.length);
+  const reading = { body, model, measure };
+  if (endpoint === 'embeddings') return new OpenAiReading(fields, embeddings(reading), measure);
+  const facts = endpoint === 'responses' ? response(reading) : chat(reading);
+  return new OpenAiReading(fields, facts, measure);
+}
+
+class OpenAiReading implements RequestReading {
+  readonly facts: RequestFacts;
+  readonly #fields: BodyFields;
+  readonly #measure: InputMeasure;
+
+  constructor(fields: BodyFields, facts: RequestFacts, measure: InputMeasure) {
+    this.facts = facts;
+    this.#fields = fields;
+    this.#measure = measure;
+  }
+
+  factsFor(model: string): RequestFacts {
+    if (!this.#measure.hasImages || model === this.facts.model) return this.facts;
+    return { ...this.facts, ...this.#measure.result(imageTokensOf(model)) };
+  }
+
+  changed(changes: RequestChanges, profile: ProviderProfile): Uint8Array {
+    return changedBytes(this.facts.endpoint, this.#fields, changes, profile.request.outputLimit);
+  }
 }
 
 interface Reading {
   readonly body: Json;
   readonly model: string;
   readonly measure: InputMeasure;
-  readonly sentModel: string;
 }
 
-function chat({ body, model, measure, sentModel }: Reading): RequestFacts {
+function chat({ body, model, measure }: Reading): RequestFacts {
   const stream = readFlag(body, 'stream');
   const modalities = readList(body, 'modalities');
   const limits = CHAT_LIMITS.map((field) => readWhole(body, field, { min: 1, max: OUTPUT_TOKENS_MAX }));
   const stated = limits.filter((limit) => limit !== null);
   const { billedTools, inputReads } = chatTools(body, measure);
-  new OpenAiInput(measure, sentModel).messages(readList(body, 'messages'));
-  const input = measure.result();
+  new OpenAiInput(measure).messages(readList(body, 'messages'));
+  const input = measure.result(imageTokensOf(model));
   // Field by field: on the path of most calls, and spreading three objects into one costs more than reading the request.
   return {
     endpoint: 'chat_completions',
@@ -144,18 +157,18 @@ function chat({ body, model, measure, sentModel }: Reading): RequestFacts {
   };
 }
 
-function response({ body, model, measure, sentModel }: Reading): RequestFacts {
+function response({ body, model, measure }: Reading): RequestFacts {
   const tools = responsesTools(body, measure);
   for (const field of ['previous_response_id', 'conversation', 'prompt']) {
     if (states(body, field)) measure.stored();
   }
-  if (Array.isArray(body.input)) new OpenAiInput(measure, sentModel).items(body.input);
+  if (Array.isArray(body.input)) new OpenAiInput(measure).items(body.input);
   if (isObject(body.reasoning)) requirePriced(body.reasoning, 'mode', ['standard']);
   return {
     endpoint: 'responses',
     model,
     stream: readFlag(body, 'stream'),
-    ...measure.result(),
+    ...measure.result(imageTokensOf(model)),
     cacheWrite: 'short',
     outputTokensStated: readWhole(body, 'max_output_tokens', { min: 1, max: OUTPUT_TOKENS_MAX }),
     choices: 1,
@@ -175,7 +188,7 @@ function embeddings({ body, model, measure }: Reading): RequestFacts {
     endpoint: 'embeddings',
     model,
     stream: false,
-    ...measure.result(),
+    ...measure.result(imageTokensOf(model)),
     cacheWrite: 'none',
     outputTokensStated: 0,
     choices: 1,
@@ -200,34 +213,40 @@ function asksUsage(body: Json): boolean {
   return readFlag(options, 'include_usage');
 }
 
-function changeRequest(endpoint: Endpoint, bytes: Uint8Array, changes: RequestChanges): Uint8Array {
-  if (Object.keys(changes).length === 0) return bytes;
+/** @param limits the fields of a chat completion that limit its output at this provider */
+function changedBytes(
+  endpoint: Endpoint,
+  fields: BodyFields,
+  changes: RequestChanges,
+  limits: readonly string[],
+): Uint8Array {
+  if (Object.keys(changes).length === 0) return fields.bytes;
   const model: FieldEdits = { model: changes.model === undefined ? null : JSON.stringify(changes.model) };
-  if (endpoint === 'embeddings') return setFields(bytes, model);
+  if (endpoint === 'embeddings') return fields.with(model);
   if (endpoint === 'responses') {
     const calls = changes.toolCallsMax === undefined ? null : String(changes.toolCallsMax);
-    return setFields(bytes, {
+    return fields.with({
       ...model,
       ...outputLimitEdits(['max_output_tokens'], changes),
       max_tool_calls: calls,
     });
   }
-  const stated = CHAT_LIMITS.filter((field) => statesNumber(bytes, field));
-  return setFields(bytes, {
+  const stated = CHAT_LIMITS.filter((field) => statesNumber(fields, field));
+  return fields.with({
     ...model,
-    ...outputLimitEdits(stated.length === 0 ? [CHAT_LIMITS[0]] : stated, changes),
-    stream_options: changes.askUsage === true ? usageOptions(bytes) : null,
+    ...outputLimitEdits(stated.length === 0 ? limits : stated, changes),
+    stream_options: changes.askUsage === true ? usageOptions(fields) : null,
   });
 }
 
-function statesNumber(bytes: Uint8Array, field: string): boolean {
-  const value = fieldBytes(bytes, field);
+function statesNumber(fields: BodyFields, field: string): boolean {
+  const value = fields.get(field);
   return value !== null && value[0] !== 'n'.charCodeAt(0);
 }
 
 /** The caller's stream options with usage asked for; `null` counts as none. */
-function usageOptions(bytes: Uint8Array): string {
-  const options = fieldBytes(bytes, 'stream_options');
+function usageOptions(fields: BodyFields): string {
+  const options = fields.get('stream_options');
   if (options === null || options[0] !== '{'.charCodeAt(0)) return '{"include_usage":true}';
-  return Buffer.from(setField(options, 'include_usage', 'true')).toString('utf8');
+  return Buffer.from(BodyFields.of(options).with({ include_usage: 'true' })).toString('utf8');
 }

@@ -31,7 +31,7 @@ interface Span {
 }
 
 /** Where the fields of an object stand, and where one can be added. */
-interface Fields {
+interface Places {
   readonly spans: ReadonlyMap<string, Span>;
   readonly insertAt: number;
 }
@@ -39,67 +39,88 @@ interface Fields {
 /** A field to be written: JSON text, or null to leave it as it is. */
 export type FieldEdits = Readonly<Record<string, string | null>>;
 
-/**
- * The bytes from which on a body's fields are remembered when it is read. Most bodies go out as they came, and below this one
- * that is changed is scanned again for less than a weak map costs, to which the garbage collector has to see.
- */
-const REMEMBERED_BYTES_MIN = 16_384;
-/** The fields of bodies that are large or have been changed, as long as their bytes live. */
-const known = new WeakMap<Uint8Array, Fields>();
+/** A body that was read. `json` is for those who read it now; `fields` is kept as long as the call, and holds no copy of it. */
+export interface ParsedBody {
+  readonly json: Json;
+  readonly fields: BodyFields;
+}
 
 /**
- * The JSON object in a body.
+ * The JSON object in a body, in one pass over it.
  * @throws RefusedError `invalid_request`: not UTF-8, a byte-order mark, not one JSON object, too deep, too many values, or
  *   an object that states one key twice.
  */
-export function parseBody(bytes: Uint8Array): Json {
+export function parseBody(bytes: Uint8Array): ParsedBody {
   if (!isUtf8(bytes)) throw refused('The body is not valid UTF-8.');
   const text = textOf(bytes);
   if (text.charCodeAt(0) === BYTE_ORDER_MARK)
     throw refused('The body begins with a byte-order mark; leave it out.');
-  const fields = scan(text);
-  let value: unknown;
+  const places = scan(text);
+  let json: unknown;
   try {
-    value = JSON.parse(text);
+    json = JSON.parse(text);
   } catch {
     throw refused('The body is not valid JSON.');
   }
-  if (!isObject(value)) throw refused('The body must be one JSON object.');
-  if (bytes.length >= REMEMBERED_BYTES_MIN) known.set(bytes, inBytesOf(bytes, text, fields));
-  return value;
+  if (!isObject(json)) throw refused('The body must be one JSON object.');
+  return { json, fields: new BodyFields(bytes, places, text.length) };
+}
+
+/** The fields of one JSON object by their bytes: read and replaced without touching the others. */
+export class BodyFields {
+  readonly bytes: Uint8Array;
+  #places: Places;
+  /** Whether the places count bytes, and not yet the characters of the text. */
+  #isInBytes: boolean;
+
+  constructor(bytes: Uint8Array, places: Places, chars: number) {
+    this.bytes = bytes;
+    this.#places = places;
+    this.#isInBytes = chars === bytes.length;
+  }
+
+  /** Of the bytes of a valid JSON object: the value of a field, an element of a list. */
+  static of(bytes: Uint8Array): BodyFields {
+    const text = textOf(bytes);
+    return new BodyFields(bytes, scan(text), text.length);
+  }
+
+  /** The bytes of one field's value; null when the object does not have it. */
+  get(name: string): Uint8Array | null {
+    const span = this.#inBytes().spans.get(name);
+    return span === undefined ? null : this.bytes.subarray(span.start, span.end);
+  }
+
+  /** The object with fields replaced, or added as the first; every other byte stays. The same bytes where nothing is written. */
+  with(edits: FieldEdits): Uint8Array {
+    const { spans, insertAt } = this.#inBytes();
+    const pieces: { readonly span: Span; readonly text: string }[] = [];
+    let added = '';
+    for (const [name, text] of Object.entries(edits)) {
+      if (text === null) continue;
+      const span = spans.get(name);
+      if (span !== undefined) pieces.push({ span, text });
+      else added += `${added === '' ? '' : ','}${JSON.stringify(name)}:${text}`;
+    }
+    if (added !== '') {
+      const text = spans.size === 0 ? added : `${added},`;
+      pieces.push({ span: { start: insertAt, end: insertAt }, text });
+    }
+    return pieces.length === 0 ? this.bytes : spliced(this.bytes, pieces);
+  }
+
+  // Most bodies go out as they came, so that their bytes are counted only where one is changed.
+  #inBytes(): Places {
+    if (!this.#isInBytes) {
+      this.#places = inBytes(textOf(this.bytes), this.#places);
+      this.#isInBytes = true;
+    }
+    return this.#places;
+  }
 }
 
 export function isObject(value: unknown): value is Json {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-/** The body with one top-level field replaced, or added as the first; every other byte stays. The body must be valid. */
-export function setField(bytes: Uint8Array, name: string, jsonText: string): Uint8Array {
-  return setFields(bytes, { [name]: jsonText });
-}
-
-/** As `setField`, for several at once; the same bytes where there is nothing to write. */
-export function setFields(bytes: Uint8Array, edits: FieldEdits): Uint8Array {
-  const { spans, insertAt } = fieldsOf(bytes);
-  const pieces: { readonly span: Span; readonly text: string }[] = [];
-  let added = '';
-  for (const [name, text] of Object.entries(edits)) {
-    if (text === null) continue;
-    const span = spans.get(name);
-    if (span !== undefined) pieces.push({ span, text });
-    else added += `${added === '' ? '' : ','}${JSON.stringify(name)}:${text}`;
-  }
-  if (added !== '') {
-    const text = spans.size === 0 ? added : `${added},`;
-    pieces.push({ span: { start: insertAt, end: insertAt }, text });
-  }
-  return pieces.length === 0 ? bytes : spliced(bytes, pieces);
-}
-
-/** The bytes of one top-level field's value; null when the body does not have it. */
-export function fieldBytes(bytes: Uint8Array, name: string): Uint8Array | null {
-  const span = fieldsOf(bytes).spans.get(name);
-  return span === undefined ? null : bytes.subarray(span.start, span.end);
 }
 
 /** A list with each of its elements replaced by what `change` makes of its bytes; the rest stays. */
@@ -121,19 +142,6 @@ export function changeElements(
     at = span.end;
   }
   return Buffer.concat([...out, list.subarray(at)]);
-}
-
-function fieldsOf(bytes: Uint8Array): Fields {
-  const remembered = known.get(bytes);
-  if (remembered !== undefined) return remembered;
-  const text = textOf(bytes);
-  const fields = inBytesOf(bytes, text, scan(text));
-  known.set(bytes, fields);
-  return fields;
-}
-
-function inBytesOf(bytes: Uint8Array, text: string, fields: Fields): Fields {
-  return text.length === bytes.length ? fields : inBytes(text, fields);
 }
 
 function spliced(bytes: Uint8Array, pieces: { readonly span: Span; readonly text: string }[]): Uint8Array {
@@ -158,7 +166,7 @@ function refused(message: string): RefusedError {
 // Scanning. One pass over the text, before it is parsed: it bounds what parsing may cost, finds duplicate keys at every
 // depth, and notes where the top-level values stand. It does not judge the grammar; JSON.parse does.
 
-function scan(text: string): Fields {
+function scan(text: string): Places {
   const spans = new Map<string, Span>();
   /** For each open object the keys that it has had, for each open list null. */
   const open: (Set<string> | null)[] = [];
@@ -277,7 +285,7 @@ function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
-function inBytes(text: string, fields: Fields): Fields {
+function inBytes(text: string, places: Places): Places {
   const spans = new Map<string, Span>();
   let at = 0;
   let bytes = 0;
@@ -286,8 +294,8 @@ function inBytes(text: string, fields: Fields): Fields {
     at = to;
     return bytes;
   };
-  const insertAt = offset(fields.insertAt);
-  for (const [name, { start, end }] of fields.spans)
+  const insertAt = offset(places.insertAt);
+  for (const [name, { start, end }] of places.spans)
     spans.set(name, { start: offset(start), end: offset(end) });
   return { spans, insertAt };
 }

@@ -4,7 +4,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Call } from '../../service/calls/call.js';
 import { type CallEnd, type Charge, type EndOfCall, NOTHING_CHARGED } from '../../service/calls/charge.js';
-import type { Dialect, UsageReading } from '../../service/dialects/dialect.js';
+import type { Dialect, RequestReading, UsageReading } from '../../service/dialects/dialect.js';
 import { goalHeaders } from '../../service/goals/goal-headers.js';
 import type { OnRoster } from '../../service/roster.js';
 import { readRetryAfter } from '../../service/routing/reset-times.js';
@@ -30,7 +30,7 @@ export interface ExchangeRequest {
   readonly dialect: Dialect;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  readonly body: Uint8Array;
+  readonly reading: RequestReading;
   readonly requestId: string;
   readonly response: ServerResponse;
   readonly call: Call;
@@ -87,12 +87,7 @@ export class Exchange implements OnRoster {
           path: request.path,
           headers: request.headers,
           candidate: call.candidate,
-          body: dialect.changeRequest(
-            call.facts.endpoint,
-            request.body,
-            changes,
-            call.candidate.provider.profile,
-          ),
+          body: request.reading.changed(changes, call.candidate.provider.profile),
         },
         attempt,
       );

@@ -5,6 +5,7 @@ import type { Caller } from '../../service/access/caller.js';
 import { labelsOfGatewayCall } from '../../service/access/labels.js';
 import type { Calls } from '../../service/calls/calls.js';
 import { dialects } from '../../service/dialects/dialects.js';
+import { parseBody } from '../../service/dialects/request-body.js';
 import { RefusedError } from '../../service/refusals.js';
 import type { GatewayContext } from './context.js';
 import { Exchange } from './exchange.js';
@@ -39,20 +40,18 @@ export class MeteredCalls {
     }
     const { endpoint } = route;
     const { headers } = request;
-    const body = request.body instanceof Buffer ? request.body : NO_BODY;
+    const body = parseBody(request.body instanceof Buffer ? request.body : NO_BODY);
     const dialect = dialects[route.dialect];
     const labels = labelsOfGatewayCall(caller, labelsIn(headers));
     parts.goals.assertUsable(caller, labels);
-    const facts = dialect.readRequest(endpoint, body);
-    const factsFor = (model: string) => dialect.readRequest(endpoint, body, model);
-    const recorded = recordingOf({ caller, labels, headers, endpoint, body }, parts);
+    const reading = dialect.readRequest(endpoint, body);
+    const recorded = recordingOf({ caller, labels, headers, endpoint, json: body.json }, parts);
     const began = performance.now();
     const begun = await this.calls.begin({
       caller,
       labels,
       dialect: route.dialect,
-      facts,
-      factsFor,
+      reading,
       recorded,
     });
     const isRefused = 'refusal' in begun;
@@ -69,7 +68,7 @@ export class MeteredCalls {
       dialect,
       path,
       headers,
-      body,
+      reading,
       requestId,
       response: reply.raw,
       call: begun,

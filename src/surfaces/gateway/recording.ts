@@ -8,6 +8,7 @@ import type { CallsLedger } from '../../service/calls/calls.js';
 import { NEW_CHAT, type RecordedCall, type Recorder } from '../../service/conversations/recorder.js';
 import { isSpoken, Transcript } from '../../service/conversations/transcript.js';
 import type { Endpoint } from '../../service/dialects/dialect.js';
+import type { Json } from '../../service/dialects/request-body.js';
 import { RefusedError } from '../../service/refusals.js';
 
 const CHAT_HEADER = 'bursar-chat';
@@ -21,18 +22,19 @@ export interface RecordableCall {
   readonly labels: Labels;
   readonly headers: IncomingHttpHeaders;
   readonly endpoint: Endpoint;
-  readonly body: Uint8Array;
+  /** What the body says. */
+  readonly json: Json;
 }
 
 /** The call's way to the ledger where it is recorded, else null. @throws RefusedError invalid_request */
 export function recordingOf(
-  { caller, labels, headers, endpoint, body }: RecordableCall,
+  { caller, labels, headers, endpoint, json }: RecordableCall,
   { recorder, ledger }: { readonly recorder: Recorder; readonly ledger: CallsLedger },
 ): RecordedCall | null {
   if (!isSpoken(endpoint)) return null;
   const chat = chatIn(headers, caller.labels);
   if (chat === null) return null;
-  return recorder.record({ caller, labels, chat, transcript: new Transcript(endpoint, body) }, ledger);
+  return recorder.record({ caller, labels, chat, transcript: new Transcript(endpoint, json) }, ledger);
 }
 
 function chatIn(headers: IncomingHttpHeaders, fixed: Labels): string | null {
