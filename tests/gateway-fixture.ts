@@ -94,7 +94,11 @@ export interface Gateway {
   readonly goals: Goals;
   readonly keyRing: KeyRing;
   readonly logged: { readonly about: object; readonly message: string }[];
-  makeKey(labels: Record<string, string>, scopes?: readonly ('spend' | 'read')[]): string;
+  makeKey(
+    labels: Record<string, string>,
+    scopes?: readonly ('spend' | 'read')[],
+    callerLabels?: readonly string[],
+  ): string;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
   drain(): void;
   /** Waits until every call has ended and is settled. */
@@ -141,8 +145,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const keyRing = new KeyRing(store, clock);
   const admin = keyRing.authenticate(keyRing.firstKeys({ demo: false })?.admin.secret);
   if (admin === null) throw new Error('no admin key');
-  const makeKey = (labels: Record<string, string>, scopes: readonly ('spend' | 'read')[] = ['spend']) =>
-    keyRing.create(admin, { name: 'test', scopes, labels, callerLabels: ['goal', 'team'] }).secret;
+  const makeKey: Gateway['makeKey'] = (labels, scopes = ['spend'], callerLabels = ['goal', 'team']) =>
+    keyRing.create(admin, { name: 'test', scopes, labels, callerLabels }).secret;
   const conversations = new Conversations({
     store,
     ledger,

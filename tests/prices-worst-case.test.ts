@@ -27,6 +27,7 @@ const FACTS: RequestFacts = {
   inputIsStored: false,
   thinkingAsked: null,
   usageAsked: true,
+  user: null,
 };
 const LIMITS = { outputTokens: 100, toolCallsUnstated: 5 };
 

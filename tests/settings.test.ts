@@ -69,6 +69,7 @@ describe('a sound file', () => {
         openCallsMax: 10_000,
         bodyBytesMax: 33_554_432,
         toolCallsUnstated: 5,
+        userLabel: null,
       },
       conversations: { turnTimeoutMs: 300_000, watchdogIntervalMs: 60_000 },
       goals: { textLengthMax: 400 },
@@ -166,7 +167,8 @@ gateway:
   holdTtl: 30s
   openCallsMax: 5
   bodyBytesMax: 2048
-  toolCallsUnstated: 1`);
+  toolCallsUnstated: 1
+  userLabel: user`);
     expect(gateway).toEqual({
       ...{
         require: [],
@@ -176,6 +178,7 @@ gateway:
         exhaustedStatus: 429,
       },
       ...{ holdTtlMs: 30_000, openCallsMax: 5, bodyBytesMax: 2_048, toolCallsUnstated: 1 },
+      userLabel: 'user',
     });
   });
 });
@@ -312,6 +315,9 @@ providers:
     ['gateway: { exhaustedStatus: 409 }', 'gateway.exhaustedStatus: 409 is not 402 or 429'],
     ['gateway: { clampOutput: yes }', 'gateway.clampOutput: "yes" is not true or false'],
     ['gateway: { require: ["a b"] }', 'gateway.require[0]: the label name "a b" may contain only'],
+    ['gateway: { userLabel: tenant }', 'gateway.userLabel: "tenant" is not a label that a caller may state'],
+    ['gateway: { userLabel: "a b" }', 'gateway.userLabel: "a b" is not a label that a caller may state'],
+    ['gateway: { userLabel: true }', 'gateway.userLabel: true is not a label that a caller may state'],
     ['gateway: { openCallsMax: 0 }', 'gateway.openCallsMax: 0 is not a whole number from 1 to 100000'],
     ['errors: { throttleDefault: 2d }', 'errors.throttleDefault: "2d" is not a duration from 1s to 1d'],
     ['errors: { throttle: limit }', 'errors.throttle: "limit" is not a list'],

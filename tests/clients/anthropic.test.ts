@@ -55,6 +55,38 @@ describe('anthropic: calls', () => {
     expect(await tenant.only()).toMatchObject({ charged: { usd: cost({ input: 90, output: 15 }) } });
   });
 
+  test('anthropic: the tool runner, which asks for a thread first → goes on without one, charged once a round', async () => {
+    const usage = { input_tokens: 90, output_tokens: 15 };
+    world.raw.answer = (request, response) => {
+      const isSecond = request.text.includes('"tool_result"');
+      const content = isSecond
+        ? { type: 'text', text: 'Rain.' }
+        : { type: 'tool_use', id: 'toolu_1', name: 'forecast', input: { city: 'Köln' } };
+      const stop_reason = isSecond ? 'end_turn' : 'tool_use';
+      const message = { id: 'msg_1', type: 'message', role: 'assistant', model: 'raw-claude' };
+      return json({ ...message, content: [content], stop_reason, usage })(request, response);
+    };
+    const tenant = await world.server.tenant({ usd: '1' });
+    const { fetch, statuses } = countingFetch();
+    const answer = await clientOf(tenant, { fetch }).beta.messages.toolRunner({
+      ...BASE,
+      model: 'raw-claude',
+      tools: [
+        {
+          type: 'custom',
+          name: 'forecast',
+          input_schema: { type: 'object' },
+          run: async () => 'Rain.',
+          parse: (input: unknown) => input,
+        },
+      ],
+    });
+    expect(answer.content).toMatchObject([{ type: 'text', text: 'Rain.' }]);
+    expect(statuses).toEqual([400, 200, 200]);
+    const charged = { usd: cost({ input: 90, output: 15 }) };
+    expect(await tenant.ended()).toMatchObject([{ charged }, { charged }]);
+  });
+
   test('anthropic: cached input → counted beside the input, at its own prices, plain and streamed', async () => {
     const usage = {
       input_tokens: 20,

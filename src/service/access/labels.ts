@@ -54,6 +54,11 @@ export function labelsOfGatewayCall(caller: Caller, stated: Labels = NONE): Labe
   return labelsOfCall(caller, stated);
 }
 
+/** Whether a caller may say what that label is: the key does not fix it, and lets its caller state it. */
+export function mayState(caller: Caller, name: string): boolean {
+  return !fixes(caller, name) && (caller.callerLabels.has(name) || hasScope(caller, 'admin'));
+}
+
 const NONE: Labels = Object.freeze({});
 
 function fixes(caller: Caller, name: string): boolean {

@@ -26,6 +26,7 @@ import {
   readFlag,
   readList,
   readModel,
+  readUser,
   readWhole,
   requirePriced,
 } from './request-fields.js';
@@ -40,6 +41,7 @@ const UNMETERABLE: ReadonlyMap<string, string> = new Map([
   ['fallbacks', 'another model than the priced one may answer'],
   ['fallback_credit_token', 'it changes the price'],
   ['billing_policy', 'it changes the price'],
+  ['thread', 'the request does not bound a conversation that the provider keeps'],
 ]);
 
 const KNOWN: ReadonlySet<string> = new Set([
@@ -115,6 +117,7 @@ function message(model: string, body: Json, bodyBytes: number): RequestFacts {
     unmetered: [],
     thinkingAsked: null,
     usageAsked: true,
+    user: isObject(body.metadata) ? readUser(body.metadata.user_id) : null,
   };
 }
 
@@ -138,6 +141,7 @@ function counting(model: string): RequestFacts {
     inputIsStored: false,
     thinkingAsked: null,
     usageAsked: true,
+    user: null,
   };
 }
 

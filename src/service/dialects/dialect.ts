@@ -56,6 +56,8 @@ export interface RequestFacts {
   readonly thinkingAsked: boolean | null;
   /** Whether the caller asked for the usage chunk of a stream. True where the dialect always sends it. */
   readonly usageAsked: boolean;
+  /** Whom the request says it is for, in the dialect's own field; null where it says nobody. */
+  readonly user: string | null;
 }
 
 /** A request that was read, once for all candidates. It keeps the bytes that go out, and no copy of what they say. */

@@ -19,6 +19,7 @@ import {
   readFlag,
   readList,
   readModel,
+  readUser,
   readWhole,
   requirePriced,
 } from './request-fields.js';
@@ -154,6 +155,7 @@ function chat({ body, model, measure }: Reading): RequestFacts {
     inputIsStored: input.inputIsStored,
     thinkingAsked: null,
     usageAsked: stream && asksUsage(body),
+    user: userIn(body),
   };
 }
 
@@ -178,7 +180,13 @@ function response({ body, model, measure }: Reading): RequestFacts {
     unmetered: [],
     thinkingAsked: null,
     usageAsked: true,
+    user: userIn(body),
   };
+}
+
+// `safety_identifier` is the newer name of what `user` was ("Safety best practices"); some clients send both.
+function userIn(body: Json): string | null {
+  return readUser(body.safety_identifier) ?? readUser(body.user);
 }
 
 function embeddings({ body, model, measure }: Reading): RequestFacts {
@@ -199,6 +207,7 @@ function embeddings({ body, model, measure }: Reading): RequestFacts {
     unmetered: [],
     thinkingAsked: null,
     usageAsked: true,
+    user: userIn(body),
   };
 }
 

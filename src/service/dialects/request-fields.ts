@@ -44,6 +44,14 @@ export function readWhole(
   return value;
 }
 
+/**
+ * Whom a request says it is for; null where it says nobody. A text that is a JSON object, as Claude Code sends one with its
+ * installation and session, names no user.
+ */
+export function readUser(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' && !value.startsWith('{') ? value : null;
+}
+
 /** A list; empty where it is absent or null. */
 export function readList(body: Json, field: string): readonly unknown[] {
   const value = body[field];

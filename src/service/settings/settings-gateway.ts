@@ -2,6 +2,7 @@
 // errors are told apart. Owns their defaults and bounds. Called by settings-file.ts; docs/configuration.md lists them.
 
 import { LABELS_MAX, labelKeyProblem, shown } from '../../core/labels.js';
+import { CALLER_LABEL_NAME, LABELS_OF_THE_SERVICE } from '../access/labels.js';
 import { described, type Findings, type Located, readText } from '../budget-file-schema.js';
 import {
   FLAKE_PATTERNS_DEFAULT,
@@ -19,6 +20,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 
 export const GATEWAY_DEFAULTS: GatewaySettings = {
   require: ['tenant'],
+  userLabel: null,
   outputTokensUnstated: 4_096,
   clampOutput: false,
   cutStreams: false,
@@ -45,7 +47,15 @@ const THROTTLE_DEFAULT_BOUNDS = { min: SECOND_MS, max: 24 * HOUR_MS };
 
 export function readGateway(node: Located | undefined, findings: Findings): GatewaySettings {
   const fields = [
-    ...['require', 'outputTokensUnstated', 'clampOutput', 'cutStreams', 'exhaustedStatus', 'holdTtl'],
+    ...[
+      'require',
+      'userLabel',
+      'outputTokensUnstated',
+      'clampOutput',
+      'cutStreams',
+      'exhaustedStatus',
+      'holdTtl',
+    ],
     ...['openCallsMax', 'bodyBytesMax', 'toolCallsUnstated'],
   ];
   const section = Section.read(node, 'gateway', fields, findings);
@@ -54,6 +64,7 @@ export function readGateway(node: Located | undefined, findings: Findings): Gate
     section.whole(name, { min: 1, max, unlessStated: defaults[name] });
   return {
     require: section.list('require', LABELS_MAX, labelKeyOf(findings)) ?? defaults.require,
+    userLabel: readUserLabel(section),
     outputTokensUnstated: whole('outputTokensUnstated', OUTPUT_TOKENS_MAX),
     clampOutput: section.flag('clampOutput', { unlessStated: defaults.clampOutput }),
     cutStreams: section.flag('cutStreams', { unlessStated: defaults.cutStreams }),
@@ -76,6 +87,16 @@ function labelKeyOf(findings: Findings) {
     if (problem === null) return item.value;
     return findings.add(item.offset, field, `the label name ${shown(item.value)} ${problem}`);
   };
+}
+
+// A label that only the gateway or the key sets would refuse every call that names a user.
+function readUserLabel(section: Section): string | null {
+  const node = section.node('userLabel');
+  if (node === undefined) return GATEWAY_DEFAULTS.userLabel;
+  const name = node.kind === 'scalar' && typeof node.value === 'string' ? node.value : '';
+  if (CALLER_LABEL_NAME.test(name) && !LABELS_OF_THE_SERVICE.has(name)) return name;
+  section.add('userLabel', `${described(node)} is not a label that a caller may state, such as user`);
+  return GATEWAY_DEFAULTS.userLabel;
 }
 
 function readExhaustedStatus(section: Section): 402 | 429 {

@@ -79,6 +79,8 @@ export interface SignatureSettings {
 export interface GatewaySettings {
   /** Labels for which some budget with a limit must exist, else the call is refused. Default `['tenant']`. */
   readonly require: readonly string[];
+  /** The label that a request's own field for its user becomes, where the key lets its caller state it. Default null: none. */
+  readonly userLabel: string | null;
   /** Output tokens held, and asked for, when the caller states no limit. Default 4,096. */
   readonly outputTokensUnstated: number;
   /** Cut a stated limit of output to what the headroom pays for, instead of refusing. Default false. */

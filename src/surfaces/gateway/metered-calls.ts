@@ -2,7 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../service/access/caller.js';
-import { labelsOfGatewayCall } from '../../service/access/labels.js';
+import { labelsOfGatewayCall, mayState } from '../../service/access/labels.js';
 import type { Calls } from '../../service/calls/calls.js';
 import { dialects } from '../../service/dialects/dialects.js';
 import { parseBody } from '../../service/dialects/request-body.js';
@@ -42,9 +42,16 @@ export class MeteredCalls {
     const { headers } = request;
     const body = parseBody(request.body instanceof Buffer ? request.body : NO_BODY);
     const dialect = dialects[route.dialect];
-    const labels = labelsOfGatewayCall(caller, labelsIn(headers));
-    parts.goals.assertUsable(caller, labels);
+    const stated = labelsIn(headers);
+    let labels = labelsOfGatewayCall(caller, stated);
     const reading = dialect.readRequest(endpoint, body);
+    const { user } = reading.facts;
+    const { userLabel } = gateway.settings().gateway;
+    if (userLabel !== null && user !== null && !Object.hasOwn(labels, userLabel)) {
+      // Clients fill that field for purposes of their own: where the key does not allow the label, it is no misuse.
+      if (mayState(caller, userLabel)) labels = labelsOfGatewayCall(caller, { ...stated, [userLabel]: user });
+    }
+    parts.goals.assertUsable(caller, labels);
     const recorded = recordingOf({ caller, labels, headers, endpoint, json: body.json }, parts);
     const began = performance.now();
     const begun = await this.calls.begin({

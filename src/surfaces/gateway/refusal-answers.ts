@@ -61,6 +61,14 @@ const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
   503: 'overloaded_error',
 };
 
+/**
+ * What Anthropic's clients look for in `error.details` when a field is refused. Their tool runner asks for a thread first,
+ * and goes on without one where it reads these words (`lib/internal/threads/ThreadState` of `@anthropic-ai/sdk`).
+ */
+const ANTHROPIC_DETAILS: ReadonlyMap<string | null, object> = new Map([
+  ['thread', { error_code: 'thread_unsupported_request', unsupported: ['thread'] }],
+]);
+
 const OPENAI_TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
   402: 'insufficient_quota',
@@ -163,7 +171,9 @@ function errorBody(dialect: DialectName, facts: ErrorFacts): string {
   const ours = { ...figures, ...(decisionId === null ? {} : { decision_id: decisionId }) };
   if (dialect === 'anthropic') {
     const type = ANTHROPIC_TYPES[status] ?? 'api_error';
-    return JSON.stringify({ type: 'error', error: { type, message, code, ...ours }, request_id: requestId });
+    const details = code === 'not_meterable' ? ANTHROPIC_DETAILS.get(field) : undefined;
+    const error = { type, message, code, ...(details === undefined ? {} : { details }), ...ours };
+    return JSON.stringify({ type: 'error', error, request_id: requestId });
   }
   const type = OPENAI_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'server_error');
   return JSON.stringify({ error: { message, type, param: field, code, ...ours } });
