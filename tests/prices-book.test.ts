@@ -139,6 +139,24 @@ describe('price book: a name that the data does not know', () => {
     expect(BOOK.price({ provider, model, at: AT })).toBeNull();
   });
 
+  test('price book: a model that the data prices by the hour of audio → a rate for each second, and for nothing else', () => {
+    const price = BOOK.price({ provider: 'openai', model: 'whisper-1', at: AT });
+    // 0.36 USD an hour are 0.0001 USD a second.
+    expect(price?.rates.audio_second).toEqual([{ fromInputTokens: 0, perMillion: 10_000n * 1_000_000n }]);
+    expect(() => costOf(price?.rates ?? {}, { output: 1 }, 0)).toThrow('no price for output');
+  });
+
+  test("price book: OpenAI's image models, whose output is images → the data's rate of output is theirs", () => {
+    const price = BOOK.price({ provider: 'openai', model: 'gpt-image-1', at: AT });
+    const { total } = costOf(
+      price?.rates ?? {},
+      { input: 1, input_image: 1, cache_read_image: 1, output_image: 1 },
+      3,
+    );
+    // 5 + 10 + 2.5 + 40 USD for a million of each.
+    expect(total).toBe(500n + 1_000n + 250n + 4_000n);
+  });
+
   test.each([
     ['openai', 'gpt-4o-2024-08-06', 'gpt-4o'],
     ['openai', 'GPT-4o', 'gpt-4o'],
@@ -176,7 +194,6 @@ describe('price book: data that says too little', () => {
     ['openai', 'gpt-4o-mini-search-preview', 'searches without their fee'],
     ['openai', 'gpt-5-image', 'images at the price of text'],
     ['openai', 'moderation', 'an empty price'],
-    ['openai', 'whisper-1', 'hours of audio'],
     ['openrouter', 'openai/gpt-oss-20b:free', 'an empty price'],
   ])('price book: %s %s, for which the data has %s → no price', (provider, model) => {
     expect(BOOK.price({ provider, model, at: AT })).toBeNull();

@@ -12,7 +12,8 @@ export const QUANTITY_MAX = 1_000_000_000_000;
 const MILLION = 1_000_000n;
 
 /**
- * The component whose rate applies when one has none of its own: what it is a part of. Tools are a part of nothing.
+ * The component whose rate applies when one has none of its own: what it is a part of. Tools, characters, seconds and
+ * images that are billed by themselves are a part of nothing.
  * `request` is not here: a model without a fee for each call has none.
  */
 const COVERED_BY: Readonly<Partial<Record<Component, Component>>> = {
@@ -22,6 +23,7 @@ const COVERED_BY: Readonly<Partial<Record<Component, Component>>> = {
   input_audio: 'input',
   cache_read_audio: 'cache_read',
   input_image: 'input',
+  cache_read_image: 'cache_read',
   reasoning: 'output',
   output_audio: 'output',
   output_image: 'output',

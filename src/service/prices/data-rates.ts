@@ -11,7 +11,7 @@ export type DatedPrice = (at: number) => ModelPrice | null;
 type DatedPrices = Extract<ModelInfo['prices'], readonly unknown[]>[number];
 type Constraint = DatedPrices['constraint'];
 
-/** The data's keys that are understood; its prices are for 10^6 tokens, and for 10^3 calls. */
+/** The data's keys that are understood; its prices are for 10^6 tokens, for 10^3 calls, and for an hour. */
 const KEYS: ReadonlyMap<string, Component> = new Map([
   ['input_mtok', 'input'],
   ['cache_read_mtok', 'cache_read'],
@@ -20,6 +20,7 @@ const KEYS: ReadonlyMap<string, Component> = new Map([
   ['input_audio_mtok', 'input_audio'],
   ['cache_audio_read_mtok', 'cache_read_audio'],
   ['input_image_mtok', 'input_image'],
+  ['cache_image_read_mtok', 'cache_read_image'],
   ['output_mtok', 'output'],
   ['output_reasoning_mtok', 'reasoning'],
   ['output_audio_mtok', 'output_audio'],
@@ -28,7 +29,13 @@ const KEYS: ReadonlyMap<string, Component> = new Map([
   ['web_searches_kcount', 'web_search'],
   ['code_executions_kcount', 'code_interpreter'],
   ['storage_searches_kcount', 'file_search'],
+  ['input_audio_hours', 'audio_second'],
 ]);
+
+/** The data states the price of all audio beside that of the input's; they are the same where there is no other. */
+const SAME_AS: Readonly<Record<string, string>> = { audio_hours: 'input_audio_hours' };
+
+const SECONDS_OF_HOUR = 3_600n;
 
 /**
  * What a model bills by its name, and the rates of text do not cover. The data has some such models with rates of text
@@ -36,7 +43,8 @@ const KEYS: ReadonlyMap<string, Component> = new Map([
  */
 const BILLED_BY_NAME: readonly { readonly name: RegExp; readonly needs: readonly Component[] }[] = [
   { name: /audio|realtime/, needs: ['input_audio', 'output_audio'] },
-  { name: /image/, needs: ['output_image'] },
+  // The output of OpenAI's image models is images and nothing else: its rate is theirs.
+  { name: /^(?!gpt-image).*image/, needs: ['output_image'] },
   { name: /(?<!re)search/, needs: ['request'] },
 ];
 
@@ -62,15 +70,21 @@ export function datedPrice(provider: string, model: ModelInfo, asked: string): D
   return (at) => (dated.findLast(({ constraint }) => holds(constraint, at)) ?? dated[0]).price;
 }
 
+/** What is billed by the second is billed by nothing else. */
+const FREE: readonly RateTier[] = [{ fromInputTokens: 0, perMillion: 0n }];
+
 /** Exact rates of a price of the data; null when a part of it is not understood, or when it has none. */
 export function ratesOf(prices: Readonly<Record<string, unknown>>): Rates | null {
   const rates: Partial<Record<Component, readonly RateTier[]>> = {};
   for (const [key, value] of Object.entries(prices)) {
+    const same = SAME_AS[key];
+    if (same !== undefined && prices[same] === value) continue;
     const component = KEYS.get(key);
     const tiers = component === undefined ? null : tiersOf(key, value);
     if (component === undefined || tiers === null) return null;
     rates[component] = tiers;
   }
+  if (rates.audio_second !== undefined && rates.input === undefined) return { ...rates, input: FREE };
   return rates.input === undefined ? null : rates;
 }
 
@@ -92,11 +106,17 @@ function tiersOf(key: string, value: unknown): RateTier[] | null {
   }
   const tiers: RateTier[] = [];
   for (const { from, price } of found) {
-    const perMillion = stepsOf(price, scale);
+    const perMillion = key.endsWith('_hours') ? perMillionSeconds(price) : stepsOf(price, scale);
     if (perMillion === null || !Number.isSafeInteger(from)) return null;
     tiers.push({ fromInputTokens: from as number, perMillion });
   }
   return tiers.sort((left, right) => left.fromInputTokens - right.fromInputTokens);
+}
+
+/** An hour's price as that of a million seconds, rounded up. */
+function perMillionSeconds(price: unknown): bigint | null {
+  const millionHours = stepsOf(price, USD_SCALE + 2 * THOUSAND_SCALE);
+  return millionHours === null ? null : (millionHours + SECONDS_OF_HOUR - 1n) / SECONDS_OF_HOUR;
 }
 
 /** The shortest decimal text of a float, as a whole number of 10^-scale, rounded up; null when it is no amount. */

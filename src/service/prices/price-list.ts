@@ -15,8 +15,16 @@ const PAGE_DEFAULT = 100;
 
 const CURSOR_BYTES_MAX = 2_048;
 
-/** Components that are counted in calls; all others are tokens. */
-const CALLS: ReadonlySet<Component> = new Set(['request', 'web_search', 'code_interpreter', 'file_search']);
+/** What a price is for, where the component is not counted in tokens. */
+const COUNTED_IN: Readonly<Partial<Record<Component, ListedRate['per']>>> = {
+  request: 'thousand_calls',
+  web_search: 'thousand_calls',
+  code_interpreter: 'thousand_calls',
+  file_search: 'thousand_calls',
+  character: 'million_characters',
+  audio_second: 'thousand_seconds',
+  image: 'thousand_images',
+};
 
 export interface PriceQuery {
   /** Epoch ms. */
@@ -30,10 +38,19 @@ export interface PriceQuery {
   readonly limit?: number;
 }
 
+/** What a listed price is for. */
+export const RATE_UNITS = [
+  'million_tokens',
+  'thousand_calls',
+  'million_characters',
+  'thousand_seconds',
+  'thousand_images',
+] as const;
+
 export interface ListedRate {
   readonly component: Component;
   /** What `usd` is for. */
-  readonly per: 'million_tokens' | 'thousand_calls';
+  readonly per: (typeof RATE_UNITS)[number];
   /** Applies to inputs of at least so many tokens. */
   readonly fromInputTokens: number;
   /** Decimal usd. */
@@ -84,9 +101,9 @@ export function listed(price: ModelPrice): ListedPrice {
   const { provider, model, source, contextWindow, outputTokensMax } = price;
   const rates = COMPONENTS.flatMap((component) =>
     (price.rates[component] ?? []).map(({ fromInputTokens, perMillion }): ListedRate => {
-      const calls = CALLS.has(component);
-      const usd = formatAmount(perMillion, calls ? 11 : 8);
-      return { component, per: calls ? 'thousand_calls' : 'million_tokens', fromInputTokens, usd };
+      const per = COUNTED_IN[component] ?? 'million_tokens';
+      const usd = formatAmount(perMillion, per.startsWith('thousand') ? 11 : 8);
+      return { component, per, fromInputTokens, usd };
     }),
   );
   return { provider, model, source, rates, contextWindow, outputTokensMax };

@@ -1,7 +1,10 @@
 // What a price is: exact rates of one model of one provider, and what a call costs by them. Rates are whole steps of usd
 // (microcents, 1e-8 USD) for a million units, so that a cost is one multiplication and one division, rounded up.
 
-/** What is priced. Tokens are priced by the million, requests of tools by the thousand calls (both held per million). */
+/**
+ * What is priced. Tokens and characters are priced by the million; calls, seconds of audio and images by the thousand. All
+ * are held per million.
+ */
 export const COMPONENTS = [
   'input',
   'cache_read',
@@ -10,6 +13,7 @@ export const COMPONENTS = [
   'input_audio',
   'cache_read_audio',
   'input_image',
+  'cache_read_image',
   'output',
   'reasoning',
   'output_audio',
@@ -18,6 +22,12 @@ export const COMPONENTS = [
   'web_search',
   'code_interpreter',
   'file_search',
+  /** Characters of the input, for speech. */
+  'character',
+  /** Seconds of audio in the input, for transcriptions that are billed by their length. */
+  'audio_second',
+  /** Images that were made, for models that are not billed by tokens. */
+  'image',
 ] as const;
 export type Component = (typeof COMPONENTS)[number];
 

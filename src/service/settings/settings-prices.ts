@@ -24,7 +24,7 @@ const TIERS_MAX = 7;
 const TOKENS_MAX = 1_000_000_000;
 const USD_SCALE = 8;
 
-/** Fields whose amounts are usd for a million tokens. */
+/** Fields whose amounts are usd for a million tokens, or characters. */
 const TOKEN_FIELDS = {
   input: 'input',
   cacheRead: 'cache_read',
@@ -33,29 +33,33 @@ const TOKEN_FIELDS = {
   inputAudio: 'input_audio',
   cacheReadAudio: 'cache_read_audio',
   inputImage: 'input_image',
+  cacheReadImage: 'cache_read_image',
   output: 'output',
   reasoning: 'reasoning',
   outputAudio: 'output_audio',
   outputImage: 'output_image',
+  character: 'character',
 } as const satisfies Record<string, Component>;
 
-/** Fields whose amounts are usd for a thousand calls. */
-const CALL_FIELDS = {
+/** Fields whose amounts are usd for a thousand calls, seconds, or images. */
+const THOUSAND_FIELDS = {
   request: 'request',
   webSearch: 'web_search',
   codeInterpreter: 'code_interpreter',
   fileSearch: 'file_search',
+  audioSecond: 'audio_second',
+  image: 'image',
 } as const satisfies Record<string, Component>;
 
 // Every component can be priced here: one that is new to price.ts fails to compile until it has a field.
 type Priced =
   | (typeof TOKEN_FIELDS)[keyof typeof TOKEN_FIELDS]
-  | (typeof CALL_FIELDS)[keyof typeof CALL_FIELDS];
-const RATE_FIELDS: Readonly<Record<string, Component>> = { ...TOKEN_FIELDS, ...CALL_FIELDS } satisfies Record<
-  string,
-  Component extends Priced ? Component : never
->;
-const THOUSAND_CALL_FIELDS: ReadonlySet<string> = new Set(Object.keys(CALL_FIELDS));
+  | (typeof THOUSAND_FIELDS)[keyof typeof THOUSAND_FIELDS];
+const RATE_FIELDS: Readonly<Record<string, Component>> = {
+  ...TOKEN_FIELDS,
+  ...THOUSAND_FIELDS,
+} satisfies Record<string, Component extends Priced ? Component : never>;
+const PER_THOUSAND: ReadonlySet<string> = new Set(Object.keys(THOUSAND_FIELDS));
 
 const PRICE_FIELDS = [
   ...['provider', 'model', 'from', 'contextWindow', 'outputTokensMax', 'tiers'],
@@ -160,7 +164,7 @@ function readRate(section: Section, name: string): bigint | null {
   if (node === undefined) return null;
   const steps = readAmount(node, section.path(name), USD_SCALE, section.findings);
   if (steps === undefined) return null;
-  const perMillion = THOUSAND_CALL_FIELDS.has(name) ? steps * 1_000n : steps;
+  const perMillion = PER_THOUSAND.has(name) ? steps * 1_000n : steps;
   if (perMillion <= AMOUNT_MAX) return perMillion;
-  return section.add(name, `${described(node)} usd for a thousand calls is more than can be charged`) ?? null;
+  return section.add(name, `${described(node)} usd for a thousand is more than can be charged`) ?? null;
 }

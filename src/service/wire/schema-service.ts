@@ -3,6 +3,7 @@
 import { type Static, Type } from 'typebox';
 import { SCOPES } from '../access/caller.js';
 import { COMPONENTS } from '../prices/price.js';
+import { RATE_UNITS } from '../prices/price-list.js';
 import { Line, VerdictWord } from './schema-outcomes.js';
 import {
   AmountIn,
@@ -106,7 +107,7 @@ export const PriceView = Type.Object({
   rates: Type.Array(
     Type.Object({
       component: oneOf(COMPONENTS),
-      per: oneOf(['million_tokens', 'thousand_calls'] as const),
+      per: oneOf(RATE_UNITS),
       fromInputTokens: Type.Integer(),
       usd: AmountOut,
     }),
