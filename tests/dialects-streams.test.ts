@@ -25,7 +25,7 @@ function send(to: StreamMeter, data: unknown, name?: string): StreamStep {
   return to.step(Buffer.from(`${name === undefined ? '' : `event: ${name}\n`}data: ${text}\n\n`));
 }
 
-const PASSED = { pass: true, ended: false, error: null };
+const PASSED = { shown: 'all', ended: false, error: null };
 const delta = (content: string, more = {}) => ({ choices: [{ index: 0, delta: { content } }], ...more });
 const USAGE = { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7 };
 
@@ -97,21 +97,22 @@ describe('splitting', () => {
 
 describe('chat completions', () => {
   test.each([
-    [{}, false],
-    [{ stream_options: { include_usage: true } }, true],
-  ])('the chunk with usage, request %j → passes on: %j', (fields, passes) => {
+    [{}, 'nothing'],
+    [{ stream_options: { include_usage: true } }, 'all'],
+  ])('the chunk with usage, request %j → passes on %s', (fields, shown) => {
     const stream = meter('chat_completions', fields);
-    expect(send(stream, delta('hello', { usage: null }))).toEqual(PASSED);
+    expect(send(stream, delta('hello'))).toEqual(PASSED);
     expect(stream.usage()).toBeNull();
-    expect(send(stream, { choices: [], usage: USAGE })).toEqual({ ...PASSED, pass: passes });
+    expect(send(stream, { choices: [], usage: USAGE })).toEqual({ ...PASSED, shown });
     expect(stream.usage()?.inputTokens.total).toBe(5);
+    expect(stream.usageFinal).toBe(false);
+    expect(send(stream, '[DONE]')).toEqual({ ...PASSED, ended: true });
     expect(stream.usageFinal).toBe(true);
-    expect(send(stream, '[DONE]')).toEqual({ pass: true, ended: true, error: null });
   });
 
   test('usage beside the last text → passes on, since the text does', () => {
     const stream = meter('chat_completions');
-    expect(send(stream, delta('bye', { usage: USAGE })).pass).toBe(true);
+    expect(send(stream, delta('bye', { usage: USAGE })).shown).toBe('all');
     expect(stream.usage()?.outputTokens.total).toBe(2);
     expect(stream.usageFinal).toBe(false);
     send(stream, '[DONE]');
@@ -174,8 +175,8 @@ describe('chat completions', () => {
     stream.step(Buffer.from('data: {"choices": [{"delta": {"content": "12345678"}}]}\r\n\r\n'));
     expect(stream.outputTokensSoFar).toBe(2);
     expect(
-      stream.step(Buffer.from('data: {"choices": [], "usage": {"prompt_tokens": 3}}\r\n\r\n')).pass,
-    ).toBe(false);
+      stream.step(Buffer.from('data: {"choices": [], "usage": {"prompt_tokens": 3}}\r\n\r\n')).shown,
+    ).toBe('nothing');
     expect(stream.usage()?.inputTokens.total).toBe(3);
   });
 });
@@ -198,7 +199,7 @@ describe('responses', () => {
         event(`response.${kind}`, { response: { error, usage: stated, output: [] } }),
       );
       expect(step).toEqual({
-        pass: true,
+        shown: 'all',
         ended: true,
         error: error === null ? null : 'server_error: broken',
       });
@@ -216,7 +217,7 @@ describe('responses', () => {
       meter('responses'),
       event('error', { code: 'rate_limit_exceeded', message: 'slow down' }),
     );
-    expect(step).toEqual({ pass: true, ended: true, error: 'rate_limit_exceeded: slow down' });
+    expect(step).toEqual({ ...PASSED, ended: true, error: 'rate_limit_exceeded: slow down' });
   });
 
   test('a stream that dies after a search → the search is known', () => {
@@ -253,7 +254,7 @@ describe('messages', () => {
     expect(send(stream, last)).toEqual(PASSED);
     expect(stream.usage()?.quantities).toEqual({ input: 20, cache_read: 5, output: 7 });
     expect(stream.usageFinal).toBe(true);
-    expect(send(stream, { type: 'message_stop' })).toEqual({ pass: true, ended: true, error: null });
+    expect(send(stream, { type: 'message_stop' })).toEqual({ ...PASSED, ended: true });
   });
 
   test('a message that ends without stating its output → its usage is not final', () => {
@@ -284,6 +285,220 @@ describe('messages', () => {
       type: 'error',
       error: { type: 'overloaded_error', message: 'Overloaded' },
     });
-    expect(step).toEqual({ pass: true, ended: true, error: 'overloaded_error: Overloaded' });
+    expect(step).toEqual({ ...PASSED, ended: true, error: 'overloaded_error: Overloaded' });
+  });
+});
+
+describe('the end of a chat stream', () => {
+  const finish = (index = 0, more = {}) => ({
+    choices: [{ index, delta: {}, finish_reason: 'stop' }],
+    ...more,
+  });
+  const says = (stream: StreamMeter) => [stream.isWhole, stream.usageFinal];
+
+  test('a reason to finish without [DONE] → is whole, and its usage final: beside it, after it or before it', () => {
+    for (const list of [
+      [delta('a'), finish(0, { usage: USAGE })],
+      [delta('a'), finish(), { choices: [], usage: USAGE }],
+      [delta('a'), { choices: [], usage: USAGE }, finish()],
+    ]) {
+      const stream = meter('chat_completions');
+      for (const chunk of list) send(stream, chunk);
+      expect(says(stream)).toEqual([true, true]);
+    }
+  });
+
+  test('usage without a reason to finish → neither whole nor final', () => {
+    const stream = meter('chat_completions');
+    send(stream, delta('a'));
+    send(stream, { choices: [], usage: USAGE });
+    expect(says(stream)).toEqual([false, false]);
+  });
+
+  test('text after a usage → it was a running total, also before [DONE]', () => {
+    const stream = meter('chat_completions');
+    send(stream, { choices: [], usage: USAGE });
+    send(stream, delta('a'));
+    send(stream, finish());
+    expect(says(stream)).toEqual([true, false]);
+    send(stream, '[DONE]');
+    expect(says(stream)).toEqual([true, false]);
+  });
+
+  test('text after a reason to finish → the answer goes on', () => {
+    const stream = meter('chat_completions');
+    send(stream, delta('a'));
+    send(stream, finish(0, { usage: USAGE }));
+    send(stream, delta('b'));
+    expect(says(stream)).toEqual([false, false]);
+  });
+
+  test('two choices → whole once both have finished, whatever is said of the first again', () => {
+    const stream = meter('chat_completions', { n: 2 });
+    send(stream, delta('a'));
+    send(stream, { choices: [{ index: 1, delta: { content: 'b' } }] });
+    send(stream, finish(0));
+    expect(says(stream)).toEqual([false, false]);
+    send(stream, { choices: [{ index: 0, delta: {}, content_filter_offsets: {} }] });
+    send(stream, finish(1, { usage: USAGE }));
+    expect(says(stream)).toEqual([true, true]);
+  });
+
+  test.each(['""', '"null"', 'null'])('finish_reason %s → is none', (reason) => {
+    const stream = meter('chat_completions');
+    stream.step(
+      Buffer.from(`data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":${reason}}]}\n\n`),
+    );
+    expect(stream.isWhole).toBe(false);
+  });
+});
+
+describe('what only Bursar asked for', () => {
+  const shown = (text: string, fields = {}) => {
+    const step = meter('chat_completions', fields).step(Buffer.from(text));
+    return typeof step.shown === 'string' ? step.shown : Buffer.from(step.shown).toString();
+  };
+
+  test.each([
+    [
+      'data: {"id":"1","usage":null,"choices":[{"delta":{"content":"a"}}]}\n\n',
+      'data: {"id":"1","choices":[{"delta":{"content":"a"}}]}\n\n',
+    ],
+    [
+      'data: {"usage": null, "id": "1", "choices": [{}]}\r\n\r\n',
+      'data: {"id": "1", "choices": [{}]}\r\n\r\n',
+    ],
+    ['data: {"choices": [{}], "usage": null}\n\n', 'data: {"choices": [{}]}\n\n'],
+    ['data: {"choices":[{}] , "usage" : null }\n\n', 'data: {"choices":[{}]  }\n\n'],
+    ['data: {"usage":null}\n\n', 'data: {}\n\n'],
+    [
+      'id: 7\ndata: {"a":1,\ndata: "usage": null,\ndata: "b":"\u00e9"}\n\n',
+      'id: 7\ndata: {"a":1,\ndata: "b":"\u00e9"}\n\n',
+    ],
+    [
+      'data: {"choices":[],"prompt_filter_results":[{"a":{}}],"usage":null}\n\n',
+      'data: {"choices":[],"prompt_filter_results":[{"a":{}}]}\n\n',
+    ],
+  ])('%j → the caller sees %j', (sent, seen) => {
+    expect(shown(sent)).toBe(seen);
+    expect(shown(sent, { stream_options: { include_usage: true } })).toBe('all');
+  });
+
+  test.each([
+    'data: {"choices":[{"index":0,"delta":{},"usage":null}]}\n\n',
+    'data: {"choices":[{"delta":{"content":"\\"usage\\":null"}}]}\n\n',
+    'data: {"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n',
+    'data: {"x_groq":{"usage":{"prompt_tokens":1}},"choices":[{"delta":{}}]}\n\n',
+    'data: {"usage":null\n\n'.replace('"usage":null', '"us'),
+  ])('%j → is the provider’s own, and stays', (sent) => {
+    expect(shown(sent)).toBe('all');
+  });
+
+  test.each([
+    '{"usage":{"prompt_tokens":1}}',
+    '{"choices":null,"usage":{"prompt_tokens":1}}',
+    '{"choices":[],"usage":{}}',
+  ])('usage without a choice: %s → is left out', (data) =>
+    expect(shown(`data: ${data}\n\n`)).toBe('nothing'),
+  );
+
+  test('usage beside choices, of a provider that puts it there when asked → is taken out', () => {
+    const profile = { ...compatible, usage: { ...compatible.usage, besideChoicesWhenAsked: true } };
+    const { facts } = dialects.openai.readRequest(
+      'chat_completions',
+      parseBody(Buffer.from('{"model":"m","stream":true,"messages":[]}')),
+    );
+    const stream = dialects.openai.streamMeter('chat_completions', facts, profile);
+    const step = stream.step(
+      Buffer.from(
+        'data: {"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1,"x":{"y":[1]}},"id":"1"}\n\n',
+      ),
+    );
+    expect(Buffer.from(step.shown).toString()).toBe(
+      'data: {"choices":[{"delta":{"content":"a"}}],"id":"1"}\n\n',
+    );
+    expect(stream.usage()?.inputTokens.total).toBe(1);
+  });
+});
+
+describe('text that is measured once', () => {
+  const tokens = (value: unknown) => {
+    const stream = meter('chat_completions');
+    send(stream, { choices: [{ index: 0, delta: value }] });
+    return stream.outputTokensSoFar;
+  };
+  const thought = 'x'.repeat(400);
+
+  test.each([
+    [
+      {
+        reasoning: thought,
+        reasoning_content: thought,
+        reasoning_details: [
+          {
+            type: 'reasoning.text',
+            text: thought,
+            format: 'anthropic-claude-v1',
+            id: 'r',
+            signature: 's'.repeat(900),
+          },
+        ],
+      },
+      100,
+    ],
+    [
+      {
+        reasoning_content: thought,
+        thinking_blocks: [{ type: 'thinking', thinking: thought, signature: 's'.repeat(800) }],
+        provider_specific_fields: { reasoning_content: thought },
+      },
+      100,
+    ],
+    [{ reasoning: thought, content: 'y'.repeat(40) }, 110],
+    [{ reasoning_details: [{ type: 'reasoning.encrypted', data: 'e'.repeat(900) }] }, 0],
+    [{ thinking_blocks: [{ type: 'redacted_thinking', data: 'e'.repeat(900) }] }, 0],
+    [{ extra_content: { google: { thought_signature: 'g'.repeat(900) } } }, 0],
+    [{ content: [{ type: 'thinking', thinking: [{ type: 'text', text: thought }] }] }, 100],
+    [
+      {
+        annotations: [{ type: 'url_citation', url_citation: { url: 'u', content: thought } }],
+        content: 'abcd',
+      },
+      1,
+    ],
+    [
+      {
+        tool_calls: [{ index: 0, id: 'call_1', function: { name: 'abcd', arguments: 'efgh' } }],
+        function_call: { name: 'abcd', arguments: 'efgh' },
+      },
+      2,
+    ],
+  ])('%j → %d tokens', (value, expected) => {
+    expect(tokens(value)).toBe(expected);
+    expect(dialects.openai.estimateOutput('chat_completions', { choices: [{ message: value }] })).toBe(
+      expected,
+    );
+  });
+
+  test('a character that is escaped by number → counts as its bytes in UTF-8', () => {
+    const escaped = (text: string) =>
+      [...text]
+        .flatMap((char) => char.split(''))
+        .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+        .join('');
+    for (const text of [
+      '\u4f60\u597d\u4e16\u754c',
+      '\u043f\u0440\u0438\u0432\u0435\u0442',
+      '\u{1f600}\u{1f601}',
+      'abcdefgh',
+    ]) {
+      const count = (content: string) => {
+        const stream = meter('chat_completions');
+        stream.step(Buffer.from(`data: {"choices":[{"delta":{"content":"${content}"}}]}\n\n`));
+        return stream.outputTokensSoFar;
+      };
+      expect(count(escaped(text))).toBe(count(text));
+      expect(count(text)).toBe(Math.ceil(Buffer.byteLength(text) / 4));
+    }
   });
 });

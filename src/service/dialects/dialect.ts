@@ -104,9 +104,9 @@ export interface UsageReading {
 
 /** What one event of a stream meant. */
 export interface StreamStep {
-  /** Whether the event goes to the caller as it came (false: a usage chunk that the caller did not ask for). */
-  readonly pass: boolean;
-  /** Whether the stream has said all (`[DONE]`, `message_stop`, `response.completed` …). */
+  /** What the caller sees of it: all, nothing (a usage chunk that it did not ask for), or these bytes in its place. */
+  readonly shown: 'all' | 'nothing' | Uint8Array;
+  /** Whether the provider has said that this is the end (`[DONE]`, `message_stop`, `response.completed` …). */
   readonly ended: boolean;
   /** The provider's error, when the event is one. */
   readonly error: string | null;
@@ -114,12 +114,19 @@ export interface StreamStep {
 
 /** Reads a stream event by event; one for each call. */
 export interface StreamMeter {
-  /** `event` is one whole server-sent event, its blank line included. */
+  /** `event` is one whole server-sent event, its blank line included. None is read after the one that ended the stream. */
   step(event: Uint8Array): StreamStep;
   /** Usage as far as the stream has told it; null when it has told nothing. */
   usage(): UsageReading | null;
   /** Whether `usage()` is final, output included. */
   readonly usageFinal: boolean;
+  /** Whether the answer is whole when the connection closes cleanly now. */
+  readonly isWhole: boolean;
+  /**
+   * Whether anything of an answer has come. Before that there were comments, keep-alives and announcements (a role, an empty
+   * block), and an error that comes now is the whole answer: another candidate can still take the call.
+   */
+  readonly begun: boolean;
   /** Output tokens generated so far, estimated from the text that came: for cutting and for charges without usage. */
   readonly outputTokensSoFar: number;
 }

@@ -27,8 +27,8 @@ export function errorMessage(answer: unknown): string | null {
   if (!isObject(one)) return null;
   const { error } = one;
   if (typeof error === 'string') return clipped(error);
-  // An error event of the Responses API has its message beside its type.
-  const told = isObject(error) ? error : one.type === 'error' ? one : null;
+  // An error event of the Responses API has its message beside its type, one of vLLM beside the object's name.
+  const told = isObject(error) ? error : one.type === 'error' || one.object === 'error' ? one : null;
   if (told === null) return null;
   const words = [told.type, told.code, told.message].filter(
     (word) => typeof word === 'string' && word !== 'error',

@@ -1,35 +1,61 @@
 // Reads the streams of OpenAI's dialect: chunks of chat completions and events of responses. Most events carry a delta and
-// are only measured; those that may carry usage, an error or a billed call are parsed. Called by openai.ts.
+// are only measured; those that may carry usage, a reason to finish, an error or a billed call are parsed. Called by openai.ts.
 
+import type { ProviderProfile } from '../profiles/profile.js';
 import type { RequestFacts, StreamMeter, StreamStep, UsageReading } from './dialect.js';
 import { errorMessage } from './error-text.js';
 import { callsIn, chatUsage, responseUsage } from './openai-usage.js';
-import { eventData, eventText, OutputTally } from './output-text.js';
-import { isObject } from './request-body.js';
+import { eventBuffer, eventData, eventText, OutputTally } from './output-text.js';
+import { isObject, type Json } from './request-body.js';
+import { StreamEnd } from './stream-end.js';
 import { quantitiesOf } from './usage-figures.js';
+import { withoutUsage } from './usage-removal.js';
 
-const PASSED: StreamStep = { pass: true, ended: false, error: null };
-const ENDED: StreamStep = { pass: true, ended: true, error: null };
+const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
+const HIDDEN: StreamStep = { shown: 'nothing', ended: false, error: null };
+const ENDED: StreamStep = { shown: 'all', ended: true, error: null };
 
 /** The event that ends a stream of chunks; longer ones are chunks that speak of it. */
 const DONE = /^data: ?\[DONE\]/m;
-const DONE_CHARS_MAX = 64;
+const DONE_CHARS_MAX = 256;
 
-/** Usage that is stated, whatever the spaces, or an error. */
-const CHUNK_WORTH_PARSING = /"usage" *: *\{|"error"/;
+/** Usage that is stated, whatever the spaces, a reason to finish, or an error. */
+const CHUNK_WORTH_PARSING = /"usage" *: *\{|"finish_reason" *: *"|"error"/;
+const USAGE_UNSTATED = /"usage" *: *null/;
+/** As some providers write that a choice goes on (others write null). */
+const GOES_ON: ReadonlySet<unknown> = new Set(['', 'null']);
 
 export class ChatMeter implements StreamMeter {
-  readonly #usageAsked: boolean;
   readonly #output = new OutputTally();
+  readonly #end = new StreamEnd();
+  /** Whether only Bursar asked for usage: nothing of it reaches the caller. */
+  readonly #usageIsOurs: boolean;
+  readonly #usageBesideChoicesIsOurs: boolean;
+  /** Whether each event is parsed for the choices that it is about. Otherwise all are of the one choice 0. */
+  readonly #hasChoices: boolean;
   #usage: UsageReading | null = null;
-  usageFinal = false;
+  #begun = false;
 
-  constructor(facts: Pick<RequestFacts, 'usageAsked'>) {
-    this.#usageAsked = facts.usageAsked;
+  constructor(
+    { stream, usageAsked, choices }: Pick<RequestFacts, 'stream' | 'usageAsked' | 'choices'>,
+    { request, usage }: Pick<ProviderProfile, 'request' | 'usage'>,
+  ) {
+    this.#usageIsOurs = stream && !usageAsked && request.asksUsage;
+    this.#usageBesideChoicesIsOurs = this.#usageIsOurs && usage.besideChoicesWhenAsked;
+    this.#hasChoices = choices > 1;
   }
 
   get outputTokensSoFar(): number {
     return this.#output.tokens;
+  }
+  get usageFinal(): boolean {
+    return this.#end.usageFinal;
+  }
+  get isWhole(): boolean {
+    return this.#end.isWhole;
+  }
+  get begun(): boolean {
+    return this.#begun;
   }
 
   usage(): UsageReading | null {
@@ -39,21 +65,56 @@ export class ChatMeter implements StreamMeter {
   step(event: Uint8Array): StreamStep {
     const text = eventText(event);
     if (text.length < DONE_CHARS_MAX && DONE.test(text)) {
-      this.usageFinal = this.#usage !== null;
+      this.#begun = true;
+      this.#end.ended();
       return ENDED;
     }
-    this.#output.addEvent(text);
-    if (!CHUNK_WORTH_PARSING.test(text)) return PASSED;
-    const chunk = eventData(event);
-    if (chunk === null) return PASSED;
-    const usage = chatUsage(chunk);
-    // Some providers repeat a running usage in every chunk; the one without choices is the last.
-    const alone = usage !== null && Array.isArray(chunk.choices) && chunk.choices.length === 0;
-    this.#usage = usage ?? this.#usage;
-    this.usageFinal ||= alone;
-    const error = errorMessage(chunk);
-    return { pass: this.#usageAsked || !alone || error !== null, ended: false, error };
+    const hasOutput = this.#output.addEvent(text);
+    if (hasOutput) this.#begun = true;
+    const chunk = this.#hasChoices || CHUNK_WORTH_PARSING.test(text) ? eventData(event) : null;
+    if (chunk === null) {
+      if (hasOutput) this.#end.output(0);
+      return this.#withoutNull(event, text);
+    }
+    return this.#chunk(chunk, hasOutput, event, text);
   }
+
+  #chunk(chunk: Json, hasOutput: boolean, event: Uint8Array, text: string): StreamStep {
+    const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
+    for (const [place, choice] of choices.entries())
+      if (isObject(choice)) this.#choice(choice, place, hasOutput);
+    const usage = chatUsage(chunk);
+    if (usage !== null) {
+      this.#usage = usage;
+      this.#end.usage();
+    }
+    const error = errorMessage(chunk);
+    if (error !== null) return { shown: 'all', ended: false, error };
+    if (!this.#usageIsOurs || !isObject(chunk.usage)) return this.#withoutNull(event, text);
+    if (choices.length === 0) return HIDDEN;
+    return this.#usageBesideChoicesIsOurs ? shownWithoutUsage(event, text) : PASSED;
+  }
+
+  #choice(choice: Json, place: number, hasOutput: boolean): void {
+    const stated = typeof choice.index === 'number' ? choice.index : place;
+    const index = this.#hasChoices ? stated : 0;
+    const { finish_reason: reason } = choice;
+    if (hasOutput) this.#end.output(index);
+    else this.#end.began(index);
+    if (typeof reason !== 'string' || GOES_ON.has(reason)) return;
+    this.#begun = true;
+    this.#end.finished(index);
+  }
+
+  // Where usage is asked for, the chunks that do not state it have a null in its place.
+  #withoutNull(event: Uint8Array, text: string): StreamStep {
+    return this.#usageIsOurs && USAGE_UNSTATED.test(text) ? shownWithoutUsage(event, text) : PASSED;
+  }
+}
+
+function shownWithoutUsage(event: Uint8Array, text: string): StreamStep {
+  const shown = withoutUsage(eventBuffer(event), text);
+  return shown === null ? PASSED : { shown, ended: false, error: null };
 }
 
 const LAST_EVENTS: ReadonlySet<unknown> = new Set([
@@ -64,16 +125,28 @@ const LAST_EVENTS: ReadonlySet<unknown> = new Set([
 ]);
 const WORTH_PARSING =
   /"response\.(?:completed|incomplete|failed|cancelled)"|"error"|"(?:web_search|file_search|code_interpreter)_call"/;
+/** A call of any kind, a function's too: the model or a tool is at work. */
+const CALL = /_call[".]/;
 
 export class ResponseMeter implements StreamMeter {
   readonly #output = new OutputTally();
+  readonly #end = new StreamEnd();
   /** Finished calls of tools: billed even if the stream dies before its usage comes. */
   readonly #calls: unknown[] = [];
   #usage: UsageReading | null = null;
-  usageFinal = false;
+  #begun = false;
 
   get outputTokensSoFar(): number {
     return this.#output.tokens;
+  }
+  get usageFinal(): boolean {
+    return this.#end.usageFinal;
+  }
+  get isWhole(): boolean {
+    return this.#end.isWhole;
+  }
+  get begun(): boolean {
+    return this.#begun;
   }
 
   usage(): UsageReading | null {
@@ -82,17 +155,26 @@ export class ResponseMeter implements StreamMeter {
 
   step(event: Uint8Array): StreamStep {
     const text = eventText(event);
-    this.#output.addEvent(text);
+    const hasOutput = this.#output.addEvent(text);
+    if (!this.#begun) this.#begun = hasOutput || CALL.test(text);
     if (!WORTH_PARSING.test(text)) return PASSED;
     const data = eventData(event);
     if (data === null) return PASSED;
     if (data.type === 'response.output_item.done') this.#calls.push(data.item);
-    if (data.type === 'error') return { pass: true, ended: true, error: errorMessage(data) ?? '' };
-    if (!LAST_EVENTS.has(data.type)) return PASSED;
-    this.#usage = responseUsage(data.response);
-    this.usageFinal = this.#usage !== null;
-    const failed = data.type === 'response.failed' && isObject(data.response);
-    return { ...ENDED, error: failed ? (errorMessage(data.response) ?? '') : null };
+    // Compatible providers also send the errors of chat completions, which have no type.
+    const isError = data.type === 'error' || data.type === undefined;
+    const error = isError ? errorMessage(data) : null;
+    if (isError && (error !== null || data.type === 'error')) return { ...ENDED, error: error ?? '' };
+    return LAST_EVENTS.has(data.type) ? this.#last(data) : PASSED;
+  }
+
+  #last({ type, response }: Json): StreamStep {
+    const failed = type === 'response.failed' && isObject(response);
+    this.#usage = responseUsage(response);
+    if (this.#usage !== null) this.#end.usage();
+    if (!failed) this.#begun = true;
+    this.#end.ended();
+    return { ...ENDED, error: failed ? (errorMessage(response) ?? '') : null };
   }
 
   #callsAlone(): UsageReading {

@@ -83,7 +83,8 @@ export const openai: Dialect = {
     tally.addValue(endpoint === 'responses' ? answer.output : answer.choices);
     return tally.tokens;
   },
-  streamMeter: (endpoint, facts) => (endpoint === 'responses' ? new ResponseMeter() : new ChatMeter(facts)),
+  streamMeter: (endpoint, facts, profile) =>
+    endpoint === 'responses' ? new ResponseMeter() : new ChatMeter(facts, profile),
   errorText,
 };
 

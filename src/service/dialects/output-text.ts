@@ -2,40 +2,64 @@
 // event of a few bytes comes for each token of each open stream. Used for cutting streams and for charges without usage.
 
 import { Buffer } from 'node:buffer';
+import {
+  BACKSLASH,
+  COLON,
+  LIST_CLOSES,
+  LIST_OPENS,
+  OBJECT_CLOSES,
+  OBJECT_OPENS,
+  QUOTE,
+  stringEnd,
+  valueEnd,
+} from './json-scan.js';
 import { isObject, type Json } from './request-body.js';
 
-const SPACE = 0x20;
-const QUOTE = 0x22;
-const COLON = 0x3a;
-const BACKSLASH = 0x5c;
-const OBJECT_OPENS = 0x7b;
-const OBJECT_CLOSES = 0x7d;
+const LETTER_U = 0x75;
 
-/** As rule Q5 has it for the input. */
+/**
+ * Of UTF-8, as rule Q5 has it for the input: right to a tenth for English. Chinese and Japanese have three bytes a character
+ * and, by model, 0.6 to 1.2 tokens, where this counts 0.75; Cyrillic has two bytes and 0.3 to 0.5, where it counts 0.5.
+ */
 const BYTES_PER_TOKEN = 4;
 /** Audio is streamed as PCM of 24 kHz in base64: 64,000 characters a second, which OpenAI bills as 20 tokens. */
 const AUDIO_CHARS_PER_TOKEN = 3_200;
-/** Values that frame the output: the provider writes them, not the model. */
+/** Nested lists and objects of an answer: the deepest that providers send has eight. What is deeper is not told apart. */
+const DEPTH_MAX = 32;
+
+/** Values that frame the output: the provider writes them, not the model. Nothing in them counts. */
 const FRAMING: ReadonlySet<string> = new Set([
-  'type',
-  'id',
-  'call_id',
-  'object',
-  'role',
-  'model',
-  'status',
-  'finish_reason',
-  'stop_reason',
-  'signature',
-  'encrypted_content',
-  'cited_text',
-  'document_title',
-  'title',
-  'url',
-  'encrypted_index',
-  'annotations',
-  'logprobs',
+  ...['type', 'id', 'call_id', 'item_id', 'tool_call_id', 'object', 'role', 'model', 'status', 'format'],
+  ...['finish_reason', 'stop_reason', 'annotations', 'logprobs'],
+  ...['cited_text', 'document_title', 'title', 'url'],
+  // What the reader of an answer cannot read: signatures of thinking, and thinking that is encrypted.
+  ...['signature', 'thought_signature', 'thoughtSignature', 'extra_content', 'reasoning_opaque'],
+  ...['encrypted_content', 'encrypted_index', 'redacted_thinking'],
 ]);
+
+/** Spellings of one text, of which providers send several side by side for clients of every kind. */
+const THINKING: ReadonlySet<string> = new Set([
+  ...['reasoning', 'reasoning_content', 'reasoning_details', 'reasoning_text'],
+  ...['thinking', 'thinking_blocks', 'thinking_content', 'thoughts', 'provider_specific_fields'],
+]);
+const CALLS: ReadonlySet<string> = new Set(['tool_calls', 'function_call']);
+
+/** What the values of one object add up to: the largest of several spellings of one text, and all else. */
+class Sum {
+  #rest = 0;
+  #thinking = 0;
+  #calls = 0;
+
+  add(key: string, bytes: number): void {
+    if (THINKING.has(key)) this.#thinking = Math.max(this.#thinking, bytes);
+    else if (CALLS.has(key)) this.#calls = Math.max(this.#calls, bytes);
+    else this.#rest += bytes;
+  }
+
+  get bytes(): number {
+    return this.#rest + this.#thinking + this.#calls;
+  }
+}
 
 /** By expression: V8's search for a text goes from one quote to the next, and JSON is full of them. */
 const DELTA = /"delta" *: */g;
@@ -45,6 +69,8 @@ export class OutputTally {
   #textBytes = 0;
   #audioChars = 0;
   #deltas = 0;
+  /** Up to where an event was read. */
+  #at = 0;
 
   /** A delta is at least one token: providers send none without one. */
   get tokens(): number {
@@ -53,68 +79,162 @@ export class OutputTally {
   }
 
   /**
-   * The deltas in an event, in latin-1 so that a character is a byte. Their string values are measured as they stand in
-   * the JSON; what else the event has (ids, padding against traffic analysis) is not. The searched key cannot occur
-   * inside a JSON string, whose quotes are escaped.
+   * The deltas in an event, in latin-1 so that a character is a byte; what else the event has (ids, padding against traffic
+   * analysis) is not measured. True: there was output among them.
    */
-  addEvent(event: string): void {
+  addEvent(event: string): boolean {
+    const before = this.#deltas;
     DELTA.lastIndex = 0;
     while (DELTA.test(event)) {
-      const value = DELTA.lastIndex;
-      const before = this.#textBytes + this.#audioChars;
-      const code = event.charCodeAt(value);
-      if (code === QUOTE) this.#textBytes += stringEnd(event, value) - value - 2;
-      else if (code === OBJECT_OPENS) this.#addObject(event, value);
-      if (this.#textBytes + this.#audioChars > before) this.#deltas++;
+      const audioBefore = this.#audioChars;
+      this.#at = DELTA.lastIndex;
+      const bytes = this.#value(event, '', 0);
+      this.#textBytes += bytes;
+      if (bytes > 0 || this.#audioChars > audioBefore) this.#deltas++;
+      DELTA.lastIndex = this.#at;
     }
+    return this.#deltas > before;
   }
 
   /** All strings in a parsed value, save framing. */
   addValue(root: unknown): void {
-    const left: [string, unknown][] = [['', root]];
-    for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      const [key, value] = next;
-      if (typeof value === 'string') this.#add(key, Buffer.byteLength(value));
-      else if (Array.isArray(value)) for (const element of value) left.push([key, element]);
-      else if (isObject(value)) {
-        for (const entry of Object.entries(value)) if (!FRAMING.has(entry[0])) left.push(entry);
+    this.#textBytes += this.#parsed(root, '', 0);
+  }
+
+  #parsed(value: unknown, key: string, depth: number): number {
+    if (typeof value === 'string') return Buffer.byteLength(value);
+    if (value === null || typeof value !== 'object') return 0;
+    if (depth === DEPTH_MAX) return stringBytes(value);
+    if (Array.isArray(value)) {
+      let bytes = 0;
+      for (const element of value) bytes += this.#parsed(element, key, depth + 1);
+      return bytes;
+    }
+    const sum = new Sum();
+    for (const [name, part] of Object.entries(value)) {
+      if (FRAMING.has(name)) continue;
+      if (name !== 'data') sum.add(name, this.#parsed(part, name, depth + 1));
+      else if (key === 'audio' && typeof part === 'string') this.#audioChars += part.length;
+    }
+    return sum.bytes;
+  }
+
+  // Bytes of the strings in the value that begins where the event was read up to, and is then read.
+  #value(text: string, key: string, depth: number): number {
+    const code = text.charCodeAt(this.#at);
+    if (code === QUOTE) return this.#string(text);
+    const isList = code === LIST_OPENS;
+    if (depth === DEPTH_MAX || !(isList || code === OBJECT_OPENS)) {
+      this.#at = valueEnd(text, this.#at);
+      return 0;
+    }
+    this.#at++;
+    return isList ? this.#list(text, key, depth) : this.#object(text, key, depth);
+  }
+
+  #list(text: string, key: string, depth: number): number {
+    let bytes = 0;
+    while (this.#at < text.length) {
+      const code = text.charCodeAt(this.#at);
+      if (code === LIST_CLOSES) {
+        this.#at++;
+        break;
       }
+      if (code === QUOTE || code === OBJECT_OPENS || code === LIST_OPENS)
+        bytes += this.#value(text, key, depth + 1);
+      else this.#at++;
     }
+    return bytes;
   }
 
-  #addObject(event: string, from: number): void {
-    let depth = 0;
-    let key = '';
-    for (let at = from; at < event.length; at++) {
-      const code = event.charCodeAt(at);
-      if (code === QUOTE) {
-        const end = stringEnd(event, at);
-        if (afterColon(event, end) >= 0) key = event.slice(at + 1, end - 1);
-        else this.#add(key, end - at - 2);
-        at = end - 1;
-      } else if (code === OBJECT_OPENS) depth++;
-      else if (code === OBJECT_CLOSES && --depth === 0) return;
+  #object(text: string, key: string, depth: number): number {
+    const sum = new Sum();
+    while (this.#at < text.length) {
+      const code = text.charCodeAt(this.#at);
+      if (code === OBJECT_CLOSES) {
+        this.#at++;
+        break;
+      }
+      if (code !== QUOTE) {
+        this.#at++;
+        continue;
+      }
+      const nameEnd = stringEnd(text, this.#at);
+      const name = text.slice(this.#at + 1, nameEnd - 1);
+      this.#at = nameEnd;
+      while (isSpaceOrColon(text.charCodeAt(this.#at))) this.#at++;
+      if (name === 'data' || FRAMING.has(name)) this.#skip(text, key === 'audio' && name === 'data');
+      else sum.add(name, this.#value(text, name, depth + 1));
     }
+    return sum.bytes;
   }
 
-  #add(key: string, bytes: number): void {
-    if (key === 'data') this.#audioChars += bytes;
-    else if (!FRAMING.has(key)) this.#textBytes += bytes;
+  #skip(text: string, isAudio: boolean): void {
+    const from = this.#at;
+    this.#at = valueEnd(text, from);
+    if (isAudio) this.#audioChars += Math.max(0, this.#at - from - 2);
   }
+
+  // As it stands in the JSON, but for characters that are escaped by number: whether a provider writes é or \u00e9 changes
+  // nothing.
+  #string(text: string): number {
+    let at = this.#at + 1;
+    let saved = 0;
+    for (; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) break;
+      if (code !== BACKSLASH) continue;
+      at++;
+      if (text.charCodeAt(at) !== LETTER_U) continue;
+      saved += NUMBERED_CHARS - utf8Bytes(Number.parseInt(text.slice(at + 1, at + 5), 16));
+      at += 4;
+    }
+    const bytes = Math.min(at, text.length) - this.#at - 1 - saved;
+    this.#at = Math.min(at + 1, text.length);
+    return Math.max(0, bytes);
+  }
+}
+
+/** All strings in a value, however deep. */
+function stringBytes(root: object): number {
+  let bytes = 0;
+  const left: unknown[] = [root];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    if (typeof next === 'string') bytes += Buffer.byteLength(next);
+    else if (next !== null && typeof next === 'object')
+      for (const value of Object.values(next)) left.push(value);
+  }
+  return bytes;
+}
+
+/** Of an escape by number, as \u00e9. */
+const NUMBERED_CHARS = 6;
+const SPACE = 0x20;
+
+function isSpaceOrColon(code: number): boolean {
+  return code === COLON || code === SPACE;
+}
+
+/** Of one unit of UTF-16; a character that takes two of them has four bytes. */
+function utf8Bytes(unit: number): number {
+  if (unit < 0x80) return 1;
+  if (unit < 0x800) return 2;
+  return unit >= 0xd800 && unit <= 0xdfff ? 2 : 3;
 }
 
 /** An event's bytes as text, a character for each byte: enough to search, and the cheapest. */
 export function eventText(event: Uint8Array): string {
-  return bufferOf(event).toString('latin1');
+  return eventBuffer(event).toString('latin1');
 }
 
-function bufferOf(event: Uint8Array): Buffer {
+/** The event itself, as a Buffer. */
+export function eventBuffer(event: Uint8Array): Buffer {
   return event instanceof Buffer ? event : Buffer.from(event.buffer, event.byteOffset, event.length);
 }
 
 /** The JSON object in the data of an event; null where there is none. */
 export function eventData(event: Uint8Array): Json | null {
-  const lines = bufferOf(event)
+  const lines = eventBuffer(event)
     .toString('utf8')
     .split(/\r\n|\r|\n/);
   const data = lines.filter((line) => line.startsWith('data:')).map((line) => line.slice('data:'.length));
@@ -124,26 +244,4 @@ export function eventData(event: Uint8Array): Json | null {
   } catch {
     return null;
   }
-}
-
-/** Where the value behind a colon begins; -1 where no colon follows. */
-function afterColon(text: string, from: number): number {
-  const colon = skipSpaces(text, from);
-  return text.charCodeAt(colon) === COLON ? skipSpaces(text, colon + 1) : -1;
-}
-
-function skipSpaces(text: string, from: number): number {
-  let at = from;
-  while (text.charCodeAt(at) === SPACE) at++;
-  return at;
-}
-
-/** Just behind the closing quote, or the end of the text. */
-function stringEnd(text: string, opens: number): number {
-  for (let at = opens + 1; at < text.length; at++) {
-    const char = text.charCodeAt(at);
-    if (char === BACKSLASH) at++;
-    else if (char === QUOTE) return at + 1;
-  }
-  return text.length + 1;
 }

@@ -20,6 +20,7 @@ export const compatible: ProviderProfile = {
   },
   usage: {
     at: ['usage'],
+    besideChoicesWhenAsked: false,
     cacheRead: ['prompt_tokens_details.cached_tokens', 'input_tokens_details.cached_tokens'],
     cacheWrite: ['prompt_tokens_details.cache_write_tokens', 'input_tokens_details.cache_write_tokens'],
     reasoning: ['completion_tokens_details.reasoning_tokens', 'output_tokens_details.reasoning_tokens'],

@@ -44,6 +44,11 @@ export interface RequestProfile {
 export interface UsageProfile {
   /** The usage object. */
   readonly at: readonly string[];
+  /**
+   * Whether a chat stream has `usage` beside its choices only because it was asked for it, so that it must not reach a caller
+   * who did not ask. False: the provider puts it there for everybody, or has it in a chunk without choices.
+   */
+  readonly besideChoicesWhenAsked: boolean;
   /** Within the usage object. */
   readonly cacheRead: readonly string[];
   readonly cacheWrite: readonly string[];

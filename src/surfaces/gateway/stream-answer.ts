@@ -62,7 +62,7 @@ export class StreamAnswer {
       if (step.error !== null && this.#beginsWithError(step.error, event)) return;
       this.#note(step);
       if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide();
-      if (step.pass) this.#write(event);
+      if (step.shown !== 'nothing') this.#write(step.shown === 'all' ? event : Buffer.from(step.shown));
       this.#cut?.observe(event);
       if (this.#passesHold() && this.#goesOver()) return;
     }
@@ -128,7 +128,7 @@ export class StreamAnswer {
     if (rest !== null) {
       const step = this.#meter.step(Buffer.concat([rest, BLANK_LINE]));
       this.#note(step);
-      if (step.pass) this.#write(rest);
+      if (step.shown !== 'nothing') this.#write(rest);
     }
     this.#flush();
     if (!this.#headSent && !this.#said)
@@ -147,14 +147,14 @@ export class StreamAnswer {
     const { exchange } = this.#attempt;
     const { usageFinal } = this.#meter;
     if (this.#error !== null) return this.#finish({ end: 'failed_at_provider', usageFinal });
-    if (this.#isWhole()) return this.#finish({ end: 'completed', usageFinal });
+    if (this.#said) return this.#finish({ end: 'completed', usageFinal });
     if (!this.#headSent) return exchange.failed(this.#attempt, error);
     if (exchange.stopped !== null) return this.#break('cancelled');
     this.#break(error instanceof Ended ? 'malformed' : 'failed_at_provider');
   }
 
   #isWhole(): boolean {
-    return this.#said || this.#meter.usageFinal;
+    return this.#said || this.#meter.isWhole;
   }
 
   /**

@@ -1,0 +1,41 @@
+// Steps through JSON text that is searched and not parsed: the events of a stream, of which one comes for each token.
+// A key cannot be found inside a string by mistake, since the quotes of a string's own text are escaped.
+
+export const QUOTE = 0x22;
+export const COMMA = 0x2c;
+export const COLON = 0x3a;
+export const BACKSLASH = 0x5c;
+export const LIST_OPENS = 0x5b;
+export const LIST_CLOSES = 0x5d;
+export const OBJECT_OPENS = 0x7b;
+export const OBJECT_CLOSES = 0x7d;
+
+/** Just behind the closing quote of the string that opens there; the text's end where it has none. */
+export function stringEnd(text: string, opens: number): number {
+  for (let at = opens + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BACKSLASH) at++;
+    else if (code === QUOTE) return at + 1;
+  }
+  return text.length;
+}
+
+/**
+ * Just behind the value that begins there; the text's end where it has none. A number or a word ends before the comma,
+ * brace or bracket behind it, spaces included.
+ */
+export function valueEnd(text: string, from: number): number {
+  let depth = 0;
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = stringEnd(text, at) - 1;
+      if (depth === 0) return at + 1;
+    } else if (code === OBJECT_OPENS || code === LIST_OPENS) depth++;
+    else if (code === OBJECT_CLOSES || code === LIST_CLOSES) {
+      if (depth === 0) return at;
+      if (--depth === 0) return at + 1;
+    } else if (code === COMMA && depth === 0) return at;
+  }
+  return text.length;
+}

@@ -1,0 +1,55 @@
+// When a stream has ended, and whether the usage that it stated is final. One state for every dialect, moved only by what the
+// provider states:
+//
+//   fact                                            the answer       the usage stated so far
+//   output (text, thinking, a call) of a choice     is open          is a running total: more was generated since
+//   a usage                                         -                stands
+//   a reason to finish, for every choice seen       is finished      -
+//   the dialect's end ([DONE], message_stop, …)     is ended         -
+//
+// A stream is whole when it was ended, or when it was finished and the connection then closed cleanly. A usage is final when
+// it stands and the answer is finished or ended. Held by the meters of the dialects.
+
+export class StreamEnd {
+  /** The choices seen, and whether each has its reason to finish. */
+  readonly #choices = new Map<number, boolean>();
+  #isEnded = false;
+  #usageStands = false;
+
+  /** A choice was mentioned without output. One that has finished stays so. */
+  began(choice: number): void {
+    if (!this.#choices.has(choice)) this.#choices.set(choice, false);
+  }
+
+  /** Output of a choice came. After a reason to finish that was not its end. */
+  output(choice: number): void {
+    this.#choices.set(choice, false);
+    this.#usageStands = false;
+  }
+
+  /** A usage came. What the same event has of output is counted in it, so that `output` is told first. */
+  usage(): void {
+    this.#usageStands = true;
+  }
+
+  /** A reason to finish came for a choice. */
+  finished(choice: number): void {
+    this.#choices.set(choice, true);
+  }
+
+  /** The provider said that this is the end. */
+  ended(): void {
+    this.#isEnded = true;
+  }
+
+  /** Whether the answer is whole when the connection closes cleanly now. */
+  get isWhole(): boolean {
+    if (this.#isEnded) return true;
+    for (const isFinished of this.#choices.values()) if (!isFinished) return false;
+    return this.#choices.size > 0;
+  }
+
+  get usageFinal(): boolean {
+    return this.#usageStands && this.isWhole;
+  }
+}
