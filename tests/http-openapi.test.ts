@@ -26,6 +26,16 @@ describe('http: OpenAPI', () => {
     expect(result).toMatchObject({ valid: true });
   });
 
+  test('the description is made once, before anybody asks, and given out as the same bytes', async () => {
+    Object.assign(house.app, { swagger: () => expect.fail('made anew') });
+    const first = await house.ask('GET', '/openapi.json', { key: null });
+    const again = await house.ask('GET', '/openapi.json', { key: null });
+    expect(again.status).toBe(200);
+    expect(again.text).toBe(first.text);
+    expect(first.headers.get('content-type')).toContain('application/json');
+    expect(Number(first.headers.get('content-length'))).toBe(Buffer.byteLength(first.text));
+  });
+
   test('docs/openapi.json is what the server serves (UPDATE_OPENAPI=1 writes it anew)', async () => {
     const { body } = await house.ask('GET', '/openapi.json', { key: null });
     if (process.env.UPDATE_OPENAPI === '1') writeFileSync(OPENAPI, `${JSON.stringify(body, null, 2)}\n`);

@@ -184,9 +184,9 @@ const AMBIENT: readonly Ambient[] = [
   },
   {
     what: /\bperformance\./,
-    allowed: ['journal/sqlite-store.ts', 'surfaces/'],
+    allowed: ['authority/turn.ts', 'journal/sqlite-store.ts', 'surfaces/'],
     advice:
-      'how long something took is for surfaces to show and for the lease to measure; a ledger’s time is the clock’s.',
+      'how long something took is for surfaces to show, for the lease to measure, and for long work to pause by; a ledger’s time is the clock’s.',
   },
   {
     what: /\bMath\.random\b/,

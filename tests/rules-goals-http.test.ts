@@ -111,6 +111,34 @@ describe('goals over HTTP', () => {
     });
   });
 
+  test('goals over HTTP: another’s goal among the labels of any candidate is 404, alone and in a batch, and counts nothing there', async () => {
+    const house = await House.open();
+    const ann = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
+    const ben = house.key({ labels: { tenant: 'acme', user: 'ben' }, callerLabels: ['goal'] });
+    const { id } = (await house.post('/v1/goals', { text: 'mine', tokenBudget: 100 }, { key: ann })).body;
+    const own = (await house.post('/v1/goals', { text: 'ben’s' }, { key: ben })).body;
+    for (const candidates of [
+      [{ labels: { goal: id } }],
+      [{}, { labels: { goal: own.id } }, { labels: { goal: id }, amounts: { tokens: 1 } }],
+    ]) {
+      for (const labels of [{}, { goal: own.id }]) {
+        const hold = { labels, amounts: { tokens: 90 }, candidates };
+        const commands = [
+          { command: 'record_spend', amounts: { tokens: 1 } },
+          { command: 'authorize_hold', ...hold },
+        ];
+        expect((await house.post('/v1/holds', hold, { key: ben })).status).toBe(404);
+        const batch = await house.post('/v1/batch', { commands }, { key: ben });
+        expect([batch.status, batch.body.field]).toEqual([404, 'commands[1].labels.goal']);
+      }
+    }
+    const state = await house.get(`/v1/goals/${id}`, ann);
+    expect(state.body).toMatchObject({ tokensUsed: '0', state: 'active' });
+    expect((await house.post('/v1/check', { labels: { goal: id } }, { key: ben })).status).toBe(404);
+    const fits = { amounts: { usd: 1, tokens: 90 }, candidates: [{ labels: { goal: own.id } }] };
+    expect((await house.post('/v1/holds', fits, { key: ben })).status).toBe(201);
+  });
+
   test('goals by the client and on the command line: created, noted, raised, resumed and completed', async () => {
     const house = await House.open();
     const key = house.key({

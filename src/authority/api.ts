@@ -117,6 +117,15 @@ export interface LedgerReads {
   whenDurable<T>(read: () => T): Promise<T>;
 }
 
+export interface SubmitOptions {
+  /**
+   * For lists of others, of whatever length: worked on in parts of some 20 ms, between which other commands and the
+   * event loop have their turn. Each part is one durable group; still all are checked before the first is done, and they
+   * are decided in order. Default false.
+   */
+  readonly inTurns?: boolean;
+}
+
 export interface Ledger extends LedgerReads {
   readonly term: string;
   putBudget(spec: BudgetSpec): Promise<BudgetView>;
@@ -134,7 +143,7 @@ export interface Ledger extends LedgerReads {
   correct(request: Correct): Promise<Settlement>;
   record(request: RecordSpend): Promise<Settlement>;
   /** One durable group, decided in order; each command has its own outcome. At most 10,000. */
-  submit(commands: readonly Command[]): Promise<readonly CommandOutcome[]>;
+  submit(commands: readonly Command[], options?: SubmitOptions): Promise<readonly CommandOutcome[]>;
   /** The books at this moment, with a version one above the last; blocks until they are durable. */
   snapshot(): Snapshot;
   /** A proof over a fresh snapshot; blocks until it is durable. */

@@ -24,22 +24,39 @@ export const GROUP_COMMANDS_MAX = 10_000;
 export const GROUP_CHARACTERS_MAX = 8 * 1024 * 1024;
 
 /** The commands of a group; all are checked before the first is done. */
-export function groupCommands(state: State, commands: readonly Command[]): CoreCommand[] {
-  assertList(commands, 'commands', GROUP_COMMANDS_MAX);
-  let characters = 0;
-  const made = new Array<CoreCommand>(commands.length);
-  for (let index = 0; index < made.length; index += 1) {
-    const command = coreCommand(state, commands[index]);
-    made[index] = command;
-    characters += charactersOf(command);
+export function groupCommands(state: State, commands: readonly Command[]): readonly CoreCommand[] {
+  const intake = new GroupIntake(state, commands);
+  while (!intake.isDone) intake.takeNext();
+  return intake.made;
+}
+
+/** Checks a group command by command, so that whoever asks may pause in between. @throws InvalidInputError */
+export class GroupIntake {
+  readonly made: CoreCommand[] = [];
+  #characters = 0;
+
+  constructor(
+    private readonly state: State,
+    private readonly commands: readonly Command[],
+  ) {
+    assertList(commands, 'commands', GROUP_COMMANDS_MAX);
   }
-  if (characters > GROUP_CHARACTERS_MAX) {
-    throw new InvalidInputError(
-      'commands',
-      `have ${characters} characters of labels and notes; at most ${GROUP_CHARACTERS_MAX}`,
-    );
+
+  get isDone(): boolean {
+    return this.made.length === this.commands.length;
   }
-  return made;
+
+  takeNext(): void {
+    const command = coreCommand(this.state, this.commands[this.made.length]);
+    this.made.push(command);
+    this.#characters += charactersOf(command);
+    if (this.isDone && this.#characters > GROUP_CHARACTERS_MAX) {
+      throw new InvalidInputError(
+        'commands',
+        `have ${this.#characters} characters of labels and notes; at most ${GROUP_CHARACTERS_MAX}`,
+      );
+    }
+  }
 }
 
 function charactersOf(command: CoreCommand): number {

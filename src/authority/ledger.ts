@@ -47,10 +47,20 @@ import { budgetView } from '../core/views.js';
 import { digestOf, fromHex } from '../journal/chain.js';
 import { encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { JournalWriter } from '../journal/port.js';
-import type { BalanceFilter, BudgetFilter, Clock, EventFilter, HoldFilter, Ledger, Progress } from './api.js';
+import type {
+  BalanceFilter,
+  BudgetFilter,
+  Clock,
+  EventFilter,
+  HoldFilter,
+  Ledger,
+  Progress,
+  SubmitOptions,
+} from './api.js';
 import { balanceById, listBalances } from './balance-list.js';
 import { readEvents } from './events.js';
 import { explainDecision } from './explain.js';
+import { runInTurns } from './group-turns.js';
 import { coreCommand, groupCommands } from './intake.js';
 import { authorizeCommand } from './intake-authorize.js';
 import {
@@ -160,7 +170,11 @@ export class OpenLedger implements Ledger, PipelineOwner {
     return this.#run(() => coreCommand(this.#state, command)) as Promise<Outcome>;
   }
 
-  submit(commands: readonly Command[]): Promise<readonly CommandOutcome[]> {
+  submit(
+    commands: readonly Command[],
+    { inTurns = false }: SubmitOptions = {},
+  ): Promise<readonly CommandOutcome[]> {
+    if (inTurns) return runInTurns(this.#state, this.#pipeline, commands);
     return this.#checked(
       () => groupCommands(this.#state, commands),
       (group) => this.#pipeline.runGroup(group),

@@ -17,6 +17,7 @@ import type { JournalWriter } from '../journal/port.js';
 import type { Clock } from './api.js';
 import { INSTANT_MAX_MS } from './checks.js';
 import { zoneOffset } from './time-zones.js';
+import { Turn } from './turn.js';
 
 /** A batch of this size is sent on at once: about what one commit writes while the next such batch is decided. */
 export const BATCH_SEAL_BYTES = 128 * 1024;
@@ -87,7 +88,16 @@ export class Pipeline {
 
   /** Decides several in one batch. */
   runGroup(commands: readonly CoreCommand[]): Promise<readonly CommandOutcome[]> {
-    return this.#inTurn(() => this.#groupNow(commands)) as Promise<readonly CommandOutcome[]>;
+    return this.#inTurn(() => this.#groupNow(commands, 0, () => false)) as Promise<readonly CommandOutcome[]>;
+  }
+
+  /** Decides the commands from a place on for one turn, at least one, in one batch; gives the outcomes of those done. */
+  runPart(commands: readonly CoreCommand[], from: number): Promise<readonly CommandOutcome[]> {
+    const part = this.#inTurn(() => {
+      const turn = new Turn();
+      return this.#groupNow(commands, from, () => turn.isOver || this.#batch.length >= BATCH_BYTES_MAX);
+    });
+    return part as Promise<readonly CommandOutcome[]>;
   }
 
   #inTurn(start: () => Promise<unknown>): Promise<unknown> {
@@ -117,14 +127,17 @@ export class Pipeline {
     }
   }
 
-  #groupNow(commands: readonly CoreCommand[]): Promise<unknown> {
+  #groupNow(commands: readonly CoreCommand[], from: number, isEnough: () => boolean): Promise<unknown> {
     if (this.#fault !== null) return Promise.reject(this.#fault);
     if (this.#batch.recordCount > 0) this.#seal();
     this.#grouping = true;
     try {
-      const outcomes = commands.map((command) =>
-        this.#wasUsed(command) ? this.owner.again(command) : this.execute(command),
-      );
+      const outcomes: (CommandOutcome | Promise<CommandOutcome>)[] = [];
+      for (let index = from; index < commands.length; index += 1) {
+        const command = commands[index];
+        outcomes.push(this.#wasUsed(command) ? this.owner.again(command) : this.execute(command));
+        if (isEnough()) break;
+      }
       this.#grouping = false;
       // Nothing but replays: no batch will become durable for them.
       if (this.#batch.recordCount === 0) return Promise.all(outcomes);

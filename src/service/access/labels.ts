@@ -61,6 +61,22 @@ export function mayState(caller: Caller, name: string): boolean {
 
 const NONE: Labels = Object.freeze({});
 
+/**
+ * Every set of labels that a command may count by: its own, and for each candidate its own laid over them. What is checked
+ * of a call's labels is checked of each of these.
+ */
+export function labelSetsOf({ labels, candidates = [] }: Counted): readonly Labels[] {
+  const sets = [labels];
+  for (const candidate of candidates)
+    if (candidate.labels !== undefined) sets.push({ ...labels, ...candidate.labels });
+  return sets;
+}
+
+interface Counted {
+  readonly labels: Labels;
+  readonly candidates?: readonly { readonly labels?: Labels }[] | undefined;
+}
+
 function fixes(caller: Caller, name: string): boolean {
   return Object.hasOwn(caller.labels, name);
 }

@@ -16,7 +16,7 @@ import type {
 import { RefusedError } from '../refusals.js';
 import type { BudgetTenants } from './budget-tenants.js';
 import type { Caller } from './caller.js';
-import { labelsOfCall } from './labels.js';
+import { labelSetsOf, labelsOfCall } from './labels.js';
 import {
   CALL_PREFIX,
   findableId,
@@ -79,10 +79,10 @@ function authorizeFor<C extends Authorize>(caller: Caller, request: C): C {
       'holdId',
       `ids that begin with ${CALL_PREFIX} or ${TURN_PREFIX} are the gateway's and the chats'`,
     );
-  // Only the platform can write such an id: its tenant may end the hold, so the hold must be that tenant's.
-  if (isOfAnotherTenant(asked.holdId, asked.labels.tenant))
-    throw invalid('holdId', `${shown(asked.holdId)} is below the prefix of a tenant that is not the hold's`);
   if (candidates !== undefined) asked.candidates = candidates.map((one) => candidateFor(caller, one));
+  // Only the platform can write such an id: its tenant may end the hold, so the hold must be that tenant's.
+  if (labelSetsOf(asked).some(({ tenant }) => isOfAnotherTenant(asked.holdId, tenant)))
+    throw invalid('holdId', `${shown(asked.holdId)} is below the prefix of a tenant that is not the hold's`);
   if (grants !== undefined) asked.grants = grants.map((one) => grantFor(caller, one));
   if (commandId !== undefined) asked.commandId = toLedgerId(caller, commandId, 'commandId');
   return asked;

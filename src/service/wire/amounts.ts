@@ -3,7 +3,6 @@
 
 import { AmountFormatError, type Amounts, formatAmount, parseAmount } from '../../core/amount.js';
 import { RefusedError } from '../refusals.js';
-import { isPlainNumber } from './number-spelling.js';
 
 /** The decimal digits of a unit; undefined for one that the ledger does not have. */
 export interface Scales {
@@ -13,15 +12,15 @@ export interface Scales {
 /** A request as its caller stated it: what its amounts are read by. */
 export interface Stated {
   readonly scales: Scales;
-  /** The body's text: JSON.parse forgets how numbers were written. */
-  readonly text: string;
+  /** Numbers of the body that were not written plainly: JSON.parse forgets how numbers were written. */
+  readonly unplain: ReadonlySet<number>;
 }
 
 /** @throws RefusedError invalid_request naming the field, the value and the bound */
 export function amountIn(value: string | number, unit: string, field: string, stated: Stated): bigint {
   const scale = stated.scales.get(unit);
   if (scale === undefined) throw invalid(field, `the ledger has no unit ${cut(unit)}`);
-  if (typeof value === 'number' && !isPlainNumber(value, stated.text))
+  if (typeof value === 'number' && stated.unplain.has(value))
     throw invalid(
       field,
       `${value} was written with an exponent, a sign, or more digits than a number keeps; write it as text, "0.25"`,

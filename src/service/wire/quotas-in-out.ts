@@ -21,9 +21,9 @@ import type {
 const CREDIT_SCALES: Scales = { get: (unit) => (unit === CREDITS ? CREDITS_SCALE : undefined) };
 
 /** @throws RefusedError invalid_request for a limit that is no amount of credits */
-export function policyIn({ limits, ...rest }: PolicyRequest, text: string): PolicyInput {
+export function policyIn({ limits, ...rest }: PolicyRequest, unplain: ReadonlySet<number>): PolicyInput {
   if (limits === undefined) return rest;
-  const stated = { scales: CREDIT_SCALES, text };
+  const stated = { scales: CREDIT_SCALES, unplain };
   return {
     ...rest,
     limits: mapPeriods(limits, (limit, field) => creditsText(creditsIn(limit, field, stated))),
@@ -31,8 +31,11 @@ export function policyIn({ limits, ...rest }: PolicyRequest, text: string): Poli
 }
 
 /** @throws RefusedError invalid_request for a limit that is no amount of credits */
-export function userLimitsIn({ limits = {}, toolLimits = {} }: UserLimitsRequest, text: string): UserLimits {
-  const stated = { scales: CREDIT_SCALES, text };
+export function userLimitsIn(
+  { limits = {}, toolLimits = {} }: UserLimitsRequest,
+  unplain: ReadonlySet<number>,
+): UserLimits {
+  const stated = { scales: CREDIT_SCALES, unplain };
   const own = TOOLS.flatMap((tool) => {
     const limit = toolLimits[tool];
     return limit === undefined ? [] : [[tool, limit === null ? null : BigInt(limit)] as const];

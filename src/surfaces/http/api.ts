@@ -34,8 +34,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Whose key came with the request; set before any handler of the native API. */
     caller: Caller;
-    /** The body as it was sent: amounts are read by how they were written. */
-    bodyText: string;
+    /** Numbers of the body that were not written plainly: an amount must not be one of them. */
+    unplainNumbers: ReadonlySet<number>;
   }
 }
 
@@ -43,5 +43,5 @@ export type Request = FastifyRequest;
 export type Reply = FastifyReply;
 
 export function statedIn(api: Api, request: Request): Stated {
-  return { scales: api.scales, text: request.bodyText };
+  return { scales: api.scales, unplain: request.unplainNumbers };
 }

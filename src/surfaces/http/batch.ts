@@ -1,6 +1,7 @@
 // Many commands in one request: one durable group, decided in order. One Idempotency-Key serves all of them; each is
 // known by its place.
 
+import { Readable } from 'node:stream';
 import type { CommandOutcome } from '../../core/outcomes.js';
 import type { Command } from '../../core/requests.js';
 import { RefusedError } from '../../service/refusals.js';
@@ -11,29 +12,39 @@ import { briefOut } from '../../service/wire/outcomes-out.js';
 import type { BatchAnswer, BatchRequest } from '../../service/wire/schema-holds.js';
 import { answerOf, statusOf } from './answers.js';
 import { type Api, type Reply, type Request, statedIn } from './api.js';
+import { Breather } from './breather.js';
 import { askedBy } from './decide.js';
 
-/** Outcomes written before other requests get a turn: about 2 ms. */
-const WRITTEN_PER_TURN = 500;
+/** Characters of an answer that go out as one piece. */
+const PIECE_LENGTH = 256 * 1024;
 
-/** The answer is text already: the outcomes of 10,000 commands are too many to be kept as objects as well. */
+/** The answer is bytes already: the outcomes of 10,000 commands are too many to be kept as objects as well. */
 export async function runBatch(
   api: Api,
   request: Request,
   reply: Reply,
   { commands, answer }: BatchRequest,
-): Promise<string> {
+): Promise<unknown> {
   const commandId = batchIdOf(requiredKey(request.headers['idempotency-key']));
-  const asked = commands.map((command, index) => askedOf(api, request, command, commandId(index), index));
+  const breather = new Breather();
+  const asked: Command[] = [];
+  for (const command of commands) {
+    await breather.breathe();
+    asked.push(askedOf(api, request, command, commandId(asked.length), asked.length));
+  }
   const marker = asked[0].commandId as string;
   api.inFlight.begin(marker);
   const began = performance.now();
   try {
-    const outcomes = await api.ledger.submit(asked);
+    const outcomes = await api.ledger.submit(asked, { inTurns: true });
     api.metrics.decided('batch', performance.now() - began);
     if (outcomes.every(({ replayed }) => replayed)) reply.header('idempotency-replayed', 'true');
-    reply.type('application/json; charset=utf-8').serializer(asItIs);
-    return await answersText(outcomes, answer === 'full' ? inFull(api, request) : inBrief(api, request));
+    const pieces = await answerPieces(
+      outcomes,
+      answer === 'full' ? inFull(api, request) : inBrief(api, request),
+    );
+    reply.type('application/json; charset=utf-8');
+    return reply.send(pieces.length === 1 ? pieces[0] : Readable.from(pieces));
   } finally {
     api.inFlight.end(marker);
   }
@@ -41,13 +52,19 @@ export async function runBatch(
 
 type AnswerOf = (outcome: CommandOutcome) => BatchAnswer['outcomes'][number];
 
-async function answersText(outcomes: readonly CommandOutcome[], answerTo: AnswerOf): Promise<string> {
-  let text = '';
+async function answerPieces(outcomes: readonly CommandOutcome[], answerTo: AnswerOf): Promise<Buffer[]> {
+  const breather = new Breather();
+  const pieces: Buffer[] = [];
+  let text = '{"outcomes":[';
   for (let index = 0; index < outcomes.length; index += 1) {
-    if (index > 0 && index % WRITTEN_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    await breather.breathe();
     text += (index === 0 ? '' : ',') + JSON.stringify(answerTo(outcomes[index]));
+    if (text.length < PIECE_LENGTH) continue;
+    pieces.push(Buffer.from(text));
+    text = '';
   }
-  return `{"outcomes":[${text}]}`;
+  pieces.push(Buffer.from(`${text}]}`));
+  return pieces;
 }
 
 function inFull(api: Api, { caller }: Request): AnswerOf {
@@ -65,10 +82,6 @@ function inBrief(api: Api, request: Request): AnswerOf {
     outcome.outcome === 'denied' || outcome.outcome === 'rejected'
       ? full(outcome)
       : { status: statusOf(outcome), body: briefOut(caller, outcome, api.scales) };
-}
-
-function asItIs(text: unknown): string {
-  return text as string;
 }
 
 function askedOf(

@@ -4,6 +4,7 @@
 import type { Ledger } from '../../authority/api.js';
 import type { CommandOutcome } from '../../core/outcomes.js';
 import type { Command } from '../../core/requests.js';
+import { labelSetsOf } from '../../service/access/labels.js';
 import { commandIdOf, requiredKey, statedKey } from '../../service/wire/idempotency-key.js';
 import { sendOutcome } from './answers.js';
 import type { Api, Reply, Request } from './api.js';
@@ -45,7 +46,7 @@ export async function decided(api: Api, request: Request, command: Command): Pro
 export function askedBy(api: Api, { caller }: Request, command: Command): Command {
   const asked = api.tenancy.command(caller, command);
   if (asked.command === 'authorize_hold' || asked.command === 'record_spend')
-    api.goals.assertUsable(caller, asked.labels);
+    for (const labels of labelSetsOf(asked)) api.goals.assertUsable(caller, labels);
   return asked;
 }
 

@@ -9,7 +9,15 @@ import type { Api, Reply } from './api.js';
 export function healthRoutes(app: FastifyInstance, api: Api): void {
   app.get('/healthz', HIDDEN, () => ({ status: 'alive' }));
   app.get('/readyz', HIDDEN, (_request, reply) => readiness(api, reply));
-  app.get('/openapi.json', HIDDEN, () => app.swagger());
+  // Made once: it is open to all, and making it takes longer than any other answer.
+  let description: Buffer | null = null;
+  app.addHook('onReady', (done) => {
+    description = Buffer.from(JSON.stringify(app.swagger()));
+    done();
+  });
+  app.get('/openapi.json', HIDDEN, (_request, reply) =>
+    reply.type('application/json; charset=utf-8').send(description),
+  );
 }
 
 const HIDDEN = { schema: { hide: true } };

@@ -49,9 +49,11 @@ export function holdRoutes(app: FastifyInstance, api: Api): void {
     decide(api, request, reply, spendIn(request.body, commandIdIn(request), statedIn(api, request))),
   );
   serve(app, 'check', HOLD_ROUTES.check, (request) => {
-    const { labels, amounts } = request.body;
+    const { amounts } = request.body;
+    const labels = labelsOfCall(request.caller, request.body.labels);
+    api.goals.assertUsable(request.caller, labels);
     const verdict = api.ledger.check({
-      labels: labelsOfCall(request.caller, labels),
+      labels,
       ...(amounts === undefined ? {} : { amounts: amountsIn(amounts, 'amounts', statedIn(api, request)) }),
     });
     return verdictOut(api.tenancy.verdict(request.caller, verdict), api.scales);

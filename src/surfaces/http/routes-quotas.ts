@@ -20,8 +20,8 @@ export type QuotaApi = Pick<Api, 'scales'> & { readonly quotas: Quotas };
 
 export function quotaRoutes(app: FastifyInstance, { quotas, scales }: QuotaApi): void {
   const { policies } = quotas;
-  serve(app, 'putPolicy', QUOTA_ROUTES.putPolicy, ({ caller, body, bodyText }, reply) => {
-    const { policy, isNew } = policies.put(caller.keyId, policyIn(body, bodyText));
+  serve(app, 'putPolicy', QUOTA_ROUTES.putPolicy, ({ caller, body, unplainNumbers }, reply) => {
+    const { policy, isNew } = policies.put(caller.keyId, policyIn(body, unplainNumbers));
     reply.code(isNew ? 201 : 200);
     return policyOut(policy);
   });
@@ -41,10 +41,10 @@ export function quotaRoutes(app: FastifyInstance, { quotas, scales }: QuotaApi):
     scales.refresh();
     return policyOut(policy);
   });
-  serve(app, 'preflight', QUOTA_ROUTES.preflight, ({ caller, body, bodyText }) => {
+  serve(app, 'preflight', QUOTA_ROUTES.preflight, ({ caller, body, unplainNumbers }) => {
     const { user, tenant, amounts = {}, ...request } = body;
     const account = tenant === undefined ? { user } : { user, tenant };
-    const further = amountsIn(amounts, 'amounts', { scales, text: bodyText });
+    const further = amountsIn(amounts, 'amounts', { scales, unplain: unplainNumbers });
     return preflightOut(
       quotas.preflight(caller, account, { request: { textBytes: 0, ...request }, further }),
       scales,
@@ -57,7 +57,9 @@ export function quotaRoutes(app: FastifyInstance, { quotas, scales }: QuotaApi):
     app,
     'putQuotaLimits',
     QUOTA_ROUTES.putQuotaLimits,
-    async ({ caller, params, query, body, bodyText }) =>
-      quotaStatusOut(await quotas.putLimits(caller, { ...params, ...query }, userLimitsIn(body, bodyText))),
+    async ({ caller, params, query, body, unplainNumbers }) =>
+      quotaStatusOut(
+        await quotas.putLimits(caller, { ...params, ...query }, userLimitsIn(body, unplainNumbers)),
+      ),
   );
 }

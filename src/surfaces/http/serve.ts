@@ -6,6 +6,7 @@ import { hasScope } from '../../service/access/scopes.js';
 import { RefusedError } from '../../service/refusals.js';
 import type { BodyOf, ParamsOf, QueryOf, Route } from '../../service/wire/route.js';
 import type { Reply } from './api.js';
+import { longListSteps } from './long-lists.js';
 
 interface Generics<R extends Route> {
   Body: BodyOf<R>;
@@ -23,13 +24,14 @@ export function serve<R extends Route>(
   route: R,
   handler: Handler<R>,
 ): void {
-  const preValidation = before(route);
+  const longLists = route.bodyBytesMax === undefined ? null : longListSteps(route.body as TSchema);
+  const preValidation = [...before(route), ...(longLists === null ? [] : [longLists.preValidation])];
   const options: RouteShorthandOptions = {
     schema: schemaOf(name, route),
     // Before the body is read: who may not ask has none of it parsed.
     onRequest: scopeStep(route),
     ...(preValidation.length === 0 ? {} : { preValidation }),
-    ...(route.bodyBytesMax === undefined ? {} : { bodyLimit: route.bodyBytesMax }),
+    ...(longLists === null ? {} : { bodyLimit: route.bodyBytesMax, preHandler: longLists.preHandler }),
   };
   app.route({
     method: route.method,
