@@ -7,6 +7,7 @@ export const REFUSALS = {
   forbidden: { meaning: 'The key lacks the scope that this needs.' },
   label_forbidden: { meaning: 'The key does not let its caller state this label, or fixes it.' },
   not_found: { meaning: 'Nothing has this id, or it belongs to another tenant.' },
+  websocket_not_taken: { meaning: 'WebSockets are not taken; the same request goes over HTTP.' },
   route_not_metered: { meaning: 'The gateway forwards only routes that it meters.' },
   model_not_found: { meaning: 'The routing table has no candidate for this model in this dialect.' },
   price_unknown: { meaning: 'The model, or an option of the request, has no price.' },

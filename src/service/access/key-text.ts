@@ -1,7 +1,9 @@
-// The text of an access key, `bur_<id>_<secret>`, where requests state it, and how a secret is kept and compared. Only the SHA-256 of a secret is
-// ever stored: it has 256 random bits, which nobody guesses, so a slow hash as for passwords would add nothing.
+// The text of an access key, `bur_<id>_<secret>`, where requests state it, and how a secret is kept and compared. Only the
+// SHA-256 of a secret is ever stored: it has 256 random bits, which nobody guesses, so a slow hash as for passwords would
+// add nothing.
 
 import { hash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import { RefusedError } from '../refusals.js';
 
 const BEGINNING = 'bur_';
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -25,18 +27,51 @@ export function newSecret(id: string): { readonly text: string; readonly digest:
   return { text: `${BEGINNING}${id}_${secret}`, digest: digestOf(secret) };
 }
 
+/** `x-api-key` is Anthropic's clients', `api-key` that of Azure's. */
+const KEY_HEADERS = ['authorization', 'x-api-key', 'api-key'] as const;
+type KeyHeaders = Readonly<
+  Partial<Record<(typeof KEY_HEADERS)[number], string | readonly string[] | undefined>>
+>;
+
 /**
- * The key in `Authorization: Bearer` or in `x-api-key` (Anthropic's clients); undefined when there is none, and when there
- * are two different ones: whose request it is must not depend on which of them is read.
+ * The key in `Authorization: Bearer`, in `x-api-key` or in `api-key`; undefined when there is none.
+ * @throws RefusedError invalid_api_key when two of them hold different ones: whose request it is must not depend on which of
+ *   them is read
  */
-export function keyTextIn(headers: {
-  readonly authorization?: string | undefined;
-  readonly 'x-api-key'?: string | readonly string[] | undefined;
-}): string | undefined {
-  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
-  const own = headers['x-api-key'];
-  if (typeof own !== 'string') return bearer;
-  return bearer === undefined || bearer === own ? own : undefined;
+export function keyTextIn(headers: KeyHeaders): string | undefined {
+  let found: { readonly header: string; readonly text: string } | null = null;
+  for (const header of KEY_HEADERS) {
+    const text = keyIn(header, headers[header]);
+    if (text === undefined) continue;
+    if (found !== null && found.text !== text) throw twoKeys(found.header, header);
+    found ??= { header, text };
+  }
+  return found?.text;
+}
+
+function keyIn(header: string, value: string | readonly string[] | undefined): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  return header === 'authorization' ? /^bearer +(\S+) *$/i.exec(value)?.[1] : value;
+}
+
+function twoKeys(one: string, other: string): RefusedError {
+  return new RefusedError(
+    'invalid_api_key',
+    `The headers ${one} and ${other} hold two different keys; send one of them, or the same key in both.`,
+  );
+}
+
+/** Why a text is not taken as a key. Its shape is no secret; which keys there are is. */
+export function keyRefused(text: string | undefined): RefusedError {
+  return new RefusedError('invalid_api_key', keyProblem(text));
+}
+
+function keyProblem(text: string | undefined): string {
+  if (text === undefined)
+    return 'There is no key in this request; send one of Bursar in Authorization: Bearer, in x-api-key or in api-key.';
+  if (partsOf(text) === null)
+    return "This is not a key of Bursar, which begins with bur_; a provider's own key is not taken here.";
+  return 'This key is unknown, revoked or expired.';
 }
 
 /** Parts of a text that has the length and the marks of a key; anything else is null, whatever its size. */

@@ -11,7 +11,7 @@ import type {
 import type { Clock } from '../../authority/api.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
-import { keyTextIn } from '../../service/access/key-text.js';
+import { keyRefused, keyTextIn } from '../../service/access/key-text.js';
 import { requireScope } from '../../service/access/scopes.js';
 import type { ShownLine } from '../../service/access/shown.js';
 import { Calls, isLedgerFault } from '../../service/calls/calls.js';
@@ -24,6 +24,7 @@ import type { ProviderSettings, Settings } from '../../service/settings/settings
 import type { AtScale } from '../../service/wire/rate-limit.js';
 import { UnitScales } from '../../service/wire/unit-scales.js';
 import { Ended } from './attempt.js';
+import { azurePaths, isAzure } from './azure-paths.js';
 import type { GatewayContext } from './context.js';
 import type { Exchange } from './exchange.js';
 import { bugAnswer, send, thrownAnswer } from './gateway-answers.js';
@@ -34,6 +35,8 @@ import { ProviderErrors } from './provider-errors.js';
 import type { GatewayAnswer } from './refusal-answers.js';
 import { GATEWAY_ROUTES, type GatewayRoute } from './routes.js';
 import { Upstreams } from './upstreams.js';
+import { isWebSocket, refuseWebSocket, webSocketRefused } from './web-sockets.js';
+import { dialectOf, wrongPath } from './wrong-paths.js';
 
 /** How often slow callers and ageing holds are looked for, all of them in one go. */
 const SWEEP_MS = 1_000;
@@ -158,42 +161,48 @@ class GatewayServer implements Gateway, GatewayContext {
     const raw = { parseAs: 'buffer', bodyLimit: bodyBytesMax } as const;
     app.addContentTypeParser('*', raw, (_request, body, done) => done(null, body));
     app.setErrorHandler((error, request, reply) => send(reply, this.#thrown(dialect, error, request.id)));
+    app.addHook('onRequest', refuseWebSocket);
     for (const route of GATEWAY_ROUTES) if (route.dialect === dialect) this.#route(app, route);
-    // Also every other method: what is not metered does not go through (field problems 21).
-    app.all('/*', async () => {
-      throw notMetered();
-    });
+    // Also every other method: what is not metered does not go through (field problems 21). Its body is not read.
+    app.all('/*', { onRequest: refuseWrongPath }, async () => undefined);
   }
 
   #route(app: FastifyInstance, route: GatewayRoute): void {
-    const { method, path: url, dialect } = route;
-    if (route.work === 'metered') {
-      const { bodyBytesMax: bodyLimit } = this.settings().gateway;
-      const handler = (request: Request, reply: FastifyReply) =>
-        this.#metered.handle(route, request.caller as Caller, request, reply);
-      app.route({ method, url, bodyLimit, onRequest: this.#admit, handler });
+    const { method, path: url } = route;
+    if (route.work !== 'metered') {
+      const methods = method === 'GET' ? [method, 'HEAD'] : [method];
+      app.route({
+        method: methods,
+        url,
+        handler: async (request, reply) => this.#own(route, request, reply),
+      });
       return;
     }
-    const answer =
-      route.work === 'model_list'
-        ? () => modelList(dialect, this.#parts.routing())
-        : (request: Request) => {
-            const model = (request.params as { readonly '*': string })['*'];
-            return modelByName(dialect, model, { routing: this.#parts.routing(), now: this.clock.now() });
-          };
-    const handler = async (request: Request, reply: FastifyReply) => {
-      this.#authenticated(request);
-      reply.header('bursar-cost', '0');
-      return answer(request);
-    };
-    app.route({ method, url, handler });
+    const { bodyBytesMax: bodyLimit } = this.settings().gateway;
+    const handler = (request: Request, reply: FastifyReply) =>
+      this.#metered.handle(route, request.caller as Caller, request, reply);
+    app.route({ method, url, bodyLimit, onRequest: this.#admit, handler });
+    for (const azure of azurePaths(route))
+      app.route({ method, url: azure, bodyLimit, onRequest: [refuseUnlessAzure, this.#admit], handler });
+  }
+
+  #own({ work, dialect }: GatewayRoute, request: Request, reply: FastifyReply): unknown {
+    reply.header('bursar-cost', '0');
+    if (work === 'hello') return { message: 'hello' };
+    this.#authenticated(request);
+    const routing = this.#parts.routing();
+    if (work === 'model_list') return modelList(dialect, routing);
+    const { '*': model } = request.params as { readonly '*': string };
+    return modelByName(dialect, model, { routing, now: this.clock.now() });
   }
 
   answersUnrouted(error: Error | null, request: FastifyRequest, reply: FastifyReply): boolean {
-    const [, first] = request.url.split(/[/?#]/, 2);
-    const name = DIALECTS.find((dialect) => dialect === first);
-    if (name === undefined) return false;
-    send(reply.header('x-request-id', request.id), this.#thrown(name, error ?? notMetered(), request.id));
+    const asksWebSocket = isWebSocket(request);
+    const dialect = dialectOf(request) ?? (asksWebSocket ? 'openai' : null);
+    if (dialect === null) return false;
+    reply.header('x-request-id', request.id);
+    const refused = error ?? (asksWebSocket ? webSocketRefused(reply) : wrongPath(request));
+    send(reply, this.#thrown(dialect, refused, request.id));
     return true;
   }
 
@@ -212,13 +221,12 @@ class GatewayServer implements Gateway, GatewayContext {
   };
 
   #authenticated(request: Request): Caller {
-    const caller = this.#parts.keyRing.authenticate(keyTextIn(request.headers));
-    if (caller !== null) {
-      // Also for the server's log, which names the key of each request.
-      request.caller = caller;
-      return caller;
-    }
-    throw new RefusedError('invalid_api_key', 'This key is missing, unknown, revoked or expired.');
+    const text = keyTextIn(request.headers);
+    const caller = this.#parts.keyRing.authenticate(text);
+    if (caller === null) throw keyRefused(text);
+    // Also for the server's log, which names the key of each request.
+    request.caller = caller;
+    return caller;
   }
 
   // What Fastify or the service throws before a call is authorised.
@@ -234,10 +242,15 @@ class GatewayServer implements Gateway, GatewayContext {
 /** `caller` is set once the key is known. */
 type Request = FastifyRequest & { caller?: Caller };
 
-function notMetered(): RefusedError {
-  const message = 'Bursar forwards only the routes that it meters; see docs/gateway.md.';
-  return new RefusedError('route_not_metered', message);
-}
+const refuseWrongPath: onRequestHookHandler = (request, reply, done) => {
+  reply.header('connection', 'close');
+  done(wrongPath(request));
+};
+
+const refuseUnlessAzure: onRequestHookHandler = (request, reply, done) => {
+  if (isAzure(request.url)) done();
+  else refuseWrongPath.call(request.server, request, reply, done);
+};
 
 function refuseCompressed(encoding: string | undefined): void {
   if (encoding === undefined || encoding === 'identity') return;

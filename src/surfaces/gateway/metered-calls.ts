@@ -7,6 +7,7 @@ import type { Calls } from '../../service/calls/calls.js';
 import { dialects } from '../../service/dialects/dialects.js';
 import { parseBody } from '../../service/dialects/request-body.js';
 import { RefusedError } from '../../service/refusals.js';
+import { bodyFor } from './azure-paths.js';
 import type { GatewayContext } from './context.js';
 import { Exchange } from './exchange.js';
 import { refusedAnswer, send } from './gateway-answers.js';
@@ -40,7 +41,7 @@ export class MeteredCalls {
     }
     const { endpoint } = route;
     const { headers } = request;
-    const body = parseBody(request.body instanceof Buffer ? request.body : NO_BODY);
+    const body = parseBody(bytesOf(request));
     const dialect = dialects[route.dialect];
     const stated = labelsIn(headers);
     let labels = labelsOfGatewayCall(caller, stated);
@@ -82,6 +83,12 @@ export class MeteredCalls {
     }).send();
     return reply;
   }
+}
+
+function bytesOf({ body, params }: FastifyRequest): Buffer {
+  const stated = body instanceof Buffer ? body : NO_BODY;
+  const { deployment } = params as { readonly deployment?: string };
+  return deployment === undefined ? stated : bodyFor(deployment, stated);
 }
 
 /** Of the query only what Anthropic's clients send goes out; all else stays here. */

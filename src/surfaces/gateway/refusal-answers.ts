@@ -30,6 +30,7 @@ const REFUSAL_STATUS: Readonly<Record<RefusalCode, Meaning>> = {
   forbidden: { status: 403, final: 'by_status' },
   label_forbidden: { status: 403, final: 'by_status' },
   not_found: { status: 404, final: 'by_status' },
+  websocket_not_taken: { status: 426, final: 'by_status' },
   route_not_metered: { status: 404, final: 'by_status' },
   model_not_found: { status: 404, final: 'by_status' },
   price_unknown: { status: 400, final: 'final' },

@@ -15,7 +15,9 @@ type RouteWork =
   /** Authorised before it goes to a provider, and settled when it ends. */
   | { readonly work: 'metered'; readonly endpoint: Endpoint }
   /** Answered by Bursar itself; costs nothing. */
-  | { readonly work: 'model_list' | 'model' };
+  | { readonly work: 'model_list' | 'model' }
+  /** Answered to whoever asks: clients look in this way whether the server is there. */
+  | { readonly work: 'hello' };
 
 export type MeteredRoute = Extract<GatewayRoute, { work: 'metered' }>;
 
@@ -25,4 +27,8 @@ export const GATEWAY_ROUTES: readonly GatewayRoute[] = DIALECTS.flatMap((dialect
   ),
   { dialect, method: 'GET', path: '/v1/models', work: 'model_list' },
   { dialect, method: 'GET', path: '/v1/models/*', work: 'model' },
+  // The base URL itself, and what Claude Code opens its connection with.
+  { dialect, method: 'GET', path: '/', work: 'hello' },
+  { dialect, method: 'GET', path: '/v1', work: 'hello' },
+  { dialect, method: 'GET', path: '/api/hello', work: 'hello' },
 ]);

@@ -58,6 +58,7 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalCode, number>> = {
   forbidden: 403,
   label_forbidden: 403,
   not_found: 404,
+  websocket_not_taken: 426,
   route_not_metered: 404,
   model_not_found: 404,
   price_unknown: 400,
