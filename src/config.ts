@@ -3,7 +3,7 @@
 
 import { InvalidInputError } from './core/errors.js';
 import { shown } from './core/labels.js';
-import { baseUrlProblem, plainBaseUrl } from './service/settings/base-url.js';
+import { plainBaseUrl, serverUrlProblem } from './service/settings/base-url.js';
 import { isHost, PORT_MAX } from './service/settings/listen.js';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -83,7 +83,7 @@ function port(stated: Stated): number | null {
 function url(stated: Stated): string | null {
   const value = stated('BURSAR_URL');
   if (value === undefined) return null;
-  const problem = baseUrlProblem(value);
+  const problem = serverUrlProblem(value);
   // The value is not shown: a URL with a password in it is one of the problems.
   if (problem !== null) throw new InvalidInputError('BURSAR_URL', problem);
   return plainBaseUrl(value);

@@ -30,6 +30,7 @@ import {
   readWhole,
   requirePriced,
 } from './request-fields.js';
+import { usagePlaces } from './usage-places.js';
 
 /** The prompt that asks for an output format ("Structured outputs"); the schema itself is in the body. */
 const FORMAT_TOKENS_MAX = 512;
@@ -63,14 +64,15 @@ export const anthropic: Dialect = {
   name: 'anthropic',
   paths: { '/v1/messages': 'messages', '/v1/messages/count_tokens': 'count_tokens' },
   readRequest,
-  readUsage: (endpoint, answer) => (endpoint === 'count_tokens' ? COUNTED : messageUsage(answer)),
+  readUsage: (endpoint, answer, profile) =>
+    endpoint === 'count_tokens' ? COUNTED : messageUsage(answer, usagePlaces(profile)),
   estimateOutput(endpoint, answer) {
     if (endpoint === 'count_tokens' || !isObject(answer)) return 0;
     const tally = new OutputTally();
     tally.addValue(answer.content);
     return tally.tokens;
   },
-  streamMeter: () => new MessageMeter(),
+  streamMeter: (_endpoint, _facts, profile) => new MessageMeter(usagePlaces(profile)),
   errorText,
 };
 

@@ -54,6 +54,10 @@ export interface RequestFacts {
   readonly inputIsStored: boolean;
   /** Whether the request asks the model to think, or not to; null where it says nothing of it. */
   readonly thinkingAsked: boolean | null;
+  /** What the request asks for that changes the price, by the modifier's name (`service_tier`); absent = nothing. */
+  readonly modifiersAsked?: Readonly<Record<string, string>>;
+  /** The fields in which the caller stated a limit of output; absent = the dialect has one field alone. */
+  readonly outputLimitFields?: readonly string[];
   /** Whether the caller asked for the usage chunk of a stream. True where the dialect always sends it. */
   readonly usageAsked: boolean;
   /** Whom the request says it is for, in the dialect's own field; null where it says nobody. */
@@ -100,6 +104,12 @@ export interface UsageReading {
   readonly toolCalls: number | null;
   /** The same figures by what is priced; unknown parts are left out. */
   readonly quantities: Quantities;
+  /** Input and output together, where nothing tells them apart. */
+  readonly allTokens?: number;
+  /** The provider's own cost in steps of usd, where it states one. */
+  readonly cost?: bigint;
+  /** What the answer states that changes the price, by the modifier's name: the tier that served it, the place, the speed. */
+  readonly modifiers?: Readonly<Record<string, string>>;
 }
 
 /** What one event of a stream meant. */

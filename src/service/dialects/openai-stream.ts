@@ -9,6 +9,7 @@ import { eventBuffer, eventData, eventText, OutputTally } from './output-text.js
 import { isObject, type Json } from './request-body.js';
 import { StreamEnd } from './stream-end.js';
 import { quantitiesOf } from './usage-figures.js';
+import { type UsagePlaces, usagePlaces } from './usage-places.js';
 import { withoutUsage } from './usage-removal.js';
 
 const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
@@ -20,7 +21,7 @@ const DONE = /^data: ?\[DONE\]/m;
 const DONE_CHARS_MAX = 256;
 
 /** Usage that is stated, whatever the spaces, a reason to finish, or an error. */
-const CHUNK_WORTH_PARSING = /"usage" *: *\{|"finish_reason" *: *"|"error"/;
+const CHUNK_WORTH_PARSING = /"usage" *: *[{[]|"finish_reason" *: *"|"error"/;
 const USAGE_UNSTATED = /"usage" *: *null/;
 /** As some providers write that a choice goes on (others write null). */
 const GOES_ON: ReadonlySet<unknown> = new Set(['', 'null']);
@@ -33,13 +34,16 @@ export class ChatMeter implements StreamMeter {
   readonly #usageBesideChoicesIsOurs: boolean;
   /** Whether each event is parsed for the choices that it is about. Otherwise all are of the one choice 0. */
   readonly #hasChoices: boolean;
+  readonly #places: UsagePlaces;
   #usage: UsageReading | null = null;
   #begun = false;
 
   constructor(
     { stream, usageAsked, choices }: Pick<RequestFacts, 'stream' | 'usageAsked' | 'choices'>,
-    { request, usage }: Pick<ProviderProfile, 'request' | 'usage'>,
+    profile: ProviderProfile,
   ) {
+    const { request, usage } = profile;
+    this.#places = usagePlaces(profile);
     this.#usageIsOurs = stream && !usageAsked && request.asksUsage;
     this.#usageBesideChoicesIsOurs = this.#usageIsOurs && usage.besideChoicesWhenAsked;
     this.#hasChoices = choices > 1;
@@ -83,7 +87,7 @@ export class ChatMeter implements StreamMeter {
     const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
     for (const [place, choice] of choices.entries())
       if (isObject(choice)) this.#choice(choice, place, hasOutput);
-    const usage = chatUsage(chunk);
+    const usage = chatUsage(chunk, this.#places);
     if (usage !== null) {
       this.#usage = usage;
       this.#end.usage();
@@ -136,6 +140,8 @@ export class ResponseMeter implements StreamMeter {
   #usage: UsageReading | null = null;
   #begun = false;
 
+  constructor(private readonly places: UsagePlaces) {}
+
   get outputTokensSoFar(): number {
     return this.#output.tokens;
   }
@@ -170,7 +176,7 @@ export class ResponseMeter implements StreamMeter {
 
   #last({ type, response }: Json): StreamStep {
     const failed = type === 'response.failed' && isObject(response);
-    this.#usage = responseUsage(response);
+    this.#usage = responseUsage(response, this.places);
     if (this.#usage !== null) this.#end.usage();
     if (!failed) this.#begun = true;
     this.#end.ended();

@@ -23,6 +23,7 @@ import {
   readWhole,
   requirePriced,
 } from './request-fields.js';
+import { usagePlaces } from './usage-places.js';
 
 /** Of `n`, as the API reference bounds it. */
 const CHOICES_MAX = 128;
@@ -73,9 +74,10 @@ export const openai: Dialect = {
     '/v1/embeddings': 'embeddings',
   },
   readRequest,
-  readUsage(endpoint, answer) {
-    if (endpoint === 'embeddings') return embeddingsUsage(answer);
-    return endpoint === 'responses' ? responseUsage(answer) : chatUsage(answer);
+  readUsage(endpoint, answer, profile) {
+    const places = usagePlaces(profile);
+    if (endpoint === 'embeddings') return embeddingsUsage(answer, places);
+    return endpoint === 'responses' ? responseUsage(answer, places) : chatUsage(answer, places);
   },
   estimateOutput(endpoint, answer) {
     if (endpoint === 'embeddings' || !isObject(answer)) return 0;
@@ -84,7 +86,7 @@ export const openai: Dialect = {
     return tally.tokens;
   },
   streamMeter: (endpoint, facts, profile) =>
-    endpoint === 'responses' ? new ResponseMeter() : new ChatMeter(facts, profile),
+    endpoint === 'responses' ? new ResponseMeter(usagePlaces(profile)) : new ChatMeter(facts, profile),
   errorText,
 };
 

@@ -1,23 +1,21 @@
 // Figures of a usage as providers state them, hostile ones included. The rule: what is stated is never charged below, and
-// nothing becomes negative. Missing is null, an explicit 0 stays 0, fractions go up to the next whole. What cannot be a
-// count (negative, text, above the bound) counts as not stated: the charge is then an estimate, and marked so.
+// nothing becomes negative. Missing is null, an explicit 0 stays 0, fractions go up to the next whole, digits in a text count
+// as their number. What cannot be a count (negative, words, above the bound) counts as not stated: the charge is then an
+// estimate, and marked so.
 
 import type { Component, Quantities } from '../prices/price.js';
-import { isObject, type Json } from './request-body.js';
 
 /** Rule Q4 bounds tokens so. A figure above it would book a fortune because of a provider's fault. */
 const FIGURE_MAX = 10_000_000;
 
+/** Some providers write their counts as texts; none has more digits than this. */
+const DIGITS = /^\d{1,8}$/;
+
 /** A count of tokens or calls; null when there is none. */
 export function figure(value: unknown): number | null {
-  if (typeof value !== 'number' || !(value >= 0) || value > FIGURE_MAX) return null;
-  return Math.ceil(value);
-}
-
-/** A nested object of figures; an empty one where it is missing. */
-export function figuresIn(parent: Json, field: string): Json {
-  const value = parent[field];
-  return isObject(value) ? value : {};
+  const count = typeof value === 'string' && DIGITS.test(value) ? Number(value) : value;
+  if (typeof count !== 'number' || !(count >= 0) || count > FIGURE_MAX) return null;
+  return Math.ceil(count);
 }
 
 /** The larger of two figures that may be missing; null when both are. */

@@ -119,9 +119,17 @@ function perMillionSeconds(price: unknown): bigint | null {
   return millionHours === null ? null : (millionHours + SECONDS_OF_HOUR - 1n) / SECONDS_OF_HOUR;
 }
 
-/** The shortest decimal text of a float, as a whole number of 10^-scale, rounded up; null when it is no amount. */
+/** Longer texts are no amount of money. */
+const DECIMAL_CHARS_MAX = 40;
+
+/**
+ * A decimal that somebody else wrote, as a text or as the shortest one of a float, as a whole number of 10^-scale, rounded
+ * up; null when it is no amount.
+ */
 export function stepsOf(price: unknown, scale: number): bigint | null {
-  const match = /^(\d+)(?:\.(\d+))?(?:e([+-]\d{1,2}))?$/.exec(typeof price === 'number' ? String(price) : '');
+  const text = typeof price === 'number' ? String(price) : typeof price === 'string' ? price : '';
+  const match =
+    text.length > DECIMAL_CHARS_MAX ? null : /^(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,2}))?$/i.exec(text);
   if (match === null) return null;
   const [, whole, fraction = '', exponent = '0'] = match;
   const digits = BigInt(whole + fraction);

@@ -1,13 +1,22 @@
-// The profile of a provider that is not known, one for each dialect: the newest fields of the dialect, no modifiers, and
-// models that may think unseen. Known providers' modules state what differs from it.
+// The profile of a provider that is not known, one for each dialect: every place where some provider of the dialect is known
+// to state usage, no modifiers beyond the usual tier, and models that may think unseen. Known providers' modules state what
+// differs from it.
 
-import type { ProviderProfile } from './profile.js';
+import type { Modifier, ProviderProfile } from './profile.js';
+
+/** The tiers that cost what the price book says, of any provider that has the field. */
+const USUAL_TIER: Modifier = {
+  name: 'service_tier',
+  stated: ['service_tier', 'usage.service_tier'],
+  prices: [{ models: ['*'], times: { auto: '1', default: '1', standard: '1', standard_only: '1' } }],
+};
 
 export const compatible: ProviderProfile = {
   name: 'openai-compatible',
   dialect: 'openai',
   hosts: [],
   sources: ['https://platform.openai.com/docs/api-reference'],
+  pricedAs: null,
   request: {
     pathPrefix: '/v1',
     paths: {},
@@ -15,20 +24,54 @@ export const compatible: ProviderProfile = {
     key: { header: 'authorization', prefix: 'Bearer ' },
     headers: {},
     outputLimit: ['max_completion_tokens'],
+    outputLimitAlso: ['max_tokens'],
     asksUsage: true,
     passFields: [],
   },
   usage: {
-    at: ['usage'],
+    at: ['usage', 'x_groq.usage', 'choices.*.usage'],
     besideChoicesWhenAsked: false,
-    cacheRead: ['prompt_tokens_details.cached_tokens', 'input_tokens_details.cached_tokens'],
-    cacheWrite: ['prompt_tokens_details.cache_write_tokens', 'input_tokens_details.cache_write_tokens'],
-    reasoning: ['completion_tokens_details.reasoning_tokens', 'output_tokens_details.reasoning_tokens'],
+    input: ['prompt_tokens', 'input_tokens'],
+    output: ['completion_tokens', 'output_tokens'],
+    total: ['total_tokens'],
+    cacheRead: [
+      'prompt_tokens_details.cached_tokens',
+      'input_tokens_details.cached_tokens',
+      'prompt_cache_hit_tokens',
+      'cached_tokens',
+      'cache_read_input_tokens',
+    ],
+    cacheWrite: [
+      'prompt_tokens_details.cache_write_tokens',
+      'input_tokens_details.cache_write_tokens',
+      'prompt_tokens_details.cache_creation_tokens',
+      'cache_creation_input_tokens',
+    ],
+    cacheWriteHour: [
+      'prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens',
+      'cache_creation.ephemeral_1h_input_tokens',
+    ],
+    cacheWriteShort: [
+      'prompt_tokens_details.cache_creation_token_details.ephemeral_5m_input_tokens',
+      'cache_creation.ephemeral_5m_input_tokens',
+    ],
+    inputAudio: ['prompt_tokens_details.audio_tokens', 'input_tokens_details.audio_tokens'],
+    outputAudio: ['completion_tokens_details.audio_tokens', 'output_tokens_details.audio_tokens'],
+    outputImage: ['completion_tokens_details.image_tokens', 'output_tokens_details.image_tokens'],
+    reasoning: [
+      'completion_tokens_details.reasoning_tokens',
+      'output_tokens_details.reasoning_tokens',
+      'reasoning_tokens',
+    ],
+    webSearch: ['num_search_queries', 'num_sources_used', 'server_tool_use.web_search_requests'],
+    codeInterpreter: [],
+    fileSearch: [],
+    freeTools: [],
     outputIncludesReasoning: true,
     inputIncludesCache: true,
-    cost: [],
+    cost: [{ at: 'cost', scale: 0, when: null }],
   },
-  modifiers: [],
+  modifiers: [USUAL_TIER],
   models: [],
   errors: { request: [], throttle: [], account: [], flake: [], billed: [] },
 };
@@ -37,13 +80,45 @@ export const anthropicCompatible: ProviderProfile = {
   ...compatible,
   name: 'anthropic-compatible',
   dialect: 'anthropic',
-  sources: ['https://docs.anthropic.com/en/api/messages'],
-  request: { ...compatible.request, key: { header: 'x-api-key', prefix: '' }, outputLimit: ['max_tokens'] },
+  sources: ['https://platform.claude.com/docs/en/api/messages'],
+  request: {
+    ...compatible.request,
+    key: { header: 'x-api-key', prefix: '' },
+    // The newest there is, which Anthropic's own clients send too; sent where the caller states none.
+    headers: { 'anthropic-version': '2023-06-01' },
+    outputLimit: ['max_tokens'],
+    outputLimitAlso: [],
+    asksUsage: false,
+  },
   usage: {
     ...compatible.usage,
+    at: ['usage'],
+    input: ['input_tokens'],
+    output: ['output_tokens'],
+    total: [],
     cacheRead: ['cache_read_input_tokens'],
     cacheWrite: ['cache_creation_input_tokens'],
+    cacheWriteHour: ['cache_creation.ephemeral_1h_input_tokens'],
+    cacheWriteShort: ['cache_creation.ephemeral_5m_input_tokens'],
+    inputAudio: [],
+    outputAudio: [],
+    outputImage: [],
     reasoning: ['output_tokens_details.thinking_tokens'],
+    webSearch: ['server_tool_use.web_search_requests'],
+    freeTools: ['server_tool_use.web_fetch_requests'],
     inputIncludesCache: false,
   },
+  modifiers: [
+    USUAL_TIER,
+    {
+      name: 'speed',
+      stated: ['usage.speed'],
+      prices: [{ models: ['*'], times: { standard: '1' } }],
+    },
+    {
+      name: 'inference_geo',
+      stated: ['usage.inference_geo'],
+      prices: [{ models: ['*'], times: { global: '1', not_available: '1' } }],
+    },
+  ],
 };

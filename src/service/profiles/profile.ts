@@ -13,6 +13,8 @@ export interface ProviderProfile {
   readonly hosts: readonly string[];
   /** The pages that the facts below come from. */
   readonly sources: readonly string[];
+  /** The id that the price data has for the provider; null where it has none. */
+  readonly pricedAs: string | null;
   readonly request: RequestProfile;
   readonly usage: UsageProfile;
   /** Prices of what a request or an answer can state beside the model, in order; see `Modifier`. */
@@ -24,55 +26,91 @@ export interface ProviderProfile {
 
 /** How a request reaches the provider. */
 export interface RequestProfile {
-  /** Put between the base URL and an endpoint's path, unless the base URL names a version itself (`/v1`, `/v1beta/openai`). */
+  /** Put between the base URL and an endpoint's path. Not where the base URL names a version itself: that one is complete. */
   readonly pathPrefix: string;
   /** Paths of endpoints that are not the dialect's own; `{model}` is the provider's name for the model, percent-encoded. */
   readonly paths: Readonly<Partial<Record<Endpoint, string>>>;
   readonly query: Readonly<Record<string, string>>;
   /** The header that carries the key, and what stands before the key in it. */
   readonly key: { readonly header: string; readonly prefix: string };
+  /** Sent with each request, unless the caller sends one of the name that may pass. Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   /** The body's fields that limit the output of a chat completion: an added limit is written to each. */
   readonly outputLimit: readonly string[];
-  /** Whether a chat stream states its usage only when `stream_options` asks for it, or must not be asked. */
+  /** Further fields that it keeps to where the caller states them. A limit in any other field is moved to `outputLimit`. */
+  readonly outputLimitAlso: readonly string[];
+  /** Whether a chat stream is asked for its usage by `stream_options`: false where it states it unasked, or refuses the field. */
   readonly asksUsage: boolean;
   /** Fields that are neither counted nor known to every provider of the dialect, and pass all the same: they cost nothing here. */
   readonly passFields: readonly string[];
 }
 
-/** Where an answer, or an event of a stream, states what was used. Paths are dotted (`choices.0.usage`); the first that is there counts. */
+/**
+ * Where an answer, or an event of a stream, states what was used. Paths are dotted; a `*` takes every item of a list
+ * (`choices.*.usage`). Of several paths the first that states a figure counts, unless said otherwise; null counts as not stated.
+ */
 export interface UsageProfile {
-  /** The usage object. */
+  /** The usage object. A list of them is added up. */
   readonly at: readonly string[];
   /**
    * Whether a chat stream has `usage` beside its choices only because it was asked for it, so that it must not reach a caller
    * who did not ask. False: the provider puts it there for everybody, or has it in a chunk without choices.
    */
   readonly besideChoicesWhenAsked: boolean;
-  /** Within the usage object. */
+  // The others stand within the usage object.
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  /** Input and output together: where the parts do not add up to it, it tells what was left out of them. */
+  readonly total: readonly string[];
   readonly cacheRead: readonly string[];
   readonly cacheWrite: readonly string[];
+  /** Of `cacheWrite`, what is kept for an hour, and for less. */
+  readonly cacheWriteHour: readonly string[];
+  readonly cacheWriteShort: readonly string[];
+  readonly inputAudio: readonly string[];
+  readonly outputAudio: readonly string[];
+  readonly outputImage: readonly string[];
   readonly reasoning: readonly string[];
-  /** Whether the stated output includes the reasoning. */
+  /** Calls of tools that the provider ran and bills: all paths are added up. */
+  readonly webSearch: readonly string[];
+  readonly codeInterpreter: readonly string[];
+  readonly fileSearch: readonly string[];
+  /** Calls of tools that it runs and does not bill. */
+  readonly freeTools: readonly string[];
+  /** Whether the stated output includes the reasoning, where no total tells. */
   readonly outputIncludesReasoning: boolean;
-  /** Whether the stated input includes what was read from the cache. */
+  /** Whether the stated input includes what was read from the cache and written to it, where no total tells. */
   readonly inputIncludesCache: boolean;
-  /** The provider's own cost in USD, within the usage object; taken as the charge where the configuration says so. */
-  readonly cost: readonly string[];
+  /** The provider's own cost, within the usage object: all that are there are added up. */
+  readonly cost: readonly CostPlace[];
+}
+
+export interface CostPlace {
+  readonly at: string;
+  /** How many digits behind the point of usd its unit has: 0 = usd, 2 = cents, 10 = 10^-10 usd. */
+  readonly scale: number;
+  /** A flag of the usage object without which it is no part of the bill; null: it always is. */
+  readonly when: string | null;
 }
 
 /**
- * A field of the request or the answer that changes the price: `percent` by value (100 = the usual price). A value that is
- * not listed has no known price: the charge is then marked `estimated`, and logged.
+ * A field of the request or the answer that changes the price of tokens. A value that is not listed for a model has no
+ * known price: a request that asks for it is refused, and a charge for an answer that states it is marked `estimated`.
  */
 export interface Modifier {
-  /** The field in the request, for the hold; null where only the answer tells. */
-  readonly asked: string | null;
-  /** Dotted path in the answer (or the answer's usage), for the charge. What the answer states comes before what was asked. */
+  /** The field of the request, and its name in own prices. */
+  readonly name: string;
+  /** Dotted paths in the answer. What the answer states comes before what was asked. */
   readonly stated: readonly string[];
-  /** Models that it applies to; all where it is absent. A trailing `*` matches any ending. */
-  readonly models?: readonly string[];
-  readonly percent: Readonly<Record<string, number>>;
+  /** The first whose patterns match the model and that lists the value counts. */
+  readonly prices: readonly ModifierPrice[];
+}
+
+export interface ModifierPrice {
+  /** Model names; a trailing `*` matches any ending. */
+  readonly models: readonly string[];
+  /** By value, how many times the usual price: a decimal (`"1.1"`) or a fraction (`"5/3"`). */
+  readonly times: Readonly<Record<string, string>>;
 }
 
 /** What a model does that its price does not tell. */
@@ -86,6 +124,8 @@ export interface ModelTraits {
    * `never`, `shown` (each billed token comes as text), `unseen` (billed tokens that no event shows).
    */
   readonly thinking: 'never' | 'shown' | 'unseen';
+  /** Whether it thinks where the request says nothing of it. */
+  readonly thinksUnasked: boolean;
 }
 
 /** What errors of the provider mean; RE2 patterns on `STATUS MESSAGE`, case-insensitive, besides the common ones. */

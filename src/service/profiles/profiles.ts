@@ -2,29 +2,65 @@
 
 import type { DialectName } from '../dialects/dialect.js';
 import { matchesModel } from '../settings/model-pattern.js';
+import { anthropic } from './anthropic.js';
+import { azureOpenAi } from './azure-openai.js';
 import { anthropicCompatible, compatible } from './compatible.js';
+import { deepseek } from './deepseek.js';
+import { fireworks } from './fireworks.js';
+import { google } from './google.js';
+import { groq } from './groq.js';
+import { mistral } from './mistral.js';
+import { moonshot } from './moonshot.js';
+import { ollama } from './ollama.js';
+import { openai } from './openai.js';
+import { openrouter } from './openrouter.js';
 import type { ModelTraits, ProviderProfile } from './profile.js';
+import { together } from './together.js';
+import { vllm } from './vllm.js';
+import { xai } from './xai.js';
 
-const PROFILES: readonly ProviderProfile[] = [compatible, anthropicCompatible];
+/** Every known profile; those of unknown providers are last. */
+export const PROFILES: readonly ProviderProfile[] = [
+  ...[openai, azureOpenAi, anthropic, google, mistral, deepseek, groq, moonshot, openrouter, together],
+  ...[fireworks, xai, ollama, vllm],
+  ...[compatible, anthropicCompatible],
+];
 
 /** The profile of a name; null when there is none. */
 export function profileNamed(name: string): ProviderProfile | null {
   return PROFILES.find((profile) => profile.name === name) ?? null;
 }
 
-/** The profile that a base URL's host means, for its dialect; that of an unknown provider where none does. */
-export function profileOf(baseUrl: string | null, dialect: DialectName): ProviderProfile {
-  const host = baseUrl === null ? null : new URL(baseUrl).hostname;
-  const known = PROFILES.find((one) => one.dialect === dialect && one.hosts.some((at) => isHost(at, host)));
-  return known ?? (dialect === 'anthropic' ? anthropicCompatible : compatible);
+/**
+ * The profile that a base URL's host means, for its dialect. A host that is not known has the profile of an unknown provider;
+ * but where it is priced as a known one, its models and what changes their price are that one's too.
+ */
+export function profileOf(of: {
+  readonly baseUrl: string | null;
+  readonly dialect: DialectName;
+  readonly pricedAs: string;
+}): ProviderProfile {
+  const ofDialect = PROFILES.filter(({ dialect }) => dialect === of.dialect);
+  const host = of.baseUrl === null ? null : new URL(of.baseUrl);
+  const known = ofDialect.find((one) => one.hosts.some((at) => isHost(at, host)));
+  if (known !== undefined) return known;
+  const unknown = of.dialect === 'anthropic' ? anthropicCompatible : compatible;
+  const priced = ofDialect.find(({ pricedAs }) => pricedAs === of.pricedAs);
+  return priced === undefined ? unknown : { ...unknown, modifiers: priced.modifiers, models: priced.models };
 }
 
-function isHost(pattern: string, host: string | null): boolean {
-  if (host === null) return false;
+function isHost(pattern: string, url: URL | null): boolean {
+  if (url === null) return false;
+  // A port is stated where a program of one's own is known by it alone.
+  const host = pattern.includes(':') ? url.host : url.hostname;
   return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern;
 }
 
-const UNKNOWN_TRAITS: Omit<ModelTraits, 'models'> = { outputTokensMax: null, thinking: 'unseen' };
+const UNKNOWN_TRAITS: Omit<ModelTraits, 'models'> = {
+  outputTokensMax: null,
+  thinking: 'unseen',
+  thinksUnasked: true,
+};
 
 /** What a model does, by the provider's name for it. */
 export function traitsOf(
@@ -32,4 +68,9 @@ export function traitsOf(
   model: string,
 ): Omit<ModelTraits, 'models'> {
   return models.find((one) => one.models.some((pattern) => matchesModel(pattern, model))) ?? UNKNOWN_TRAITS;
+}
+
+/** Whether tokens may be billed that no event of a stream shows: `asked` is what the request says of thinking, null for nothing. */
+export function mayThinkUnseen(traits: Omit<ModelTraits, 'models'>, asked: boolean | null): boolean {
+  return traits.thinking === 'unseen' && (asked ?? traits.thinksUnasked);
 }

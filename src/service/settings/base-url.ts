@@ -10,9 +10,14 @@ export function baseUrlProblem(text: string): string | null {
   if (url.username !== '' || url.password !== '')
     return 'has credentials in it; name the environment variable of the key instead';
   if (/[?#]/.test(text)) return 'has a query or a fragment; leave out what follows the ? or #';
-  if (/\/v1\/*$/.test(url.pathname))
-    return 'ends in /v1; leave that out, the paths of the endpoints begin with it';
   return null;
+}
+
+/** The same of Bursar's own server, whose routes all begin with /v1. */
+export function serverUrlProblem(text: string): string | null {
+  const problem = baseUrlProblem(text);
+  if (problem !== null || !/\/v1\/*$/.test(new URL(text).pathname)) return problem;
+  return 'ends in /v1; leave that out, the paths of the endpoints begin with it';
 }
 
 /** As settings hold it: normalised, without a slash at the end. */

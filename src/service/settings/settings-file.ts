@@ -16,17 +16,26 @@ import {
   readText,
 } from '../budget-file-schema.js';
 import { DIALECTS, type DialectName } from '../dialects/dialect.js';
-import { profileOf } from '../profiles/profiles.js';
+import type { ProviderProfile } from '../profiles/profile.js';
+import { PROFILES, profileNamed, profileOf } from '../profiles/profiles.js';
+import { requestBehind } from '../profiles/request-place.js';
 import { PROVIDER_ALIASES_DEFAULT } from '../providers.js';
 import { baseUrlProblem, plainBaseUrl } from './base-url.js';
 import { DEMONSTRATION_FILE } from './demonstration.js';
 import { readListen } from './listen.js';
 import { coversPattern, readModelPattern } from './model-pattern.js';
-import type { ProviderSettings, RouteCandidate, RouteSettings, Settings } from './settings.js';
+import {
+  CHARGES,
+  type ProviderSettings,
+  type RouteCandidate,
+  type RouteSettings,
+  type Settings,
+} from './settings.js';
 import { readConversations } from './settings-chats.js';
 import { readGateway, readSignatures } from './settings-gateway.js';
 import { readGoals, readNotices } from './settings-goals.js';
 import { readPrices } from './settings-prices.js';
+import { PROFILE_FIELDS, readProfile } from './settings-profile.js';
 import { Section } from './settings-section.js';
 
 export { BudgetFileError, type BudgetFileProblem } from '../budget-file-schema.js';
@@ -53,7 +62,8 @@ const SECTIONS = [
   'conversations',
 ];
 const PROVIDER_FIELDS = [
-  ...['dialect', 'baseUrl', 'keyFrom', 'pricedAs', 'firstByteTimeout', 'idleTimeout'],
+  ...['profile', 'dialect', 'baseUrl', 'keyFrom', 'pricedAs', 'charge', 'firstByteTimeout', 'idleTimeout'],
+  ...PROFILE_FIELDS,
   ...PROVIDER_CAP_FIELDS,
 ];
 
@@ -112,19 +122,45 @@ function readProvider(name: string, section: Section, caps: ProviderSettings['ca
   const timeout = (field: string, unlessStated: number) =>
     section.durationMs(field, { ...TIMEOUT_BOUNDS, unlessStated });
   const baseUrl = section.required('baseUrl', (node, field) => readBaseUrl(node, field, section.findings));
-  const dialect = section.oneOf('dialect', DIALECTS) ?? 'openai';
   const url = baseUrl === DEMONSTRATION ? null : baseUrl;
+  const pricedAs = section.text('pricedAs', { unlessStated: name });
+  const named = readProfileName(section);
+  const dialect = readDialect(section, named);
+  const known = named ?? profileOf({ baseUrl: url, dialect, pricedAs });
   return {
     name,
     dialect,
-    profile: profileOf(url, dialect),
+    profile: readProfile(section, { ...known, request: requestBehind(known.request, url) }),
     baseUrl: url,
     keyFrom: readKeyFrom(section),
     caps,
-    pricedAs: section.text('pricedAs', { unlessStated: name }),
+    pricedAs,
+    charge: section.node('charge') === undefined ? 'prices' : (section.oneOf('charge', CHARGES) ?? 'prices'),
     firstByteTimeoutMs: timeout('firstByteTimeout', FIRST_BYTE_TIMEOUT_DEFAULT_MS),
     idleTimeoutMs: timeout('idleTimeout', IDLE_TIMEOUT_DEFAULT_MS),
   };
+}
+
+function readProfileName(section: Section): ProviderProfile | null {
+  const node = section.node('profile');
+  if (node === undefined) return null;
+  const name = node.kind === 'scalar' ? String(node.value) : '';
+  const profile = profileNamed(name);
+  if (profile !== null) return profile;
+  const names = PROFILES.map((one) => one.name);
+  const near = nearest(name, names);
+  const hint = near === null ? `known are ${names.join(', ')}` : `did you mean "${near}"?`;
+  section.add('profile', `${described(node)} is no profile of a provider; ${hint}`);
+  return null;
+}
+
+// A profile has a dialect: who names the one need not name the other.
+function readDialect(section: Section, named: ProviderProfile | null): DialectName {
+  if (named !== null && section.node('dialect') === undefined) return named.dialect;
+  const dialect = section.oneOf('dialect', DIALECTS) ?? 'openai';
+  if (named !== null && dialect !== named.dialect)
+    section.add('dialect', `is ${dialect}; the profile ${named.name} speaks ${named.dialect}`);
+  return dialect;
 }
 
 function readBaseUrl(node: Located, field: string, findings: Findings): string | undefined {

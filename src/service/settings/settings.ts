@@ -31,17 +31,21 @@ export interface ProviderSettings {
   readonly dialect: DialectName;
   /** What is peculiar to it: that of a known provider, with what the configuration states instead. */
   readonly profile: ProviderProfile;
-  /** Without a trailing slash; the endpoint's path (`/v1/…`) is put behind it. Null: the built-in demonstration. */
+  /** Without a trailing slash; what is put behind it, the profile says. Null: the built-in demonstration. */
   readonly baseUrl: string | null;
   /** Environment variable with the provider's key; null: none is sent. */
   readonly keyFrom: string | null;
   readonly caps: ProviderCaps;
   /** The name that the price data has for it; its own name unless stated. */
   readonly pricedAs: string;
+  /** What an answer is charged by: the price book, or the cost that the provider states, where it does. */
+  readonly charge: (typeof CHARGES)[number];
   /** Until the first byte of an answer, and between two bytes of one. */
   readonly firstByteTimeoutMs: number;
   readonly idleTimeoutMs: number;
 }
+
+export const CHARGES = ['prices', 'provider-cost'] as const;
 
 /** Which providers serve a model that callers name, in order. The first route whose pattern matches counts. */
 export interface RouteSettings {

@@ -7,6 +7,7 @@ import { type Dispatcher, Pool } from 'undici';
 import type { PricedCandidate } from '../../service/calls/candidates.js';
 import { sentBetas } from '../../service/dialects/anthropic-betas.js';
 import type { DialectName } from '../../service/dialects/dialect.js';
+import { requestPath } from '../../service/profiles/request-place.js';
 import type { ProviderSettings } from '../../service/settings/settings.js';
 
 /** To connect, TLS included: a provider that takes longer is down, and the next candidate is waiting. */
@@ -15,9 +16,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 50_000;
 /** Of all headers of an answer: what node itself takes. */
 const HEADER_BYTES_MAX = 16 * 1024;
-/** Sent when an Anthropic caller states no version: the newest there is, which its own clients send too. */
-const ANTHROPIC_VERSION = '2023-06-01';
-
 /** Passed on from callers, when a single line of text; all others stay here. */
 const PASSED_HEADERS: Readonly<Record<DialectName, readonly string[]>> = {
   openai: ['openai-beta'],
@@ -32,11 +30,11 @@ export class NoProviderKeyError extends Error {
 export interface UpstreamRequest {
   readonly provider: ProviderSettings;
   readonly dialect: DialectName;
-  /** Of the endpoint, as `/v1/…`. */
+  /** Of the endpoint, as the dialect names it: `/v1/…`, with its query. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   /** What the request is held for. */
-  readonly candidate: Pick<PricedCandidate, 'price' | 'facts'>;
+  readonly candidate: Pick<PricedCandidate, 'price' | 'facts' | 'model'>;
   readonly body: Uint8Array;
 }
 
@@ -55,13 +53,13 @@ export class Upstreams {
 
   /** @throws NoProviderKeyError; every other failure is the handler's `onResponseError` */
   send(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void {
-    const { provider, path, body } = request;
+    const { provider, body } = request;
     const place = this.#place(provider.baseUrl ?? this.parts.demoOrigin);
     const headers = this.#headers(request);
     this.#pool(place.origin).dispatch(
       {
         method: 'POST',
-        path: place.path + path,
+        path: place.path + this.#pathOf(request),
         headers,
         body,
         headersTimeout: provider.firstByteTimeoutMs,
@@ -79,6 +77,8 @@ export class Upstreams {
 
   #headers({ provider, dialect, headers: from, candidate }: UpstreamRequest): string[] {
     const headers = ['content-type', 'application/json', 'accept-encoding', 'identity'];
+    const own = provider.profile.request.headers;
+    for (const name in own) if (!isPassed(name, dialect, from)) headers.push(name, own[name]);
     for (const name of PASSED_HEADERS[dialect]) {
       let value = from[name] ?? null;
       if (name === 'anthropic-beta' && typeof value === 'string') {
@@ -86,19 +86,23 @@ export class Upstreams {
         value = sentBetas(value, { price, inputTokensMax: facts.inputTokensMax });
       }
       if (typeof value === 'string') headers.push(name, value);
-      else if (name === 'anthropic-version') headers.push(name, ANTHROPIC_VERSION);
     }
     if (provider.keyFrom !== null) {
       const key = this.parts.secrets(provider.keyFrom);
       if (key === undefined || key === '') {
         throw new NoProviderKeyError(`the environment variable ${provider.keyFrom} is not set`);
       }
-      if (dialect === 'anthropic') headers.push('x-api-key', key);
-      else headers.push('authorization', `Bearer ${key}`);
+      const { header, prefix } = provider.profile.request.key;
+      headers.push(header, prefix + key);
     }
     // Nothing where no propagator is installed.
     propagation.inject(context.active(), headers, { set: (to, name, value) => void to.push(name, value) });
     return headers;
+  }
+
+  #pathOf({ provider, path, candidate }: UpstreamRequest): string {
+    const { facts, model } = candidate;
+    return requestPath(provider.profile.request, { endpoint: facts.endpoint, path, model });
   }
 
   #place(baseUrl: string): { readonly origin: string; readonly path: string } {
@@ -127,4 +131,9 @@ export class Upstreams {
   async close(): Promise<void> {
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
   }
+}
+
+/** Whether the caller's own header of the name goes out: then the profile's does not. */
+function isPassed(name: string, dialect: DialectName, from: IncomingHttpHeaders): boolean {
+  return typeof from[name] === 'string' && PASSED_HEADERS[dialect].includes(name);
 }

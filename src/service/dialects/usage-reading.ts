@@ -1,0 +1,129 @@
+// What the figures of a usage mean together, normalised: totals that include the cache and the reasoning, and quantities by
+// what is priced, which sum to them. Providers leave parts out of their totals in different ways; where an answer states a
+// total of both, that tells, else the profile does. Never below what was stated. Called by both dialects.
+
+import type { UsageReading } from './dialect.js';
+import { larger, quantitiesOf } from './usage-figures.js';
+import type { Stated, StatedFigures, UsagePlaces } from './usage-places.js';
+
+/** Calls of billed tools that the answer shows beside its usage. */
+export interface ToolCalls {
+  readonly webSearch: number;
+  readonly fileSearch: number;
+  readonly codeInterpreter: number;
+}
+
+type Meaning = Pick<UsagePlaces, 'outputIncludesReasoning' | 'inputIncludesCache'>;
+
+/** @param shown null where the answer does not show its calls */
+export function readingOf(stated: Stated, meaning: Meaning, shown: ToolCalls | null): UsageReading {
+  const cacheWrite = cacheWriteOf(stated);
+  const left = leftOut(stated, cacheWrite ?? 0);
+  const input = inputOf(stated, { cacheWrite, left, meaning });
+  const output = outputOf(stated, { inputTotal: input.tokens.total, left, meaning });
+  const webSearch = larger(stated.webSearch, shown?.webSearch ?? null);
+  const fileSearch = larger(stated.fileSearch, shown?.fileSearch ?? null);
+  const codeInterpreter = larger(stated.codeInterpreter, shown?.codeInterpreter ?? null);
+  const calls = [webSearch, fileSearch, codeInterpreter, stated.freeTools].filter((count) => count !== null);
+  const reading: { -readonly [Field in keyof UsageReading]: UsageReading[Field] } = {
+    inputTokens: input.tokens,
+    outputTokens: output.tokens,
+    toolCalls: calls.length === 0 ? null : calls.reduce((all, count) => all + count),
+    quantities: quantitiesOf(
+      { input: input.plain, output: output.plain },
+      {
+        input_audio: input.audio,
+        cache_read: input.read,
+        cache_write: input.written,
+        cache_write_1h: input.writtenHour,
+        reasoning: output.tokens.reasoning,
+        output_audio: output.audio,
+        output_image: output.image,
+        web_search: webSearch,
+        file_search: fileSearch,
+        code_interpreter: codeInterpreter,
+      },
+    ),
+  };
+  if (stated.total !== null && input.tokens.total === null && output.tokens.total === null)
+    reading.allTokens = stated.total;
+  if (stated.cost !== null) reading.cost = stated.cost;
+  if (stated.modifiers !== null) reading.modifiers = stated.modifiers;
+  return reading;
+}
+
+/** What is stated of the cache's writing as a whole, or what its parts are together. */
+function cacheWriteOf({ cacheWrite, cacheWriteHour: hour, cacheWriteShort: short }: StatedFigures) {
+  return larger(cacheWrite, hour === null && short === null ? null : (hour ?? 0) + (short ?? 0));
+}
+
+interface LeftOut {
+  readonly cache: number;
+  readonly reasoning: number;
+}
+
+/**
+ * Which parts a total of both has beyond input and output: the cache (what was read, written, or both), the reasoning, or
+ * both. Null where no such parts make up the difference. The cache comes first: it is the cheaper, and larger.
+ */
+function leftOut(stated: StatedFigures, written: number): LeftOut | null {
+  const { input, output, total } = stated;
+  if (input === null || output === null || total === null) return null;
+  const rest = total - input - output;
+  if (rest < 0) return null;
+  if (rest === 0) return NOTHING_LEFT_OUT;
+  const read = stated.cacheRead ?? 0;
+  const reasoning = stated.reasoning ?? 0;
+  for (const cache of [read + written, read, written, 0]) {
+    if (rest === cache) return { cache, reasoning: 0 };
+    if (rest === cache + reasoning) return { cache, reasoning };
+  }
+  // The cache cannot be a part of an input that is smaller.
+  const isOutside = input < read + written && rest > read + written;
+  return isOutside ? { cache: read + written, reasoning: 0 } : null;
+}
+
+const NOTHING_LEFT_OUT: LeftOut = { cache: 0, reasoning: 0 };
+
+interface Apart {
+  readonly left: LeftOut | null;
+  readonly meaning: Meaning;
+}
+
+// Which of the audio was cached is not stated: all of it is taken as not cached, the dearer way.
+function inputOf(stated: StatedFigures, of: Apart & { readonly cacheWrite: number | null }) {
+  const { cacheRead, output, total: both } = stated;
+  const { cacheWrite, left, meaning } = of;
+  const audio = stated.inputAudio ?? 0;
+  const cached = (cacheRead ?? 0) + (cacheWrite ?? 0);
+  const told = stated.input ?? (both !== null && output !== null ? Math.max(0, both - output) : null);
+  const outside = left?.cache ?? (meaning.inputIncludesCache ? 0 : cached);
+  const total = told === null ? null : Math.max(told + outside, cached, audio);
+  const notAudio = (total ?? cached + audio) - audio;
+  const written = Math.min(cacheWrite ?? 0, notAudio);
+  const writtenHour = Math.min(stated.cacheWriteHour ?? 0, written);
+  const read = Math.min(cacheRead ?? 0, notAudio - written);
+  return {
+    tokens: { total, noCache: total === null ? null : total - cached, cacheRead, cacheWrite },
+    plain: total === null ? null : notAudio - written - read,
+    audio,
+    read,
+    written: written - writtenHour,
+    writtenHour,
+  };
+}
+
+// What a total has beyond the parts that are known is output that was not shown: thoughts, as some providers count them.
+function outputOf(stated: StatedFigures, of: Apart & { readonly inputTotal: number | null }) {
+  const { reasoning, total: both } = stated;
+  const audio = stated.outputAudio ?? 0;
+  const image = stated.outputImage ?? 0;
+  const parts = (reasoning ?? 0) + audio + image;
+  const rest = both === null || of.inputTotal === null ? null : Math.max(0, both - of.inputTotal);
+  const told = stated.output ?? rest;
+  const outside = of.left?.reasoning ?? (of.meaning.outputIncludesReasoning ? 0 : (reasoning ?? 0));
+  const whole = told === null ? null : told + (stated.output === null ? 0 : outside);
+  const total = whole === null ? null : Math.max(parts > whole ? whole + parts : whole, rest ?? 0);
+  const plain = total === null ? null : total - parts;
+  return { tokens: { total, text: plain, reasoning }, plain, audio, image };
+}

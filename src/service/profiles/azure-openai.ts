@@ -1,0 +1,51 @@
+// Azure OpenAI. Two forms of one service: a base URL without a version speaks to deployments, each with its own path and an
+// `api-version`; one that ends in `/openai/v1` is complete, and has neither. A deployment's name stands where the model does.
+
+import { compatible } from './compatible.js';
+import { openai } from './openai.js';
+import type { ProviderProfile } from './profile.js';
+
+export const azureOpenAi: ProviderProfile = {
+  ...openai,
+  name: 'azure-openai',
+  hosts: [
+    '*.openai.azure.com',
+    '*.cognitiveservices.azure.com',
+    '*.services.ai.azure.com',
+    '*.openai.azure.us',
+  ],
+  sources: [
+    'https://learn.microsoft.com/en-us/azure/ai-services/openai/reference',
+    'https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle',
+    'https://learn.microsoft.com/en-us/azure/ai-services/openai/concepts/content-filter',
+    'https://learn.microsoft.com/en-us/azure/ai-services/openai/how-to/manage-costs',
+  ],
+  pricedAs: 'azure',
+  request: {
+    ...compatible.request,
+    pathPrefix: '/openai',
+    paths: {
+      chat_completions: '/deployments/{model}/chat/completions',
+      embeddings: '/deployments/{model}/embeddings',
+      responses: '/responses',
+    },
+    // The oldest version with responses beside chat completions whose streams state their usage.
+    query: { 'api-version': '2025-04-01-preview' },
+    key: { header: 'api-key', prefix: '' },
+  },
+  // Prices of tiers are Azure's own, by region and contract: what is known of OpenAI's is not taken for them.
+  modifiers: [
+    {
+      name: 'service_tier',
+      stated: ['service_tier'],
+      prices: [{ models: ['*'], times: { auto: '1', default: '1', standard: '1' } }],
+    },
+  ],
+  errors: {
+    ...openai.errors,
+    throttle: ['^429 .*(?:call rate limit|token rate limit|exceeded rate limit)'],
+    account: [],
+    // "A charge for both the prompt and completion tokens will occur" where the filter refuses; and for 408 ("Manage costs").
+    billed: ['^400 .*(?:content_filter|content management policy|responsibleaipolicyviolation)', '^408\\b'],
+  },
+};

@@ -1,0 +1,67 @@
+// Where a provider's requests go, worked out of its base URL and its profile once, when settings are read; and the path of
+// one request. A base URL that names a version is complete: nothing but the endpoint is put behind it.
+
+import type { Endpoint } from '../dialects/dialect.js';
+import type { RequestProfile } from './profile.js';
+
+/** A part of a path that is a version: `v1`, `v4`, `v1beta`, `v1beta2`. */
+const VERSION = /^v\d+(?:(?:alpha|beta)\d*)?$/;
+
+export function namesVersion(baseUrl: string): boolean {
+  return new URL(baseUrl).pathname.split('/').some((part) => VERSION.test(part));
+}
+
+/** The request part of a profile as it is behind this base URL. */
+export function requestBehind(request: RequestProfile, baseUrl: string | null): RequestProfile {
+  if (baseUrl === null) return request;
+  if (namesVersion(baseUrl)) return { ...request, pathPrefix: '', paths: {}, query: {} };
+  return { ...request, pathPrefix: withoutOverlap(new URL(baseUrl).pathname, request.pathPrefix) };
+}
+
+// `https://api.groq.com` and `https://api.groq.com/openai` mean one place: what the base URL has of the prefix is not repeated.
+function withoutOverlap(basePath: string, prefix: string): string {
+  const parts = prefix.split('/').filter((part) => part !== '');
+  for (let taken = parts.length; taken > 0; taken--) {
+    if (basePath.endsWith(`/${parts.slice(0, taken).join('/')}`)) {
+      return parts
+        .slice(taken)
+        .map((part) => `/${part}`)
+        .join('');
+    }
+  }
+  return prefix;
+}
+
+export interface RequestPlace {
+  readonly endpoint: Endpoint;
+  /** As the dialect names it, `/v1/…`, with its query. */
+  readonly path: string;
+  /** The provider's name for the model. */
+  readonly model: string;
+}
+
+/** The path and query of one request, behind the path of the base URL. */
+export function requestPath(request: RequestProfile, { endpoint, path, model }: RequestPlace): string {
+  const stated = queryOf(request);
+  const own = request.paths[endpoint];
+  // The usual way of most providers.
+  if (own === undefined && stated === '') return request.pathPrefix + path.slice(DIALECT_VERSION.length);
+  const [plain, query = ''] = path.split('?', 2);
+  const behind = own?.replaceAll('{model}', encodeURIComponent(model)) ?? plain.slice(DIALECT_VERSION.length);
+  const queries = [query, stated].filter((text) => text !== '').join('&');
+  return `${request.pathPrefix}${behind}${queries === '' ? '' : `?${queries}`}`;
+}
+
+const QUERIES = new WeakMap<RequestProfile, string>();
+
+function queryOf(request: RequestProfile): string {
+  let text = QUERIES.get(request);
+  if (text === undefined) {
+    text = new URLSearchParams({ ...request.query }).toString();
+    QUERIES.set(request, text);
+  }
+  return text;
+}
+
+/** What the paths of both dialects begin with. */
+const DIALECT_VERSION = '/v1';
