@@ -124,7 +124,7 @@ describe('normalised usage', () => {
 });
 
 describe('figures that cannot be', () => {
-  test.each([-1, Number.NaN, 1e300, '12', {}, true, null])(
+  test.each([-1, Number.NaN, 1e300, 'a dozen', '1e3', '-4', '', {}, true, null])(
     'prompt_tokens %j → not stated, so that it is estimated',
     (value) => {
       const read = chat({ prompt_tokens: value, completion_tokens: 5 });
@@ -132,6 +132,13 @@ describe('figures that cannot be', () => {
       expect(read?.quantities).toEqual({ output: 5 });
     },
   );
+
+  test('digits in a text → their number', () => {
+    expect(chat({ prompt_tokens: '12', completion_tokens: '5' })?.quantities).toEqual({
+      input: 12,
+      output: 5,
+    });
+  });
 
   test('parts above their total → the total is raised to them', () => {
     expect(
@@ -170,7 +177,7 @@ describe('figures that cannot be', () => {
     completion_tokens_details: fc.record({ reasoning_tokens: anything, audio_tokens: anything }),
   });
   const plain = (value: unknown) =>
-    typeof value === 'number' && value >= 0 && value <= 10_000_000 ? Math.ceil(value) : 0;
+    value === '7' ? 7 : typeof value === 'number' && value >= 0 && value <= 10_000_000 ? Math.ceil(value) : 0;
 
   test('property: any figures of chat → quantities are whole, sum to the totals, and are never below what was stated', () => {
     fc.assert(
