@@ -3,19 +3,36 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import { type AnswerShape, EVENT_STREAM, shapeOf } from './answer-shape.js';
 import type { Exchange } from './exchange.js';
 import { StreamAnswer } from './stream-answer.js';
+import { type Unpacking, unpackingOf } from './unpacking.js';
 
 /** Of a whole answer: 2,048 embeddings of 3,072 figures as JSON text are 90 MB, the largest that providers give. */
 export const ANSWER_BYTES_MAX = 128 * 1024 * 1024;
 /** Of an answer that is an error: its message is what counts. */
 export const ERROR_BYTES_MAX = 1024 * 1024;
 
+/** By which an answer has told whether it is a stream: above any run of empty lines that keeps one alive. */
+const SHAPE_BYTES_MAX = 1024;
+/** How long a provider may keep the connection of an answer that it has ended, and what it may still send, to be asked again on it. */
+const LET_GO_MS = 1_000;
+const LATE_BYTES_MAX = 64 * 1024;
+
 /** Why the gateway itself ends a request to a provider. */
 export class Ended extends Error {
   override readonly name = 'Ended';
   constructor(
-    readonly why: 'caller_gone' | 'drained' | 'too_large' | 'cut' | 'stalled' | 'retried' | 'hidden',
+    readonly why:
+      | 'caller_gone'
+      | 'drained'
+      | 'too_large'
+      | 'unreadable'
+      | 'let_go'
+      | 'cut'
+      | 'stalled'
+      | 'retried'
+      | 'hidden',
   ) {
     super(why);
   }
@@ -29,30 +46,68 @@ export class Attempt implements Dispatcher.DispatchHandler {
   reached = false;
   stream: StreamAnswer | null = null;
   #controller: Dispatcher.DispatchController | null = null;
+  /** Null where the answer is not packed. */
+  #unpacking: Unpacking | null = null;
+  /** Null until the first bytes tell. */
+  #shape: AnswerShape | null = null;
+  /** What is told once all that came is unpacked: the end, or how it broke. */
+  #whenUnpacked: () => void = () => undefined;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #over = false;
+  /** Set once the answer has ended and the connection has not. */
+  #letGo: NodeJS.Timeout | null = null;
 
   constructor(readonly exchange: Exchange) {}
 
   /** Ends it from here; the end is reported as a failure with this reason. */
   abort(why: Ended): void {
-    if (!this.#over) this.#controller?.abort(why);
+    if (this.#over) return;
+    // The connection may have closed already, and what came be still unpacked: nobody else would report.
+    if (this.#unpacking !== null) this.#failed(why);
+    this.#controller?.abort(why);
   }
 
   /** Ends it from here, and reports nothing more. */
   drop(why: Ended): void {
     if (this.#over) return;
     this.#over = true;
+    this.#unpacking?.destroy();
     this.#controller?.abort(why);
   }
 
-  /** The caller takes no more for now, or again. */
+  /**
+   * The provider has said all: nothing more is reported, and what it still sends is lost. It has a moment to end its answer,
+   * after which the connection could be used again; one that it keeps open is closed.
+   */
+  letGo(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#unpacking?.destroy();
+    this.#bytes = 0;
+    this.#controller?.resume();
+    this.#letGo = setTimeout(() => this.#close(), LET_GO_MS).unref();
+  }
+
+  #close(): void {
+    this.#letGoOf();
+    this.#controller?.abort(new Ended('let_go'));
+  }
+
+  #letGoOf(): void {
+    if (this.#letGo === null) return;
+    clearTimeout(this.#letGo);
+    this.#letGo = null;
+  }
+
+  /** The caller takes no more for now, or again. A packed answer pauses its provider once what was unpacked is not taken. */
   pause(): void {
-    this.#controller?.pause();
+    if (this.#unpacking === null) this.#controller?.pause();
+    else this.#unpacking.pause();
   }
   resume(): void {
-    this.#controller?.resume();
+    if (this.#unpacking === null) this.#controller?.resume();
+    else this.#unpacking.resume();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -62,28 +117,103 @@ export class Attempt implements Dispatcher.DispatchHandler {
     else this.reached = true;
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
     if (status < 200) return;
     this.status = status;
     this.headers = headers;
-    const isStream = headers['content-type']?.startsWith('text/event-stream') === true;
-    if (status < 300 && isStream && this.exchange.call.facts.stream) this.stream = new StreamAnswer(this);
+    if (status >= 300) this.#shape = 'body';
+    try {
+      this.#unpacking = unpackingOf(headers['content-encoding'], {
+        data: (chunk) => this.#unpacked(chunk),
+        end: () => this.#whenUnpacked(),
+        error: () => this.abort(new Ended('unreadable')),
+        drained: () => controller.resume(),
+      });
+    } catch {
+      this.abort(new Ended('unreadable'));
+    }
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#over) {
+      this.#bytes += chunk.length;
+      if (this.#bytes > LATE_BYTES_MAX) this.#close();
+    } else if (this.#unpacking === null) this.#data(chunk);
+    else if (!this.#unpacking.write(chunk)) controller.pause();
+  }
+
+  // Not in undici's hands, which turn what is thrown into a failure.
+  #unpacked(chunk: Buffer): void {
+    try {
+      this.#data(chunk);
+    } catch (error) {
+      this.drop(new Ended('unreadable'));
+      this.exchange.bug(error);
+    }
+  }
+
+  #data(chunk: Buffer): void {
     if (this.#over) return;
     if (this.stream !== null) return this.stream.data(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes > (this.status >= 400 ? ERROR_BYTES_MAX : ANSWER_BYTES_MAX))
       return this.abort(new Ended('too_large'));
     this.#chunks.push(chunk);
+    if (this.#shape !== null) return;
+    const isLong = this.#bytes > SHAPE_BYTES_MAX;
+    this.#tellShape(isLong ? this.#labelledShape() : shapeOf(this.body(), this.headers['content-type']));
+  }
+
+  #labelledShape(): AnswerShape {
+    return isEventStream(this.headers) ? 'events' : 'body';
+  }
+
+  // Whatever the caller asked for: a provider that streams unasked, or does not when asked, is passed on and charged all the
+  // same.
+  #tellShape(shape: AnswerShape | null): void {
+    if (shape === null) return;
+    this.#shape = shape;
+    const isLabelled = isEventStream(this.headers);
+    if (shape === 'body') {
+      if (isLabelled) this.headers = { ...this.headers, 'content-type': 'application/json' };
+      return;
+    }
+    if (!isLabelled) this.headers = { ...this.headers, 'content-type': EVENT_STREAM };
+    const start = this.#chunks.splice(0);
+    this.stream = new StreamAnswer(this);
+    for (const chunk of start) this.stream.data(chunk);
   }
 
   onResponseEnd(): void {
-    this.#report(() => (this.stream === null ? this.exchange.answered(this) : this.stream.end()));
+    this.#letGoOf();
+    if (this.#over) return;
+    if (this.#unpacking === null) return this.#ended();
+    this.#whenUnpacked = () => this.#ended();
+    this.#unpacking.end();
+  }
+
+  #ended(): void {
+    this.#report(() => {
+      if (this.#shape === null) this.#tellShape(this.#labelledShape());
+      if (this.stream === null) this.exchange.answered(this);
+      else this.stream.end();
+    });
   }
 
   onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
+    this.#letGoOf();
+    if (this.#unpacking === null || error instanceof Ended) return this.#failed(error);
+    // What came before the connection broke is unpacked first.
+    this.#whenUnpacked = () => this.#failed(error);
+    this.#unpacking.end();
+  }
+
+  #failed(error: Error): void {
+    this.#unpacking?.destroy();
     this.#report(() =>
       this.stream === null ? this.exchange.failed(this, error) : this.stream.broken(error),
     );
@@ -104,4 +234,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   body(): Buffer {
     return this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
   }
+}
+
+function isEventStream(headers: IncomingHttpHeaders): boolean {
+  return headers['content-type']?.startsWith(EVENT_STREAM) === true;
 }

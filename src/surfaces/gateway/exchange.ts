@@ -134,7 +134,10 @@ export class Exchange implements OnRoster {
   failed(attempt: Attempt, error: Error): void {
     if (this.#stopped !== null)
       return this.#ended(attempt.reached ? 'cancelled' : 'failed_before', this.#stopped);
-    if (error instanceof Ended) return this.#fail('malformed', 'gave an answer that is too large');
+    if (error instanceof Ended) {
+      const what = error.why === 'unreadable' ? 'cannot be read' : 'is too large';
+      return this.#fail('malformed', `gave an answer that ${what}`);
+    }
     this.#guarded(this.#connectionError(attempt, error));
   }
 
