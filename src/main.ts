@@ -28,6 +28,8 @@ function partsOf(config: Config): CliParts {
     defaultLedger: config.ledgerPath,
     defaultUrl: config.url,
     apiKey: config.apiKey,
+    secretOf: config.secretOf,
+    clock: SYSTEM_CLOCK,
     dataPath: config.dataPath,
     serve: async ({ data = config.dataPath, drain, ...options }) => {
       // Loaded only here: no other command should wait for the whole server.

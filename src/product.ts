@@ -1,4 +1,4 @@
-// The product rules on top of the ledger, put together: quotas, conversations, agents, goals and notices. Whatever a crash cut is finished before
+// The product rules on top of the ledger, put together: quotas, conversations, agents, goals, notices and reconciliations. Whatever a crash cut is finished before
 // anybody calls. Called by serve.ts, which hands the parts to the surfaces.
 
 import type { Logger } from 'pino';
@@ -12,6 +12,7 @@ import { Goals } from './service/goals/goals.js';
 import { Notices } from './service/notices/notices.js';
 import type { SendWebhook } from './service/notices/sender.js';
 import { Quotas } from './service/quotas/quotas.js';
+import { Reconciliations } from './service/reconciliation/reconciliations.js';
 import type { Settings } from './service/settings/settings.js';
 import type { ServiceStore } from './service/store/service-store.js';
 
@@ -21,6 +22,7 @@ export interface Product {
   readonly goals: Goals;
   readonly notices: Notices;
   readonly delegation: Delegation;
+  readonly reconciliations: Reconciliations;
 }
 
 export interface ProductNeeds {
@@ -28,6 +30,8 @@ export interface ProductNeeds {
   readonly keyRing: KeyRing;
   readonly ledger: Ledger;
   readonly settings: () => Settings;
+  /** Environment variables, which the configuration names. */
+  readonly secrets: (name: string) => string | undefined;
   readonly logger: Pick<Logger, 'info' | 'error'>;
   readonly clock: Clock;
   readonly opened: Opened;
@@ -43,7 +47,26 @@ export async function openProduct(needs: ProductNeeds): Promise<Product> {
   const delegation = await openDelegation(needs);
   const goals = await openGoals(needs);
   const notices = await openNotices(needs);
-  return { quotas, conversations, delegation, goals, notices };
+  const reconciliations = openReconciliations(needs);
+  return { quotas, conversations, delegation, goals, notices, reconciliations };
+}
+
+function openReconciliations({
+  ledger,
+  store,
+  clock,
+  settings,
+  secrets,
+  opened,
+}: ProductNeeds): Reconciliations {
+  const reconciliations = new Reconciliations({
+    ledger,
+    store,
+    clock,
+    settings: () => settings().reconciliation,
+    secrets,
+  });
+  return opened.add('the reconciliations', reconciliations, (held) => held.close());
 }
 
 async function openConversations(needs: ProductNeeds, quotas: Quotas): Promise<Conversations> {

@@ -102,6 +102,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     keyRing: keys.ring,
     ledger,
     settings: () => inForce.settings,
+    secrets: options.secretOf,
     logger,
     clock,
     opened,

@@ -53,6 +53,9 @@ export class House {
   readonly clock = new TestClock();
   readonly log: string[] = [];
   draining = false;
+  /** What the section `reconciliation` states, and the environment that it names. */
+  reports: Settings['reconciliation'] = [];
+  secrets: Readonly<Record<string, string>> = {};
   reloads: { reloaded: boolean; message: string } = { reloaded: true, message: 'nothing changed' };
   ledger!: Ledger;
   app!: FastifyInstance;
@@ -103,7 +106,8 @@ export class House {
       store: this.#store,
       keyRing: this.#ring,
       ledger: this.ledger,
-      settings: () => SETTINGS,
+      settings: () => ({ ...SETTINGS, reconciliation: this.reports }),
+      secrets: (name) => this.secrets[name],
       logger: QUIET,
       clock: this.clock,
       opened: this.#opened,

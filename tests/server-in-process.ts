@@ -85,6 +85,10 @@ export async function startInProcess(options: {
 export async function runInProcess(
   line: string,
   at: { readonly ledger: string } | { readonly url: string; readonly key: string },
+  options: {
+    readonly secrets?: Readonly<Record<string, string>>;
+    readonly clock?: { now(): number };
+  } = {},
 ): Promise<Ended> {
   const stdout = new Kept();
   const stderr = new Kept();
@@ -97,6 +101,8 @@ export async function runInProcess(
     defaultLedger: 'none.db',
     defaultUrl: null,
     apiKey: 'key' in at ? at.key : null,
+    secretOf: (name) => options.secrets?.[name],
+    clock: options.clock ?? SYSTEM_CLOCK,
     dataPath: 'none',
     serve: async () => undefined,
     openKeys: (folder, mode) => openKeys(folder, SYSTEM_CLOCK, mode),

@@ -74,10 +74,28 @@ describe('a sound file', () => {
       conversations: { turnTimeoutMs: 300_000, watchdogIntervalMs: 60_000 },
       goals: { textLengthMax: 400 },
       notices: { reach: 'public' },
+      reconciliation: [],
       aliases: PROVIDER_ALIASES_DEFAULT,
       definitions: { units: [], budgets: [], aliases: PROVIDER_ALIASES_DEFAULT },
     });
     expect(read('aliases: {}').aliases).toEqual({});
+  });
+
+  test('reconciliation: the report APIs have their own places and variables unless others are stated', () => {
+    const { reconciliation } = read(`
+reconciliation:
+  openai: { api: openai }
+  claude: { api: anthropic, baseUrl: "https://proxy.example/anthropic/", keyFrom: CLAUDE_ADMIN }
+`);
+    expect(reconciliation).toEqual([
+      { provider: 'openai', api: 'openai', baseUrl: 'https://api.openai.com', keyFrom: 'OPENAI_ADMIN_KEY' },
+      {
+        provider: 'claude',
+        api: 'anthropic',
+        baseUrl: 'https://proxy.example/anthropic',
+        keyFrom: 'CLAUDE_ADMIN',
+      },
+    ]);
   });
 
   test('settings: without a file → the demonstration, in both dialects, priced, routed and budgeted', () => {
@@ -212,6 +230,19 @@ gateway: { holdTtl: 5 }`),
   ])('base URL: %s is refused, and not shown', (url, problem) => {
     const problems = problemsOf(`providers: { p: { dialect: openai, baseUrl: "${url}" } }`);
     expect(problems).toEqual([expect.stringContaining(`providers.p.baseUrl: ${problem}`)]);
+    expect(problems[0]).not.toContain('s3cret');
+  });
+
+  test.each([
+    ['{}', 'reconciliation.p.api: is required'],
+    ['{ api: xai }', 'reconciliation.p.api: "xai" is not one of openai, anthropic'],
+    ['{ api: openai, baseUrl: demo }', 'reconciliation.p.baseUrl: is no URL'],
+    ['{ api: openai, baseUrl: "https://me:s3cret@x.example" }', 'reconciliation.p.baseUrl: has credentials'],
+    ['{ api: openai, keyFrom: sk-admin-s3cret }', 'reconciliation.p.keyFrom: names an environment variable'],
+    ['{ api: openai, key: x }', 'reconciliation.p: unknown field "key"'],
+  ])('reconciliation: %s is refused, and no secret is shown', (section, problem) => {
+    const problems = problemsOf(`reconciliation: { p: ${section} }`);
+    expect(problems).toEqual([expect.stringContaining(problem)]);
     expect(problems[0]).not.toContain('s3cret');
   });
 

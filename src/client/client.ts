@@ -27,6 +27,7 @@ import { Notices, Webhooks } from './notice-nouns.js';
 import { type CommandOutcome, type Outcome, outcomeOf, type Settlement } from './outcomes.js';
 import { List } from './pages.js';
 import { Policies, UserQuotas } from './quota-nouns.js';
+import { Reconciliations } from './reconciliation-nouns.js';
 import { Keys, Prices, Providers } from './service-nouns.js';
 import { type CallOptions, type ClientOptions, Transport } from './transport.js';
 
@@ -49,6 +50,7 @@ export class BursarClient {
   readonly policies: Policies;
   /** Users under the policy in force. */
   readonly quotas: UserQuotas;
+  readonly reconciliations: Reconciliations;
   readonly #transport: Transport;
 
   /** @throws TypeError, RangeError for an option that is wrong */
@@ -71,6 +73,7 @@ export class BursarClient {
     this.prices = new Prices(transport);
     this.policies = new Policies(transport);
     this.quotas = new UserQuotas(transport);
+    this.reconciliations = new Reconciliations(transport);
   }
 
   /** Books spend that nobody authorised; never denied. */

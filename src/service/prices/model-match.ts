@@ -1,6 +1,6 @@
 // Which model of the price data a name means. The data's own clauses match loosely (`contains`, `starts_with`), which
 // prices a model that did not exist yet as an older one; here a name counts only when it is one that the data lists, or a
-// dated variant of one that the data's clause takes too. Called by price-data.ts.
+// dated variant of one that the data's clause takes too. Called by price-data.ts, and by reconciliation for the names on a bill.
 
 import type { MatchLogic, ModelInfo, Provider } from '@pydantic/genai-prices';
 
@@ -12,6 +12,11 @@ const NAME = /^[\x21-\x7e]{1,200}$/;
  * `-09-2025`, `-0613`, `-001`. A version such as `-v2` or `.1` names another model.
  */
 const VARIANT = /(?:-latest|[-@]20\d{6}|-20\d{2}-\d{2}-\d{2}|-\d{2}-\d{4}|-\d{2}-\d{2}|-\d{4}|-\d{3})$/;
+
+/** A name without what names a dated variant of the same model. */
+export function withoutVariant(name: string): string {
+  return name.replace(VARIANT, '');
+}
 
 /** The models of one provider that a name is looked up in; `listed` has every name that the data spells out. */
 export interface ModelIndex {
@@ -40,7 +45,7 @@ function isVariant(model: ModelInfo, name: string): boolean {
   if (!matches(model.match, name)) return false;
   // A fine-tuned model: ft:<base model>:<organisation>:<suffix>:<id>.
   const own = /^ft:[^:]+(?=:)/.exec(name)?.[0] ?? name;
-  const base = own.replace(VARIANT, '');
+  const base = withoutVariant(own);
   const covers = (text: string) => text.length >= base.length && own.startsWith(text);
   return [model.id.toLowerCase(), ...literals(model.match)].some(covers) || matchesWhole(model.match, name);
 }

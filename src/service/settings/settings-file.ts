@@ -36,6 +36,7 @@ import { readGateway, readSignatures } from './settings-gateway.js';
 import { readGoals, readNotices } from './settings-goals.js';
 import { readPrices } from './settings-prices.js';
 import { PROFILE_FIELDS, readProfile } from './settings-profile.js';
+import { readReconciliation } from './settings-reconciliation.js';
 import { Section } from './settings-section.js';
 
 export { BudgetFileError, type BudgetFileProblem } from '../budget-file-schema.js';
@@ -59,7 +60,7 @@ const DEMONSTRATION = 'demo';
 const SECTIONS = [
   ...['listen', 'units', 'aliases', 'budgets', 'providers', 'routes', 'prices', 'errors', 'gateway'],
   ...['goals', 'notices'],
-  'conversations',
+  ...['conversations', 'reconciliation'],
 ];
 const PROVIDER_FIELDS = [
   ...['profile', 'dialect', 'baseUrl', 'keyFrom', 'pricedAs', 'charge', 'firstByteTimeout', 'idleTimeout'],
@@ -84,6 +85,10 @@ export function parseSettings(text: string, fileName: string): Settings {
     goals: readGoals(sections.node('goals'), findings),
     notices: readNotices(sections.node('notices'), findings),
     conversations: readConversations(sections.node('conversations'), findings),
+    reconciliation: readReconciliation(sections.node('reconciliation'), findings, {
+      readBaseUrl: (node, field) => readUrl(node, field, findings),
+      readKeyFrom,
+    }),
   };
   findings.throwIfAny();
   const read = definitions.definitions();
@@ -166,6 +171,15 @@ function readDialect(section: Section, named: ProviderProfile | null): DialectNa
 function readBaseUrl(node: Located, field: string, findings: Findings): string | undefined {
   const text = readText(node, field, 2_048, findings);
   if (text === undefined || text === DEMONSTRATION) return text;
+  return checkedUrl(text, node, field, findings);
+}
+
+function readUrl(node: Located, field: string, findings: Findings): string | undefined {
+  const text = readText(node, field, 2_048, findings);
+  return text === undefined ? undefined : checkedUrl(text, node, field, findings);
+}
+
+function checkedUrl(text: string, node: Located, field: string, findings: Findings): string | undefined {
   const problem = baseUrlProblem(text);
   // The text itself is not shown: a base URL with a password in it is one of the problems.
   return problem === null ? plainBaseUrl(text) : findings.add(node.offset, field, problem);

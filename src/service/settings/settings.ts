@@ -10,6 +10,7 @@ import type { NoticeSettings } from '../notices/notice.js';
 import type { Component, RateTier } from '../prices/price.js';
 import type { ProviderProfile } from '../profiles/profile.js';
 import type { ProviderCaps } from '../providers.js';
+import type { ReportSettings } from '../reconciliation/report-source.js';
 
 export interface Settings {
   readonly listen: { readonly host: string; readonly port: number };
@@ -24,6 +25,7 @@ export interface Settings {
   readonly goals: GoalSettings;
   readonly notices: NoticeSettings;
   readonly conversations: TurnSettings;
+  readonly reconciliation: readonly ReportSettings[];
 }
 
 export interface ProviderSettings {

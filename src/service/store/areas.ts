@@ -6,9 +6,18 @@ import { AGENT_AREA } from '../delegation/agent-area.js';
 import { GOAL_AREA } from '../goals/goal-area.js';
 import { NOTICE_AREA } from '../notices/notice-area.js';
 import { QUOTA_AREA } from '../quotas/policy-table.js';
+import { RECONCILIATION_AREA } from '../reconciliation/reconciliation-table.js';
 import { ServiceStore, type StoreArea, type ToDisk } from './service-store.js';
 
-const AREAS: readonly StoreArea[] = [KEY_AREA, AGENT_AREA, CHAT_AREA, QUOTA_AREA, GOAL_AREA, NOTICE_AREA];
+const AREAS: readonly StoreArea[] = [
+  KEY_AREA,
+  AGENT_AREA,
+  CHAT_AREA,
+  QUOTA_AREA,
+  GOAL_AREA,
+  NOTICE_AREA,
+  RECONCILIATION_AREA,
+];
 
 /** Below the data folder, beside the ledger. */
 export const SERVICE_STORE_FILE = 'service.db';

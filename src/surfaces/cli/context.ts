@@ -31,6 +31,9 @@ export interface CliParts {
   readonly defaultUrl: string | null;
   /** The key for a server; null when the environment has none. */
   readonly apiKey: string | null;
+  /** Environment variables that options name: keys for a provider's reports. */
+  readonly secretOf: (name: string) => string | undefined;
+  readonly clock: Clock;
   /** The folder of a server when `--data` is not given. */
   readonly dataPath: string;
   /** Runs the server until it is told to stop. */
@@ -116,6 +119,14 @@ export class CliContext {
   /** Runs `use` on a view of the ledger, which for a file works while another process holds it. */
   async withReader<T>(options: GlobalOptions, use: (reader: CliReads) => Promise<T> | T): Promise<T> {
     if ('url' in this.placeOf(options)) return use(new RemoteLedger(this.client(options)));
+    return this.withLocalReader(options, use);
+  }
+
+  /** Runs `use` on a view of a ledger file. */
+  async withLocalReader<T>(
+    options: GlobalOptions,
+    use: (reader: LedgerReader) => Promise<T> | T,
+  ): Promise<T> {
     const path = this.#fileOf(options);
     assertExists(path);
     const reader = await this.#opening((progress) => this.parts.openReader(path, { progress }));

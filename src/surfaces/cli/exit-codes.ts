@@ -10,6 +10,8 @@ export const EXIT = {
   error: 1,
   /** A budget said no. */
   denied: 2,
+  /** The ledger and a provider's report are further apart than the tolerance. */
+  apart: 2,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -14,6 +14,7 @@ import { addKeyCommands } from './commands-keys.js';
 import { addNoticeCommands } from './commands-notices.js';
 import { addQuotaCommands } from './commands-quotas.js';
 import { addReadCommands } from './commands-reads.js';
+import { addReconcileCommand } from './commands-reconcile.js';
 import { addServeCommand } from './commands-serve.js';
 import { addServerCommands } from './commands-server.js';
 import { CliContext, type CliParts } from './context.js';
@@ -44,7 +45,7 @@ function buildProgram(cli: CliContext): Command {
     .showHelpAfterError('(bursar COMMAND --help shows the options)')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 2 denied by a budget, 1 error (rejected, wrong usage, fault).',
+      '\nExit codes: 0 done, 2 denied by a budget or apart from a report, 1 error (rejected, wrong usage, fault).',
     )
     .exitOverride()
     .configureOutput({
@@ -57,6 +58,7 @@ function buildProgram(cli: CliContext): Command {
   addReadCommands(program, cli);
   addHistoryCommands(program, cli);
   addEvidenceCommands(program, cli);
+  addReconcileCommand(program, cli);
   addServerCommands(program, cli);
   addQuotaCommands(program, cli);
   addKeyCommands(program, cli);

@@ -26,6 +26,7 @@ import { holdRoutes } from './routes-holds.js';
 import { noticeRoutes } from './routes-notices.js';
 import { providerRoutes } from './routes-providers.js';
 import { quotaRoutes } from './routes-quotas.js';
+import { reconciliationRoutes } from './routes-reconciliation.js';
 import { serviceRoutes } from './routes-service.js';
 import { beginSpan, endSpan } from './spans.js';
 
@@ -41,7 +42,7 @@ declare module 'fastify' {
 /** The server with the native API on it, not listening yet: plugins may still be registered. */
 export function buildHttp(parts: HttpParts): FastifyInstance {
   const streams = new EventStreams();
-  const metrics = new Metrics(parts.ledger, () => streams.count);
+  const metrics = new Metrics(parts, () => streams.count);
   const api = apiOf(parts, metrics);
   const app = newServer(parts);
   app.decorate('decided', (outcome, ms) => metrics.decided(outcome, ms));
@@ -70,6 +71,7 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
     budgetRoutes(scope, api);
     providerRoutes(scope, api);
     quotaRoutes(scope, api);
+    reconciliationRoutes(scope, api);
     evidenceRoutes(scope, api, streams);
     serviceRoutes(scope, api);
     goalRoutes(scope, api);

@@ -2,9 +2,9 @@
 // Labels are names of our own (routes, statuses, outcomes, units): what a tenant writes never becomes one.
 
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { LedgerReads } from '../../authority/api.js';
 import { BUILT_IN_UNITS, formatAmount } from '../../core/amount.js';
 import { Durations, type Series } from './durations.js';
+import type { HttpParts } from './parts.js';
 
 export class Metrics {
   readonly registry = new Registry();
@@ -20,7 +20,10 @@ export class Metrics {
   /** By route, then by method and status. */
   readonly #requestSeries = new Map<string, Map<string, Map<number, Series>>>();
 
-  constructor(ledger: LedgerReads, openStreams: () => number) {
+  constructor(
+    { ledger, reconciliations }: Pick<HttpParts, 'ledger' | 'reconciliations'>,
+    openStreams: () => number,
+  ) {
     const registers = [this.registry];
     for (const { name, scale } of BUILT_IN_UNITS) {
       new Counter({
@@ -48,6 +51,27 @@ export class Metrics {
       registers,
       collect() {
         this.set(ledger.head().sequence);
+      },
+    });
+    const lastRuns = () => reconciliations.last();
+    new Gauge({
+      name: 'bursar_reconciliation_gap_usd',
+      help: 'What the provider billed above what the ledger has, by its last reconciliation and after what that one posted.',
+      labelNames: ['provider'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { provider, gapLeftUsd } of lastRuns()) this.set({ provider }, Number(gapLeftUsd));
+      },
+    });
+    new Gauge({
+      name: 'bursar_reconciliation_run_timestamp_seconds',
+      help: 'When the provider was last reconciled, in seconds since 1970.',
+      labelNames: ['provider'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { provider, at } of lastRuns()) this.set({ provider }, at / 1_000);
       },
     });
     new Gauge({

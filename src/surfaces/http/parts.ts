@@ -9,6 +9,7 @@ import type { Goals } from '../../service/goals/goals.js';
 import type { Notices } from '../../service/notices/notices.js';
 import type { PriceCatalogue } from '../../service/prices/price-book.js';
 import type { Quotas } from '../../service/quotas/quotas.js';
+import type { Reconciliations } from '../../service/reconciliation/reconciliations.js';
 
 export interface HttpParts {
   readonly ledger: Ledger;
@@ -20,6 +21,7 @@ export interface HttpParts {
   /** The price book in force; asked at each use, since a reload replaces it. */
   readonly prices: () => PriceCatalogue;
   readonly delegation: Delegation;
+  readonly reconciliations: Reconciliations;
   readonly clock: Clock;
   /** Structured logs: one JSON line a request. `level` is one of pino's. */
   readonly log: { readonly level: string; readonly stream: { write(line: string): void } };

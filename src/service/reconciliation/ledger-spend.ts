@@ -1,0 +1,263 @@
+// What the ledger charged for one provider, by UTC day and item, read from the journal's events: two passes in small slices,
+// so that a server goes on serving, and with a memory of days and items rather than of calls. A call belongs to the day on
+// which it was first charged; what a correction or a late settlement made of it counts there. Called by reconcile.ts.
+
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { LedgerReads, Progress } from '../../authority/api.js';
+import type { Amounts } from '../../core/amount.js';
+import { InvalidInputError } from '../../core/errors.js';
+import type { LedgerEvent } from '../../core/outcomes.js';
+import type { Labels } from '../../core/requests.js';
+import { canonicalProvider } from '../providers.js';
+import { chargeNote, postedNote } from './charge-note.js';
+import type { CorrectableHolds } from './correctable-holds.js';
+import { DAY_MS, type DayRange, dayOf } from './days.js';
+import { isToolComponent, modelItem, otherItem, type ReportedItem } from './items.js';
+import { emptyRow, type LedgerRow, rowKey } from './ledger-row.js';
+
+/** Holds that were corrected or settled late: seldom, and each takes some 200 bytes here. */
+const CHANGED_HOLDS_MAX = 1_000_000;
+/** Events looked at before others get a turn: a few milliseconds. */
+const EVENTS_PER_TURN = 512;
+/** A hold lives for at most 30 days, unless it is extended again and again; those are looked up in the ledger. */
+const HOLD_LIFE_MS = 31 * DAY_MS;
+
+export interface LedgerSpend {
+  /** By `rowKey`. */
+  readonly rows: ReadonlyMap<string, LedgerRow>;
+  /** Charges whose provider is not known, since their hold was authorised long before and has left memory. */
+  readonly unknownHolds: number;
+}
+
+export interface LedgerSpendOptions {
+  readonly ledger: LedgerReads;
+  /** Any of its names. */
+  readonly provider: string;
+  readonly range: DayRange;
+  /** Takes the charged holds of the rows that it wants. */
+  readonly correctable?: CorrectableHolds;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws InvalidInputError when too many holds of the range were corrected */
+export async function ledgerSpend(options: LedgerSpendOptions): Promise<LedgerSpend> {
+  const { ledger, range, progress, signal } = options;
+  const head = await ledger.whenDurable(() => ledger.head().sequence);
+  const first = await sequenceBefore(ledger, range.startAt - HOLD_LIFE_MS, head);
+  const inRange = await sequenceBefore(ledger, range.startAt, head);
+  const total = head - inRange + (head - first);
+  const changed = new Map<string, Amounts>();
+  await follow({ ledger, after: inRange, head, signal }, (event) => {
+    noteChange(changed, event);
+    progress?.(event.sequence - inRange, total);
+  });
+  const tally = new Tally(options, changed);
+  await follow({ ledger, after: first, head, signal }, (event) => {
+    tally.take(event);
+    progress?.(event.sequence - first + (head - inRange), total);
+  });
+  return { rows: tally.rows, unknownHolds: tally.unknownHolds };
+}
+
+interface Following {
+  readonly ledger: LedgerReads;
+  readonly after: number;
+  /** What comes later is for the next reconciliation. */
+  readonly head: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function follow(
+  { ledger, after, head, signal }: Following,
+  take: (event: LedgerEvent) => void,
+): Promise<void> {
+  let count = 0;
+  for await (const event of ledger.events({ after })) {
+    if (event.sequence > head) return;
+    take(event);
+    count += 1;
+    if (count % EVENTS_PER_TURN !== 0) continue;
+    signal?.throwIfAborted();
+    await breathe();
+  }
+}
+
+/** The last sequence number before an instant: the ledger's time never runs backwards, so halving finds it. */
+async function sequenceBefore(ledger: LedgerReads, at: number, head: number): Promise<number> {
+  let low = 0;
+  let high = head;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const event = await firstAfter(ledger, middle);
+    if (event === null || event.at >= at) high = middle;
+    else low = event.sequence;
+  }
+  return low;
+}
+
+async function firstAfter(ledger: LedgerReads, after: number): Promise<LedgerEvent | null> {
+  for await (const event of ledger.events({ after })) return event;
+  return null;
+}
+
+function noteChange(changed: Map<string, Amounts>, { type, holdId, details }: LedgerEvent): void {
+  const changes = type === 'hold_corrected' || (type === 'hold_settled' && details.late === true);
+  if (!changes || holdId === null) return;
+  if (changed.size >= CHANGED_HOLDS_MAX && !changed.has(holdId))
+    throw new InvalidInputError(
+      'from',
+      `more than ${CHANGED_HOLDS_MAX} holds were corrected or settled late since; ask for a later day`,
+    );
+  changed.set(holdId, details.charged as Amounts);
+}
+
+/** What is known of an open hold of the provider. */
+interface OpenHold {
+  readonly item: ReportedItem | null;
+}
+
+class Tally {
+  readonly rows = new Map<string, LedgerRow>();
+  unknownHolds = 0;
+  /** Holds that are open as of the event looked at; null: of another provider. */
+  readonly #open = new Map<string, OpenHold | null>();
+  readonly #isOurs = new Map<string, boolean>();
+  readonly #options: LedgerSpendOptions;
+  readonly #changed: ReadonlyMap<string, Amounts>;
+  readonly #provider: string;
+
+  constructor(options: LedgerSpendOptions, changed: ReadonlyMap<string, Amounts>) {
+    this.#options = options;
+    this.#changed = changed;
+    this.#provider = canonicalProvider(options.ledger.aliases(), options.provider);
+  }
+
+  take(event: LedgerEvent): void {
+    switch (event.type) {
+      case 'hold_authorized':
+        this.#open.set(event.holdId as string, this.#openHold(labelsHeld(event)));
+        return;
+      case 'hold_reversed':
+        this.#open.delete(event.holdId as string);
+        return;
+      case 'hold_released':
+        // A part that was given back leaves the hold open.
+        if (event.details.amounts === undefined) this.#open.delete(event.holdId as string);
+        return;
+      case 'hold_settled':
+      case 'hold_expired':
+        // A late settlement was counted when the hold expired.
+        if (event.details.late !== true) this.#charge(event);
+        return;
+      case 'spend_recorded':
+        this.#record(event);
+    }
+  }
+
+  #openHold(labels: Labels): OpenHold | null {
+    if (!this.#ours(labels)) return null;
+    return { item: labels.model === undefined ? null : modelItem(labels.model) };
+  }
+
+  #ours({ provider }: Labels): boolean {
+    if (provider === undefined) return false;
+    const known = this.#isOurs.get(provider);
+    if (known !== undefined) return known;
+    const ours = canonicalProvider(this.#options.ledger.aliases(), provider) === this.#provider;
+    // Names of providers are few, but a caller may make some up.
+    if (this.#isOurs.size < 1_000) this.#isOurs.set(provider, ours);
+    return ours;
+  }
+
+  #charge(event: LedgerEvent): void {
+    const holdId = event.holdId as string;
+    const hold = this.#holdOf(holdId);
+    this.#open.delete(holdId);
+    const { startAt, endAt } = this.#options.range;
+    if (hold === null || event.at < startAt || event.at >= endAt) return;
+    const changed = this.#changed.get(holdId);
+    const charged = changed ?? (event.details.charged as Amounts);
+    const usd = charged.usd ?? 0n;
+    const day = dayOf(event.at);
+    const row = this.#row(day, hold.item);
+    const note = chargeNote(event.details.note);
+    const toolsUsd = this.#chargeTools(day, note.tools, usd);
+    const modelUsd = usd - toolsUsd;
+    const calls = Number(charged.calls ?? 1n);
+    row.usd += modelUsd;
+    row.calls += calls;
+    row.tokens += Number(charged.tokens ?? 0n);
+    row.roundedParts += note.parts;
+    const { outcome } = event.details;
+    const expired = event.type === 'hold_expired';
+    const count = (cause: 'estimated' | 'cancelled' | 'failed' | 'expired' | 'late') => {
+      row[cause].calls += calls;
+      row[cause].usd += modelUsd;
+    };
+    if (note.estimated) count('estimated');
+    if (outcome === 'cancelled') count('cancelled');
+    if (outcome === 'failed' || outcome === 'unknown') count('failed');
+    if (expired) count(changed === undefined ? 'expired' : 'late');
+    // An estimate is the first to be lowered, and so is what was charged when nobody settled.
+    const isSoft = note.estimated || expired || outcome === 'cancelled';
+    this.#options.correctable?.offer(row, { holdId, usd, lowerableUsd: modelUsd, isSoft });
+  }
+
+  /** Tools that are billed apart stand in rows of their own, as on the bill; gives what they cost. */
+  #chargeTools(day: string, tools: ReadonlyMap<string, bigint>, usd: bigint): bigint {
+    let sum = 0n;
+    for (const [component, cost] of tools) {
+      if (!isToolComponent(component)) continue;
+      // An estimate that was cut to what was held is less than its parts.
+      const own = sum + cost > usd ? usd - sum : cost;
+      sum += own;
+      this.#row(day, otherItem(component)).usd += own;
+    }
+    return sum;
+  }
+
+  #holdOf(holdId: string): OpenHold | null {
+    const known = this.#open.get(holdId);
+    if (known !== undefined) return known;
+    const view = this.#options.ledger.hold(holdId);
+    if (view !== undefined) return this.#openHold(view.labels);
+    this.unknownHolds += 1;
+    return null;
+  }
+
+  #record({ at, details }: LedgerEvent): void {
+    const labels = details.labels as Labels;
+    if (!this.#ours(labels)) return;
+    const usd = (details.amounts as Amounts).usd ?? 0n;
+    const posted = postedNote(labels, details.note);
+    const occurredAt = typeof details.occurredAt === 'number' ? details.occurredAt : at;
+    const day = posted?.day ?? dayOf(occurredAt);
+    const { from, to } = this.#options.range;
+    if (day < from || day > to) return;
+    const item =
+      posted === null ? (labels.model === undefined ? null : modelItem(labels.model)) : posted.item;
+    const row = this.#row(day, item);
+    row.usd += usd;
+    const count = posted === null ? row.recorded : row.posted;
+    count.calls += 1;
+    count.usd += usd;
+  }
+
+  #row(day: string, item: ReportedItem | null): LedgerRow {
+    const key = rowKey(day, item?.item ?? null);
+    const known = this.rows.get(key);
+    if (known !== undefined) return known;
+    const made = emptyRow(day, item);
+    this.rows.set(key, made);
+    return made;
+  }
+}
+
+/** The labels of what was held: those of the candidate that was chosen, over those of the request. */
+function labelsHeld({ details }: LedgerEvent): Labels {
+  const labels = details.labels as Labels;
+  const candidates = details.candidates as readonly { readonly labels?: Labels }[] | undefined;
+  const chosen = details.candidate as number | undefined;
+  return chosen === undefined ? labels : { ...labels, ...candidates?.[chosen]?.labels };
+}

@@ -1,0 +1,44 @@
+// Reads money as providers write it, without floats: decimals of any length, with or without an exponent, in dollars or
+// cents. Providers print sums of doubles ("0.8958740000000000", 6.2e-05), so more digits than the ledger keeps are usual.
+
+/** One usd has 10^18 of them: more digits than any report states, so that sums are rounded once, at their end. */
+export const ATTO_DIGITS = 18;
+/** A step of the ledger, 10^-8 usd. */
+export const ATTOS_PER_STEP = 10_000_000_000n;
+
+/** A text longer than this is no amount; a double has at most 17 digits that mean something. */
+const TEXT_LENGTH_MAX = 64;
+/** Far beyond any sum, and small enough that the power of ten stays small. */
+const EXPONENT_MAX = 40;
+
+const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/;
+
+/**
+ * Billionths of a billionth of a usd, or null when the text is no decimal. `unitDigits`: 0 for dollars, 2 for cents.
+ * Digits beyond 10^-18 usd are cut off.
+ */
+export function attosOf(text: string, unitDigits: 0 | 2 = 0): bigint | null {
+  if (text.length > TEXT_LENGTH_MAX) return null;
+  const match = DECIMAL.exec(text);
+  if (match === null) return null;
+  const [, sign, whole, fraction = '', exponentText = '0'] = match;
+  if (whole === '' && fraction === '') return null;
+  const exponent = Number(exponentText);
+  if (Math.abs(exponent) > EXPONENT_MAX) return null;
+  const digits = BigInt(whole + fraction);
+  const shift = ATTO_DIGITS - unitDigits + exponent - fraction.length;
+  const attos = shift >= 0 ? digits * 10n ** BigInt(shift) : digits / 10n ** BigInt(-shift);
+  return sign === '-' ? -attos : attos;
+}
+
+/**
+ * A JSON text, each number of it as the text that it was written as: `JSON.parse` would make doubles of amounts.
+ * @throws SyntaxError
+ */
+export function parseJsonWithNumberTexts(text: string): unknown {
+  // One pass: a text ends at the first quote that no backslash stands before, and is left alone.
+  const spelled = text.replace(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/gs, (token) =>
+    token.startsWith('"') ? token : `"${token}"`,
+  );
+  return JSON.parse(spelled);
+}
