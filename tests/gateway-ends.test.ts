@@ -233,9 +233,9 @@ const SCENARIOS: readonly Scenario[] = [
     title: 'an error of the provider',
     call: CHAT,
     answer: json({ error: { message: 'oh' } }, 500),
-    ...guessed,
     sees: 500,
-    end: 'failed_at_provider',
+    hold: 'released',
+    charged: 0n,
   },
   {
     title: 'an answer that is no JSON',

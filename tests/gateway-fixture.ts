@@ -14,8 +14,10 @@ import { Tenancy } from '#bursar/service/access/tenancy.js';
 import { Conversations } from '#bursar/service/conversations/conversations.js';
 import { Goals } from '#bursar/service/goals/goals.js';
 import { openPriceBook } from '#bursar/service/prices/price-book.js';
+import type { ProviderProfile } from '#bursar/service/profiles/profile.js';
 import { RoutingTable } from '#bursar/service/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
+import type { Settings } from '#bursar/service/settings/settings.js';
 import { parseSettings } from '#bursar/service/settings/settings-file.js';
 import { openServiceStore } from '#bursar/service/store/areas.js';
 import { buildGateway } from '#bursar/surfaces/gateway/gateway.js';
@@ -117,7 +119,13 @@ export interface GatewayOptions {
   readonly prices?: string;
   readonly clock?: { now(): number };
   readonly secrets?: Record<string, string>;
+  /** What every provider's models do. They never think unless stated: what came is then all that is billed. */
+  readonly models?: ProviderProfile['models'];
 }
+
+export const THINKS_NEVER: ProviderProfile['models'] = [
+  { models: ['*'], outputTokensMax: null, thinking: 'never', thinksUnasked: false },
+];
 
 const PROVIDERS = `
   main: { dialect: openai, baseUrl: "PROVIDER", keyFrom: MAIN_KEY }
@@ -137,7 +145,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const provider = await Provider.start();
   const clock = options.clock ?? { now: () => Date.now() };
   const text = `budgets:\n${options.budgets}\nproviders:${PROVIDERS}${options.providers ?? ''}\nroutes:${options.routes ?? ''}${ROUTES}\n${PRICES}${options.prices ?? ''}\n${options.more ?? ''}`;
-  const settings = parseSettings(text.replaceAll('PROVIDER', provider.url), 'test');
+  const settings = withModels(
+    parseSettings(text.replaceAll('PROVIDER', provider.url), 'test'),
+    options.models ?? THINKS_NEVER,
+  );
   const ledger = await openLedger({ path: join(folder, 'ledger.db'), clock });
   const defined = await ledger.putDefinitions({ ...settings.definitions });
   if (defined.outcome === 'rejected') throw new Error(defined.message);
@@ -228,6 +239,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+export function withModels(settings: Settings, models: ProviderProfile['models']): Settings {
+  const providers = settings.providers.map((one) => ({ ...one, profile: { ...one.profile, models } }));
+  return { ...settings, providers };
 }
 
 /** An answer in one piece. */

@@ -72,12 +72,12 @@ describe('gateway: the next candidate', () => {
     expect(tried()).toEqual(['main']);
   });
 
-  test('every candidate fails → the last error, and its attempt alone is charged', async () => {
+  test('every candidate answers an error → the last error, and nothing is charged', async () => {
     gateway = await startGateway({ budgets: BUDGETS });
     gateway.provider.answer = json({ error: { message: 'oh' } }, 503);
     expect((await chat()).status).toBe(503);
     expect(tried()).toEqual(['main', 'spare']);
-    expect(gateway.ledger.holds().map(({ status }) => status)).toEqual(['reversed', 'settled']);
+    expect(gateway.ledger.holds().map(({ status }) => status)).toEqual(['reversed', 'released']);
   });
 
   test('the budgets have nothing for the next candidate → the error passes, nothing stays held or charged', async () => {

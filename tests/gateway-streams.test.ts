@@ -389,7 +389,7 @@ describe('gateway: a server that stops', () => {
     const response = await chat({ stream: false });
     expect(response.status).toBe(200);
     expect(gateway.logged.map(({ message }) => message)).toEqual([
-      expect.stringContaining('will expire with its estimate'),
+      expect.stringContaining('will expire with the floor'),
     ]);
   });
 });

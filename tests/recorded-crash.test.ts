@@ -16,18 +16,21 @@ import { RoutingTable } from '#bursar/service/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
 import { parseSettings } from '#bursar/service/settings/settings-file.js';
 import { ANN, Crash } from './files-setup.js';
-import { PRICES } from './gateway-fixture.js';
+import { PRICES, THINKS_NEVER, withModels } from './gateway-fixture.js';
 import { Talk } from './turns-setup.js';
 
-const SETTINGS = parseSettings(
-  `providers:
+const SETTINGS = withModels(
+  parseSettings(
+    `providers:
   main: { dialect: openai, baseUrl: "https://main.example" }
   spare: { dialect: openai, baseUrl: "https://spare.example" }
   claude: { dialect: anthropic, baseUrl: "https://claude.example" }
 routes:
   - { model: both, candidates: [{ provider: main, model: small }, { provider: spare, model: large }] }
 ${PRICES}`,
-  'test',
+    'test',
+  ),
+  THINKS_NEVER,
 );
 const PRICE_BOOK = openPriceBook(SETTINGS.prices);
 const TTL_MS = SETTINGS.gateway.holdTtlMs;
@@ -172,7 +175,7 @@ describe('recorded call: the process dies', () => {
     const chat = await opened();
     const call = await begin(chat);
     talk.stopAt = 'turn_held';
-    await dies(call.tryNext());
+    await dies(call.tryNext({ mayBeBilled: false }));
     expect(await talk.restart()).toEqual({ forgotten: 0, resumed: 0, ended: 1 });
     expect(talk.states(chat)).toEqual(['failed orphaned']);
     const [first, next] = (await talk.events()).filter(({ type }) => type === 'hold_authorized');

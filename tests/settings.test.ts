@@ -67,6 +67,9 @@ describe('a sound file', () => {
         exhaustedStatus: 402,
         holdTtlMs: 120_000,
         openCallsMax: 10_000,
+        readOnMs: 30_000,
+        readOnCallsMax: 1_000,
+        failedAttempts: 'provider',
         bodyBytesMax: 33_554_432,
         toolCallsUnstated: 5,
         userLabel: null,
@@ -184,6 +187,9 @@ gateway:
   exhaustedStatus: 429
   holdTtl: 30s
   openCallsMax: 5
+  readOn: 0s
+  readOnCallsMax: 7
+  failedAttempts: caller
   bodyBytesMax: 2048
   toolCallsUnstated: 1
   userLabel: user`);
@@ -195,6 +201,7 @@ gateway:
         cutStreams: true,
         exhaustedStatus: 429,
       },
+      ...{ readOnMs: 0, readOnCallsMax: 7, failedAttempts: 'caller' },
       ...{ holdTtlMs: 30_000, openCallsMax: 5, bodyBytesMax: 2_048, toolCallsUnstated: 1 },
       userLabel: 'user',
     });

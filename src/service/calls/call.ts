@@ -13,6 +13,7 @@ import type { CallsLedger, Refusal } from './calls.js';
 import type { PricedCandidate } from './candidates.js';
 import { type Charge, chargeOf, type EndOfCall } from './charge.js';
 import { atNothing, type GiveBackCommand, giveBack } from './give-back.js';
+import { type AttemptEnd, lostAttempt } from './lost-attempt.js';
 import { settlementNote } from './note.js';
 
 /** An authorisation in force: what the ledger said when it opened the hold. */
@@ -28,11 +29,12 @@ export interface Reservation {
 /** What a call needs of the one that made it. */
 export interface CallOwner {
   readonly ledger: CallsLedger;
-  authorizeAgain(call: Call, before: GiveBackCommand): Promise<Reservation | Refusal>;
+  authorizeAgain(call: Call, before: AttemptEnd): Promise<Reservation | Refusal>;
   closed(call: Call): void;
   fault(what: string, error: unknown): void;
   now(): number;
   readonly holdTtlMs: number;
+  readonly failedAttempts: 'provider' | 'caller';
 }
 
 export class Call implements OnRoster {
@@ -101,13 +103,15 @@ export class Call implements OnRoster {
 
   /**
    * Gives the attempt up for the candidates that remain: its hold is given back, call and all, and a new one opened, in
-   * one durable step. `true`: goes on at `candidate`. `null`: none remains, and the hold stands as it was. A refusal:
-   * the budgets have nothing for the others, and the call has ended without a charge.
+   * one durable step. An attempt that may be billed is charged the floor in that step: to the budgets of its provider, or
+   * as `failedAttempts` says. `true`: goes on at `candidate`. `null`: none remains, and the hold stands as it was. A
+   * refusal: the budgets have nothing for the others, and the call has ended without a charge of its own.
    */
-  async tryNext(): Promise<true | null | Refusal> {
+  async tryNext({ mayBeBilled }: { readonly mayBeBilled: boolean }): Promise<true | null | Refusal> {
     if (this.#ended || this.#remaining.length === 0) return null;
+    const before = this.#attemptEnd(mayBeBilled);
     this.attempts += 1;
-    const next = await this.owner.authorizeAgain(this, this.#givenBack());
+    const next = await this.owner.authorizeAgain(this, before);
     if ('refusal' in next) {
       this.#close();
       return next;
@@ -118,6 +122,20 @@ export class Call implements OnRoster {
     this.#outputHeld = next.candidate.worst.outputTokens;
     this.#touched = false;
     return true;
+  }
+
+  #attemptEnd(mayBeBilled: boolean): AttemptEnd {
+    if (!mayBeBilled) return { hold: this.#givenBack(), lost: null };
+    const { candidate, holdId } = this;
+    const lost = lostAttempt({
+      candidate,
+      holdId,
+      attempt: this.attempts,
+      pricesVersion: this.pricesVersion,
+    });
+    if (this.owner.failedAttempts === 'provider') return { hold: this.#givenBack(), lost };
+    const { amounts, usage, note } = lost;
+    return { hold: { command: 'settle_hold', holdId, amounts, usage, note, outcome: 'failed' }, lost: null };
   }
 
   // Its call included. Only a hold that nothing happened to can be reversed; one that was renewed, or is late to be, may
@@ -170,14 +188,16 @@ export class Call implements OnRoster {
   /**
    * Ends the call: settles or releases its hold, once; later calls change nothing and get null. `charge` is known at
    * once; `settled` resolves when it is durable, with the figures after it, and never rejects: where the ledger cannot
-   * settle, the hold expires and charges its estimate.
+   * settle, the hold expires and charges the floor.
    */
   end(
     ended: EndOfCall,
   ): { readonly charge: Charge; readonly settled: Promise<readonly BudgetLine[]> } | null {
     if (this.#ended) return null;
     this.#close();
-    const charge = chargeOf(this.candidate, ended);
+    // Text is a rough measure of tokens: up to what is held, it is believed no further than the limit that was sent.
+    const outputTokensSoFar = Math.min(ended.outputTokensSoFar, this.#outputHeld);
+    const charge = chargeOf(this.candidate, { ...ended, outputTokensSoFar });
     return { charge, settled: this.#settle(charge) };
   }
 
@@ -190,7 +210,10 @@ export class Call implements OnRoster {
         new Error(`${outcome.code}: ${outcome.message}`),
       );
     } catch (error) {
-      this.owner.fault(`hold ${this.holdId} could not be ended and will expire with its estimate`, error);
+      this.owner.fault(
+        `hold ${this.holdId} could not be ended and will expire with the floor as its charge`,
+        error,
+      );
     }
     return this.lines;
   }

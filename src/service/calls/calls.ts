@@ -26,7 +26,8 @@ import type { RoutingTable } from '../routing/routing-table.js';
 import type { Settings } from '../settings/settings.js';
 import { Call, type CallOwner, type Reservation } from './call.js';
 import { clampedToFit, heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
-import { atNothing, type GiveBackCommand, type GivesBack } from './give-back.js';
+import { atNothing, type GivesBack } from './give-back.js';
+import type { AttemptEnd } from './lost-attempt.js';
 import { NO_CALLS, type NoProvider, noProvider } from './no-provider.js';
 import { authorizationNote } from './note.js';
 
@@ -92,6 +93,9 @@ export class Calls implements CallOwner {
 
   get ledger(): CallsLedger {
     return this.#parts.ledger;
+  }
+  get failedAttempts(): 'provider' | 'caller' {
+    return this.#parts.settings().gateway.failedAttempts;
   }
   get holdTtlMs(): number {
     return this.#parts.settings().gateway.holdTtlMs;
@@ -187,7 +191,7 @@ export class Calls implements CallOwner {
     );
   }
 
-  async #authorize(attempt: Attempt, before?: GiveBackCommand): Promise<Reservation | Refusal> {
+  async #authorize(attempt: Attempt, before?: AttemptEnd): Promise<Reservation | Refusal> {
     const { grants } = attempt;
     const plain = this.#request(attempt);
     const request = grants === undefined ? plain : { ...plain, grants };
@@ -214,14 +218,17 @@ export class Calls implements CallOwner {
 
   async #inOneStep(
     ledger: Pick<CallsLedger, 'submit'>,
-    before: GiveBackCommand,
+    { hold, lost }: AttemptEnd,
     request: Authorize,
   ): Promise<Decision> {
-    const [given, decision] = await ledger.submit([before, { command: 'authorize_hold', ...request }]);
+    const commands: Command[] = [hold, { command: 'authorize_hold', ...request }];
+    const [given, decision, booked] = await ledger.submit(lost === null ? commands : [...commands, lost]);
+    if (booked?.outcome === 'rejected')
+      this.fault('a failed attempt could not be charged to its provider', new Error(booked.message));
     if (given.outcome !== 'rejected') return decision as Decision;
     // It expired while this step waited: what that charged is taken back before anything is sent again.
     const isExpired = given.code === 'hold_already_expired';
-    const taken = isExpired ? await this.ledger.settle(atNothing(before.holdId, 'reverse')) : given;
+    const taken = isExpired ? await this.ledger.settle(atNothing(hold.holdId, 'reverse')) : given;
     if (taken.outcome === 'rejected') this.fault('a hold could not be given back', new Error(taken.message));
     return decision as Decision;
   }
@@ -244,7 +251,7 @@ export class Calls implements CallOwner {
       require: gateway.require,
       ttlMs: gateway.holdTtlMs,
       overrun: 'record',
-      onExpiry: { charge: isAlone ? first.estimate : dearestEstimate(candidates) },
+      onExpiry: { charge: isAlone ? first.floor : dearestFloor(candidates) },
       note,
     };
     if (isAlone) return request;
@@ -256,7 +263,7 @@ export class Calls implements CallOwner {
   }
 
   /** For Call: gives the last attempt's hold back and authorises the candidates that remain. */
-  async authorizeAgain(call: Call, before: GiveBackCommand): Promise<Reservation | Refusal> {
+  async authorizeAgain(call: Call, before: AttemptEnd): Promise<Reservation | Refusal> {
     const {
       caller,
       labels,
@@ -332,10 +339,10 @@ function labelsAt(labels: Labels, { provider, model }: PricedCandidate): Labels 
 }
 
 /** One charge stands for all candidates: the dearest, which the ledger cuts to what is held. */
-function dearestEstimate(candidates: readonly PricedCandidate[]): PricedCandidate['estimate'] {
+function dearestFloor(candidates: readonly PricedCandidate[]): PricedCandidate['floor'] {
   return {
-    usd: largest(candidates.map(({ estimate }) => estimate.usd)),
-    tokens: largest(candidates.map(({ estimate }) => estimate.tokens)),
+    usd: largest(candidates.map(({ floor }) => floor.usd)),
+    tokens: largest(candidates.map(({ floor }) => floor.tokens)),
   };
 }
 

@@ -3,15 +3,12 @@
 
 import type { Amounts } from '../../core/amount.js';
 import type { RequestChanges, RequestFacts, RequestReading } from '../dialects/dialect.js';
-import { costOf } from '../prices/cost.js';
 import type { ModelPrice, PriceBook } from '../prices/price.js';
 import { type WorstCase, worstCaseOf } from '../prices/worst-case.js';
 import { RefusedError } from '../refusals.js';
 import type { RoutedCandidate } from '../routing/route.js';
 import type { GatewaySettings, ProviderSettings } from '../settings/settings.js';
-
-/** The least that an answer generates (rule Q5); also the least that a clamped request still asks for. */
-export const OUTPUT_TOKENS_FLOOR = 50;
+import { floorOf, OUTPUT_TOKENS_FLOOR, type Unseen, unseenOf } from './floor.js';
 
 /** A candidate with its price, and with what a call to it holds and changes. */
 export interface PricedCandidate {
@@ -26,8 +23,9 @@ export interface PricedCandidate {
   readonly worst: WorstCase;
   /** What is held: usd and tokens at worst, one call. */
   readonly held: { readonly usd: bigint; readonly tokens: bigint };
-  /** Rule Q9: the smaller of what is held, and of the estimated input with a floor of output. */
-  readonly estimate: { readonly usd: bigint; readonly tokens: bigint };
+  readonly unseen: Unseen;
+  /** Rule Q9: what the call costs where nobody ever says how it ended. */
+  readonly floor: { readonly usd: bigint; readonly tokens: bigint };
   readonly changes: RequestChanges;
 }
 
@@ -101,6 +99,7 @@ function candidateWith(
     ? FREE
     : worstCaseOf(price, facts, { outputTokens: outputTokensMax, toolCallsUnstated });
   const held = { usd: worst.cost.total, tokens: BigInt(worst.inputTokens + worst.outputTokens) };
+  const unseen = unseenOf(facts, provider.profile, model);
   return {
     provider,
     model,
@@ -109,28 +108,10 @@ function candidateWith(
     outputTokensMax,
     worst,
     held,
-    estimate: estimateOf(price, facts, worst, held),
+    unseen,
+    floor: floorOf({ facts, price, worst, held, unseen }),
     changes: changesOf(facts, model, outputTokensMax, gateway),
   };
-}
-
-function estimateOf(
-  price: ModelPrice,
-  facts: RequestFacts,
-  worst: WorstCase,
-  held: { readonly usd: bigint; readonly tokens: bigint },
-): PricedCandidate['estimate'] {
-  const input = facts.inputTokensEstimate;
-  const output = Math.min(OUTPUT_TOKENS_FLOOR, worst.outputTokens);
-  const usd = costOf(price.rates, { input, output }, input).total;
-  const tokens = BigInt(input + output);
-  return { usd: lesser(usd, held.usd), tokens: lesser(tokens, held.tokens) };
-}
-
-/** Math.min for steps. */
-export function lesser(left: bigint, right: bigint): bigint {
-  if (left < right) return left;
-  return right;
 }
 
 function changesOf(

@@ -1,12 +1,13 @@
-// What an ended call is charged (rule Q9): what the provider reported, else an estimate that never passes what was held.
+// What an ended call is charged (rule Q9): what the provider reported, else the larger of what was seen and the floor.
 // Integer arithmetic alone; changes nothing. Called by call.ts, before the settlement, so that the cost can be told.
 
 import type { Usage } from '../../core/requests.js';
 import type { UsageReading } from '../dialects/dialect.js';
 import { costOf } from '../prices/cost.js';
-import type { Component, Cost, Quantities } from '../prices/price.js';
+import type { Component, Cost } from '../prices/price.js';
 import { RefusedError } from '../refusals.js';
-import { lesser, OUTPUT_TOKENS_FLOOR, type PricedCandidate } from './candidates.js';
+import type { PricedCandidate } from './candidates.js';
+import { seenOrFloor, wholeOrNull } from './floor.js';
 
 /**
  * How a call ended. The first two are charged nothing: the provider was never reached, or it refused and ran nothing.
@@ -52,8 +53,6 @@ export const NOTHING_CHARGED: Omit<Charge, 'end'> = {
   usage: {},
 };
 
-const OUTPUT_COMPONENTS: readonly Component[] = ['output', 'reasoning', 'output_audio', 'output_image'];
-
 const BILLED_TOOLS = ['web_search', 'code_interpreter', 'file_search'] as const;
 
 /** What a call is charged; an explicit zero of the provider is a fact (field problems 15). */
@@ -62,13 +61,8 @@ export function chargeOf(candidate: PricedCandidate, ended: EndOfCall): Charge {
   if (end === 'failed_before' || end === 'refused_by_provider') return { end, ...NOTHING_CHARGED };
   // Counting tokens is free, and what its answer counts was not used.
   if (candidate.facts.endpoint === 'count_tokens') return { end, ...NOTHING_CHARGED };
-  const reading = readingOf(candidate, ended);
-  const usage = usageOf(ended.usage, reading);
   try {
-    const cost = costOf(candidate.price.rates, reading.quantities, reading.inputTokens);
-    const actual = { usd: cost.total, tokens: BigInt(reading.inputTokens + reading.outputTokens) };
-    const { usd, tokens } = reading.estimated ? capped(actual, candidate) : actual;
-    return { end, usd, tokens, cost, estimated: reading.estimated, usage };
+    return statedCharge(candidate, ended) ?? estimatedCharge(candidate, ended);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     // A usage that no price or no reason fits: what was held is charged, which was meant as the most it can be.
@@ -77,59 +71,41 @@ export function chargeOf(candidate: PricedCandidate, ended: EndOfCall): Charge {
   }
 }
 
-interface Reading {
-  readonly quantities: Quantities;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly estimated: boolean;
-}
-
-// The provider's figures, with estimates where it is silent.
-function readingOf({ worst, facts }: PricedCandidate, ended: EndOfCall): Reading {
-  const quantities: { -readonly [component in Component]?: number } = { ...ended.usage?.quantities };
+// What the provider reports, whatever it is; null where it does not state the whole call.
+function statedCharge({ worst, facts, price }: PricedCandidate, ended: EndOfCall): Charge | null {
+  const { end, usage: reading } = ended;
+  const inputTokens = wholeOrNull(reading?.inputTokens.total);
+  const told = wholeOrNull(reading?.outputTokens.total);
+  const isWhole = worst.outputTokens === 0 || (ended.usageFinal && told !== null);
+  if (reading === null || inputTokens === null || !isWhole) return null;
+  const outputTokens = told ?? 0;
+  const quantities: { -readonly [component in Component]?: number } = { ...reading.quantities };
   let estimated = false;
-  let inputTokens = wholeOrNull(ended.usage?.inputTokens.total);
-  if (inputTokens === null) {
-    inputTokens = facts.inputTokensEstimate;
-    quantities.input = inputTokens;
-    estimated = true;
-  }
-  const told = wholeOrNull(ended.usage?.outputTokens.total);
-  let outputTokens = told ?? 0;
-  if ((told === null || !ended.usageFinal) && worst.outputTokens > 0) {
-    const floor = Math.min(OUTPUT_TOKENS_FLOOR, worst.outputTokens);
-    outputTokens = Math.max(outputTokens, ended.outputTokensSoFar, floor);
-    for (const component of OUTPUT_COMPONENTS) delete quantities[component];
-    quantities.output = outputTokens;
-    estimated = true;
-  }
   // A provider that bills a tool and does not say how often it ran: as often as was held for.
-  const toolsUntold = ended.usage === null ? ended.end === 'completed' : ended.usage.toolCalls === null;
-  if (toolsUntold) {
-    for (const tool of BILLED_TOOLS) {
-      const held = Object.hasOwn(facts.billedTools, tool) ? (worst.quantities[tool] ?? 0) : 0;
-      if (held === 0 || quantities[tool] !== undefined) continue;
-      quantities[tool] = held;
-      estimated = true;
-    }
+  for (const tool of reading.toolCalls === null ? BILLED_TOOLS : []) {
+    const held = Object.hasOwn(facts.billedTools, tool) ? (worst.quantities[tool] ?? 0) : 0;
+    if (held === 0 || quantities[tool] !== undefined) continue;
+    quantities[tool] = held;
+    estimated = true;
   }
-  return { quantities, inputTokens, outputTokens, estimated };
+  const cost = costOf(price.rates, quantities, inputTokens);
+  const tokens = BigInt(inputTokens + outputTokens);
+  const usage = usageOf(reading, { inputTokens, outputTokens });
+  return { end, usd: cost.total, tokens, cost, estimated, usage };
 }
 
-// Providers are believed about figures, not about their form.
-function wholeOrNull(figure: number | null | undefined): number | null {
-  return typeof figure === 'number' && Number.isSafeInteger(figure) && figure >= 0 ? figure : null;
+function estimatedCharge(candidate: PricedCandidate, ended: EndOfCall): Charge {
+  const { end, usage: reading, usageFinal, outputTokensSoFar } = ended;
+  const outputIsFinal = usageFinal && wholeOrNull(reading?.outputTokens.total) !== null;
+  const seen = { usage: reading, outputTokens: outputTokensSoFar, outputIsFinal };
+  const { usd, tokens, billed } = seenOrFloor(candidate, seen);
+  return { end, usd, tokens, cost: billed.cost, estimated: true, usage: usageOf(reading, billed) };
 }
 
-// Rule Q9: an estimate is at most what was held. What the provider reports is recorded whatever it is.
-function capped(
-  actual: { readonly usd: bigint; readonly tokens: bigint },
-  { held }: PricedCandidate,
-): { readonly usd: bigint; readonly tokens: bigint } {
-  return { usd: lesser(actual.usd, held.usd), tokens: lesser(actual.tokens, held.tokens) };
-}
-
-function usageOf(reading: UsageReading | null, { inputTokens, outputTokens }: Reading): Usage {
+function usageOf(
+  reading: UsageReading | null,
+  { inputTokens, outputTokens }: { readonly inputTokens: number; readonly outputTokens: number },
+): Usage {
   const cacheReadTokens = wholeOrNull(reading?.inputTokens.cacheRead);
   const cacheWriteTokens = wholeOrNull(reading?.inputTokens.cacheWrite);
   const reasoningTokens = wholeOrNull(reading?.outputTokens.reasoning);

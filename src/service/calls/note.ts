@@ -7,6 +7,7 @@ import { costNote } from '../prices/cost-note.js';
 import type { Placement } from '../routing/route.js';
 import type { PricedCandidate } from './candidates.js';
 import type { Charge } from './charge.js';
+import type { LostAttempt } from './lost-attempt.js';
 
 /** The ledger's own bound of a note, in bytes of UTF-8. */
 const NOTE_BYTES_MAX = 4_096;
@@ -34,6 +35,18 @@ export function authorizationNote(facts: AuthorizationFacts): string {
 /** `{prices, cost: rows of costNote, estimated, end}` */
 export function settlementNote(pricesVersion: string, { cost, estimated, end }: Charge): string {
   return `{"prices":${quoted(pricesVersion)},"cost":${costNote(cost)},"estimated":${estimated},"end":"${end}"}`;
+}
+
+/**
+ * `{prices, cost, estimated, end, attempt, model, hold}`: of an attempt that another candidate followed. The model stands here
+ * alone, since budgets match the labels, and only the provider's are charged; the hold is the one that was given back.
+ */
+export function lostAttemptNote(
+  { pricesVersion, attempt, candidate, holdId }: LostAttempt,
+  charge: Charge,
+): string {
+  const about = `"attempt":${attempt},"model":${quoted(candidate.model)},"hold":${quoted(holdId)}`;
+  return `${settlementNote(pricesVersion, charge).slice(0, -1)},${about}}`;
 }
 
 function placementText({ provider, model, verdict, placed }: Placement): string {

@@ -6,6 +6,7 @@ import { anthropic } from './anthropic.js';
 import { azureOpenAi } from './azure-openai.js';
 import { anthropicCompatible, compatible } from './compatible.js';
 import { deepseek } from './deepseek.js';
+import { demonstration } from './demonstration.js';
 import { fireworks } from './fireworks.js';
 import { google } from './google.js';
 import { groq } from './groq.js';
@@ -40,8 +41,9 @@ export function profileOf(of: {
   readonly dialect: DialectName;
   readonly pricedAs: string;
 }): ProviderProfile {
+  if (of.baseUrl === null) return demonstration[of.dialect];
   const ofDialect = PROFILES.filter(({ dialect }) => dialect === of.dialect);
-  const host = of.baseUrl === null ? null : new URL(of.baseUrl);
+  const host = new URL(of.baseUrl);
   const known = ofDialect.find((one) => one.hosts.some((at) => isHost(at, host)));
   if (known !== undefined) return known;
   const unknown = of.dialect === 'anthropic' ? anthropicCompatible : compatible;
@@ -49,8 +51,7 @@ export function profileOf(of: {
   return priced === undefined ? unknown : { ...unknown, modifiers: priced.modifiers, models: priced.models };
 }
 
-function isHost(pattern: string, url: URL | null): boolean {
-  if (url === null) return false;
+function isHost(pattern: string, url: URL): boolean {
   // A port is stated where a program of one's own is known by it alone.
   const host = pattern.includes(':') ? url.host : url.hostname;
   return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern;

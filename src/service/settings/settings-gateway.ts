@@ -27,6 +27,9 @@ export const GATEWAY_DEFAULTS: GatewaySettings = {
   exhaustedStatus: 402,
   holdTtlMs: 2 * MINUTE_MS,
   openCallsMax: 10_000,
+  readOnMs: 30 * SECOND_MS,
+  readOnCallsMax: 1_000,
+  failedAttempts: 'provider',
   bodyBytesMax: 32 * 1024 * 1024,
   toolCallsUnstated: 5,
 };
@@ -37,6 +40,8 @@ const OUTPUT_TOKENS_MAX = 10_000_000;
 const HOLD_TTL_BOUNDS = { min: 10 * SECOND_MS, max: HOUR_MS };
 /** Each open call takes two sockets; a process has 65,536 of them on most systems, unless told otherwise. */
 const OPEN_CALLS_MAX = 100_000;
+/** 0: a provider is never read on. Beyond an hour it would not have ended with its caller there. */
+const READ_ON_BOUNDS = { min: 0, max: HOUR_MS };
 /** A body is held in memory while its call is open; below 1 KiB hardly a request fits. */
 const BODY_BYTES_BOUNDS = { min: 1_024, max: 256 * 1024 * 1024 };
 /** Beyond what a provider runs for one request. */
@@ -47,16 +52,9 @@ const THROTTLE_DEFAULT_BOUNDS = { min: SECOND_MS, max: 24 * HOUR_MS };
 
 export function readGateway(node: Located | undefined, findings: Findings): GatewaySettings {
   const fields = [
-    ...[
-      'require',
-      'userLabel',
-      'outputTokensUnstated',
-      'clampOutput',
-      'cutStreams',
-      'exhaustedStatus',
-      'holdTtl',
-    ],
-    ...['openCallsMax', 'bodyBytesMax', 'toolCallsUnstated'],
+    ...['require', 'userLabel', 'outputTokensUnstated', 'clampOutput', 'cutStreams', 'exhaustedStatus'],
+    ...['holdTtl', 'openCallsMax', 'bodyBytesMax', 'toolCallsUnstated'],
+    ...['readOn', 'readOnCallsMax', 'failedAttempts'],
   ];
   const section = Section.read(node, 'gateway', fields, findings);
   const defaults = GATEWAY_DEFAULTS;
@@ -71,6 +69,16 @@ export function readGateway(node: Located | undefined, findings: Findings): Gate
     exhaustedStatus: readExhaustedStatus(section),
     holdTtlMs: section.durationMs('holdTtl', { ...HOLD_TTL_BOUNDS, unlessStated: defaults.holdTtlMs }),
     openCallsMax: whole('openCallsMax', OPEN_CALLS_MAX),
+    readOnMs: section.durationMs('readOn', { ...READ_ON_BOUNDS, unlessStated: defaults.readOnMs }),
+    readOnCallsMax: section.whole('readOnCallsMax', {
+      min: 0,
+      max: OPEN_CALLS_MAX,
+      unlessStated: defaults.readOnCallsMax,
+    }),
+    failedAttempts:
+      section.node('failedAttempts') === undefined
+        ? defaults.failedAttempts
+        : (section.oneOf('failedAttempts', ['provider', 'caller']) ?? defaults.failedAttempts),
     bodyBytesMax: section.whole('bodyBytesMax', {
       ...BODY_BYTES_BOUNDS,
       unlessStated: defaults.bodyBytesMax,

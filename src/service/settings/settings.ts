@@ -99,6 +99,18 @@ export interface GatewaySettings {
   readonly holdTtlMs: number;
   /** Open calls at once. Default 10,000. */
   readonly openCallsMax: number;
+  /**
+   * How long a provider is read on for its usage once the caller has left, where something may be billed unseen (rule Q9);
+   * 0: never. Default 30,000.
+   */
+  readonly readOnMs: number;
+  /** Calls that are read on at once; further ones are stopped, and charged at least the floor. Default 1,000. */
+  readonly readOnCallsMax: number;
+  /**
+   * Who pays for an attempt that reached a provider, failed without an answer and was followed by another candidate: only
+   * the budgets of that provider, or the caller's too. Default `provider`.
+   */
+  readonly failedAttempts: 'provider' | 'caller';
   /** Bytes of a request body. Default 32 MiB. */
   readonly bodyBytesMax: number;
   /** Billed tool calls held when the request does not bound them. Default 5. */

@@ -18,6 +18,8 @@ const SHAPE_BYTES_MAX = 1024;
 /** How long a provider may keep the connection of an answer that it has ended, and what it may still send, to be asked again on it. */
 const LET_GO_MS = 1_000;
 const LATE_BYTES_MAX = 64 * 1024;
+/** Of text; as rule Q5 has it for the input. */
+const ANSWER_BYTES_PER_TOKEN = 4;
 
 /** Why the gateway itself ends a request to a provider. */
 export class Ended extends Error {
@@ -32,7 +34,8 @@ export class Ended extends Error {
       | 'cut'
       | 'stalled'
       | 'retried'
-      | 'hidden',
+      | 'hidden'
+      | 'read_on_over',
   ) {
     super(why);
   }
@@ -59,6 +62,22 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #letGo: NodeJS.Timeout | null = null;
 
   constructor(readonly exchange: Exchange) {}
+
+  /** Whether the provider may be at work on it. */
+  get isOpen(): boolean {
+    return this.reached && !this.#over;
+  }
+
+  /** Output tokens of a whole answer that did not come whole, by its bytes. A page of a proxy's has none. */
+  get outputTokensSoFar(): number {
+    const isAnswer = this.stream === null && /\bjson\b/.test(this.headers['content-type'] ?? '');
+    return isAnswer ? Math.floor(this.#bytes / ANSWER_BYTES_PER_TOKEN) : 0;
+  }
+
+  /** The caller takes no more, and what comes is read for its usage. */
+  readOn(): void {
+    this.stream?.readOn();
+  }
 
   /** Ends it from here; the end is reported as a failure with this reason. */
   abort(why: Ended): void {

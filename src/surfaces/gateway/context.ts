@@ -10,11 +10,13 @@ import type { ProviderError } from '../../service/routing/signatures.js';
 import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
 import type { AtScale } from '../../service/wire/rate-limit.js';
 import type { Exchange } from './exchange.js';
+import type { CallsReadOn } from './read-on.js';
 import type { Upstreams } from './upstreams.js';
 
 export interface GatewayContext {
   readonly clock: Clock;
   readonly upstreams: Upstreams;
+  readonly callsReadOn: CallsReadOn;
   settings(): Settings;
   /** What an error is (rule P9); a throttled provider is exhausted until it resets, an unknown error is logged once. */
   classify(provider: ProviderSettings, error: ProviderError): ErrorClass;

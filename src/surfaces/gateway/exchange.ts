@@ -4,20 +4,16 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Call } from '../../service/calls/call.js';
 import { type CallEnd, type Charge, type EndOfCall, NOTHING_CHARGED } from '../../service/calls/charge.js';
+import { mayBillUnseen } from '../../service/calls/floor.js';
 import type { Dialect, RequestReading, UsageReading } from '../../service/dialects/dialect.js';
-import { goalHeaders } from '../../service/goals/goal-headers.js';
+import { hiddenError } from '../../service/dialects/hidden-error.js';
 import type { OnRoster } from '../../service/roster.js';
+import { isBilledError } from '../../service/routing/billed-errors.js';
 import { readRetryAfter } from '../../service/routing/reset-times.js';
 import type { ProviderError } from '../../service/routing/signatures.js';
-import {
-  type AnswerHeaders,
-  costHeaders,
-  decisionHeaders,
-  headerText,
-  passHeaders,
-  retryHeaders,
-} from './answer-headers.js';
+import { type AnswerHeaders, costHeaders, passHeaders, retryHeaders } from './answer-headers.js';
 import { Attempt, Ended } from './attempt.js';
+import { callHeaders } from './call-headers.js';
 import type { GatewayContext } from './context.js';
 import { refusalAnswer } from './refusal-answers.js';
 import { type CallSpan, startCallSpan } from './spans.js';
@@ -42,8 +38,10 @@ export class Exchange implements OnRoster {
   readonly response: ServerResponse;
   #attempt: Attempt | null = null;
   #span: CallSpan | null = null;
-  /** Set once: the caller left, or the server stops. What comes from the provider afterwards only settles. */
+  /** Set once: the caller takes no more, or the server stops. What comes from the provider afterwards only settles. */
   #stopped: Ended | null = null;
+  /** Whether the provider is read on all the same, for the usage that it states at its end. */
+  #isReadOn = false;
   /** When the provider of the last attempt takes calls again, where it throttled; epoch ms. */
   #throttledUntil: number | null = null;
   /** Whether the caller has its answer, or never will. */
@@ -60,7 +58,7 @@ export class Exchange implements OnRoster {
   }
 
   readonly #onClose = (): void => {
-    if (!this.response.writableFinished) this.stop(new Ended('caller_gone'));
+    if (!this.response.writableFinished) this.left(new Ended('caller_gone'));
   };
 
   get dialect(): Dialect {
@@ -96,17 +94,45 @@ export class Exchange implements OnRoster {
     }
   }
 
-  /** Ends it from outside: the caller is gone, or the server stops. The provider's work is stopped too. */
-  stop(why: Ended): void {
+  /** The caller takes no more: the provider is read on, or stopped. */
+  left(why: Ended): void {
     if (this.#stopped !== null || this.#answered) return;
+    if (!this.readsOn(why)) this.stop(why);
+  }
+
+  /**
+   * Reads the provider on without a caller, where more may be billed than was seen (rule Q9). False: all was seen, or there
+   * is no room or time for it, and the provider is to be stopped.
+   */
+  readsOn(why: Ended): boolean {
+    if (!this.#mayBillMore() || !this.gateway.callsReadOn.admits(this)) return false;
     this.#stopped = why;
+    this.#isReadOn = true;
+    this.#attempt?.readOn();
+    return true;
+  }
+
+  #mayBillMore(): boolean {
+    const attempt = this.#attempt;
+    if (attempt?.isOpen !== true) return false;
+    const meter = attempt.stream?.meter;
+    if (meter?.usageFinal === true) return false;
+    return mayBillUnseen(this.call.candidate, meter?.usage() ?? null);
+  }
+
+  /** Ends it from outside, at once: nobody takes the answer, or the server stops. The provider's work is stopped too. */
+  stop(why: Ended): void {
+    const isOver = this.#stopped !== null || this.#answered;
+    if (isOver && !this.#isReadOn) return;
+    this.#isReadOn = false;
+    this.#stopped ??= why;
     this.#attempt?.abort(why);
   }
 
   /** Called by the sweep: a caller that takes nothing for long is gone. */
   checkStalled(now: number): void {
     if (this.#attempt?.stream?.isStalled(now) === true) {
-      this.stop(new Ended('stalled'));
+      this.left(new Ended('stalled'));
       this.response.destroy();
     }
   }
@@ -114,24 +140,31 @@ export class Exchange implements OnRoster {
   /** A whole answer came. */
   answered(attempt: Attempt): void {
     const { dialect, call } = this;
-    if (attempt.status >= 400) return this.#guarded(this.#providerError(attempt));
+    if (attempt.status >= 400) return this.#guarded(this.#statusError(attempt, attempt.body()));
     if (attempt.status >= 300)
       return this.#fail('refused_by_provider', 'answered with a redirect, which is not followed');
     const body = attempt.body();
     const answer = parsed(body);
     if (answer === undefined) return this.#fail('malformed', 'gave an answer that cannot be read');
     const { endpoint } = call.facts;
-    call.recorded?.transcript.answered(answer);
     const usage = dialect.readUsage(endpoint, answer, call.candidate.provider.profile);
+    const error = hiddenError(answer);
+    if (error !== null && generatedNothing(usage, dialect.estimateOutput(endpoint, answer)))
+      return this.#guarded(this.#explicitError(attempt, error, body));
+    // What is read on without a caller was never said to anybody.
+    const end = this.#stopped === null ? 'completed' : 'cancelled';
+    if (end === 'completed') call.recorded?.transcript.answered(answer);
     const isTold = usage !== null && usage.outputTokens.total !== null;
     const outputTokensSoFar = isTold ? 0 : dialect.estimateOutput(endpoint, answer);
-    this.#end({ end: 'completed', usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>
+    this.#end({ end, usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>
       this.#write(attempt.status, this.#headersFor(attempt, charge, lines), body),
     );
   }
 
   /** No answer came, or not all of it, and the caller has seen nothing of it. */
   failed(attempt: Attempt, error: Error): void {
+    // Its status has said what it is, whether or not all of its text came.
+    if (attempt.status >= 400) return this.#guarded(this.#statusError(attempt, null));
     if (this.#stopped !== null)
       return this.#ended(attempt.reached ? 'cancelled' : 'failed_before', this.#stopped);
     if (error instanceof Ended) {
@@ -144,7 +177,8 @@ export class Exchange implements OnRoster {
   async #connectionError(attempt: Attempt, error: Error): Promise<void> {
     const code = (error as { code?: unknown }).code;
     const text = `${typeof code === 'string' ? `${code} ` : ''}${error.message}`;
-    if (await this.#tryNext(attempt, { status: 0, text })) return;
+    // Its work may have begun, and may be billed.
+    if (await this.#tryNext(attempt, { status: 0, text }, attempt.reached)) return;
     if (!attempt.reached) return this.#fail('failed_before', 'could not be reached');
     const timedOut = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
     if (timedOut) return this.#fail('failed_at_provider', 'did not answer in time', 504);
@@ -153,14 +187,14 @@ export class Exchange implements OnRoster {
 
   // Ended from this side before the caller had anything: one who still listens is told to come back.
   #ended(end: CallEnd, { why }: Ended): void {
-    this.#end({ ...NOTHING_CAME, end }, (charge, lines) => {
+    this.#end({ ...this.#came(), end }, (charge, lines) => {
       if (why !== 'drained') return void this.response.destroy();
       const message = 'Bursar is stopping and ended this call; try again shortly.';
       this.#refuse({ code: 'draining', message, retryAfterMs: DRAINED_RETRY_MS }, charge, lines);
     });
   }
 
-  /** A fault of the gateway itself: the call's end is unknown, so it is charged its estimate (rule Q9). */
+  /** A fault of the gateway itself: the call's end is unknown, so it is charged the floor (rule Q9). */
   bug(error: unknown): void {
     this.gateway.bug(error, this.request.requestId);
     this.#end({ ...NOTHING_CAME, end: 'unknown' });
@@ -171,25 +205,31 @@ export class Exchange implements OnRoster {
     work.catch((error) => this.bug(error));
   }
 
-  async #providerError(attempt: Attempt): Promise<void> {
-    const { status, headers } = attempt;
-    const body = attempt.body();
-    const text = this.dialect.errorText(status, body);
+  #statusError(attempt: Attempt, body: Buffer | null): Promise<void> {
+    const { status } = attempt;
+    const text = this.dialect.errorText(status, body ?? attempt.body());
+    return this.#explicitError(attempt, { status, text }, body);
+  }
+
+  async #explicitError(
+    attempt: Attempt,
+    { status, text }: ProviderError,
+    body: Buffer | null,
+  ): Promise<void> {
+    const { headers } = attempt;
     const waits = {
       retryAfter: single(headers['retry-after']),
       retryAfterMs: single(headers['retry-after-ms']),
     };
-    const retryAfterMs = readRetryAfter(waits, this.gateway.clock.now());
-    if (await this.#tryNext(attempt, { status, text, retryAfterMs })) return;
-    const end = status >= 500 ? 'failed_at_provider' : 'refused_by_provider';
+    const error = { status, text, retryAfterMs: readRetryAfter(waits, this.gateway.clock.now()) };
+    const end = this.errorEnd(error);
+    if (await this.#tryNext(attempt, error, end === 'failed_at_provider')) return;
     // What a provider says of the operator's key is not for callers, who would take it for their own.
     if (status === 401) return this.#fail(end, 'does not take the key that is configured for it');
-    if (this.repeatsKey(body))
+    if (body === null || this.repeatsKey(body))
       return this.#fail(end, `answered ${status} with an error that is not shown here`);
-    // 409 is the native API's for idempotency conflicts; client libraries try both statuses again.
-    const shownStatus = status === 409 ? 502 : status;
     this.#end({ ...NOTHING_CAME, end }, (charge, lines) =>
-      this.#write(shownStatus, this.#headersFor(attempt, charge, lines), body),
+      this.#write(shownStatus(status), this.#headersFor(attempt, charge, lines), body),
     );
   }
 
@@ -197,7 +237,7 @@ export class Exchange implements OnRoster {
    * Classifies what went wrong (rule P9) and goes on with the next candidate where that may help and the budgets allow
    * it. False: there is nowhere to go, and the call still has to be ended.
    */
-  async #tryNext(attempt: Attempt, error: ProviderError): Promise<boolean> {
+  async #tryNext(attempt: Attempt, error: ProviderError, mayBeBilled: boolean): Promise<boolean> {
     const { call, gateway } = this;
     const found = gateway.classify(call.candidate.provider, error);
     this.#throttledUntil = found.class === 'throttle' ? found.until : null;
@@ -205,15 +245,23 @@ export class Exchange implements OnRoster {
     this.#span = null;
     const mayHelp = found.class !== 'unknown' || !attempt.reached;
     if (!mayHelp || this.#stopped !== null) return false;
-    const next = await call.tryNext();
+    const next = await call.tryNext({ mayBeBilled });
     if (next !== true) return false;
+    // Of the provider that failed: the next one's answer has nothing to do with it.
+    this.#throttledUntil = null;
     this.send();
     return true;
   }
 
   /** An error that a stream begins with, before the caller has seen anything. True: another candidate goes on. */
-  retryInstead(attempt: Attempt, message: string): Promise<boolean> {
-    return this.#tryNext(attempt, { status: 200, text: message });
+  retryInstead(attempt: Attempt, error: ProviderError): Promise<boolean> {
+    return this.#tryNext(attempt, error, this.errorEnd(error) === 'failed_at_provider');
+  }
+
+  /** How a call ends whose provider says that it failed, before any output: nothing is billed, unless its profile says so. */
+  errorEnd(error: ProviderError): 'failed_at_provider' | 'refused_by_provider' {
+    const { errors } = this.call.candidate.provider.profile;
+    return isBilledError(errors, error) ? 'failed_at_provider' : 'refused_by_provider';
   }
 
   /** Whether an error of the provider's repeats the key that it was sent. */
@@ -253,6 +301,7 @@ export class Exchange implements OnRoster {
   ): void {
     this.#span?.ended(ended);
     this.#span = null;
+    if (this.#isReadOn) this.gateway.callsReadOn.remove(this);
     const result = this.call.end(ended);
     if (result === null) {
       // The budgets had nothing for the next candidate: the call has ended already, without a charge.
@@ -270,22 +319,7 @@ export class Exchange implements OnRoster {
 
   /** The headers that every answer to an authorised call has. */
   ownHeaders(lines: Call['lines']): AnswerHeaders {
-    const { call, gateway } = this;
-    const headers = decisionHeaders(call.decisionId, gateway.linesFor(call.caller, lines), gateway.scale());
-    const { changes, provider } = call.candidate;
-    headers['bursar-provider'] = headerText(provider.name);
-    Object.assign(headers, goalHeaders(lines));
-    if (call.recorded !== null) {
-      headers['bursar-chat'] = call.recorded.chatId;
-      headers['bursar-turn'] = call.recorded.turnId;
-    }
-    // As the server's other answers; a provider's own request id takes this one's place.
-    headers['x-request-id'] = this.request.requestId;
-    headers['x-content-type-options'] = 'nosniff';
-    headers['cache-control'] = 'no-store';
-    if (changes.outputTokensMax !== undefined)
-      headers['bursar-output-tokens-max'] = String(changes.outputTokensMax);
-    return headers;
+    return callHeaders(this.call, lines, { gateway: this.gateway, requestId: this.request.requestId });
   }
 
   #headersFor(attempt: Attempt, charge: Charge, lines: Call['lines']): AnswerHeaders {
@@ -300,9 +334,14 @@ export class Exchange implements OnRoster {
 
   #fail(end: CallEnd, what: string, status = 502): void {
     const message = `The provider ${this.call.candidate.provider.name} ${what}.`;
-    this.#end({ ...NOTHING_CAME, end }, (charge, lines) =>
+    this.#end({ ...this.#came(), end }, (charge, lines) =>
       this.#refuse({ code: 'provider_failed', message, status }, charge, lines),
     );
+  }
+
+  // What came of an answer in one piece that did not come whole.
+  #came(): Omit<EndOfCall, 'end'> {
+    return { ...NOTHING_CAME, outputTokensSoFar: this.#attempt?.outputTokensSoFar ?? 0 };
   }
 
   #refuse(refusal: Parameters<typeof refusalAnswer>[1], charge: Charge, lines: Call['lines']): void {
@@ -322,6 +361,23 @@ export class Exchange implements OnRoster {
 }
 
 const NOTHING_CAME = { usage: null as UsageReading | null, usageFinal: false, outputTokensSoFar: 0 } as const;
+
+/**
+ * Whether an answer that states an error states no more than that: then it is an error. One that states a usage, or has
+ * some output, is an answer that failed midway.
+ */
+function generatedNothing(usage: UsageReading | null, outputTokens: number): boolean {
+  const { inputTokens, outputTokens: stated } = usage ?? NO_USAGE;
+  return outputTokens === 0 && (inputTokens.total ?? 0) === 0 && (stated.total ?? 0) === 0;
+}
+
+const NO_USAGE = { inputTokens: { total: null }, outputTokens: { total: null } } as const;
+
+// 409 is the native API's for idempotency conflicts; client libraries try both statuses again. An error that says 200 of
+// itself would be taken for an answer.
+function shownStatus(status: number): number {
+  return status === 409 || status === 200 ? 502 : status;
+}
 
 function single(value: string | string[] | undefined): string | null {
   return typeof value === 'string' ? value : null;

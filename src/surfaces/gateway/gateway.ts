@@ -32,6 +32,7 @@ import { MeteredCalls } from './metered-calls.js';
 import { modelByName, modelList } from './model-lists.js';
 import type { GatewayParts } from './parts.js';
 import { ProviderErrors } from './provider-errors.js';
+import { CallsReadOn } from './read-on.js';
 import type { GatewayAnswer } from './refusal-answers.js';
 import { GATEWAY_ROUTES, type GatewayRoute } from './routes.js';
 import { Upstreams } from './upstreams.js';
@@ -64,6 +65,7 @@ export function buildGateway(parts: GatewayParts): Gateway {
 class GatewayServer implements Gateway, GatewayContext {
   readonly clock: Clock;
   readonly upstreams: Upstreams;
+  readonly callsReadOn: CallsReadOn;
   readonly #parts: GatewayParts;
   readonly #calls: Calls;
   readonly #metered: MeteredCalls;
@@ -76,6 +78,10 @@ class GatewayServer implements Gateway, GatewayContext {
     this.#parts = parts;
     this.clock = parts.clock;
     this.upstreams = new Upstreams(parts);
+    this.callsReadOn = new CallsReadOn(
+      () => parts.settings().gateway,
+      () => parts.clock.now(),
+    );
     this.#scales = new UnitScales(parts.ledger, parts.clock);
     this.#errors = new ProviderErrors(parts);
     this.#calls = new Calls({
@@ -110,7 +116,7 @@ class GatewayServer implements Gateway, GatewayContext {
   bug(error: unknown, requestId: string): void {
     this.#parts.logger.error(
       { err: error, requestId },
-      'a call failed inside the gateway; its estimate is charged',
+      'a call failed inside the gateway; the floor is charged',
     );
   }
 
@@ -151,6 +157,7 @@ class GatewayServer implements Gateway, GatewayContext {
   #sweep(): void {
     const now = this.clock.now();
     for (const exchange of this.#exchanges.all()) exchange.checkStalled(now);
+    this.callsReadOn.sweep();
     void this.#calls.keepAlive();
   }
 

@@ -4,7 +4,10 @@
 
 import type { Charge, EndOfCall } from '../../service/calls/charge.js';
 import type { StreamMeter, StreamStep } from '../../service/dialects/dialect.js';
+import { hiddenStatus } from '../../service/dialects/hidden-error.js';
+import { eventData } from '../../service/dialects/output-text.js';
 import { EventSplitter } from '../../service/dialects/sse-split.js';
+import type { ProviderError } from '../../service/routing/signatures.js';
 import { type AnswerHeaders, costHeaders, passHeaders } from './answer-headers.js';
 import { type Attempt, Ended } from './attempt.js';
 import { StreamCut } from './stream-cut.js';
@@ -28,7 +31,7 @@ export class StreamAnswer {
   /** Whether the provider has said all. */
   #said = false;
   /** The provider's own error within the stream. */
-  #error: string | null = null;
+  #error: ProviderError | null = null;
   /** Since when the caller takes nothing; null while it does. */
   #pausedAt: number | null = null;
   /** Set by the first end, of whatever kind. */
@@ -41,6 +44,11 @@ export class StreamAnswer {
     const { call, dialect, gateway } = attempt.exchange;
     this.#meter = dialect.streamMeter(call.facts.endpoint, call.facts, call.candidate.provider.profile);
     this.#cut = gateway.settings().gateway.cutStreams ? new StreamCut(call.facts.endpoint) : null;
+  }
+
+  /** What the stream has told so far. */
+  get meter(): StreamMeter {
+    return this.#meter;
   }
 
   data(chunk: Buffer): void {
@@ -58,9 +66,9 @@ export class StreamAnswer {
     splitter.push(chunk);
     for (let event = splitter.next(); event !== null; event = splitter.next()) {
       const step = this.#meter.step(event);
-      this.#attempt.exchange.call.recorded?.transcript.event(event);
+      if (!this.#isUnheard) this.#attempt.exchange.call.recorded?.transcript.event(event);
       if (step.error !== null && this.#beginsWithError(step.error, event)) return;
-      this.#note(step);
+      this.#note(step, event);
       if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide();
       if (step.shown !== 'nothing') this.#write(step.shown === 'all' ? event : Buffer.from(step.shown));
       this.#cut?.observe(event);
@@ -68,35 +76,37 @@ export class StreamAnswer {
     }
   }
 
-  #note({ ended, error }: StreamStep): void {
+  #note({ ended, error }: StreamStep, event: Buffer): void {
     this.#begun = true;
     if (ended) this.#said = true;
     if (error === null || this.#error !== null) return;
-    this.#error = error;
+    this.#error = { status: hiddenStatus(eventData(event)), text: error };
     const { exchange } = this.#attempt;
-    exchange.gateway.classify(exchange.call.candidate.provider, { status: 200, text: error });
+    exchange.gateway.classify(exchange.call.candidate.provider, this.#error);
   }
 
   // An error that repeats the key of the provider: the stream breaks instead.
   #hide(): void {
     this.#over = true;
     this.#attempt.drop(new Ended('hidden'));
-    this.#break('failed_at_provider');
+    this.#break(this.#failedEnd());
   }
 
   // A provider may say that it is overloaded in a stream that has hardly begun: another candidate can take it then.
-  #beginsWithError(error: string, event: Buffer): boolean {
+  #beginsWithError(text: string, event: Buffer): boolean {
     const { exchange } = this.#attempt;
     if (this.#headSent || this.#begun || !exchange.hasOthers) return false;
     this.#over = true;
     this.#attempt.drop(new Ended('retried'));
+    const error = { status: hiddenStatus(eventData(event)), text };
     void exchange
       .retryInstead(this.#attempt, error)
       .then((went) => {
         if (went) return;
-        if (exchange.repeatsKey(event)) return this.#break('failed_at_provider');
+        const end = exchange.errorEnd(error);
+        if (exchange.repeatsKey(event)) return this.#break(end);
         this.#write(event);
-        this.#finish({ end: 'failed_at_provider', usageFinal: false });
+        this.#finish({ end, usageFinal: false });
       })
       .catch((fault) => exchange.bug(fault));
     return true;
@@ -109,15 +119,24 @@ export class StreamAnswer {
 
   // Holds more, or ends the stream here. True: it has ended.
   #goesOver(): boolean {
-    if (this.#cut === null) {
+    if (this.#cut === null || this.#isUnheard) {
       void this.#attempt.exchange.call.extendFor(this.#meter.outputTokensSoFar);
       return false;
     }
-    this.#over = true;
-    this.#attempt.drop(new Ended('cut'));
     this.#write(this.#cut.ending(this.#meter.outputTokensSoFar));
+    const why = new Ended('cut');
+    this.#flush();
+    if (this.#attempt.exchange.readsOn(why)) return this.#endUnheard();
+    this.#over = true;
+    this.#attempt.drop(why);
     this.#finish({ end: 'cancelled', usageFinal: false });
     return true;
+  }
+
+  // The caller has all that it gets, and what it costs is not known yet: without trailers.
+  #endUnheard(): false {
+    this.#attempt.exchange.response.end();
+    return false;
   }
 
   /** The provider's stream ended as streams do. */
@@ -127,14 +146,15 @@ export class StreamAnswer {
     const rest = this.#splitter.rest();
     if (rest !== null) {
       const step = this.#meter.step(Buffer.concat([rest, BLANK_LINE]));
-      this.#note(step);
+      this.#note(step, rest);
       if (step.shown !== 'nothing') this.#write(rest);
     }
     this.#flush();
-    if (!this.#headSent && !this.#said)
-      return this.#attempt.exchange.failed(this.#attempt, new Error('empty stream'));
+    const { exchange } = this.#attempt;
+    if (!this.#headSent && !this.#said && exchange.stopped === null)
+      return exchange.failed(this.#attempt, new Error('empty stream'));
     if (this.#error !== null)
-      return this.#finish({ end: 'failed_at_provider', usageFinal: this.#meter.usageFinal });
+      return this.#finish({ end: this.#failedEnd(), usageFinal: this.#meter.usageFinal });
     if (this.#isWhole()) return this.#finish({ end: 'completed', usageFinal: this.#meter.usageFinal });
     this.#break('failed_at_provider');
   }
@@ -146,11 +166,20 @@ export class StreamAnswer {
     this.#flush();
     const { exchange } = this.#attempt;
     const { usageFinal } = this.#meter;
-    if (this.#error !== null) return this.#finish({ end: 'failed_at_provider', usageFinal });
+    if (this.#error !== null) return this.#finish({ end: this.#failedEnd(), usageFinal });
     if (this.#said) return this.#finish({ end: 'completed', usageFinal });
-    if (!this.#headSent) return exchange.failed(this.#attempt, error);
     if (exchange.stopped !== null) return this.#break('cancelled');
+    if (!this.#headSent) return exchange.failed(this.#attempt, error);
     this.#break(error instanceof Ended ? 'malformed' : 'failed_at_provider');
+  }
+
+  // An error of the provider's before any output costs nothing (rule Q9); what came before one is charged.
+  #failedEnd(): EndOfCall['end'] {
+    const { outputTokensSoFar, usageFinal } = this.#meter;
+    const hasOutput = outputTokensSoFar > 0 || usageFinal || (this.#meter.usage()?.toolCalls ?? 0) > 0;
+    return hasOutput || this.#error === null
+      ? 'failed_at_provider'
+      : this.#attempt.exchange.errorEnd(this.#error);
   }
 
   #isWhole(): boolean {

@@ -1,0 +1,81 @@
+// Errors that do not stand in the status: a whole answer of status 200 that is an error, or an error event of a stream.
+// Proxies in front of providers answer so. Says whether there is one, and the status that it should have had. The gateway
+// asks for each whole answer, so that an answer without an error costs a few looks at its fields.
+
+import { errorMessage } from './error-text.js';
+import { isObject, type Json } from './request-body.js';
+
+export interface HiddenError {
+  /** What the error says that its status is; 200 where it says nothing. */
+  readonly status: number;
+  readonly text: string;
+}
+
+/** One of these stands in every answer of either dialect. */
+const ANSWER_FIELDS = ['choices', 'output', 'content', 'data', 'input_tokens', 'candidates'] as const;
+/** Where servers that are no OpenAI put the message of an error. */
+const MESSAGE_FIELDS = ['message', 'detail', 'error_msg', 'msg'] as const;
+const STATUS_FIELDS = ['code', 'status', 'status_code', 'http_status', 'error_code'] as const;
+
+/**
+ * The error that an answer states, or null. Whether anything was generated before it is for the caller to see: a stored
+ * response that failed states an error and its usage, and is an answer.
+ */
+export function hiddenError(answer: unknown): HiddenError | null {
+  // Gemini answers a list of one.
+  const one = Array.isArray(answer) && answer.length === 1 ? (answer[0] as unknown) : answer;
+  if (!isObject(one)) return null;
+  if (isStated(one.error)) return { status: statusIn(one), text: errorMessage(one) ?? '' };
+  if (one.type === 'error' || one.object === 'error') return { status: statusIn(one), text: words(one) };
+  const inChoices = choicesError(one.choices);
+  if (inChoices !== null) return inChoices;
+  if (ANSWER_FIELDS.some((field) => one[field] !== undefined && one[field] !== null)) return null;
+  const text = words(one);
+  return text === '' ? null : { status: statusIn(one), text };
+}
+
+/** The status that an error event of a stream says that it has. */
+export function hiddenStatus(event: Json | null): number {
+  return event === null ? 200 : statusIn(isObject(event.response) ? event.response : event);
+}
+
+// OpenRouter states an error in the choice that it broke.
+function choicesError(choices: unknown): HiddenError | null {
+  if (!Array.isArray(choices) || choices.length === 0) return null;
+  const [first] = choices as unknown[];
+  if (!choices.every((choice) => isObject(choice) && isStated(choice.error))) return null;
+  return { status: statusIn(first as Json), text: errorMessage(first) ?? '' };
+}
+
+// An empty text or object says that there is none.
+function isStated(error: unknown): boolean {
+  if (typeof error === 'string') return error !== '';
+  return isObject(error) && Object.keys(error).length > 0;
+}
+
+function statusIn(answer: Json): number {
+  for (const at of [answer.error, answer]) {
+    if (!isObject(at)) continue;
+    for (const field of STATUS_FIELDS) {
+      const status = Number(at[field]);
+      if (Number.isInteger(status) && status >= 400 && status <= 599) return status;
+    }
+  }
+  return 200;
+}
+
+function words(answer: Json): string {
+  const said: unknown[] = [answer.type, answer.code, ...MESSAGE_FIELDS.map((field) => answer[field])];
+  for (const list of [answer.errors, answer.base_resp]) {
+    const first: unknown = Array.isArray(list) ? list[0] : list;
+    if (isObject(first)) said.push(first.code, first.message, failedStatus(first));
+  }
+  const isMessage = said.slice(2).some((word) => typeof word === 'string' && word !== '');
+  if (!isMessage) return '';
+  return said.filter((word) => typeof word === 'string' && word !== '' && word !== 'error').join(': ');
+}
+
+// MiniMax says in each answer how it went; 0 is well.
+function failedStatus({ status_code: code, status_msg: message }: Json): unknown {
+  return code === 0 ? undefined : message;
+}
