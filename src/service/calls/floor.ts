@@ -41,11 +41,11 @@ export function unseenOf(facts: RequestFacts, profile: ProviderProfile, model: s
 /** Whether more may be billed than what was seen so far. An answer in one piece is unseen until it comes. */
 export function mayBillUnseen(
   { facts, unseen }: Pick<FlooredCandidate, 'facts' | 'unseen'>,
-  stated: UsageReading | null,
+  { stated, streams }: { readonly stated: UsageReading | null; readonly streams: boolean },
 ): boolean {
   if (facts.endpoint === 'count_tokens') return false;
   const inputIsUnseen = unseen.input && wholeOrNull(stated?.inputTokens.total) === null;
-  return !facts.stream || unseen.thinking || unseen.tools || inputIsUnseen;
+  return !streams || unseen.thinking || unseen.tools || inputIsUnseen;
 }
 
 /** The parts of a priced candidate that its floor rests on. */

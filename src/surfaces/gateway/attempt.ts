@@ -68,6 +68,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return this.reached && !this.#over;
   }
 
+  /** Whether its answer is one that comes in one piece, whatever was asked for. */
+  get isBody(): boolean {
+    return this.#shape === 'body';
+  }
+
   /** Output tokens of a whole answer that did not come whole, by its bytes. A page of a proxy's has none. */
   get outputTokensSoFar(): number {
     const isAnswer = this.stream === null && /\bjson\b/.test(this.headers['content-type'] ?? '');

@@ -117,7 +117,11 @@ export class Exchange implements OnRoster {
     if (attempt?.isOpen !== true) return false;
     const meter = attempt.stream?.meter;
     if (meter?.usageFinal === true) return false;
-    return mayBillUnseen(this.call.candidate, meter?.usage() ?? null);
+    const { candidate, facts } = this.call;
+    return mayBillUnseen(candidate, {
+      stated: meter?.usage() ?? null,
+      streams: facts.stream && !attempt.isBody,
+    });
   }
 
   /** Ends it from outside, at once: nobody takes the answer, or the server stops. The provider's work is stopped too. */

@@ -43,6 +43,7 @@ export class StreamAnswer {
     this.#attempt = attempt;
     const { call, dialect, gateway } = attempt.exchange;
     this.#meter = dialect.streamMeter(call.facts.endpoint, call.facts, call.candidate.provider.profile);
+    this.#isUnheard = attempt.exchange.stopped !== null;
     this.#cut = gateway.settings().gateway.cutStreams ? new StreamCut(call.facts.endpoint) : null;
   }
 
