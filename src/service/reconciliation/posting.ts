@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Ledger } from '../../authority/api.js';
 import type { CommandOutcome } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
-import { lesser } from '../calls/candidates.js';
+import { lesser } from '../calls/floor.js';
 import { POSTED_LABEL, postingNote } from './charge-note.js';
 import type { ChargedHold, CorrectableHolds } from './correctable-holds.js';
 import { DAY_MS, startOfDay } from './days.js';
