@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openLedger, usd } from '#bursar/index.js';
 import { type Answer, House, said } from './http-setup.js';
+import type { Json } from './json.js';
 import { page, type ReportAnswer, ReportServer, text } from './report-server.js';
 import { runInProcess } from './server-in-process.js';
 
@@ -40,9 +41,10 @@ describe('http: reconciliations', () => {
     expect([second.body.isWithin, second.body.toleratedUsd]).toEqual([true, '0.5']);
     await house.restart();
     const { body } = await house.get('/v1/reconciliations?limit=1');
-    expect(body.items).toEqual([second.body]);
+    const summary = ({ rows: _rows, rowsLeftOut: _leftOut, ...rest }: Json) => rest;
+    expect(body.items).toEqual([summary(second.body)]);
     const next = await house.get(`/v1/reconciliations?cursor=${body.nextCursor}`);
-    expect([next.body.items, next.body.nextCursor]).toEqual([[first.body], null]);
+    expect([next.body.items, next.body.nextCursor]).toEqual([[summary(first.body)], null]);
     expect((await house.get(`/v1/reconciliations/${first.body.id}`)).body).toEqual(first.body);
     const metrics = await house.get('/metrics');
     expect(metrics.text).toContain('bursar_reconciliation_gap_usd{provider="openai"} 0.5');

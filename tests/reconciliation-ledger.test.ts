@@ -327,6 +327,20 @@ describe('reconcile: posting', () => {
     expect([again.posting?.lowered.count, spent('tenants')]).toEqual([0, usd('1.75')]);
   });
 
+  test('an excess in a tool and in its model → each is taken off its own part of the charge', async () => {
+    const cost = [
+      ['input', 10, '1', '1'],
+      ['web_search', 5, '10000', '0.05'],
+    ] as const;
+    await call('h1', '1.05', { cost, estimated: true });
+    clock.at = START + DAY;
+    const csv = 'day,usd,model,item\n2026-11-01,0.75,gpt-5,\n2026-11-01,0.02,,web search tool calls\n';
+    const done = await ask(csv, { post: true });
+    expect([done.posting?.lowered, done.isWithin]).toEqual([{ count: 2, usd: usd('0.28') }, true]);
+    expect(ledger.hold('h1')?.charged?.usd).toBe(usd('0.77'));
+    expect(apart(await ask(csv))).toEqual([]);
+  });
+
   test('an excess that an expired hold charged → it is settled late at what was billed', async () => {
     await ledger.authorize({
       holdId: 'lost',
@@ -395,6 +409,14 @@ describe('reconcile: posting', () => {
     expect(done.posting?.notPosted).toMatchObject([{ usd: -usd('2') }]);
     expect(done.posting?.notPosted[0]?.why).toContain('were no holds');
   });
+});
+
+test('reconcile: more rows than are shown → those with the largest gaps, by day; the sums have all', async () => {
+  const lines = Array.from({ length: 5_010 }, (_none, index) => `2026-11-01,${index + 1},m${index}x`);
+  const view = reconciliationOut('r1', await ask(`day,usd,model\n${lines.join('\n')}\n`));
+  expect([view.rows.length, view.rowsLeftOut, view.gapUsd]).toEqual([5_000, 10, '12552555']);
+  expect(view.rows.some(({ item }) => item === 'm9x')).toBe(false);
+  expect(reconciliationText(view)).toContain('10 with smaller gaps, or none, are not shown');
 });
 
 test('reconcile: a long journal is read in slices, so that timers run meanwhile', async () => {

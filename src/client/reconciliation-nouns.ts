@@ -4,12 +4,13 @@ import type {
   ReconciliationList,
   ReconciliationQuery,
   ReconciliationRequest,
+  ReconciliationSummary,
   ReconciliationView,
 } from '../service/wire/schema-reconciliation.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';
 
-export class Reconciliations extends List<ReconciliationQuery, ReconciliationView, ReconciliationList> {
+export class Reconciliations extends List<ReconciliationQuery, ReconciliationSummary, ReconciliationList> {
   readonly #transport: Transport;
 
   constructor(transport: Transport) {

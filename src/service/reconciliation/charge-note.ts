@@ -1,31 +1,29 @@
 // The notes in the journal that a reconciliation reads and writes: how the gateway came to a charge (calls/note.ts), and
 // which report a posting is from. A note is anybody's text: what is not as expected says nothing.
 
-import { parseAmount } from '../../core/amount.js';
+import { formatAmount, parseAmount } from '../../core/amount.js';
 import type { Labels } from '../../core/requests.js';
 import { type ItemKind, modelItem, otherItem, type ReportedItem } from './items.js';
 
 export interface ChargeNote {
   readonly estimated: boolean;
-  /** How many parts of the cost were rounded up. */
-  readonly parts: number;
-  /** What each component cost, in steps of usd. */
-  readonly tools: ReadonlyMap<string, bigint>;
+  /** What each component cost, in steps of usd: each was rounded up by itself. */
+  readonly costs: ReadonlyMap<string, bigint>;
 }
 
-const NOTHING: ChargeNote = { estimated: false, parts: 0, tools: new Map() };
+const NOTHING: ChargeNote = { estimated: false, costs: new Map() };
 
 export function chargeNote(note: unknown): ChargeNote {
   const read = parsed(note);
   if (read === null || !Array.isArray(read.cost)) return NOTHING;
-  const tools = new Map<string, bigint>();
+  const costs = new Map<string, bigint>();
   for (const part of read.cost) {
     if (!Array.isArray(part) || typeof part[0] !== 'string' || typeof part[3] !== 'string') return NOTHING;
     const cost = stepsOf(part[3]);
     if (cost === null) return NOTHING;
-    tools.set(part[0], cost);
+    costs.set(part[0], cost);
   }
-  return { estimated: read.estimated === true, parts: read.cost.length, tools };
+  return { estimated: read.estimated === true, costs };
 }
 
 /** The label that tells what a reconciliation booked from what was metered. */
@@ -37,10 +35,20 @@ export interface Posted {
   readonly item: ReportedItem | null;
 }
 
-export function postingNote({ report, day, item }: Posted): string {
+/** `loweredUsd`: what is taken off a hold, in steps of usd. */
+export function postingNote({ report, day, item }: Posted, loweredUsd?: bigint): string {
+  const of = { report, day, item: item?.name ?? null, kind: item?.kind ?? null };
   return JSON.stringify({
-    reconciliation: { report, day, item: item?.name ?? null, kind: item?.kind ?? null },
+    reconciliation: loweredUsd === undefined ? of : { ...of, lowered: formatAmount(loweredUsd, 8) },
   });
+}
+
+/** What a reconciliation took off a tool's part of a charge; null where it took off something else, or nothing. */
+export function loweredTool(note: unknown): { readonly tool: string; readonly usd: bigint } | null {
+  const of = parsed(note)?.reconciliation as Record<string, unknown> | undefined;
+  if (of?.kind !== 'tool' || typeof of.item !== 'string' || typeof of.lowered !== 'string') return null;
+  const usd = stepsOf(of.lowered);
+  return usd === null ? null : { tool: otherItem(of.item).item, usd };
 }
 
 /** What a reconciliation booked, or null where it is another's spend. */

@@ -8,17 +8,18 @@ import type { Amounts } from '../../core/amount.js';
 import { InvalidInputError } from '../../core/errors.js';
 import type { LedgerEvent } from '../../core/outcomes.js';
 import type { Labels } from '../../core/requests.js';
+import { lesser } from '../calls/floor.js';
 import { canonicalProvider } from '../providers.js';
-import { chargeNote, postedNote } from './charge-note.js';
-import type { CorrectableHolds } from './correctable-holds.js';
+import { chargeNote, loweredTool, postedNote } from './charge-note.js';
+import type { ChargedHold, CorrectableHolds } from './correctable-holds.js';
 import { DAY_MS, type DayRange, dayOf } from './days.js';
 import { isToolComponent, modelItem, otherItem, type ReportedItem } from './items.js';
 import { emptyRow, type LedgerRow, rowKey } from './ledger-row.js';
 
 /** Holds that were corrected or settled late: seldom, and each takes some 200 bytes here. */
 const CHANGED_HOLDS_MAX = 1_000_000;
-/** Events looked at before others get a turn: a few milliseconds. */
-const EVENTS_PER_TURN = 512;
+/** Events looked at before others get a turn: one or two milliseconds. */
+const EVENTS_PER_TURN = 128;
 /** A hold lives for at most 30 days, unless it is extended again and again; those are looked up in the ledger. */
 const HOLD_LIFE_MS = 31 * DAY_MS;
 
@@ -47,7 +48,7 @@ export async function ledgerSpend(options: LedgerSpendOptions): Promise<LedgerSp
   const first = await sequenceBefore(ledger, range.startAt - HOLD_LIFE_MS, head);
   const inRange = await sequenceBefore(ledger, range.startAt, head);
   const total = head - inRange + (head - first);
-  const changed = new Map<string, Amounts>();
+  const changed = new Map<string, ChangedHold>();
   await follow({ ledger, after: inRange, head, signal }, (event) => {
     noteChange(changed, event);
     progress?.(event.sequence - inRange, total);
@@ -101,7 +102,16 @@ async function firstAfter(ledger: LedgerReads, after: number): Promise<LedgerEve
   return null;
 }
 
-function noteChange(changed: Map<string, Amounts>, { type, holdId, details }: LedgerEvent): void {
+/** What corrections and late settlements made of a hold. */
+interface ChangedHold {
+  readonly charged: Amounts;
+  /** Of tools that are billed apart: what reconciliations took off their parts. */
+  readonly loweredTools: ReadonlyMap<string, bigint>;
+}
+
+const NO_TOOLS: ReadonlyMap<string, bigint> = new Map();
+
+function noteChange(changed: Map<string, ChangedHold>, { type, holdId, details }: LedgerEvent): void {
   const changes = type === 'hold_corrected' || (type === 'hold_settled' && details.late === true);
   if (!changes || holdId === null) return;
   if (changed.size >= CHANGED_HOLDS_MAX && !changed.has(holdId))
@@ -109,7 +119,13 @@ function noteChange(changed: Map<string, Amounts>, { type, holdId, details }: Le
       'from',
       `more than ${CHANGED_HOLDS_MAX} holds were corrected or settled late since; ask for a later day`,
     );
-  changed.set(holdId, details.charged as Amounts);
+  const before = changed.get(holdId)?.loweredTools ?? NO_TOOLS;
+  const lowered = loweredTool(details.note);
+  const loweredTools =
+    lowered === null
+      ? before
+      : new Map([...before, [lowered.tool, (before.get(lowered.tool) ?? 0n) + lowered.usd]]);
+  changed.set(holdId, { charged: details.charged as Amounts, loweredTools });
 }
 
 /** What is known of an open hold of the provider. */
@@ -124,10 +140,10 @@ class Tally {
   readonly #open = new Map<string, OpenHold | null>();
   readonly #isOurs = new Map<string, boolean>();
   readonly #options: LedgerSpendOptions;
-  readonly #changed: ReadonlyMap<string, Amounts>;
+  readonly #changed: ReadonlyMap<string, ChangedHold>;
   readonly #provider: string;
 
-  constructor(options: LedgerSpendOptions, changed: ReadonlyMap<string, Amounts>) {
+  constructor(options: LedgerSpendOptions, changed: ReadonlyMap<string, ChangedHold>) {
     this.#options = options;
     this.#changed = changed;
     this.#provider = canonicalProvider(options.ledger.aliases(), options.provider);
@@ -172,25 +188,27 @@ class Tally {
 
   #charge(event: LedgerEvent): void {
     const holdId = event.holdId as string;
-    const hold = this.#holdOf(holdId);
+    const opened = this.#holdOf(holdId);
     this.#open.delete(holdId);
     const { startAt, endAt } = this.#options.range;
-    if (hold === null || event.at < startAt || event.at >= endAt) return;
+    if (opened === null || event.at < startAt || event.at >= endAt) return;
     const changed = this.#changed.get(holdId);
-    const charged = changed ?? (event.details.charged as Amounts);
+    const charged = changed?.charged ?? (event.details.charged as Amounts);
     const usd = charged.usd ?? 0n;
     const day = dayOf(event.at);
-    const row = this.#row(day, hold.item);
+    const row = this.#row(day, opened.item);
     const note = chargeNote(event.details.note);
-    const toolsUsd = this.#chargeTools(day, note.tools, usd);
-    const modelUsd = usd - toolsUsd;
     const calls = Number(charged.calls ?? 1n);
+    const { outcome } = event.details;
+    const expired = event.type === 'hold_expired';
+    // An estimate is the first to be lowered, and so is what was charged when nobody settled.
+    const isSoft = note.estimated || expired || outcome === 'cancelled';
+    const hold = { holdId, usd, isSoft };
+    const modelUsd = usd - this.#chargeTools(day, note.costs, hold, changed?.loweredTools ?? NO_TOOLS);
     row.usd += modelUsd;
     row.calls += calls;
     row.tokens += Number(charged.tokens ?? 0n);
-    row.roundedParts += note.parts;
-    const { outcome } = event.details;
-    const expired = event.type === 'hold_expired';
+    row.roundedParts += note.costs.size;
     const count = (cause: 'estimated' | 'cancelled' | 'failed' | 'expired' | 'late') => {
       row[cause].calls += calls;
       row[cause].usd += modelUsd;
@@ -199,22 +217,28 @@ class Tally {
     if (outcome === 'cancelled') count('cancelled');
     if (outcome === 'failed' || outcome === 'unknown') count('failed');
     if (expired) count(changed === undefined ? 'expired' : 'late');
-    // An estimate is the first to be lowered, and so is what was charged when nobody settled.
-    const isSoft = note.estimated || expired || outcome === 'cancelled';
-    this.#options.correctable?.offer(row, { holdId, usd, lowerableUsd: modelUsd, isSoft });
+    this.#options.correctable?.offer(row, { ...hold, lowerableUsd: modelUsd });
   }
 
   /** Tools that are billed apart stand in rows of their own, as on the bill; gives what they cost. */
-  #chargeTools(day: string, tools: ReadonlyMap<string, bigint>, usd: bigint): bigint {
-    let sum = 0n;
-    for (const [component, cost] of tools) {
+  #chargeTools(
+    day: string,
+    costs: ReadonlyMap<string, bigint>,
+    hold: Omit<ChargedHold, 'lowerableUsd'>,
+    lowered: ReadonlyMap<string, bigint>,
+  ): bigint {
+    let left = hold.usd;
+    for (const [component, cost] of costs) {
       if (!isToolComponent(component)) continue;
       // An estimate that was cut to what was held is less than its parts.
-      const own = sum + cost > usd ? usd - sum : cost;
-      sum += own;
-      this.#row(day, otherItem(component)).usd += own;
+      const own = lesser(cost - lesser(lowered.get(component) ?? 0n, cost), left);
+      left -= own;
+      const row = this.#row(day, otherItem(component));
+      row.usd += own;
+      row.roundedParts += 1;
+      this.#options.correctable?.offer(row, { ...hold, lowerableUsd: own });
     }
-    return sum;
+    return hold.usd - left;
   }
 
   #holdOf(holdId: string): OpenHold | null {

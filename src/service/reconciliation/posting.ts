@@ -5,11 +5,11 @@
 
 import { createHash } from 'node:crypto';
 import type { Ledger } from '../../authority/api.js';
-import type { CommandOutcome } from '../../core/outcomes.js';
+import type { CommandOutcome, HoldView } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
 import { lesser } from '../calls/floor.js';
 import { POSTED_LABEL, postingNote } from './charge-note.js';
-import type { ChargedHold, CorrectableHolds } from './correctable-holds.js';
+import type { CorrectableHolds } from './correctable-holds.js';
 import { DAY_MS, startOfDay } from './days.js';
 import type { GapRow } from './gaps.js';
 import { rowKey } from './ledger-row.js';
@@ -59,6 +59,8 @@ class GapPosting {
   readonly #options: PostingOptions;
   readonly #recorded = { count: 0, usd: 0n };
   readonly #lowered = { count: 0, usd: 0n };
+  /** What was taken off each hold so far: one may stand in the row of a model and in that of a tool. */
+  readonly #loweredHolds = new Map<string, bigint>();
   readonly #notPosted: NotPosted[] = [];
 
   constructor(options: PostingOptions) {
@@ -114,10 +116,12 @@ class GapPosting {
     for (const [index, hold] of candidates.entries()) {
       const view = known[index];
       if (left === 0n) break;
-      if (view === undefined || view.charged?.usd !== hold.usd) continue;
+      const before = hold.usd - (this.#loweredHolds.get(hold.holdId) ?? 0n);
+      if (view === undefined || view.charged?.usd !== before) continue;
       if (view.status !== 'settled' && view.status !== 'expired') continue;
       const usd = lesser(hold.lowerableUsd, left);
-      commands.push({ command: this.#lowering(row, hold, usd, view), usd });
+      commands.push({ command: this.#lowering(row, usd, view), usd });
+      this.#loweredHolds.set(hold.holdId, hold.usd - before + usd);
       left -= usd;
     }
     left += await this.#submit(commands);
@@ -147,20 +151,15 @@ class GapPosting {
   }
 
   /** A hold that expired has no settlement to correct: it is settled, late. */
-  #lowering(
-    row: GapRow,
-    hold: ChargedHold,
-    usd: bigint,
-    view: NonNullable<ReturnType<Ledger['hold']>>,
-  ): Command {
+  #lowering(row: GapRow, usd: bigint, view: HoldView): Command {
     const { report, provider } = this.#options;
-    const { holdId } = hold;
+    const { holdId } = view;
     const { day, item, kind, name } = row;
     const commandId = this.#commandId(row, `lower ${holdId}`);
     const authority = view.authority === null ? {} : { authority: view.authority };
     const common = { commandId, holdId, ...authority };
-    const note = postingNote({ report, day, item: item === null ? null : { item, kind, name } });
-    const amounts = { ...view.charged, usd: hold.usd - usd };
+    const note = postingNote({ report, day, item: item === null ? null : { item, kind, name } }, usd);
+    const amounts = { ...view.charged, usd: (view.charged?.usd ?? 0n) - usd };
     if (view.status === 'expired')
       return { command: 'settle_hold', ...common, amounts, note, outcome: 'unknown' };
     const reason = `reconciliation with ${provider}'s report ${report} of ${day}`;

@@ -28,11 +28,13 @@ const CAUSE_TEXTS: Readonly<Record<Cause['cause'], string>> = {
 export function reconciliationText(done: ReconciliationView): string {
   const apart = done.rows.filter(({ causes }) => causes.length > 0);
   const agreed = done.rows.length - apart.length;
+  const leftOut =
+    done.rowsLeftOut === 0 ? '' : `; ${grouped(done.rowsLeftOut)} with smaller gaps, or none, are not shown`;
   return [
     `${done.provider} from ${done.from} to ${done.to}, by ${done.report.source}`,
     `report ${done.report.digest}`,
     ...(apart.length === 0 ? [] : ['', gapTable(apart), '']),
-    `${grouped(agreed)} ${agreed === 1 ? 'row agrees' : 'rows agree'}, ${grouped(apart.length)} ${apart.length === 1 ? 'does' : 'do'} not (a row is a day and a model)`,
+    `${grouped(agreed)} ${agreed === 1 ? 'row agrees' : 'rows agree'}, ${grouped(apart.length)} ${apart.length === 1 ? 'does' : 'do'} not (a row is a day and a model)${leftOut}`,
     `ledger ${grouped(done.ledgerUsd)} usd, provider ${grouped(done.reportUsd)} usd, gap ${signed(done.gapUsd)} usd`,
     ...done.causes.map((cause) => `  ${causeText(cause)}`),
     ...(done.posting === null ? [] : postingLines(done)),

@@ -91,7 +91,10 @@ async function waitFor(pages: ReportPages, ms: number): Promise<void> {
     throw new ReportError(
       `${pages.url}: the provider asks to come again in ${Math.ceil(ms / 1_000)} s; at most ${RETRY_AFTER_MAX_MS / 1_000} s are waited`,
     );
-  await pages.reader.wait(ms, pages.signal);
+  await pages.reader.wait(ms, pages.signal).catch((error: unknown) => {
+    pages.signal?.throwIfAborted();
+    throw error;
+  });
 }
 
 type Attempt =

@@ -16,8 +16,8 @@ import {
   Whole,
 } from './schema-parts.js';
 
-/** A report of a year by day and model has some MiB. */
-export const CSV_LENGTH_MAX = 16 * 1024 * 1024;
+/** A year of 150 models, day by day; the command line reads longer files from a ledger's machine. */
+export const CSV_LENGTH_MAX = 4 * 1024 * 1024;
 
 const Day = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d$', description: 'A UTC day: 2026-11-30.' });
 /** Unlike an amount, it may be below zero. */
@@ -61,7 +61,7 @@ const CauseView = Type.Object({
 
 const Booked = Type.Object({ count: Whole, usd: AmountOut });
 
-export const ReconciliationView = Type.Object({
+export const ReconciliationSummary = Type.Object({
   id: Id,
   provider: Type.String(),
   from: Type.String(),
@@ -86,25 +86,6 @@ export const ReconciliationView = Type.Object({
     description: 'Whether the tolerance holds; after posting, as the books are then.',
   }),
   causes: Type.Array(CauseView),
-  rows: Type.Array(
-    Type.Object({
-      day: Type.String(),
-      item: orNull(
-        Type.String({ description: 'A model without its date, or a tool; null: the report has days alone.' }),
-      ),
-      kind: oneOf(['model', 'tool', 'other']),
-      name: Type.String(),
-      ledgerUsd: Difference,
-      reportUsd: Difference,
-      gapUsd: Difference,
-      ledgerCalls: Whole,
-      reportCalls: orNull(Whole),
-      ledgerTokens: Whole,
-      reportTokens: orNull(Whole),
-      postedUsd: Type.String({ description: 'Of the ledger’s: what earlier reconciliations booked.' }),
-      causes: Type.Array(CauseView),
-    }),
-  ),
   posting: Type.Unsafe<{
     recorded: Static<typeof Booked>;
     lowered: Static<typeof Booked>;
@@ -127,9 +108,37 @@ export const ReconciliationView = Type.Object({
   gapLeftUsd: Type.String({ description: 'The gap after what was posted.' }),
   notes: Type.Array(Type.String()),
 });
+export type ReconciliationSummary = Static<typeof ReconciliationSummary>;
+
+export const ReconciliationView = Type.Object({
+  ...ReconciliationSummary.properties,
+  rows: Type.Array(
+    Type.Object({
+      day: Type.String(),
+      item: orNull(
+        Type.String({ description: 'A model without its date, or a tool; null: the report has days alone.' }),
+      ),
+      kind: oneOf(['model', 'tool', 'other']),
+      name: Type.String(),
+      ledgerUsd: Difference,
+      reportUsd: Difference,
+      gapUsd: Difference,
+      ledgerCalls: Whole,
+      reportCalls: orNull(Whole),
+      ledgerTokens: Whole,
+      reportTokens: orNull(Whole),
+      postedUsd: Type.String({ description: 'Of the ledger’s: what earlier reconciliations booked.' }),
+      causes: Type.Array(CauseView),
+    }),
+  ),
+  rowsLeftOut: Type.Integer({
+    minimum: 0,
+    description: 'Rows beyond the most that are answered, those with the smallest gaps; the sums have them.',
+  }),
+});
 export type ReconciliationView = Static<typeof ReconciliationView>;
 
 export const ReconciliationQuery = Type.Object(PAGE, CLOSED);
 export type ReconciliationQuery = Static<typeof ReconciliationQuery>;
-export const ReconciliationList = listOf(ReconciliationView);
+export const ReconciliationList = listOf(ReconciliationSummary);
 export type ReconciliationList = Static<typeof ReconciliationList>;
