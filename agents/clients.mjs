@@ -176,6 +176,7 @@ function opencode(name, provider, model) {
       },
     };
   };
-  // It asks a small model for a title first.
-  return { ...client(name, 'opencode', model, run), rounds: 3, attemptsMax: 2 };
+  // It asks a small model for a title first. A refusal whose figures happen to have the digits of a status such as 503 it
+  // takes for that status, and tries again five times.
+  return { ...client(name, 'opencode', model, run), rounds: 3, attemptsMax: 7 };
 }

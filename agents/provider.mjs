@@ -29,6 +29,9 @@ export class Provider {
     this.server = createServer((request, response) => {
       this.#serve(request, response).catch(() => response.destroy());
     });
+    this.server.on('upgrade', (_request, socket) => {
+      socket.end('HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    });
   }
 
   async listen() {
@@ -45,7 +48,8 @@ export class Provider {
   async #serve(request, response) {
     const pieces = [];
     for await (const piece of request) pieces.push(piece);
-    const [path, query = ''] = request.url.split('?');
+    // Also below Bursar's prefixes, so that a client can be recorded without Bursar between.
+    const [path, query = ''] = request.url.replace(/^\/(?:openai|anthropic)(?=\/)/, '').split('?');
     const body = parsed(Buffer.concat(pieces).toString());
     const noted = { method: request.method, path, query, headers: request.headers, body, usage: null };
     this.requests.push(noted);

