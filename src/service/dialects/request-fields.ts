@@ -71,6 +71,19 @@ export function requirePriced(body: Json, field: string, priced: readonly string
   );
 }
 
+/** What a request asks for that changes its price, by field; what each costs, the candidate's provider decides. */
+export function readModifiers(body: Json, fields: readonly string[]): Record<string, string> | undefined {
+  let asked: Record<string, string> | undefined;
+  for (const field of fields) {
+    const value = body[field];
+    if (value === undefined || value === null) continue;
+    if (typeof value !== 'string') throw invalid(field, value, 'a text');
+    asked ??= {};
+    asked[field] = value;
+  }
+  return asked;
+}
+
 export interface FieldRules {
   /** Fields that are refused, with the reason: what they ask for escapes the bound, or the usage that is charged. */
   readonly unmeterable: ReadonlyMap<string, string>;

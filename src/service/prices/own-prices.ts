@@ -6,7 +6,7 @@ import { AMOUNT_MAX } from '../../core/amount.js';
 import { RefusedError } from '../refusals.js';
 import { isModelPattern } from '../settings/model-pattern.js';
 import type { OwnPrice } from '../settings/settings.js';
-import type { RateTier } from './price.js';
+import type { PriceModifiers, RateTier } from './price.js';
 import { COMPONENTS } from './price.js';
 
 /** Tiers of one component; the longest list that a provider publishes has four. */
@@ -40,7 +40,7 @@ export function orderedOwnPrices(own: readonly OwnPrice[]): readonly OwnPrice[] 
 
 /** The same prices give the same digest, in whatever order and layout the configuration states them. */
 export function ownPricesDigest(ordered: readonly OwnPrice[]): string {
-  const canonical = ordered.map(({ provider, model, from, rates, contextWindow, outputTokensMax }) => [
+  const canonical = ordered.map(({ provider, model, from, rates, contextWindow, outputTokensMax, modifiers }) => [
     provider,
     model,
     from,
@@ -52,8 +52,16 @@ export function ownPricesDigest(ordered: readonly OwnPrice[]): string {
         ? []
         : [[component, tiers.map(({ fromInputTokens, perMillion }) => [fromInputTokens, `${perMillion}`])]];
     }),
+    // Absent as before there were any, so that the versions of such prices stay.
+    ...(modifiers === undefined ? [] : [inOrder(modifiers)]),
   ]);
   return createHash('sha256').update(JSON.stringify(canonical)).digest('hex').slice(0, DIGEST_DIGITS);
+}
+
+function inOrder(modifiers: PriceModifiers): unknown {
+  const sorted = <Value>(of: Readonly<Record<string, Value>>) =>
+    Object.entries(of).sort(([left], [right]) => byText(left, right));
+  return sorted(modifiers).map(([name, times]) => [name, sorted(times)]);
 }
 
 function checkRates(price: OwnPrice): void {

@@ -64,7 +64,8 @@ function pricesOf(ordered: readonly OwnPrice[], provider: string, model: string)
 
 // The context window is a fact of the model, not of the price: the data's counts where the own price states none.
 function modelPriceOf(own: OwnPrice, data: DatedPrice | null): ModelPrice {
-  const { provider, model, rates, outputTokensMax } = own;
+  const { provider, model, rates, outputTokensMax, modifiers } = own;
   const contextWindow = own.contextWindow ?? data?.(own.from)?.contextWindow ?? null;
-  return { provider, model, source: 'own', rates, contextWindow, outputTokensMax };
+  const price = { provider, model, source: 'own', rates, contextWindow, outputTokensMax } as const;
+  return modifiers === undefined ? price : { ...price, modifiers };
 }

@@ -50,13 +50,18 @@ export interface ModelPrice {
   readonly contextWindow: number | null;
   /** The most output tokens that it gives; null when unknown. */
   readonly outputTokensMax: number | null;
+  /** Of own prices: how many times the usual price what a request or an answer states costs, by modifier and value. */
+  readonly modifiers?: PriceModifiers;
 }
+
+export type PriceModifiers = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** How much of each component a call used, or may use at most. `input` excludes what the other input components count. */
 export type Quantities = Readonly<Partial<Record<Component, number>>>;
 
 export interface CostComponent {
-  readonly component: Component;
+  /** `provider_cost`: what the provider itself says that the call cost, once. */
+  readonly component: Component | 'provider_cost';
   readonly quantity: number;
   readonly perMillion: bigint;
   /** Steps of usd: quantity × perMillion / 1,000,000, rounded up. */

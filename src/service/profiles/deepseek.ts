@@ -22,7 +22,6 @@ export const deepseek: ProviderProfile = {
     webSearch: [],
     cost: [],
   },
-  modifiers: [],
   models: [
     { models: ['deepseek-reasoner*'], outputTokensMax: 65_536, thinking: 'shown', thinksUnasked: true },
     { models: ['deepseek-chat*'], outputTokensMax: 8_192, thinking: 'never', thinksUnasked: false },

@@ -16,7 +16,6 @@ export const mistral: ProviderProfile = {
   pricedAs: 'mistral',
   request: { ...compatible.request, outputLimit: ['max_tokens'], outputLimitAlso: [], asksUsage: false },
   usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] },
-  modifiers: [],
   models: [
     {
       models: ['mistral-embed*', 'codestral-embed*'],

@@ -22,7 +22,6 @@ export const moonshot: ProviderProfile = {
     webSearch: [],
     cost: [],
   },
-  modifiers: [],
   models: [
     { models: ['moonshot-v1*'], outputTokensMax: null, thinking: 'never', thinksUnasked: false },
     {

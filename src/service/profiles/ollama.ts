@@ -14,7 +14,6 @@ export const ollama: ProviderProfile = {
   ],
   request: { ...compatible.request, outputLimit: ['max_tokens'], outputLimitAlso: [] },
   usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] },
-  modifiers: [],
   // What a model thinks comes as text (`reasoning`).
   models: [{ models: ['*'], outputTokensMax: null, thinking: 'shown', thinksUnasked: true }],
   errors: { ...compatible.errors, flake: ['^503 .*server busy'] },

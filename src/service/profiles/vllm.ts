@@ -12,7 +12,6 @@ export const vllm: ProviderProfile = {
     'https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/openai/protocol.py',
   ],
   usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] },
-  modifiers: [],
   // What a model thinks comes as text, in its own field or in the message.
   models: [{ models: ['*'], outputTokensMax: null, thinking: 'shown', thinksUnasked: true }],
   errors: { ...compatible.errors, request: ['^400 .*maximum context length'] },

@@ -8,11 +8,13 @@ import {
   type Located,
   nearest,
   readAmount,
+  readMap,
   readWholeNumber,
 } from '../budget-file-schema.js';
-import type { Component, RateTier } from '../prices/price.js';
+import type { Component, PriceModifiers, RateTier } from '../prices/price.js';
 import { readModelPattern } from './model-pattern.js';
 import type { OwnPrice } from './settings.js';
+import { readTimes } from './settings-profile.js';
 import { Section } from './settings-section.js';
 import { parseInstant } from './time-texts.js';
 
@@ -62,7 +64,7 @@ const RATE_FIELDS: Readonly<Record<string, Component>> = {
 const PER_THOUSAND: ReadonlySet<string> = new Set(Object.keys(THOUSAND_FIELDS));
 
 const PRICE_FIELDS = [
-  ...['provider', 'model', 'from', 'contextWindow', 'outputTokensMax', 'tiers'],
+  ...['provider', 'model', 'from', 'contextWindow', 'outputTokensMax', 'tiers', 'modifiers'],
   ...Object.keys(RATE_FIELDS),
 ];
 const TIER_FIELDS = ['fromInputTokens', ...Object.keys(RATE_FIELDS)];
@@ -105,8 +107,23 @@ function readPrice(
   const bounds = { min: 1, max: TOKENS_MAX };
   const contextWindow = section.wholeOrNull('contextWindow', bounds);
   const outputTokensMax = section.wholeOrNull('outputTokensMax', bounds);
+  const modifiers = readModifiers(section);
   if (provider === null || model === null) return undefined;
-  return { provider, model, from, rates, contextWindow, outputTokensMax };
+  const price = { provider, model, from, rates, contextWindow, outputTokensMax };
+  return modifiers === null ? price : { ...price, modifiers };
+}
+
+function readModifiers(section: Section): PriceModifiers | null {
+  const node = section.node('modifiers');
+  const field = section.path('modifiers');
+  const entries = node === undefined ? undefined : readMap(node, field, section.findings);
+  if (entries === undefined) return null;
+  const modifiers: Record<string, Readonly<Record<string, string>>> = {};
+  for (const [name, { value }] of entries) {
+    const times = readTimes(value, `${field}.${name}`, section.findings);
+    if (times !== undefined) modifiers[name] = times;
+  }
+  return modifiers;
 }
 
 function readPricedProvider(

@@ -157,7 +157,7 @@ export function readTimes(
   for (const [value, { value: text }] of entries) {
     const at = `${field}.${value}`;
     const source = text.kind === 'scalar' ? String(text.value ?? '') : '';
-    if (parseTimes(source) !== null) times[value] = source;
+    if (parseTimes(source) !== null) times[value.toLowerCase()] = source;
     else
       findings.add(
         text.offset,

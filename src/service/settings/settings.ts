@@ -7,7 +7,7 @@ import type { TurnSettings } from '../conversations/turn-parts.js';
 import type { DialectName } from '../dialects/dialect.js';
 import type { GoalSettings } from '../goals/goal.js';
 import type { NoticeSettings } from '../notices/notice.js';
-import type { Component, RateTier } from '../prices/price.js';
+import type { Component, PriceModifiers, RateTier } from '../prices/price.js';
 import type { ProviderProfile } from '../profiles/profile.js';
 import type { ProviderCaps } from '../providers.js';
 import type { ReportSettings } from '../reconciliation/report-source.js';
@@ -72,6 +72,8 @@ export interface OwnPrice {
   readonly rates: Readonly<Partial<Record<Component, readonly RateTier[]>>>;
   readonly contextWindow: number | null;
   readonly outputTokensMax: number | null;
+  /** What tiers, places and speeds make of it; they come before those of the provider's profile. */
+  readonly modifiers?: PriceModifiers;
 }
 
 export interface SignatureSettings {
