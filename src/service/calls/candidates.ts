@@ -3,8 +3,10 @@
 
 import type { Amounts } from '../../core/amount.js';
 import type { RequestChanges, RequestFacts, RequestReading } from '../dialects/dialect.js';
+import { priceHeld } from '../prices/modifiers.js';
 import type { ModelPrice, PriceBook } from '../prices/price.js';
 import { type WorstCase, worstCaseOf } from '../prices/worst-case.js';
+import type { RequestProfile } from '../profiles/profile.js';
 import { RefusedError } from '../refusals.js';
 import type { RoutedCandidate } from '../routing/route.js';
 import type { GatewaySettings, ProviderSettings } from '../settings/settings.js';
@@ -95,9 +97,10 @@ function candidateWith(
 ): PricedCandidate {
   const { toolCallsUnstated } = gateway;
   const isFree = facts.endpoint === 'count_tokens';
+  const asked = priceHeld({ price, model, profile: provider.profile }, facts.modifiersAsked);
   const worst = isFree
     ? FREE
-    : worstCaseOf(price, facts, { outputTokens: outputTokensMax, toolCallsUnstated });
+    : worstCaseOf(asked, facts, { outputTokens: outputTokensMax, toolCallsUnstated });
   const held = { usd: worst.cost.total, tokens: BigInt(worst.inputTokens + worst.outputTokens) };
   const unseen = unseenOf(facts, provider.profile, model);
   return {
@@ -109,24 +112,31 @@ function candidateWith(
     worst,
     held,
     unseen,
-    floor: floorOf({ facts, price, worst, held, unseen }),
-    changes: changesOf(facts, model, outputTokensMax, gateway),
+    floor: floorOf({ facts, price: asked, worst, held, unseen }),
+    changes: changesOf({ facts, model, request: provider.profile.request }, outputTokensMax, gateway),
   };
 }
 
 function changesOf(
-  facts: RequestFacts,
-  model: string,
+  { facts, model, request }: Pick<PricedCandidate, 'facts' | 'model'> & { readonly request: RequestProfile },
   outputTokensMax: number,
   gateway: GatewaySettings,
 ): RequestChanges {
   const toolsUnbounded = facts.inputReads === null || Object.values(facts.billedTools).includes(null);
   const changes: { -readonly [Change in keyof RequestChanges]: RequestChanges[Change] } = {};
   if (model !== facts.model) changes.model = model;
-  if (outputTokensMax !== facts.outputTokensStated) changes.outputTokensMax = outputTokensMax;
-  if (facts.stream && !facts.usageAsked) changes.askUsage = true;
+  if (outputTokensMax !== facts.outputTokensStated || isMoved(facts, request))
+    changes.outputTokensMax = outputTokensMax;
+  if (facts.stream && facts.endpoint === 'chat_completions' && facts.usageAsked !== request.asksUsage)
+    changes.askUsage = request.asksUsage;
   if (toolsUnbounded) changes.toolCallsMax = gateway.toolCallsUnstated;
   return changes;
+}
+
+/** Whether the caller stated a limit only in fields that this provider does not keep to. */
+function isMoved({ outputLimitFields = [] }: RequestFacts, request: RequestProfile): boolean {
+  const { outputLimit, outputLimitAlso } = request;
+  return outputLimitFields.some((field) => !outputLimit.includes(field) && !outputLimitAlso.includes(field));
 }
 
 /** What a hold on the candidate is for. */

@@ -6,6 +6,7 @@ import type { UsageReading } from '../dialects/dialect.js';
 import { costOf } from '../prices/cost.js';
 import type { Component, Cost } from '../prices/price.js';
 import { RefusedError } from '../refusals.js';
+import { type AnsweredCandidate, asAnswered, providerCost } from './answer-price.js';
 import type { PricedCandidate } from './candidates.js';
 import { seenOrFloor, wholeOrNull } from './floor.js';
 
@@ -42,6 +43,8 @@ export interface Charge {
   readonly cost: Cost;
   /** Whether any part of it is an estimate. */
   readonly estimated: boolean;
+  /** What of the answer nobody can price, as `service_tier priority`; empty as a rule. */
+  readonly unpriced: readonly string[];
   readonly usage: Usage;
 }
 
@@ -50,6 +53,7 @@ export const NOTHING_CHARGED: Omit<Charge, 'end'> = {
   tokens: 0n,
   cost: { total: 0n, components: [] },
   estimated: false,
+  unpriced: [],
   usage: {},
 };
 
@@ -62,17 +66,29 @@ export function chargeOf(candidate: PricedCandidate, ended: EndOfCall): Charge {
   // Counting tokens is free, and what its answer counts was not used.
   if (candidate.facts.endpoint === 'count_tokens') return { end, ...NOTHING_CHARGED };
   try {
-    return statedCharge(candidate, ended) ?? estimatedCharge(candidate, ended);
+    const answered = asAnswered(candidate, ended.usage);
+    const about = answered.usage === ended.usage ? ended : { ...ended, usage: answered.usage };
+    const charge = statedCharge(answered, about) ?? estimatedCharge(answered, about);
+    return asTold(candidate, ended, charge);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     // A usage that no price or no reason fits: what was held is charged, which was meant as the most it can be.
     const { usd, tokens } = candidate.held;
-    return { end, usd, tokens, cost: candidate.worst.cost, estimated: true, usage: {} };
+    return { end, usd, tokens, cost: candidate.worst.cost, estimated: true, unpriced: [], usage: {} };
   }
 }
 
+// The provider's own cost is the charge where the configuration says so, and the answer states it.
+function asTold(candidate: PricedCandidate, { usage, usageFinal }: EndOfCall, charge: Charge): Charge {
+  if (candidate.provider.charge !== 'provider-cost') return charge;
+  const cost = usageFinal ? providerCost(candidate, usage) : null;
+  if (cost === null) return { ...charge, estimated: true };
+  return { ...charge, usd: cost.total, cost, estimated: false, unpriced: [] };
+}
+
 // What the provider reports, whatever it is; null where it does not state the whole call.
-function statedCharge({ worst, facts, price }: PricedCandidate, ended: EndOfCall): Charge | null {
+function statedCharge({ candidate, unpriced }: AnsweredCandidate, ended: EndOfCall): Charge | null {
+  const { worst, facts, price } = candidate;
   const { end, usage: reading } = ended;
   const inputTokens = wholeOrNull(reading?.inputTokens.total);
   const told = wholeOrNull(reading?.outputTokens.total);
@@ -80,7 +96,7 @@ function statedCharge({ worst, facts, price }: PricedCandidate, ended: EndOfCall
   if (reading === null || inputTokens === null || !isWhole) return null;
   const outputTokens = told ?? 0;
   const quantities: { -readonly [component in Component]?: number } = { ...reading.quantities };
-  let estimated = false;
+  let estimated = unpriced.length > 0;
   // A provider that bills a tool and does not say how often it ran: as often as was held for.
   for (const tool of reading.toolCalls === null ? BILLED_TOOLS : []) {
     const held = Object.hasOwn(facts.billedTools, tool) ? (worst.quantities[tool] ?? 0) : 0;
@@ -91,15 +107,15 @@ function statedCharge({ worst, facts, price }: PricedCandidate, ended: EndOfCall
   const cost = costOf(price.rates, quantities, inputTokens);
   const tokens = BigInt(inputTokens + outputTokens);
   const usage = usageOf(reading, { inputTokens, outputTokens });
-  return { end, usd: cost.total, tokens, cost, estimated, usage };
+  return { end, usd: cost.total, tokens, cost, estimated, unpriced, usage };
 }
 
-function estimatedCharge(candidate: PricedCandidate, ended: EndOfCall): Charge {
+function estimatedCharge({ candidate, unpriced }: AnsweredCandidate, ended: EndOfCall): Charge {
   const { end, usage: reading, usageFinal, outputTokensSoFar } = ended;
   const outputIsFinal = usageFinal && wholeOrNull(reading?.outputTokens.total) !== null;
   const seen = { usage: reading, outputTokens: outputTokensSoFar, outputIsFinal };
   const { usd, tokens, billed } = seenOrFloor(candidate, seen);
-  return { end, usd, tokens, cost: billed.cost, estimated: true, usage: usageOf(reading, billed) };
+  return { end, usd, tokens, cost: billed.cost, estimated: true, unpriced, usage: usageOf(reading, billed) };
 }
 
 function usageOf(

@@ -32,9 +32,10 @@ export function authorizationNote(facts: AuthorizationFacts): string {
   return fits(short) ? short : `${head},"cut":true}`;
 }
 
-/** `{prices, cost: rows of costNote, estimated, end}` */
-export function settlementNote(pricesVersion: string, { cost, estimated, end }: Charge): string {
-  return `{"prices":${quoted(pricesVersion)},"cost":${costNote(cost)},"estimated":${estimated},"end":"${end}"}`;
+/** `{prices, cost: rows of costNote, estimated, end}`, and `unpriced` where the answer states what nobody can price. */
+export function settlementNote(pricesVersion: string, { cost, estimated, end, unpriced }: Charge): string {
+  const missing = unpriced.length === 0 ? '' : `,"unpriced":${JSON.stringify(unpriced)}`;
+  return `{"prices":${quoted(pricesVersion)},"cost":${costNote(cost)},"estimated":${estimated},"end":"${end}"${missing}}`;
 }
 
 /**

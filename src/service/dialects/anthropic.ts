@@ -26,14 +26,17 @@ import {
   readFlag,
   readList,
   readModel,
+  readModifiers,
   readUser,
   readWhole,
-  requirePriced,
 } from './request-fields.js';
 import { usagePlaces } from './usage-places.js';
 
 /** The prompt that asks for an output format ("Structured outputs"); the schema itself is in the body. */
 const FORMAT_TOKENS_MAX = 512;
+
+/** What changes the price of a request; what each value costs, the provider decides. */
+const MODIFIERS = ['service_tier', 'speed', 'inference_geo'] as const;
 
 const UNMETERABLE: ReadonlyMap<string, string> = new Map([
   ['container', 'code execution is billed by time'],
@@ -93,9 +96,6 @@ function readRequest(endpoint: Endpoint, { json, fields }: ParsedBody): RequestR
 function message(model: string, body: Json, bodyBytes: number): RequestFacts {
   checkFields(body, { unmeterable: UNMETERABLE, known: KNOWN });
   refuseCompaction(body);
-  requirePriced(body, 'service_tier', ['auto', 'standard_only', 'standard']);
-  requirePriced(body, 'speed', ['standard']);
-  requirePriced(body, 'inference_geo', ['global']);
   const measure = new InputMeasure(bodyBytes);
   if (isObject(body.output_format) || isObject(body.output_config)) measure.overhead(FORMAT_TOKENS_MAX);
   const tools = anthropicTools(body, measure);
@@ -118,6 +118,7 @@ function message(model: string, body: Json, bodyBytes: number): RequestFacts {
     ...tools,
     unmetered: [],
     thinkingAsked: null,
+    modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,
     user: isObject(body.metadata) ? readUser(body.metadata.user_id) : null,
   };

@@ -55,7 +55,7 @@ export interface RequestFacts {
   /** Whether the request asks the model to think, or not to; null where it says nothing of it. */
   readonly thinkingAsked: boolean | null;
   /** What the request asks for that changes the price, by the modifier's name (`service_tier`); absent = nothing. */
-  readonly modifiersAsked?: Readonly<Record<string, string>>;
+  readonly modifiersAsked?: Readonly<Record<string, string>> | undefined;
   /** The fields in which the caller stated a limit of output; absent = the dialect has one field alone. */
   readonly outputLimitFields?: readonly string[];
   /** Whether the caller asked for the usage chunk of a stream. True where the dialect always sends it. */

@@ -1,7 +1,7 @@
 // OpenAI's dialect: chat completions, responses and embeddings. Says what a request may cost at most, what is changed in it
 // before it goes out, and what its answer used. Field by field after the API reference and the types of the `openai` package.
 
-import type { ProviderProfile } from '../profiles/profile.js';
+import type { ProviderProfile, RequestProfile } from '../profiles/profile.js';
 import type { Dialect, Endpoint, RequestChanges, RequestFacts, RequestReading } from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
@@ -10,7 +10,14 @@ import { ChatMeter, ResponseMeter } from './openai-stream.js';
 import { chatTools, responsesTools } from './openai-tools.js';
 import { chatUsage, embeddingsUsage, responseUsage } from './openai-usage.js';
 import { OutputTally } from './output-text.js';
-import { BodyFields, type FieldEdits, isObject, type Json, type ParsedBody } from './request-body.js';
+import {
+  BodyFields,
+  type FieldEdits,
+  isObject,
+  type Json,
+  LEFT_OUT,
+  type ParsedBody,
+} from './request-body.js';
 import {
   checkFields,
   invalid,
@@ -19,6 +26,7 @@ import {
   readFlag,
   readList,
   readModel,
+  readModifiers,
   readUser,
   readWhole,
   requirePriced,
@@ -29,8 +37,8 @@ import { usagePlaces } from './usage-places.js';
 const CHOICES_MAX = 128;
 /** Both are limits of output; the first is the newer name. */
 const CHAT_LIMITS = ['max_completion_tokens', 'max_tokens'] as const;
-/** `auto` is the project's own setting; `flex` costs less than what is charged for it. */
-const PRICED_TIERS = ['auto', 'default', 'standard', 'flex'];
+/** What changes the price of a request; what each value costs, the provider decides. */
+const MODIFIERS = ['service_tier'] as const;
 
 /** Refused wherever they stand; those that OpenAI does not have are options of compatible providers. */
 const UNMETERABLE: ReadonlyMap<string, string> = new Map([
@@ -93,7 +101,6 @@ export const openai: Dialect = {
 function readRequest(endpoint: Endpoint, { json: body, fields }: ParsedBody): RequestReading {
   const model = readModel(body);
   checkFields(body, { unmeterable: UNMETERABLE, known: KNOWN });
-  requirePriced(body, 'service_tier', PRICED_TIERS);
   const measure = new InputMeasure(fields.bytes.length);
   const reading = { body, model, measure };
   if (endpoint === 'embeddings') return new OpenAiReading(fields, embeddings(reading), measure);
@@ -118,7 +125,7 @@ class OpenAiReading implements RequestReading {
   }
 
   changed(changes: RequestChanges, profile: ProviderProfile): Uint8Array {
-    return changedBytes(this.facts.endpoint, this.#fields, changes, profile.request.outputLimit);
+    return changedBytes(this.facts.endpoint, this.#fields, changes, profile.request);
   }
 }
 
@@ -157,6 +164,8 @@ function chat({ body, model, measure }: Reading): RequestFacts {
     unmetered: [],
     inputIsStored: input.inputIsStored,
     thinkingAsked: null,
+    modifiersAsked: readModifiers(body, MODIFIERS),
+    outputLimitFields: CHAT_LIMITS.filter((_field, index) => limits[index] !== null),
     usageAsked: stream && asksUsage(body),
     user: userIn(body),
   };
@@ -182,6 +191,7 @@ function response({ body, model, measure }: Reading): RequestFacts {
     ...tools,
     unmetered: [],
     thinkingAsked: null,
+    modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,
     user: userIn(body),
   };
@@ -209,6 +219,7 @@ function embeddings({ body, model, measure }: Reading): RequestFacts {
     inputReads: 1,
     unmetered: [],
     thinkingAsked: null,
+    modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,
     user: userIn(body),
   };
@@ -225,12 +236,11 @@ function asksUsage(body: Json): boolean {
   return readFlag(options, 'include_usage');
 }
 
-/** @param limits the fields of a chat completion that limit its output at this provider */
 function changedBytes(
   endpoint: Endpoint,
   fields: BodyFields,
   changes: RequestChanges,
-  limits: readonly string[],
+  request: RequestProfile,
 ): Uint8Array {
   if (Object.keys(changes).length === 0) return fields.bytes;
   const model: FieldEdits = { model: changes.model === undefined ? null : JSON.stringify(changes.model) };
@@ -243,12 +253,25 @@ function changedBytes(
       max_tool_calls: calls,
     });
   }
-  const stated = CHAT_LIMITS.filter((field) => statesNumber(fields, field));
   return fields.with({
     ...model,
-    ...outputLimitEdits(stated.length === 0 ? limits : stated, changes),
-    stream_options: changes.askUsage === true ? usageOptions(fields) : null,
+    ...limitEdits(fields, changes, request),
+    stream_options: changes.askUsage === undefined ? null : usageOptions(fields, changes.askUsage),
   });
+}
+
+/** A limit goes to the caller's own fields where the provider keeps to them, else to the provider's; what it does not know goes. */
+function limitEdits(fields: BodyFields, changes: RequestChanges, request: RequestProfile): FieldEdits {
+  if (changes.outputTokensMax === undefined) return {};
+  const keepsTo = (field: string) =>
+    request.outputLimit.includes(field) || request.outputLimitAlso.includes(field);
+  const stated = CHAT_LIMITS.filter((field) => statesNumber(fields, field));
+  const kept = stated.filter(keepsTo);
+  const foreign = CHAT_LIMITS.filter((field) => !keepsTo(field) && fields.get(field) !== null);
+  return {
+    ...outputLimitEdits(kept.length === 0 ? request.outputLimit : kept, changes),
+    ...Object.fromEntries(foreign.map((field) => [field, LEFT_OUT])),
+  };
 }
 
 function statesNumber(fields: BodyFields, field: string): boolean {
@@ -256,8 +279,9 @@ function statesNumber(fields: BodyFields, field: string): boolean {
   return value !== null && value[0] !== 'n'.charCodeAt(0);
 }
 
-/** The caller's stream options with usage asked for; `null` counts as none. */
-function usageOptions(fields: BodyFields): string {
+/** The caller's stream options with usage asked for; none for a provider that is not asked. `null` counts as none. */
+function usageOptions(fields: BodyFields, asks: boolean): string {
+  if (!asks) return LEFT_OUT;
   const options = fields.get('stream_options');
   if (options === null || options[0] !== '{'.charCodeAt(0)) return '{"include_usage":true}';
   return Buffer.from(BodyFields.of(options).with({ include_usage: 'true' })).toString('utf8');

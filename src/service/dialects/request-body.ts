@@ -36,8 +36,11 @@ interface Places {
   readonly insertAt: number;
 }
 
-/** A field to be written: JSON text, or null to leave it as it is. */
+/** A field to be written: JSON text, `LEFT_OUT` to take it out, or null to leave it as it is. */
 export type FieldEdits = Readonly<Record<string, string | null>>;
+
+/** No value of JSON is an empty text. */
+export const LEFT_OUT = '';
 
 /** A body that was read. `json` is for those who read it now; `fields` is kept as long as the call, and holds no copy of it. */
 export interface ParsedBody {
@@ -96,14 +99,18 @@ export class BodyFields {
     const { spans, insertAt } = this.#inBytes();
     const pieces: { readonly span: Span; readonly text: string }[] = [];
     let added = '';
+    const leftOut: Span[] = [];
     for (const [name, text] of Object.entries(edits)) {
       if (text === null) continue;
       const span = spans.get(name);
-      if (span !== undefined) pieces.push({ span, text });
+      if (text === LEFT_OUT) {
+        if (span !== undefined) leftOut.push(span);
+      } else if (span !== undefined) pieces.push({ span, text });
       else added += `${added === '' ? '' : ','}${JSON.stringify(name)}:${text}`;
     }
+    for (const span of fieldSpans(this.bytes, leftOut)) pieces.push({ span, text: '' });
     if (added !== '') {
-      const text = spans.size === 0 ? added : `${added},`;
+      const text = spans.size === leftOut.length ? added : `${added},`;
       pieces.push({ span: { start: insertAt, end: insertAt }, text });
     }
     return pieces.length === 0 ? this.bytes : spliced(this.bytes, pieces);
@@ -142,6 +149,37 @@ export function changeElements(
     at = span.end;
   }
   return Buffer.concat([...out, list.subarray(at)]);
+}
+
+/**
+ * Fields that go out of an object, by their values: each with its key and the comma before it; those at the beginning with
+ * the comma behind.
+ */
+function fieldSpans(bytes: Uint8Array, values: readonly Span[]): Span[] {
+  let beginning = -1;
+  return [...values]
+    .sort((left, right) => left.start - right.start)
+    .map((value) => {
+      const closing = bytes.lastIndexOf(QUOTE, bytes.lastIndexOf(COLON, value.start - 1));
+      const start = bytes.lastIndexOf(QUOTE, closing - 1);
+      const before = beforeSpaces(bytes, start);
+      if (bytes[before] === COMMA && before !== beginning) return { start: before, end: value.end };
+      const behind = bytes.indexOf(COMMA, value.end);
+      const end = behind === -1 || !isGap(bytes, value.end, behind) ? value.end : behind + 1;
+      beginning = end - 1;
+      return { start, end };
+    });
+}
+
+function beforeSpaces(bytes: Uint8Array, from: number): number {
+  let at = from - 1;
+  while (at >= 0 && isSpace(bytes[at])) at--;
+  return at;
+}
+
+function isGap(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (!isSpace(bytes[at])) return false;
+  return true;
 }
 
 function spliced(bytes: Uint8Array, pieces: { readonly span: Span; readonly text: string }[]): Uint8Array {

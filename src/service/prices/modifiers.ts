@@ -41,10 +41,14 @@ export function priceHeld(of: ModifiedPrice, asked: ModifierValues | undefined):
   for (const name in asked) {
     const value = asked[name];
     const one = timesOf(of, name, value);
-    if (one === null) throw unknown(of, name, value);
-    if (one.numerator > one.denominator) times = multiplied(times, one);
+    if (one === null && !isNoDearer(of, name, value)) throw unknown(of, name, value);
+    if (one !== null && one.numerator > one.denominator) times = multiplied(times, one);
   }
   return priceTimes(of.price, times);
+}
+
+function isNoDearer({ profile }: ModifiedPrice, name: string, value: string): boolean {
+  return profile.modifiers.some((one) => one.name === name && one.noDearer.includes(value.toLowerCase()));
 }
 
 function unknown({ model, price, profile }: ModifiedPrice, name: string, value: string): RefusedError {

@@ -40,21 +40,23 @@ export function orderedOwnPrices(own: readonly OwnPrice[]): readonly OwnPrice[] 
 
 /** The same prices give the same digest, in whatever order and layout the configuration states them. */
 export function ownPricesDigest(ordered: readonly OwnPrice[]): string {
-  const canonical = ordered.map(({ provider, model, from, rates, contextWindow, outputTokensMax, modifiers }) => [
-    provider,
-    model,
-    from,
-    contextWindow,
-    outputTokensMax,
-    COMPONENTS.flatMap((component) => {
-      const tiers = rates[component];
-      return tiers === undefined
-        ? []
-        : [[component, tiers.map(({ fromInputTokens, perMillion }) => [fromInputTokens, `${perMillion}`])]];
-    }),
-    // Absent as before there were any, so that the versions of such prices stay.
-    ...(modifiers === undefined ? [] : [inOrder(modifiers)]),
-  ]);
+  const canonical = ordered.map(
+    ({ provider, model, from, rates, contextWindow, outputTokensMax, modifiers }) => [
+      provider,
+      model,
+      from,
+      contextWindow,
+      outputTokensMax,
+      COMPONENTS.flatMap((component) => {
+        const tiers = rates[component];
+        return tiers === undefined
+          ? []
+          : [[component, tiers.map(({ fromInputTokens, perMillion }) => [fromInputTokens, `${perMillion}`])]];
+      }),
+      // Absent as before there were any, so that the versions of such prices stay.
+      ...(modifiers === undefined ? [] : [inOrder(modifiers)]),
+    ],
+  );
   return createHash('sha256').update(JSON.stringify(canonical)).digest('hex').slice(0, DIGEST_DIGITS);
 }
 

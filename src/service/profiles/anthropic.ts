@@ -32,6 +32,7 @@ export const anthropic: ProviderProfile = {
       stated: ['usage.service_tier'],
       // `priority` is paid for by a commitment; what a token of it costs is in nobody's price list.
       prices: [{ models: ['*'], times: { auto: '1', standard_only: '1', standard: '1', batch: '0.5' } }],
+      noDearer: [],
     },
     {
       name: 'inference_geo',
@@ -41,6 +42,7 @@ export const anthropic: ProviderProfile = {
         { models: WITHOUT_GEO, times: { us: '1' } },
         { models: ['claude-*'], times: { us: '1.1' } },
       ],
+      noDearer: [],
     },
     {
       name: 'speed',
@@ -50,6 +52,7 @@ export const anthropic: ProviderProfile = {
         { models: ['claude-opus-4-6*', 'claude-opus-4-7*'], times: { fast: '6' } },
         { models: ['claude-opus-4-8*', 'claude-opus-5*'], times: { fast: '2' } },
       ],
+      noDearer: [],
     },
   ],
   models: [

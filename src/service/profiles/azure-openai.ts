@@ -39,6 +39,7 @@ export const azureOpenAi: ProviderProfile = {
       name: 'service_tier',
       stated: ['service_tier'],
       prices: [{ models: ['*'], times: { auto: '1', default: '1', standard: '1' } }],
+      noDearer: ['flex', 'batch'],
     },
   ],
   errors: {

@@ -9,6 +9,7 @@ const USUAL_TIER: Modifier = {
   name: 'service_tier',
   stated: ['service_tier', 'usage.service_tier'],
   prices: [{ models: ['*'], times: { auto: '1', default: '1', standard: '1', standard_only: '1' } }],
+  noDearer: ['flex', 'batch'],
 };
 
 export const compatible: ProviderProfile = {
@@ -114,11 +115,13 @@ export const anthropicCompatible: ProviderProfile = {
       name: 'speed',
       stated: ['usage.speed'],
       prices: [{ models: ['*'], times: { standard: '1' } }],
+      noDearer: [],
     },
     {
       name: 'inference_geo',
       stated: ['usage.inference_geo'],
       prices: [{ models: ['*'], times: { global: '1', not_available: '1' } }],
+      noDearer: [],
     },
   ],
 };

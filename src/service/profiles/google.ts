@@ -28,6 +28,7 @@ export const google: ProviderProfile = {
       stated: ['service_tier', 'usage.service_tier'],
       // Priority costs "75 % to 100 % more", by model; which model has which, is not verified. A price of one's own can say.
       prices: [{ models: ['*'], times: { auto: '1', default: '1', standard: '1', flex: '0.5' } }],
+      noDearer: [],
     },
   ],
   models: [

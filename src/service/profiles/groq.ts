@@ -25,6 +25,7 @@ export const groq: ProviderProfile = {
       prices: [
         { models: ['*'], times: { auto: '1', default: '1', on_demand: '1', flex: '1', batch: '0.5' } },
       ],
+      noDearer: [],
     },
   ],
   models: [

@@ -82,7 +82,7 @@ export const openai: ProviderProfile = {
     webSearch: [],
     cost: [],
   },
-  modifiers: [{ name: 'service_tier', stated: ['service_tier'], prices: TIERS }],
+  modifiers: [{ name: 'service_tier', stated: ['service_tier'], prices: TIERS, noDearer: [] }],
   models: MODELS,
   errors: {
     request: [

@@ -104,6 +104,8 @@ export interface Modifier {
   readonly stated: readonly string[];
   /** The first whose patterns match the model and that lists the value counts. */
   readonly prices: readonly ModifierPrice[];
+  /** Values without a known price that are no dearer than the usual one: a request may ask for them. */
+  readonly noDearer: readonly string[];
 }
 
 export interface ModifierPrice {

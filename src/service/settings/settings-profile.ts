@@ -124,14 +124,12 @@ function readModifiers(section: Section, base: readonly Modifier[]): readonly Mo
   for (const [name, { value, keyOffset }] of entries) {
     const field = `${section.path('modifiers')}.${name}`;
     if (!FIELD.pattern.test(name)) findings.add(keyOffset, field, `is no name of ${FIELD.what}`);
-    const one = Section.read(value, field, ['stated', 'prices'], findings);
+    const one = Section.read(value, field, ['stated', 'prices', 'noDearer'], findings);
+    const noDearer = one.list('noDearer', ITEMS_MAX, textOf(FIELD, findings)) ?? [];
     const places = one.list('stated', ITEMS_MAX, textOf(DOTTED, findings));
     const prices = one.list('prices', MODELS_MAX, modifierPriceOf(findings)) ?? [];
-    stated.push({
-      name,
-      stated: places ?? base.find((known) => known.name === name)?.stated ?? [name],
-      prices,
-    });
+    const usual = base.find((known) => known.name === name)?.stated ?? [name];
+    stated.push({ name, stated: places ?? usual, prices, noDearer });
   }
   return [...base.filter(({ name }) => !entries.has(name)), ...stated];
 }

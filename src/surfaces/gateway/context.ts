@@ -5,6 +5,8 @@ import type { Clock } from '../../authority/api.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
 import type { ShownLine } from '../../service/access/shown.js';
+import type { PricedCandidate } from '../../service/calls/candidates.js';
+import type { Charge } from '../../service/calls/charge.js';
 import type { ErrorClass } from '../../service/routing/route.js';
 import type { ProviderError } from '../../service/routing/signatures.js';
 import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
@@ -25,6 +27,8 @@ export interface GatewayContext {
   scale(): AtScale;
   /** A fault of the gateway's own, for its operator. */
   bug(error: unknown, requestId: string): void;
+  /** What a call is charged, for what its operator should know of it. */
+  charged(candidate: PricedCandidate, charge: Charge): void;
   opened(exchange: Exchange): void;
   /** Its call has ended, and that is durable. */
   closed(exchange: Exchange): void;

@@ -313,6 +313,7 @@ export class Exchange implements OnRoster {
       this.gateway.closed(this);
       return;
     }
+    this.gateway.charged(this.call.candidate, result.charge);
     known?.(result.charge);
     const answered = result.settled.then((lines) => {
       durable?.(result.charge, lines);

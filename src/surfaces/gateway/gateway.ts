@@ -15,6 +15,8 @@ import { keyRefused, keyTextIn } from '../../service/access/key-text.js';
 import { requireScope } from '../../service/access/scopes.js';
 import type { ShownLine } from '../../service/access/shown.js';
 import { Calls, isLedgerFault } from '../../service/calls/calls.js';
+import type { PricedCandidate } from '../../service/calls/candidates.js';
+import type { Charge } from '../../service/calls/charge.js';
 import { DIALECTS, type DialectName } from '../../service/dialects/dialect.js';
 import { RefusedError } from '../../service/refusals.js';
 import { Roster } from '../../service/roster.js';
@@ -25,6 +27,7 @@ import type { AtScale } from '../../service/wire/rate-limit.js';
 import { UnitScales } from '../../service/wire/unit-scales.js';
 import { Ended } from './attempt.js';
 import { azurePaths, isAzure } from './azure-paths.js';
+import { ChargeOddities } from './charge-oddities.js';
 import type { GatewayContext } from './context.js';
 import type { Exchange } from './exchange.js';
 import { bugAnswer, send, thrownAnswer } from './gateway-answers.js';
@@ -70,6 +73,7 @@ class GatewayServer implements Gateway, GatewayContext {
   readonly #calls: Calls;
   readonly #metered: MeteredCalls;
   readonly #errors: ProviderErrors;
+  readonly #oddities: ChargeOddities;
   readonly #exchanges = new Roster<Exchange>();
   readonly #scales: UnitScales;
   #whenIdle: (() => void) | null = null;
@@ -84,6 +88,7 @@ class GatewayServer implements Gateway, GatewayContext {
     );
     this.#scales = new UnitScales(parts.ledger, parts.clock);
     this.#errors = new ProviderErrors(parts);
+    this.#oddities = new ChargeOddities(parts.logger);
     this.#calls = new Calls({
       ...parts,
       onFault: (what, error) => parts.logger.error({ err: error }, what),
@@ -118,6 +123,10 @@ class GatewayServer implements Gateway, GatewayContext {
       { err: error, requestId },
       'a call failed inside the gateway; the floor is charged',
     );
+  }
+
+  charged(candidate: PricedCandidate, charge: Charge): void {
+    this.#oddities.observe(candidate, charge);
   }
 
   opened(exchange: Exchange): void {
