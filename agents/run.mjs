@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CLIENTS } from './clients.mjs';
+import { programsOfPage } from './page.mjs';
 import { Provider } from './provider.mjs';
 import { installFor, runClient } from './scene.mjs';
 import { billed, Server } from './server.mjs';
@@ -75,6 +76,14 @@ try {
         console.log(`     refused | ${method} ${path} ${status}`);
       console.log(result.refused.output.slice(-1_500).replace(/^/gm, '     refused | '));
     }
+  }
+  // What the page tells people to write is run as it stands there.
+  for (const client of programsOfPage()) {
+    if (!clients.some(({ set }) => set === client.set)) continue;
+    const { exit, output, asked } = await scene({ client, limit: AMPLE });
+    const isGood = exit === 0 && asked.length === 1;
+    failed ||= !isGood;
+    console.log(`${isGood ? 'ok  ' : 'FAIL'} ${client.name}${isGood ? '' : `\n${output}`}`);
   }
   printTables(results);
   if (process.argv.includes('--docs')) writeDocs(results);
