@@ -128,6 +128,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     recorder: product.conversations.recorder,
     goals: product.goals,
     onDecision: (outcome, ms) => app.decided(outcome, ms),
+    onProviderError: (provider, what) => app.providerFailed(provider, what),
     settings: () => inForce.settings,
     prices: () => inForce.prices,
     routing: () => inForce.routing,

@@ -95,6 +95,8 @@ export interface Gateway {
   readonly server: ReturnType<typeof buildGateway>;
   readonly goals: Goals;
   readonly keyRing: KeyRing;
+  /** Provider and class of each attempt that failed. */
+  readonly errors: (readonly [string, string])[];
   readonly logged: { readonly about: object; readonly message: string }[];
   makeKey(
     labels: Record<string, string>,
@@ -176,6 +178,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const throttled = new ThrottledProviders(ledger);
   const prices = openPriceBook(settings.prices);
   const routing = new RoutingTable(settings, ledger, throttled);
+  const errors: (readonly [string, string])[] = [];
   const logged: { about: object; message: string }[] = [];
   const log = (about: object, message: string) => void logged.push({ about, message });
   let draining = false;
@@ -189,6 +192,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     settings: () => settings,
     prices: () => prices,
     onDecision: () => undefined,
+    onProviderError: (name, what) => void errors.push([name, what]),
     routing: () => routing,
     throttled,
     secrets: (name) =>
@@ -209,6 +213,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     server,
     goals,
     keyRing,
+    errors,
     logged,
     makeKey,
     drain: () => {

@@ -270,7 +270,7 @@ describe('gateway: a throttled provider', () => {
       providers: `${CAPPED}  other: { dialect: openai, baseUrl: "PROVIDER", pricedAs: main, hourLimit: "1" }\n`,
       routes: `${LIMITED}  - { model: pair, candidates: [{ provider: other, model: small }, { provider: limited, model: small }] }\n`,
     });
-    main(json({ error: { message: 'slow down; resets in 4h' } }, 429));
+    main(json({ error: { message: 'insufficient_quota; resets in 4h' } }, 429));
     expect((await chat({ model: 'limited' })).status).toBe(429);
     await gateway.ledger.record({ labels: { provider: 'other' }, amounts: { usd: 100_000_000n } });
     now += 600_000;
@@ -328,7 +328,7 @@ describe('gateway: a throttled provider', () => {
     expect(error).toMatchObject({ code: 'quota_exceeded', resets_at: '2027-03-01T11:00:00.000Z' });
     const { event } = await gateway.ledger.explain(error.decision_id);
     expect(event.type).toBe('hold_denied');
-    expect(String(event.details.note)).toContain('dropped_exhausted');
+    expect(String(event.details.note)).toContain('dropped_throttled');
     expect(tried()).toEqual(['main', 'spare']);
   });
 
@@ -394,5 +394,189 @@ describe('gateway: a throttled provider', () => {
     expect(text).toContain('rate limit');
     await chat();
     expect(tried()).toEqual(['main', 'spare']);
+  });
+});
+
+describe('gateway: the fault of one request', () => {
+  const TOO_LARGE = {
+    error: {
+      message:
+        'Request too large for small in organization org-1 on tokens per min (TPM): Limit 30000, Requested 52000. Please try again in 20h.',
+      type: 'tokens',
+      code: 'rate_limit_exceeded',
+    },
+  };
+
+  test('a request that is too large for a limit → its caller alone is told, is not asked to try again, and nobody waits', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    for (let again = 0; again < 3; again += 1) {
+      main(json(TOO_LARGE, 429, { 'retry-after': '60', 'retry-after-ms': '60000' }));
+      const refused = await chat();
+      expect(refused.status).toBe(429);
+      expect(await refused.json()).toEqual(TOO_LARGE);
+      expect(refused.headers.get('x-should-retry')).toBe('false');
+      expect(refused.headers.get('retry-after')).toBeNull();
+      expect(refused.headers.get('retry-after-ms')).toBeNull();
+      expect(refused.headers.get('bursar-cost')).toBe('0');
+      main(json(chatAnswer(USED)));
+      expect((await chat()).headers.get('bursar-provider')).toBe('main');
+    }
+    expect(tried()).toEqual(Array.from({ length: 6 }, () => 'main'));
+    expect(gateway.errors).toEqual(Array.from({ length: 3 }, () => ['main', 'request']));
+  });
+
+  test('a request that would pass what is left of a limit → another candidate, and the next caller is tried first again', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    main(json({ error: { message: "This request would exceed your organization's rate limit." } }, 429));
+    expect((await chat()).headers.get('bursar-provider')).toBe('spare');
+    main(json(chatAnswer(USED)));
+    expect((await chat()).headers.get('bursar-provider')).toBe('main');
+  });
+});
+
+describe('gateway: a throttled model', () => {
+  const MORE = {
+    budgets: BUDGETS,
+    providers: '\n  limited: { dialect: openai, baseUrl: "PROVIDER", pricedAs: main, dayLimit: "100" }\n',
+    routes: `
+  - { model: a, candidates: [{ provider: limited, model: small }] }
+  - { model: b, candidates: [{ provider: limited, model: other }] }
+`,
+    prices: '\n  - { provider: main, model: other, input: "1", output: "10" }\n',
+  };
+  const daily = json(
+    {
+      error: {
+        message:
+          'Rate limit reached for small on requests per day (RPD): Limit 200, Used 200, Requested 1. Please try again in 7h12m.',
+      },
+    },
+    429,
+  );
+
+  test('a daily limit of one model → that model alone waits until its reset, and the ledger is not told', async () => {
+    let now = MORNING;
+    gateway = await startGateway({ ...MORE, clock: { now: () => now } });
+    main(daily);
+    expect((await chat({ model: 'a' })).status).toBe(429);
+    const waits = await chat({ model: 'a' });
+    expect(waits.status).toBe(429);
+    expect(waits.headers.get('retry-after')).toBe(String(7 * 3_600 + 12 * 60));
+    main(json(chatAnswer(USED)));
+    expect((await chat({ model: 'b' })).status).toBe(200);
+    expect(await gateway.events('budget_exhausted')).toEqual([]);
+    now += 7.2 * 3_600_000;
+    expect((await chat({ model: 'a' })).status).toBe(200);
+  });
+
+  test('no reset is stated → it waits for two seconds, then four, and a success makes it two again', async () => {
+    let now = MORNING;
+    gateway = await startGateway({ ...MORE, clock: { now: () => now } });
+    const waits = async () => (await chat({ model: 'a' })).headers.get('retry-after-ms');
+    main(json({ error: { message: 'slow down' } }, 429));
+    expect(await waits()).toBe('2000');
+    expect(gateway.provider.calls).toHaveLength(1);
+    expect(await waits()).toBe('2000');
+    expect(gateway.provider.calls).toHaveLength(1);
+    now += 2_000;
+    expect(await waits()).toBe('4000');
+    now += 4_000;
+    main(json(chatAnswer(USED)));
+    expect((await chat({ model: 'a' })).status).toBe(200);
+    main(json({ error: { message: 'slow down' } }, 429));
+    expect(await waits()).toBe('4000');
+    const logged = gateway.logged.filter(({ message }) => message === 'a provider throttles a model');
+    expect(logged.map(({ about }) => about)).toMatchObject([
+      { provider: 'limited', model: 'small', until: '2027-03-01T09:00:02.000Z' },
+      { provider: 'limited', model: 'small' },
+      { provider: 'limited', model: 'small' },
+    ]);
+  });
+
+  test('the account is out → every model of the provider waits, in the ledger', async () => {
+    gateway = await startGateway({ ...MORE, clock: { now: () => MORNING } });
+    main(
+      json(
+        {
+          error: {
+            message: 'You exceeded your current quota, please check your plan and billing details.',
+            type: 'insufficient_quota',
+            code: 'insufficient_quota',
+          },
+        },
+        429,
+      ),
+    );
+    expect((await chat({ model: 'a' })).status).toBe(429);
+    expect((await chat({ model: 'b' })).status).toBe(429);
+    expect(gateway.provider.calls).toHaveLength(1);
+    expect(gateway.ledger.budget('provider/limited/day')?.forcedExhaustedUntil).toBe(MORNING + 64_000);
+  });
+});
+
+describe("gateway: a provider that does not take its operator's key", () => {
+  const troubles = () =>
+    gateway.logged.filter(({ message }) => message.includes('its key')).map(({ message }) => message);
+
+  test.each<[string, number, object]>([
+    ['401', 401, { message: 'Incorrect API key provided: sk-main-secret', code: 'invalid_api_key' }],
+    ['403', 403, { message: 'Your API key does not have permission to use the specified resource.' }],
+    ["Google's 400", 400, { message: 'API key not valid. Please pass a valid API key.' }],
+  ])(
+    '%s → the next candidate answers; the operator is told once, until it works again',
+    async (_what, status, error) => {
+      gateway = await startGateway({ budgets: BUDGETS });
+      main(json({ error }, status));
+      for (let calls = 0; calls < 3; calls += 1) {
+        const response = await chat();
+        expect(response.status).toBe(200);
+        expect(response.headers.get('bursar-provider')).toBe('spare');
+      }
+      expect(gateway.errors).toEqual(Array.from({ length: 3 }, () => ['main', 'key']));
+      expect(troubles()).toHaveLength(1);
+      expect(JSON.stringify(gateway.logged)).not.toContain('sk-main-secret');
+      main(json(chatAnswer(USED)));
+      expect((await chat()).headers.get('bursar-provider')).toBe('main');
+      main(json({ error }, status));
+      await chat();
+      expect(troubles()).toHaveLength(3);
+      await gateway.settled();
+      expect(gateway.ledger.balances({ budgetId: 'calls' })[0].spent).toBe(5n);
+    },
+  );
+
+  test('no other candidate → 502, and nothing that the provider says of the key', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    for (const status of [401, 403]) {
+      main(json({ error: { message: 'Incorrect API key provided: sk-ma***ret' } }, status));
+      const response = await chat({ model: 'small' });
+      expect(response.status).toBe(502);
+      const text = await response.text();
+      expect(text).toContain('provider_failed');
+      expect(text).not.toContain('sk-');
+      expect(response.headers.get('bursar-cost')).toBe('0');
+    }
+  });
+
+  test('a key that is not set → the same, and the call never leaves', async () => {
+    gateway = await startGateway({ budgets: BUDGETS, secrets: { MAIN_KEY: '' } });
+    main(json(chatAnswer(USED)));
+    for (let calls = 0; calls < 2; calls += 1)
+      expect((await chat()).headers.get('bursar-provider')).toBe('spare');
+    expect(tried()).toEqual(['spare', 'spare']);
+    expect(troubles()).toHaveLength(1);
+    expect(JSON.stringify(gateway.logged)).toContain('MAIN_KEY');
+    expect(await (await chat({ model: 'small' })).json()).toMatchObject({
+      error: { code: 'provider_failed', message: 'The provider main has no key.' },
+    });
+  });
+
+  test('a 403 about the request → its caller, not the next candidate', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    main(json({ error: { message: 'Your input was flagged by moderation.' } }, 403));
+    const response = await chat();
+    expect(response.status).toBe(403);
+    expect(await response.text()).toContain('flagged');
+    expect(tried()).toEqual(['main']);
   });
 });

@@ -26,6 +26,8 @@ routes:
   - { model: "*", candidates: [{ provider: free, model: any }] }
 `;
 
+const ONLY = FILE.replace(', { provider: free }] }', '] }');
+
 interface Routed extends Stage {
   readonly table: RoutingTable;
   readonly throttled: ThrottledProviders;
@@ -87,8 +89,6 @@ describe('P10: candidates', () => {
       stage.clock.at += HOUR_MS;
       expect(routed(stage)?.candidates).toEqual(['us gpt-5', 'capped gpt-5-2025', 'free gpt-5']);
     }));
-
-  const ONLY = FILE.replace(', { provider: free }] }', '] }');
 
   test('routing: when none is left there is no fallback, and the earliest reset is told', () =>
     withRoutes(async (stage) => {
@@ -209,6 +209,79 @@ describe('P9: throttled providers', () => {
       expect(stage.ledger.head().sequence).toBe(sequence);
       stage.clock.at += 3 * HOUR_MS;
       expect(routed(stage)?.candidates).toEqual(['us gpt-5', 'free gpt-5']);
+    }));
+
+  const PAIR = { provider: 'us', model: 'gpt-5' };
+  const unstated = (at: number) => ({ until: at + 2_000, stated: false });
+
+  test('throttle of a model: that pair alone is dropped until its reset, with why; other models of the provider go on', () =>
+    withRoutes(async (stage) => {
+      expect(stage.throttled.throttlePair(PAIR, { until: START + HOUR_MS, stated: true }, START)).toBe(
+        START + HOUR_MS,
+      );
+      expect(routed(stage)).toEqual({
+        candidates: ['capped gpt-5-2025', 'free gpt-5'],
+        placements: ['us within dropped_throttled', 'capped within tried', 'free uncapped tried'],
+        resetsAt: null,
+      });
+      // The alias `eu` serves another model of the same account.
+      expect(routed(stage, 'gpt-4')?.candidates).toEqual(['eu gpt-4']);
+      expect(providerVerdict(stage.ledger, 'us')).toMatchObject({ verdict: 'within', open: true });
+      stage.clock.at += HOUR_MS;
+      expect(routed(stage)?.candidates).toContain('us gpt-5');
+    }));
+
+  test('throttle of a model: every pair dropped → the earliest reset is told, also beside an exhausted one', () =>
+    withRoutes(async (stage) => {
+      stage.throttled.throttlePair(PAIR, { until: START + 30_000, stated: true }, START);
+      await spend(stage, 'capped', '1');
+      expect(routed(stage)).toEqual({
+        candidates: [],
+        placements: ['us within dropped_throttled', 'capped exhausted dropped_exhausted'],
+        resetsAt: START + 30_000,
+      });
+    }, ONLY));
+
+  test('throttle of a model: an alias throttles the model under the canonical name as well', () =>
+    withRoutes(async (stage) => {
+      stage.throttled.throttlePair({ provider: 'eu', model: 'gpt-5' }, unstated(START), START);
+      expect(routed(stage)?.placements[0]).toBe('us within dropped_throttled');
+    }));
+
+  test('throttle of a model: without a reset it doubles with each repetition up to 32 times, and success halves it', () =>
+    withRoutes(async ({ throttled }) => {
+      let now = START;
+      const next = () => {
+        const until = throttled.throttlePair(PAIR, unstated(now), now);
+        const waited = until - now;
+        now = until;
+        return waited;
+      };
+      expect(Array.from({ length: 8 }, next)).toEqual(
+        [2, 4, 8, 16, 32, 64, 64, 64].map((seconds) => seconds * 1_000),
+      );
+      throttled.worked(PAIR, now);
+      throttled.worked(PAIR, now);
+      expect(next()).toBe(16_000);
+      for (let calls = 0; calls < 5; calls += 1) throttled.worked(PAIR, now);
+      expect(next()).toBe(2_000);
+    }));
+
+  test('throttle of a model: calls that were under way together are no repetition, and their success ends nothing', () =>
+    withRoutes(async ({ throttled }) => {
+      for (let calls = 0; calls < 100; calls += 1)
+        expect(throttled.throttlePair(PAIR, unstated(START + calls), START + calls)).toBe(START + 2_000);
+      throttled.worked(PAIR, START + 1_000);
+      expect(throttled.pairUntil(PAIR, START + 1_999)).toBe(START + 2_000);
+      expect(throttled.pairUntil(PAIR, START + 2_000)).toBe(null);
+    }));
+
+  test('throttle of a model: what is remembered is bounded, whatever names callers invent', () =>
+    withRoutes(async ({ throttled }) => {
+      for (let model = 0; model <= 10_000; model += 1)
+        throttled.throttlePair({ provider: 'us', model: `m${model}` }, unstated(START), START);
+      expect(throttled.pairUntil({ provider: 'us', model: 'm0' }, START)).toBe(null);
+      expect(throttled.pairUntil({ provider: 'us', model: 'm10000' }, START)).toBe(START + 2_000);
     }));
 
   test('throttle: what an operator says in the ledger of a capped provider counts, not the memory', () =>

@@ -2,10 +2,12 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { COMMON_SIGNATURES } from '#bursar/service/routing/common-signatures.js';
 import { readRetryAfter, statedReset } from '#bursar/service/routing/reset-times.js';
 import {
   compileSignatures,
   MESSAGE_BYTES_MAX,
+  PATTERNS_MAX,
   type ProviderError,
   patternProblem,
 } from '#bursar/service/routing/signatures.js';
@@ -26,10 +28,10 @@ const withPatterns = (errors: string) =>
 describe('classes', () => {
   test.each<[ProviderError['status'], string, string]>([
     [429, 'Rate limit reached for gpt-5 on tokens per min (TPM): Limit 30000, Used 30000.', 'throttle'],
-    [429, 'You exceeded your current quota, please check your plan and billing details.', 'throttle'],
+    [429, 'You exceeded your current quota, please check your plan and billing details.', 'account'],
     [429, '{"type":"error","error":{"type":"rate_limit_error"}}', 'throttle'],
-    [402, 'Insufficient Balance', 'throttle'],
-    [400, 'Your credit balance is too low to access the Anthropic API.', 'throttle'],
+    [402, 'Insufficient Balance', 'account'],
+    [400, 'Your credit balance is too low to access the Anthropic API.', 'account'],
     [403, 'Quota exceeded for this project', 'throttle'],
     [200, 'Claude AI usage limit reached, resets 11pm', 'throttle'],
     [503, 'Too Many Requests', 'throttle'],
@@ -46,6 +48,130 @@ describe('classes', () => {
     [0, 'CERT_HAS_EXPIRED: certificate has expired', 'unknown'],
   ])('classify: %i %s → %s', (status, text, expected) => {
     expect(classOf(status, text)).toBe(expected);
+  });
+
+  const TPM = 'in organization org-abc on tokens per min (TPM)';
+  test.each<[ProviderError['status'], string, string]>([
+    // One request that is too large, whoever else calls.
+    [
+      429,
+      `tokens: rate_limit_exceeded: Request too large for gpt-4o ${TPM}: Limit 30000, Requested 52000. The input or output tokens must be reduced in order to run successfully.`,
+      'request',
+    ],
+    [
+      413,
+      `tokens: rate_limit_exceeded: Request too large for model llama ${TPM}: Limit 6000, Requested 7000, please reduce your message size and try again.`,
+      'request',
+    ],
+    [429, `Rate limit reached for gpt-4o ${TPM}: Limit 30,000, Used 0, Requested 30,001.`, 'request'],
+    [413, 'request_too_large: Request exceeds the maximum size', 'request'],
+    [429, 'rate_limit_error: Extra usage is required for long context requests.', 'request'],
+    [400, 'invalid_request_error: prompt is too long: 215000 tokens > 200000 maximum', 'request'],
+    [
+      400,
+      "invalid_request_error: context_length_exceeded: This model's maximum context length is 128000 tokens.",
+      'request',
+    ],
+    [
+      402,
+      'This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only afford 5000.',
+      'request',
+    ],
+    [403, 'Your chosen model requires moderation and your input was flagged', 'request'],
+    [403, 'Content violates usage guidelines.', 'request'],
+    [200, 'content_policy_violation: blocked', 'request'],
+    // A limit of one model, also where it speaks of billing pages, quotas or days.
+    [
+      429,
+      `requests: rate_limit_exceeded: Rate limit reached for gpt-4o ${TPM}: Limit 30000, Used 29000, Requested 5000. Please try again in 8s. You can increase your rate limit by adding a payment method to your account at https://platform.openai.com/account/billing.`,
+      'throttle',
+    ],
+    [
+      429,
+      'Rate limit reached for gpt-4o-mini in organization org-x on requests per day (RPD): Limit 10000, Used 10000, Requested 1. Please try again in 7h12m.',
+      'throttle',
+    ],
+    [
+      429,
+      'You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.\n* Quota exceeded for metric: generate_content_free_tier_requests, limit: 15, model: gemini-2.0-flash\nPlease retry in 34.07s.',
+      'throttle',
+    ],
+    [429, 'rate_limit_error: Number of request tokens has exceeded your per-minute rate limit', 'throttle'],
+    [429, 'Service tier capacity exceeded for this model.', 'throttle'],
+    [
+      429,
+      'rate_limit_reached_error: Your account org-1 request reached max request: 3, please try again after 1 seconds',
+      'throttle',
+    ],
+    // It may be this request alone: another candidate may have room, and nobody is kept out.
+    [
+      429,
+      "rate_limit_error: This request would exceed your organization's rate limit of 40,000 input tokens per minute. Please reduce the prompt length or the maximum tokens requested, or try again later.",
+      'flake',
+    ],
+    [
+      429,
+      'rate_limit_error: This request would exceed the rate limit for your organization (1-2) of 50,000 input tokens per minute.',
+      'flake',
+    ],
+    // What the account as a whole has no more of.
+    [
+      429,
+      'insufficient_quota: insufficient_quota: You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.',
+      'account',
+    ],
+    [
+      400,
+      'invalid_request_error: Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.',
+      'account',
+    ],
+    [
+      400,
+      'image_generation_user_error: billing_hard_limit_reached: Billing hard limit has been reached',
+      'account',
+    ],
+    [
+      429,
+      'exceeded_current_quota_error: Your account org-1 is suspended, please check your plan and billing details',
+      'account',
+    ],
+    [402, 'Insufficient credits. Add more using https://openrouter.ai/settings/credits', 'account'],
+    [
+      429,
+      'Your team has either used all available credits or reached its monthly spending limit.',
+      'account',
+    ],
+    [412, 'Account team is suspended, possibly due to reaching the monthly spending limit', 'account'],
+  ])('classify: %i %s → %s, by the common patterns', (status, text, expected) => {
+    expect(classOf(status, text)).toBe(expected);
+  });
+
+  test("classify: a provider's own patterns are tried beside the common ones, in the same order of classes", () => {
+    const own = {
+      request: ['too spicy'],
+      throttle: [],
+      account: ['^429 .*weekly cap'],
+      flake: ['^418'],
+      billed: [],
+    };
+    const withOwn = (status: number, text: string) => byDefault.classify({ status, text }, NOW, own).class;
+    expect(withOwn(429, 'weekly cap reached')).toBe('account');
+    expect(withOwn(429, 'too spicy')).toBe('request');
+    expect(withOwn(418, 'teapot')).toBe('flake');
+    expect(withOwn(503, 'oh')).toBe('flake');
+    expect(classOf(429, 'weekly cap reached')).toBe('throttle');
+  });
+
+  test('classify: request comes before account, account before throttle, throttle before flake', () => {
+    const lists = ['request', 'account', 'throttle', 'flake'];
+    const first = (from: number) =>
+      withPatterns(
+        `{ ${lists.map((name, index) => `${name}: ["${index < from ? 'none' : 'same'}"]`).join(', ')} }`,
+      );
+    const classes = lists.map(
+      (_name, from) => first(from).classify({ status: 418, text: 'same' }, NOW).class,
+    );
+    expect(classes).toEqual(lists);
   });
 
   test('classify: throttle is tried before flake, case does not count, and line breaks are no end', () => {
@@ -69,6 +195,13 @@ describe('classes', () => {
 });
 
 describe('patterns', () => {
+  test('pattern: the common ones keep the bounds that the configuration has', () => {
+    for (const list of Object.values(COMMON_SIGNATURES)) {
+      expect(list.length).toBeLessThanOrEqual(PATTERNS_MAX);
+      for (const pattern of list) expect([pattern, patternProblem(pattern)]).toEqual([pattern, null]);
+    }
+  });
+
   test('pattern: one that does not compile stops the start, with its line', () => {
     const text = 'errors:\n  throttle:\n    - "ok"\n    - "(unclosed"\n  flake:\n    - "a**"\n';
     expect(() => parseSettings(text, 'bursar.yaml')).toThrow(
@@ -172,11 +305,24 @@ describe('until when', () => {
       stated: true,
     });
     expect(throttled('later', 5_000)).toEqual({ class: 'throttle', until: NOW + 5_000, stated: true });
-    expect(throttled('later')).toEqual({ class: 'throttle', until: NOW + MINUTE_MS, stated: false });
-    expect(throttled('later', 32 * DAY_MS)).toMatchObject({ until: NOW + MINUTE_MS, stated: false });
+    expect(throttled('later')).toEqual({ class: 'throttle', until: NOW + 2_000, stated: false });
     expect(withPatterns('{ throttleDefault: 5m }').classify({ status: 429, text: '' }, NOW)).toMatchObject({
       until: NOW + 5 * MINUTE_MS,
     });
+  });
+
+  test('throttle: a stated reset is believed up to a bound, which is shorter for one model than for an account', () => {
+    const until = (text: string, errors = '{}') => withPatterns(errors).classify({ status: 429, text }, NOW);
+    expect(until('try again in 23h')).toMatchObject({ until: NOW + 23 * HOUR_MS, stated: true });
+    expect(until('try again in 30 days')).toMatchObject({ until: NOW + DAY_MS, stated: true });
+    expect(until('insufficient_quota: try again in 30 days')).toMatchObject({ until: NOW + 7 * DAY_MS });
+    expect(until('insufficient_quota')).toMatchObject({ until: NOW + 64_000, stated: false });
+    const bounds = '{ resetMax: 10m, accountResetMax: 1h }';
+    expect(until('try again in 23h', bounds)).toMatchObject({ until: NOW + 10 * MINUTE_MS });
+    expect(until('credit balance: try again in 23h', bounds)).toMatchObject({ until: NOW + HOUR_MS });
+    expect(() => parseSettings('errors: { resetMax: 800h }', 'f')).toThrow(
+      /errors\.resetMax: .*from 1m to 31d/,
+    );
   });
 
   test.each([

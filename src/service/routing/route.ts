@@ -15,8 +15,11 @@ export interface Placement {
   readonly provider: string;
   readonly model: string;
   readonly verdict: VerdictLevel;
-  /** `dropped_not_open`: a budget of the provider is paused or closed, which only an operator ends. */
-  readonly placed: 'tried' | 'behind_near' | 'dropped_exhausted' | 'dropped_not_open';
+  /**
+   * `dropped_throttled`: this model of the provider was told to wait. `dropped_not_open`: a budget of the provider is paused
+   * or closed, which only an operator ends.
+   */
+  readonly placed: 'tried' | 'behind_near' | 'dropped_exhausted' | 'dropped_throttled' | 'dropped_not_open';
 }
 
 export interface Routing {
@@ -31,6 +34,13 @@ export interface Routing {
 
 /** What an error of a provider is (rule P9). */
 export type ErrorClass =
+  /** The fault of this one request: its caller's error. */
+  | { readonly class: 'request' }
+  /** The provider takes none of its operator's calls until an instant; `stated`: it said which. */
+  | { readonly class: 'account'; readonly until: number; readonly stated: boolean }
+  /** The same of calls to one model. */
   | { readonly class: 'throttle'; readonly until: number; readonly stated: boolean }
+  /** The provider does not take its operator's key, or has none. */
+  | { readonly class: 'key' }
   | { readonly class: 'flake' }
   | { readonly class: 'unknown' };

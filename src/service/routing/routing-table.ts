@@ -1,4 +1,4 @@
-// Where a call may go (rule P10): the candidates of the first route that matches its model, exhausted ones dropped, near
+// Where a call may go (rule P10): the candidates of the first route that matches its model, exhausted and throttled ones dropped, near
 // ones behind the others. When none is left there is no fallback: the call is refused. One instance for each configuration;
 // asked for every call of the gateway. Verdicts are the ledger's, under canonical names.
 
@@ -74,6 +74,10 @@ export class RoutingTable {
     if (isTold) return { candidate, placed: 'dropped_exhausted', resetsAt: told };
     if (verdict === 'exhausted') return { candidate, placed: 'dropped_exhausted', resetsAt: resetOf(stated) };
     if (!stated.open) return { candidate, placed: 'dropped_not_open', resetsAt: null };
+    const waits =
+      this.throttled.pairUntil({ provider: name, model }, now) ??
+      this.throttled.pairUntil({ provider: this.#canonical.get(name) ?? name, model }, now);
+    if (waits !== null) return { candidate, placed: 'dropped_throttled', resetsAt: waits };
     return { candidate, placed: verdict === 'near' ? 'behind_near' : 'tried', resetsAt: null };
   }
 }

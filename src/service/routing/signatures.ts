@@ -1,28 +1,19 @@
-// What an error of a provider is (rule P9): throttle before flake, else unknown, by patterns of the configuration. They are
-// RE2 patterns, matched in time linear in the text, so that no message and no pattern stops the process. Called by the
-// gateway for each failed attempt, and by the configuration, which refuses a pattern that does not compile.
+// What an error of a provider is (rule P9): the fault of the request, the account's, a throttle, a flake, else unknown, by
+// patterns of the configuration and of the provider's profile. They are RE2 patterns, matched in time linear in the text, so
+// that no message and no pattern stops the process. Called by the gateway for each failed attempt, and by the configuration,
+// which refuses a pattern that does not compile.
 
 import { RE2JS, RE2JSException } from 're2js';
 import { shown } from '../../core/labels.js';
+import type { ErrorProfile } from '../profiles/profile.js';
 import type { SignatureSettings } from '../settings/settings.js';
-import { RESET_AHEAD_MAX_MS, statedReset } from './reset-times.js';
+import { statedReset } from './reset-times.js';
 import type { ErrorClass } from './route.js';
-
-/** Matched against `STATUS MESSAGE`. A caller's own text can stand in messages of status 400: none is trusted there. */
-export const THROTTLE_PATTERNS_DEFAULT: readonly string[] = [
-  '^(?:402|429)\\b',
-  '^(?:0|200|403|503|529) .*(?:rate.?limit|usage limit|limit reached|hit your limit|quota|too many requests)',
-  '^400 (?:\\w+: )?your credit balance is too low',
-];
-export const FLAKE_PATTERNS_DEFAULT: readonly string[] = [
-  '^(?:408|409|425|5\\d\\d)\\b',
-  '^(?:0|200) .*(?:overloaded|server.?error|timed.?out|timeout|terminated|aborted|socket|connection|\\be(?:conn|pipe|ai_again|notfound|hostunreach|netunreach)|und_err)',
-];
 
 /** Alternatives join into one pattern; more than this is a list that nobody reviews. */
 export const PATTERNS_MAX = 16;
 export const PATTERN_LENGTH_MAX = 1_000;
-/** Instructions of a compiled pattern: with both lists full, at most 8,000 × 4,096 steps a message, about half a second. */
+/** Instructions of a compiled pattern: with a list full, at most 4,000 × 4,096 steps a message, about a quarter of a second. */
 export const PATTERN_STEPS_MAX = 250;
 /** UTF-8 bytes of `STATUS MESSAGE` that are looked at; what is wrong stands at the beginning of a message. */
 export const MESSAGE_BYTES_MAX = 4_096;
@@ -38,31 +29,98 @@ export interface ProviderError {
 }
 
 export interface Signatures {
-  /** `until` is the reset that the message states, else the headers', else now and the configured default. */
-  classify(error: ProviderError, now: number): ErrorClass;
+  /**
+   * By the common patterns and by `own`, the provider's. `until` is the reset that the message states, else the headers',
+   * as far as it is believed, else now and the configured default.
+   */
+  classify(error: ProviderError, now: number, own?: ErrorProfile): ErrorClass;
 }
+
+type Kind = 'request' | 'account' | 'throttle' | 'flake';
+type Compiled = Readonly<Record<Kind, readonly RE2JS[]>>;
+
+/**
+ * A limit that this request alone would pass. It says nothing of smaller requests, so nobody else is kept from the
+ * provider; another candidate may have room.
+ */
+const WOULD_EXCEED = /^(?:200|429|503) .{0,200}\bthis request would exceed\b/is;
+/** A limit and what was asked for: more than the limit ever allows is the fault of the request, whoever else calls. */
+const LIMIT_AND_REQUESTED = /\blimit:? {0,2}(\d[\d,]{0,15}).{0,80}?\brequested:? {0,2}(\d[\d,]{0,15})/is;
 
 /** For patterns that `patternProblem` has nothing against, as those of settings that were read. */
 export function compileSignatures(settings: SignatureSettings): Signatures {
-  const [throttle, flake] = [settings.throttle, settings.flake].map((list) => list.map(compiled));
+  const common = compiledAll(settings);
+  const ofProfiles = new WeakMap<ErrorProfile, Compiled>();
+  const ownOf = (profile: ErrorProfile): Compiled => {
+    const known = ofProfiles.get(profile) ?? compiledAll(profile);
+    ofProfiles.set(profile, known);
+    return known;
+  };
   return {
-    classify(error, now) {
+    classify(error, now, own) {
       const subject = cut(`${error.status} ${error.text}`);
-      if (throttle.some((pattern) => pattern.test(subject))) {
-        return throttled(subject, error.retryAfterMs ?? null, now, settings.throttleDefaultMs);
+      switch (kindOf(subject, own === undefined ? [common] : [ownOf(own), common])) {
+        case 'request':
+          return { class: 'request' };
+        case 'account':
+          return { class: 'account', ...resetOf(error, subject, { now, ...accountBounds(settings) }) };
+        case 'throttle':
+          return { class: 'throttle', ...resetOf(error, subject, { now, ...pairBounds(settings) }) };
+        case 'flake':
+          return { class: 'flake' };
+        case null:
+          return { class: 'unknown' };
       }
-      return { class: flake.some((pattern) => pattern.test(subject)) ? 'flake' : 'unknown' };
     },
   };
 }
 
-function throttled(subject: string, retryAfterMs: number | null, now: number, defaultMs: number): ErrorClass {
-  const inHeaders =
-    retryAfterMs !== null && retryAfterMs > 0 && retryAfterMs <= RESET_AHEAD_MAX_MS
-      ? now + retryAfterMs
-      : null;
+// What a caller can bring about comes first, since it must shut nobody out. What is said of the account is more precise than
+// what is said of limits, and a status alone (429) says least.
+function kindOf(subject: string, lists: readonly Compiled[]): Kind | null {
+  const is = (kind: Kind) => lists.some((list) => list[kind].some((pattern) => pattern.test(subject)));
+  if (is('request') || asksTooMuch(subject)) return 'request';
+  if (is('account')) return 'account';
+  if (WOULD_EXCEED.test(subject)) return 'flake';
+  if (is('throttle')) return 'throttle';
+  return is('flake') ? 'flake' : null;
+}
+
+function asksTooMuch(subject: string): boolean {
+  const [, limit, requested] = LIMIT_AND_REQUESTED.exec(subject) ?? [];
+  return limit !== undefined && numberOf(requested) > numberOf(limit);
+}
+
+function numberOf(digits: string): number {
+  return Number(digits.replaceAll(',', ''));
+}
+
+/** A throttle that states no reset is over at most so many times its default; for an account it is at once. */
+export const THROTTLE_GROWTH_MAX = 32;
+
+interface ResetBounds {
+  readonly now: number;
+  readonly believedMs: number;
+  readonly unlessStatedMs: number;
+}
+
+function accountBounds({ accountResetMaxMs, throttleDefaultMs }: SignatureSettings) {
+  return { believedMs: accountResetMaxMs, unlessStatedMs: throttleDefaultMs * THROTTLE_GROWTH_MAX };
+}
+
+function pairBounds({ resetMaxMs, throttleDefaultMs }: SignatureSettings) {
+  return { believedMs: resetMaxMs, unlessStatedMs: throttleDefaultMs };
+}
+
+function resetOf(
+  { retryAfterMs }: ProviderError,
+  subject: string,
+  { now, believedMs, unlessStatedMs }: ResetBounds,
+): { readonly until: number; readonly stated: boolean } {
+  const inHeaders = typeof retryAfterMs === 'number' && retryAfterMs > 0 ? now + retryAfterMs : null;
   const stated = statedReset(subject, now) ?? inHeaders;
-  return { class: 'throttle', until: Math.ceil(stated ?? now + defaultMs), stated: stated !== null };
+  const until = Math.min(stated ?? now + unlessStatedMs, now + believedMs);
+  return { until: Math.ceil(until), stated: stated !== null };
 }
 
 /** What is wrong with a text as a pattern, or null. */
@@ -77,6 +135,20 @@ export function patternProblem(text: string): string | null {
     if (!(error instanceof RE2JSException)) throw error;
     return `the pattern ${shown(text)} does not compile: ${error.message}`;
   }
+}
+
+function compiledAll({
+  request,
+  account,
+  throttle,
+  flake,
+}: Readonly<Record<Kind, readonly string[]>>): Compiled {
+  return {
+    request: request.map(compiled),
+    account: account.map(compiled),
+    throttle: throttle.map(compiled),
+    flake: flake.map(compiled),
+  };
 }
 
 function compiled(text: string): RE2JS {

@@ -1,9 +1,11 @@
-// Providers that said to wait (rule P9). One with caps is exhausted in the ledger, durably and under its canonical name
-// (rule P5). One without has no window to exhaust: until it resets it is remembered here, and a restart forgets it.
+// Who said to wait (rule P9). An account that is out takes its provider out: one with caps is exhausted in the ledger, durably
+// and under its canonical name (rule P5); one without has no window to exhaust, is remembered here until it resets, and a
+// restart forgets it. A throttle takes out one model of a provider (throttled-pairs.ts).
 // Told by the gateway, read by routing-table.ts; one instance lives across reloads of the configuration.
 
 import type { Ledger } from '../../authority/api.js';
 import { canonicalProvider, exhaustProvider, providerCapOf, providerVerdict } from '../providers.js';
+import { type Pair, ThrottledPairs } from './throttled-pairs.js';
 
 /** The configuration names at most 1,000 providers, each under its own name and a canonical one. */
 const REMEMBERED_MAX = 2_000;
@@ -11,6 +13,7 @@ const REMEMBERED_MAX = 2_000;
 const LATER_MIN_MS = 1_000;
 
 export class ThrottledProviders {
+  readonly #pairs = new ThrottledPairs();
   /** Instants by provider name. */
   readonly #until = new Map<string, number>();
 
@@ -34,6 +37,26 @@ export class ThrottledProviders {
     this.#remember(canonicalProvider(this.ledger.aliases(), provider), until, now);
     if (providerVerdict(this.ledger, provider).verdict !== 'uncapped')
       await exhaustProvider(this.ledger, provider, until);
+  }
+
+  /**
+   * Leaves one model of a provider alone, under the provider's own and its canonical name. @returns until when: the stated
+   * instant, else longer with each repetition
+   */
+  throttlePair(pair: Pair, reset: { readonly until: number; readonly stated: boolean }, now: number): number {
+    const provider = canonicalProvider(this.ledger.aliases(), pair.provider);
+    if (provider !== pair.provider) this.#pairs.throttle({ ...pair, provider }, reset, now);
+    return this.#pairs.throttle(pair, reset, now);
+  }
+
+  /** Until when a model of a provider is left alone; null when it is not. */
+  pairUntil(pair: Pair, now: number): number | null {
+    return this.#pairs.until(pair, now);
+  }
+
+  /** A call succeeded: throttles of the pair become shorter again. Asked for each call. */
+  worked(pair: Pair, now: number): void {
+    this.#pairs.worked(pair, now);
   }
 
   /** Until when a provider was told to wait, by its own or its canonical name; null when it was not, or that is over. */

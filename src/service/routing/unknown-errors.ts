@@ -24,7 +24,8 @@ export class UnknownErrors {
   }
 }
 
-function plainStart(text: string): string {
+/** The start of a message as it may be logged. */
+export function plainStart(text: string): string {
   return text
     .slice(0, 8 * START_LENGTH_MAX)
     .replace(/\p{C}+/gu, ' ')

@@ -4,13 +4,8 @@
 import { LABELS_MAX, labelKeyProblem, shown } from '../../core/labels.js';
 import { CALLER_LABEL_NAME, LABELS_OF_THE_SERVICE } from '../access/labels.js';
 import { described, type Findings, type Located, readText } from '../budget-file-schema.js';
-import {
-  FLAKE_PATTERNS_DEFAULT,
-  PATTERN_LENGTH_MAX,
-  PATTERNS_MAX,
-  patternProblem,
-  THROTTLE_PATTERNS_DEFAULT,
-} from '../routing/signatures.js';
+import { COMMON_SIGNATURES } from '../routing/common-signatures.js';
+import { PATTERN_LENGTH_MAX, PATTERNS_MAX, patternProblem } from '../routing/signatures.js';
 import type { GatewaySettings, SignatureSettings } from './settings.js';
 import { Section } from './settings-section.js';
 
@@ -47,7 +42,7 @@ const BODY_BYTES_BOUNDS = { min: 1_024, max: 256 * 1024 * 1024 };
 /** Beyond what a provider runs for one request. */
 const TOOL_CALLS_MAX = 1_000;
 
-/** What an hour-long outage of a provider would make of one throttled call, and a limit that is soon over. */
+/** Shorter would ask a throttled provider again at once; no limit of a provider counts over more than a day unsaid. */
 const THROTTLE_DEFAULT_BOUNDS = { min: SECOND_MS, max: 24 * HOUR_MS };
 
 export function readGateway(node: Located | undefined, findings: Findings): GatewaySettings {
@@ -116,23 +111,42 @@ function readExhaustedStatus(section: Section): 402 | 429 {
 }
 
 export const SIGNATURE_DEFAULTS: SignatureSettings = {
-  throttle: THROTTLE_PATTERNS_DEFAULT,
-  flake: FLAKE_PATTERNS_DEFAULT,
-  throttleDefaultMs: MINUTE_MS,
+  ...COMMON_SIGNATURES,
+  throttleDefaultMs: 2 * SECOND_MS,
+  resetMaxMs: 24 * HOUR_MS,
+  accountResetMaxMs: 7 * 24 * HOUR_MS,
 };
+
+/** A day of clock times ahead is the least that can be understood of them; beyond a month nothing is believed anyway. */
+const RESET_MAX_BOUNDS = { min: MINUTE_MS, max: 31 * 24 * HOUR_MS };
 
 /** Rule P9: lists that are stated take the place of the defaults; a pattern that does not compile is a problem. */
 export function readSignatures(node: Located | undefined, findings: Findings): SignatureSettings {
-  const section = Section.read(node, 'errors', ['throttle', 'flake', 'throttleDefault'], findings);
-  const patterns = (name: 'throttle' | 'flake') =>
+  const fields = [
+    'request',
+    'account',
+    'throttle',
+    'flake',
+    'throttleDefault',
+    'resetMax',
+    'accountResetMax',
+  ];
+  const section = Section.read(node, 'errors', fields, findings);
+  const patterns = (name: keyof typeof COMMON_SIGNATURES) =>
     section.list(name, PATTERNS_MAX, patternOf(findings)) ?? SIGNATURE_DEFAULTS[name];
+  const resetMax = (name: 'resetMax' | 'accountResetMax') =>
+    section.durationMs(name, { ...RESET_MAX_BOUNDS, unlessStated: SIGNATURE_DEFAULTS[`${name}Ms`] });
   return {
+    request: patterns('request'),
+    account: patterns('account'),
     throttle: patterns('throttle'),
     flake: patterns('flake'),
     throttleDefaultMs: section.durationMs('throttleDefault', {
       ...THROTTLE_DEFAULT_BOUNDS,
       unlessStated: SIGNATURE_DEFAULTS.throttleDefaultMs,
     }),
+    resetMaxMs: resetMax('resetMax'),
+    accountResetMaxMs: resetMax('accountResetMax'),
   };
 }
 

@@ -77,11 +77,16 @@ export interface OwnPrice {
 }
 
 export interface SignatureSettings {
-  /** RE2 patterns, case-insensitive; throttle is tried before flake. */
+  /** RE2 patterns, case-insensitive, in the order in which they are tried; each provider's profile has more. */
+  readonly request: readonly string[];
+  readonly account: readonly string[];
   readonly throttle: readonly string[];
   readonly flake: readonly string[];
-  /** How long a throttled provider is exhausted when its message states no reset. */
+  /** How long a throttled model is left alone at first, where no reset is stated. */
   readonly throttleDefaultMs: number;
+  /** How far ahead a stated reset is believed, of one model and of an account. */
+  readonly resetMaxMs: number;
+  readonly accountResetMaxMs: number;
 }
 
 export interface GatewaySettings {

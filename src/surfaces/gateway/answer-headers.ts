@@ -6,6 +6,7 @@ import { formatAmount } from '../../core/amount.js';
 import type { OpenLine, ShownLine } from '../../service/access/shown.js';
 import type { Charge } from '../../service/calls/charge.js';
 import { tightestOf } from '../../service/calls/figures.js';
+import type { ErrorClass } from '../../service/routing/route.js';
 import { amountOut } from '../../service/wire/amounts.js';
 import { type AtScale, rateLimitHeaders } from '../../service/wire/rate-limit.js';
 
@@ -34,6 +35,20 @@ export function passHeaders(from: IncomingHttpHeaders, to: AnswerHeaders): void 
   for (const name of PASSED_HEADERS) {
     const value = from[name];
     if (typeof value === 'string' && VISIBLE_ASCII.test(value)) to[name] = value;
+  }
+}
+
+/**
+ * When to try again after a provider's error: as its own headers say, else as its message does. Client libraries try a 429
+ * again; a request that is itself at fault would only fail again.
+ */
+export function retryHints(headers: AnswerHeaders, failure: ErrorClass, now: number): void {
+  if (failure.class === 'request') {
+    delete headers['retry-after'];
+    delete headers['retry-after-ms'];
+    headers['x-should-retry'] = 'false';
+  } else if ('until' in failure && (headers['retry-after'] ?? headers['retry-after-ms']) === undefined) {
+    Object.assign(headers, retryHeaders(failure.until - now));
   }
 }
 

@@ -9,19 +9,23 @@ import type { PricedCandidate } from '../../service/calls/candidates.js';
 import type { Charge } from '../../service/calls/charge.js';
 import type { ErrorClass } from '../../service/routing/route.js';
 import type { ProviderError } from '../../service/routing/signatures.js';
-import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
+import type { Settings } from '../../service/settings/settings.js';
 import type { AtScale } from '../../service/wire/rate-limit.js';
 import type { Exchange } from './exchange.js';
 import type { CallsReadOn } from './read-on.js';
 import type { Upstreams } from './upstreams.js';
+
+type Tried = Pick<PricedCandidate, 'provider' | 'model'>;
 
 export interface GatewayContext {
   readonly clock: Clock;
   readonly upstreams: Upstreams;
   readonly callsReadOn: CallsReadOn;
   settings(): Settings;
-  /** What an error is (rule P9); a throttled provider is exhausted until it resets, an unknown error is logged once. */
-  classify(provider: ProviderSettings, error: ProviderError): ErrorClass;
+  /** What an error is (rule P9); who throttles is left alone until it resets, an unknown error is logged once. */
+  classify(tried: Tried, error: ProviderError): ErrorClass;
+  /** A call to it succeeded. */
+  worked(tried: Tried): void;
   /** Lines as their caller may see them. */
   linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[];
   scale(): AtScale;

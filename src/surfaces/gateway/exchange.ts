@@ -10,8 +10,9 @@ import { hiddenError } from '../../service/dialects/hidden-error.js';
 import type { OnRoster } from '../../service/roster.js';
 import { isBilledError } from '../../service/routing/billed-errors.js';
 import { readRetryAfter } from '../../service/routing/reset-times.js';
+import type { ErrorClass } from '../../service/routing/route.js';
 import type { ProviderError } from '../../service/routing/signatures.js';
-import { type AnswerHeaders, costHeaders, passHeaders, retryHeaders } from './answer-headers.js';
+import { type AnswerHeaders, costHeaders, passHeaders, retryHints } from './answer-headers.js';
 import { Attempt, Ended } from './attempt.js';
 import { callHeaders } from './call-headers.js';
 import type { GatewayContext } from './context.js';
@@ -42,8 +43,8 @@ export class Exchange implements OnRoster {
   #stopped: Ended | null = null;
   /** Whether the provider is read on all the same, for the usage that it states at its end. */
   #isReadOn = false;
-  /** When the provider of the last attempt takes calls again, where it throttled; epoch ms. */
-  #throttledUntil: number | null = null;
+  /** What the last attempt failed of. */
+  #failure: ErrorClass | null = null;
   /** Whether the caller has its answer, or never will. */
   #answered = false;
 
@@ -75,6 +76,8 @@ export class Exchange implements OnRoster {
     const { call, dialect, request } = this;
     const { changes } = call.candidate;
     const attempt = new Attempt(this);
+    // Of the provider that failed: the next one's answer has nothing to do with it.
+    this.#failure = null;
     this.#attempt = attempt;
     this.#span = startCallSpan(call, dialect.name);
     try {
@@ -183,7 +186,8 @@ export class Exchange implements OnRoster {
     const text = `${typeof code === 'string' ? `${code} ` : ''}${error.message}`;
     // Its work may have begun, and may be billed.
     if (await this.#tryNext(attempt, { status: 0, text }, attempt.reached)) return;
-    if (!attempt.reached) return this.#fail('failed_before', 'could not be reached');
+    const why = this.#failure?.class === 'key' ? 'has no key' : 'could not be reached';
+    if (!attempt.reached) return this.#fail('failed_before', why);
     const timedOut = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
     if (timedOut) return this.#fail('failed_at_provider', 'did not answer in time', 504);
     this.#fail('failed_at_provider', 'broke off its answer');
@@ -229,7 +233,8 @@ export class Exchange implements OnRoster {
     const end = this.errorEnd(error);
     if (await this.#tryNext(attempt, error, end === 'failed_at_provider')) return;
     // What a provider says of the operator's key is not for callers, who would take it for their own.
-    if (status === 401) return this.#fail(end, 'does not take the key that is configured for it');
+    if (this.#failure?.class === 'key')
+      return this.#fail(end, 'does not take the key that is configured for it');
     if (body === null || this.repeatsKey(body))
       return this.#fail(end, `answered ${status} with an error that is not shown here`);
     this.#end({ ...NOTHING_CAME, end }, (charge, lines) =>
@@ -243,16 +248,14 @@ export class Exchange implements OnRoster {
    */
   async #tryNext(attempt: Attempt, error: ProviderError, mayBeBilled: boolean): Promise<boolean> {
     const { call, gateway } = this;
-    const found = gateway.classify(call.candidate.provider, error);
-    this.#throttledUntil = found.class === 'throttle' ? found.until : null;
+    const found = gateway.classify(call.candidate, error);
+    this.#failure = found;
     this.#span?.failed(error.status, found.class);
     this.#span = null;
-    const mayHelp = found.class !== 'unknown' || !attempt.reached;
+    const mayHelp = (found.class !== 'unknown' && found.class !== 'request') || !attempt.reached;
     if (!mayHelp || this.#stopped !== null) return false;
     const next = await call.tryNext({ mayBeBilled });
     if (next !== true) return false;
-    // Of the provider that failed: the next one's answer has nothing to do with it.
-    this.#throttledUntil = null;
     this.send();
     return true;
   }
@@ -306,6 +309,7 @@ export class Exchange implements OnRoster {
     this.#span?.ended(ended);
     this.#span = null;
     if (this.#isReadOn) this.gateway.callsReadOn.remove(this);
+    if (ended.end === 'completed') this.gateway.worked(this.call.candidate);
     const result = this.call.end(ended);
     if (result === null) {
       // The budgets had nothing for the next candidate: the call has ended already, without a charge.
@@ -329,11 +333,8 @@ export class Exchange implements OnRoster {
 
   #headersFor(attempt: Attempt, charge: Charge, lines: Call['lines']): AnswerHeaders {
     const headers = this.ownHeaders(lines);
-    // Where the provider says so in its message alone; its own headers take the place of these.
-    const waitMs = this.#throttledUntil === null ? null : this.#throttledUntil - this.gateway.clock.now();
-    const isTold = attempt.headers['retry-after'] ?? attempt.headers['retry-after-ms'];
-    if (waitMs !== null && isTold === undefined) Object.assign(headers, retryHeaders(waitMs));
     passHeaders(attempt.headers, headers);
+    if (this.#failure !== null) retryHints(headers, this.#failure, this.gateway.clock.now());
     return Object.assign(headers, costHeaders(charge));
   }
 

@@ -21,8 +21,7 @@ import { DIALECTS, type DialectName } from '../../service/dialects/dialect.js';
 import { RefusedError } from '../../service/refusals.js';
 import { Roster } from '../../service/roster.js';
 import type { ErrorClass } from '../../service/routing/route.js';
-import type { ProviderError } from '../../service/routing/signatures.js';
-import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
+import type { Settings } from '../../service/settings/settings.js';
 import type { AtScale } from '../../service/wire/rate-limit.js';
 import { UnitScales } from '../../service/wire/unit-scales.js';
 import { Ended } from './attempt.js';
@@ -114,8 +113,12 @@ class GatewayServer implements Gateway, GatewayContext {
     return { scales: this.#scales, now: this.clock.now() };
   }
 
-  classify(provider: ProviderSettings, error: ProviderError): ErrorClass {
-    return this.#errors.classify(provider, error);
+  classify(...failed: Parameters<ProviderErrors['classify']>): ErrorClass {
+    return this.#errors.classify(...failed);
+  }
+
+  worked(...tried: Parameters<ProviderErrors['worked']>): void {
+    this.#errors.worked(...tried);
   }
 
   bug(error: unknown, requestId: string): void {

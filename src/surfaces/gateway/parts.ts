@@ -7,6 +7,7 @@ import type { ShownLine } from '../../service/access/shown.js';
 import type { CallsParts } from '../../service/calls/calls.js';
 import type { Recorder } from '../../service/conversations/recorder.js';
 import type { Goals } from '../../service/goals/goals.js';
+import type { ErrorClass } from '../../service/routing/route.js';
 import type { RoutingTable } from '../../service/routing/routing-table.js';
 import type { ThrottledProviders } from '../../service/routing/throttled.js';
 import type { Settings } from '../../service/settings/settings.js';
@@ -25,7 +26,12 @@ export interface GatewayParts {
   /** Told how each call was decided, and how long that took. */
   readonly onDecision: (outcome: 'authorized' | 'denied', ms: number) => void;
   readonly routing: () => RoutingTable;
-  readonly throttled: Pick<ThrottledProviders, 'throttle'>;
+  readonly throttled: Pick<
+    ThrottledProviders,
+    'throttle' | 'throttlePair' | 'until' | 'pairUntil' | 'worked'
+  >;
+  /** Told of each attempt that failed; absent where nobody counts them. */
+  readonly onProviderError?: (provider: string, what: ErrorClass['class']) => void;
   /** The value of an environment variable that holds a provider's key. */
   readonly secrets: (name: string) => string | undefined;
   /** Where providers without a base URL are: the built-in demonstration. */

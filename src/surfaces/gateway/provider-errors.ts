@@ -1,18 +1,28 @@
-// What a provider's error means for the calls after it (rule P9): which provider is left alone, and what its operator is
-// told. One instance for the gateway, asked for each attempt that failed.
+// What a provider's error means for the calls after it (rule P9): who is left alone and how long, and what its operator is
+// told. One instance for the gateway, asked for each attempt that failed, and told of each call that succeeded.
 
 import type { Clock } from '../../authority/api.js';
+import type { PricedCandidate } from '../../service/calls/candidates.js';
 import type { ErrorClass } from '../../service/routing/route.js';
 import { compileSignatures, type ProviderError, type Signatures } from '../../service/routing/signatures.js';
-import { UnknownErrors } from '../../service/routing/unknown-errors.js';
-import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
+import { plainStart, UnknownErrors } from '../../service/routing/unknown-errors.js';
+import type { Settings } from '../../service/settings/settings.js';
 import type { GatewayParts } from './parts.js';
+import { NO_PROVIDER_KEY } from './upstreams.js';
 
-type Parts = Pick<GatewayParts, 'settings' | 'throttled' | 'logger'> & { readonly clock: Clock };
+type Parts = Pick<GatewayParts, 'settings' | 'throttled' | 'logger' | 'onProviderError'> & {
+  readonly clock: Clock;
+};
+type Tried = Pick<PricedCandidate, 'provider' | 'model'>;
+
+/** Google's answer to a wrong key has the status of a malformed request. */
+const KEY_NOT_VALID = /^(?:\S+: ){0,3}api key not valid/i;
 
 export class ProviderErrors {
   readonly #parts: Parts;
   readonly #unknown = new UnknownErrors();
+  /** Providers whose key was not taken, until a call to them succeeds. */
+  readonly #keyless = new Set<string>();
   #compiled: { readonly settings: Settings; readonly signatures: Signatures } | null = null;
 
   constructor(parts: Parts) {
@@ -27,20 +37,83 @@ export class ProviderErrors {
     return this.#compiled.signatures;
   }
 
-  classify({ name }: ProviderSettings, error: ProviderError): ErrorClass {
-    const { clock, logger, throttled } = this.#parts;
-    const now = clock.now();
-    const found = this.#signatures().classify(error, now);
-    if (found.class === 'throttle') {
-      logger.warn({ provider: name, until: new Date(found.until).toISOString() }, 'a provider throttles');
-      throttled.throttle(name, found.until, now).catch((fault) => {
-        logger.error({ err: fault, provider: name }, 'a throttled provider could not be exhausted');
-      });
-    } else if (found.class === 'unknown') {
-      const start = this.#unknown.firstSeen(name, error.status, error.text);
-      if (start !== null)
-        logger.warn({ provider: name, error: start }, 'a provider gave an error that no pattern knows');
+  classify(tried: Tried, error: ProviderError): ErrorClass {
+    const now = this.#parts.clock.now();
+    const { provider } = tried;
+    const byPattern = this.#signatures().classify(error, now, provider.profile.errors);
+    const found: ErrorClass =
+      byPattern.class === 'unknown' && isAboutKey(error) ? { class: 'key' } : byPattern;
+    this.#parts.onProviderError?.(provider.name, found.class);
+    switch (found.class) {
+      case 'account':
+        this.#exhaust(provider.name, found.until, now);
+        return found;
+      case 'throttle':
+        return { ...found, until: this.#throttle(tried, found, now) };
+      case 'key':
+        this.#keyRefused(provider.name, error);
+        return found;
+      case 'unknown':
+        this.#report(provider.name, error);
+        return found;
+      case 'request':
+      case 'flake':
+        return found;
     }
-    return found;
   }
+
+  /** A call to it succeeded: what was held against it is over, or gets less. Asked for each call. */
+  worked({ provider, model }: Tried): void {
+    this.#parts.throttled.worked({ provider: provider.name, model }, this.#parts.clock.now());
+    if (this.#keyless.size > 0 && this.#keyless.delete(provider.name))
+      this.#parts.logger.warn({ provider: provider.name }, 'a provider takes its key again');
+  }
+
+  #exhaust(provider: string, until: number, now: number): void {
+    const { logger, throttled } = this.#parts;
+    if ((throttled.until(provider, now) ?? 0) < until) {
+      logger.warn({ provider, until: instant(until) }, 'the account at a provider is out');
+    }
+    throttled.throttle(provider, until, now).catch((fault) => {
+      logger.error({ err: fault, provider }, 'a throttled provider could not be exhausted');
+    });
+  }
+
+  #throttle(
+    { provider: { name: provider }, model }: Tried,
+    reset: ErrorClass & { class: 'throttle' },
+    now: number,
+  ): number {
+    const { logger, throttled } = this.#parts;
+    const before = throttled.pairUntil({ provider, model }, now);
+    const until = throttled.throttlePair({ provider, model }, reset, now);
+    // Once for each time that it is left alone, not for each call that was under way.
+    if (before !== until)
+      logger.warn({ provider, model, until: instant(until) }, 'a provider throttles a model');
+    return until;
+  }
+
+  #keyRefused(provider: string, { status, text }: ProviderError): void {
+    if (this.#keyless.has(provider)) return;
+    this.#keyless.add(provider);
+    const message =
+      'a provider does not take its key; calls go to their next candidate, and are tried here first';
+    this.#parts.logger.error({ provider, error: plainStart(`${status} ${text}`) }, message);
+  }
+
+  #report(provider: string, { status, text }: ProviderError): void {
+    const start = this.#unknown.firstSeen(provider, status, text);
+    if (start !== null)
+      this.#parts.logger.warn({ provider, error: start }, 'a provider gave an error that no pattern knows');
+  }
+}
+
+// Also a 403 that no pattern takes for the request's: it is the operator's account that may not do this.
+function isAboutKey({ status, text }: ProviderError): boolean {
+  if (status === 401 || status === 403) return true;
+  return status === 400 ? KEY_NOT_VALID.test(text) : text.startsWith(NO_PROVIDER_KEY);
+}
+
+function instant(at: number): string {
+  return new Date(at).toISOString();
 }

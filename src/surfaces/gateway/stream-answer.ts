@@ -83,7 +83,7 @@ export class StreamAnswer {
     if (error === null || this.#error !== null) return;
     this.#error = { status: hiddenStatus(eventData(event)), text: error };
     const { exchange } = this.#attempt;
-    exchange.gateway.classify(exchange.call.candidate.provider, this.#error);
+    exchange.gateway.classify(exchange.call.candidate, this.#error);
   }
 
   // An error that repeats the key of the provider: the stream breaks instead.

@@ -22,9 +22,12 @@ const PASSED_HEADERS: Readonly<Record<DialectName, readonly string[]>> = {
   anthropic: ['anthropic-version', 'anthropic-beta'],
 };
 
+export const NO_PROVIDER_KEY = 'NO_PROVIDER_KEY';
+
 /** A provider has no key where its configuration names one: calls to it cannot go out. */
 export class NoProviderKeyError extends Error {
   override readonly name = 'NoProviderKeyError';
+  readonly code = NO_PROVIDER_KEY;
 }
 
 export interface UpstreamRequest {

@@ -36,6 +36,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Counts a decision that another surface on this server asked for. */
     decided(outcome: string, ms: number): void;
+    /** Counts an attempt at a provider that failed. */
+    providerFailed(provider: string, what: string): void;
   }
 }
 
@@ -46,6 +48,7 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
   const api = apiOf(parts, metrics);
   const app = newServer(parts);
   app.decorate('decided', (outcome, ms) => metrics.decided(outcome, ms));
+  app.decorate('providerFailed', (provider, what) => metrics.providerFailed(provider, what));
   const closing = new Closing(app.server);
   hooks(app, api);
   app.addHook('preClose', (done) => {

@@ -20,6 +20,13 @@ export class Metrics {
   /** By route, then by method and status. */
   readonly #requestSeries = new Map<string, Map<string, Map<number, Series>>>();
 
+  readonly #providerErrors = new Counter({
+    name: 'bursar_provider_errors_total',
+    help: 'Attempts at a provider that failed, by what the failure was: request, account, throttle, key, flake or unknown.',
+    labelNames: ['provider', 'class'],
+    registers: [this.registry],
+  });
+
   constructor(
     { ledger, reconciliations }: Pick<HttpParts, 'ledger' | 'reconciliations'>,
     openStreams: () => number,
@@ -87,6 +94,11 @@ export class Metrics {
   decided(outcome: string, ms: number): void {
     const make = () => this.#decisions.series({ outcome });
     found(this.#decisionSeries, outcome, make).observe(ms);
+  }
+
+  /** `provider` is a name of the configuration. */
+  providerFailed(provider: string, what: string): void {
+    this.#providerErrors.inc({ provider, class: what });
   }
 
   answered({ method, route, status }: { method: string; route: string; status: number }, ms: number): void {
