@@ -43,10 +43,10 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
 }
 
 /** A caller that sees raw HTTP: trailers, and bytes only when it takes them. */
-async function rawCall(body: object): Promise<IncomingMessage> {
+async function rawCall(body: object, headers: Record<string, string> = {}): Promise<IncomingMessage> {
   const sent = request(`${gateway.url}/openai/v1/chat/completions`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${gateway.key}` },
+    headers: { authorization: `Bearer ${gateway.key}`, ...headers },
   });
   sent.on('error', () => undefined);
   sent.end(JSON.stringify(body));
@@ -101,15 +101,47 @@ describe('gateway: streams', () => {
     expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe(DONE);
   });
 
-  test('the cost of a stream → stands in its trailers', async () => {
+  test.each(['trailers', 'deflate;q=0.5, Trailers'])(
+    'the cost of a stream, and a caller that takes trailers (TE: %s) → stands in them',
+    async (te) => {
+      await start();
+      gateway.provider.answer = events([chatChunk('Hi'), LAST, DONE]);
+      const response = await rawCall(CHAT, { te });
+      response.resume();
+      await once(response, 'end');
+      expect(response.headers.trailer).toContain('bursar-cost');
+      expect(response.trailers['bursar-cost']).toBe('0.00006');
+      expect(response.trailers['bursar-cost-estimated']).toBe(undefined);
+    },
+  );
+
+  test.each([{}, { te: 'gzip' }])(
+    'the cost of a stream, and a caller that says %j → no trailers, but a decision to ask for',
+    async (headers) => {
+      await start();
+      gateway.provider.answer = events([chatChunk('Hi'), LAST, DONE]);
+      const response = await rawCall(CHAT, headers as Record<string, string>);
+      expect(await text(response)).toBe(`data: ${JSON.stringify(chatChunk('Hi'))}\n\n${DONE}`);
+      expect(response.headers.trailer).toBe(undefined);
+      expect(response.trailers).toEqual({});
+      expect(response.headers['bursar-decision-id']).toMatch(/./);
+    },
+  );
+
+  test('the cost of a stream, asked for with bursar-cost-event → is its last comment', async () => {
     await start();
     gateway.provider.answer = events([chatChunk('Hi'), LAST, DONE]);
-    const response = await rawCall(CHAT);
-    response.resume();
-    await once(response, 'end');
-    expect(response.headers.trailer).toContain('bursar-cost');
-    expect(response.trailers['bursar-cost']).toBe('0.00006');
-    expect(response.trailers['bursar-cost-estimated']).toBe(undefined);
+    const shown = `data: ${JSON.stringify(chatChunk('Hi'))}\n\n`;
+    const stated = await rawCall(CHAT, { 'bursar-cost-event': 'true' });
+    expect(await text(stated)).toBe(`${shown}${DONE}: bursar-cost: 0.00006\n\n`);
+    gateway.provider.answer = events([
+      chatChunk('Hi'),
+      `data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}`,
+    ]);
+    const unstated = await rawCall(CHAT, { 'bursar-cost-event': 'true' });
+    expect(await text(unstated)).toMatch(
+      /"stop"\}\]\}\n\n: bursar-cost: 0\.\d+\n: bursar-cost-estimated: true\n\n$/,
+    );
   });
 
   test('a caller behind a proxy that speaks HTTP/1.0 → has the whole stream, without trailers', async () => {

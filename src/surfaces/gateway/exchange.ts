@@ -136,8 +136,9 @@ export class Exchange implements OnRoster {
     this.#attempt?.abort(why);
   }
 
-  /** Called by the sweep: a caller that takes nothing for long is gone. */
+  /** Called by the sweep: a caller that takes nothing for long is gone, and one that waits for long gets what there is. */
   checkStalled(now: number): void {
+    this.#attempt?.stream?.waitsNoMore(now);
     if (this.#attempt?.stream?.isStalled(now) === true) {
       this.left(new Ended('stalled'));
       this.response.destroy();

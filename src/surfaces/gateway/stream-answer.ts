@@ -2,6 +2,7 @@
 // back-pressure (a slow caller pauses the provider), takes out the usage chunk that nobody asked for, holds more or cuts
 // when the output passes what is held, and tells the end apart from a break: only a whole stream ends cleanly.
 
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Charge, EndOfCall } from '../../service/calls/charge.js';
 import type { StreamMeter, StreamStep } from '../../service/dialects/dialect.js';
 import { hiddenStatus } from '../../service/dialects/hidden-error.js';
@@ -16,6 +17,14 @@ import { StreamCut } from './stream-cut.js';
 export const STALL_MAX_MS = 120_000;
 /** The meter counts text, not tokens, and English text runs up to a fifth above: a hold is passed at 125 % of it. */
 const METER_PERCENT = 125;
+/**
+ * How long what comes before an answer waits for it, while another candidate could still take the call: comments,
+ * keep-alives, announcements. Proxies and clients wait for a first byte, the impatient ones for 10 s.
+ */
+const FOREWORD_MAX_MS = 5_000;
+const FOREWORD_BYTES_MAX = 64 * 1024;
+/** How long a stream may go on behind its provider's error, for a usage or a last event. Clients have given up on it. */
+const ERROR_TAIL_MS = 2_000;
 
 export class StreamAnswer {
   readonly #attempt: Attempt;
@@ -25,15 +34,19 @@ export class StreamAnswer {
   readonly #cut: StreamCut | null;
   /** Events that the caller gets with the next chunk. */
   readonly #unsent: Buffer[] = [];
+  #willFlush = false;
   #headSent = false;
-  /** Whether an event has come that was no error. */
-  #begun = false;
+  /** Bytes that wait for the answer to begin, and since when; null once they wait no more. */
+  #foreword: { bytes: number; readonly since: number } | null;
   /** Whether the provider has said all. */
   #said = false;
   /** The provider's own error within the stream. */
   #error: ProviderError | null = null;
   /** Since when the caller takes nothing; null while it does. */
   #pausedAt: number | null = null;
+  /** Whether the last event had its empty line. */
+  #endsEvent = true;
+  #sendsTrailers = false;
   /** Set by the first end, of whatever kind. */
   #over = false;
   /** Nobody takes the answer any more: it is read for what it costs alone. */
@@ -44,6 +57,7 @@ export class StreamAnswer {
     const { call, dialect, gateway } = attempt.exchange;
     this.#meter = dialect.streamMeter(call.facts.endpoint, call.facts, call.candidate.provider.profile);
     this.#isUnheard = attempt.exchange.stopped !== null;
+    this.#foreword = attempt.exchange.hasOthers ? { bytes: 0, since: gateway.clock.now() } : null;
     this.#cut = gateway.settings().gateway.cutStreams ? new StreamCut(call.facts.endpoint) : null;
   }
 
@@ -73,14 +87,22 @@ export class StreamAnswer {
       if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide();
       if (step.shown !== 'nothing') this.#write(step.shown === 'all' ? event : Buffer.from(step.shown));
       this.#cut?.observe(event);
+      if (step.ended) return this.#saidAll();
       if (this.#passesHold() && this.#goesOver()) return;
     }
   }
 
+  // The caller has its answer and the hold its end, whatever the connection does.
+  #saidAll(): void {
+    this.#over = true;
+    this.#attempt.letGo();
+    this.#conclude();
+  }
+
   #note({ ended, error }: StreamStep, event: Buffer): void {
-    this.#begun = true;
     if (ended) this.#said = true;
     if (error === null || this.#error !== null) return;
+    if (!ended) setTimeout(() => this.#attempt.abort(new Ended('let_go')), ERROR_TAIL_MS).unref();
     this.#error = { status: hiddenStatus(eventData(event)), text: error };
     const { exchange } = this.#attempt;
     exchange.gateway.classify(exchange.call.candidate, this.#error);
@@ -96,7 +118,7 @@ export class StreamAnswer {
   // A provider may say that it is overloaded in a stream that has hardly begun: another candidate can take it then.
   #beginsWithError(text: string, event: Buffer): boolean {
     const { exchange } = this.#attempt;
-    if (this.#headSent || this.#begun || !exchange.hasOthers) return false;
+    if (this.#headSent || this.#meter.begun || !exchange.hasOthers) return false;
     this.#over = true;
     this.#attempt.drop(new Ended('retried'));
     const error = { status: hiddenStatus(eventData(event)), text };
@@ -106,6 +128,7 @@ export class StreamAnswer {
         if (went) return;
         const end = exchange.errorEnd(error);
         if (exchange.repeatsKey(event)) return this.#break(end);
+        this.#foreword = null;
         this.#write(event);
         this.#finish({ end, usageFinal: false });
       })
@@ -154,9 +177,14 @@ export class StreamAnswer {
     const { exchange } = this.#attempt;
     if (!this.#headSent && !this.#said && exchange.stopped === null)
       return exchange.failed(this.#attempt, new Error('empty stream'));
-    if (this.#error !== null)
-      return this.#finish({ end: this.#failedEnd(), usageFinal: this.#meter.usageFinal });
-    if (this.#isWhole()) return this.#finish({ end: 'completed', usageFinal: this.#meter.usageFinal });
+    this.#endsEvent = rest === null;
+    this.#conclude();
+  }
+
+  #conclude(): void {
+    const { usageFinal, isWhole } = this.#meter;
+    if (this.#error !== null) return this.#finish({ end: this.#failedEnd(), usageFinal });
+    if (this.#said || isWhole) return this.#finish({ end: 'completed', usageFinal });
     this.#break('failed_at_provider');
   }
 
@@ -183,10 +211,6 @@ export class StreamAnswer {
       : this.#attempt.exchange.errorEnd(this.#error);
   }
 
-  #isWhole(): boolean {
-    return this.#said || this.#meter.isWhole;
-  }
-
   /**
    * The caller takes no more of the answer, and the provider is read on for its usage: events are metered and go nowhere.
    * How long that may take is the exchange's to bound, which ends the attempt then.
@@ -199,6 +223,13 @@ export class StreamAnswer {
     this.#attempt.resume();
   }
 
+  /** Called by the sweep: what waits for the answer to begin goes out, and no other candidate is tried any more. */
+  waitsNoMore(now: number): void {
+    if (this.#foreword === null || now - this.#foreword.since < FOREWORD_MAX_MS) return;
+    this.#foreword = null;
+    this.#flush();
+  }
+
   isStalled(now: number): boolean {
     return this.#pausedAt !== null && now - this.#pausedAt > STALL_MAX_MS;
   }
@@ -207,14 +238,18 @@ export class StreamAnswer {
     const charge = this.#charged(how);
     const { response } = this.#attempt.exchange;
     if (this.#isUnheard || response.destroyed) return;
+    this.#foreword = null;
+    if (wantsCostEvent(this.#attempt.exchange.request.headers))
+      this.#write(costEvent(charge, this.#endsEvent));
     this.#flush();
     if (!this.#headSent) this.#writeHead();
-    response.addTrailers(costHeaders(charge));
+    if (this.#sendsTrailers) response.addTrailers(costHeaders(charge));
     response.end();
   }
 
   // What came is charged, and the caller sees a stream that broke, not one that ended.
   #break(end: EndOfCall['end']): void {
+    this.#foreword = null;
     this.#flush();
     this.#charged({ end, usageFinal: this.#meter.usageFinal });
     const { response } = this.#attempt.exchange;
@@ -235,10 +270,15 @@ export class StreamAnswer {
   // else that is done with it.
   #write(bytes: Buffer): void {
     if (this.#isUnheard) return;
-    if (this.#unsent.push(bytes) === 1) queueMicrotask(this.#flushRead);
+    if (this.#foreword !== null) this.#foreword.bytes += bytes.length;
+    this.#unsent.push(bytes);
+    if (this.#willFlush) return;
+    this.#willFlush = true;
+    queueMicrotask(this.#flushRead);
   }
 
   readonly #flushRead = (): void => {
+    this.#willFlush = false;
     try {
       this.#flush();
     } catch (error) {
@@ -248,6 +288,7 @@ export class StreamAnswer {
 
   #flush(): void {
     const { response } = this.#attempt.exchange;
+    if (this.#isForeword()) return;
     const unsent = this.#unsent.splice(0);
     if (unsent.length === 0 || response.destroyed) return;
     if (!this.#headSent) this.#writeHead();
@@ -261,16 +302,41 @@ export class StreamAnswer {
     });
   }
 
+  #isForeword(): boolean {
+    const foreword = this.#foreword;
+    if (foreword === null) return false;
+    const isOver = this.#meter.begun || this.#error !== null || foreword.bytes > FOREWORD_BYTES_MAX;
+    if (isOver) this.#foreword = null;
+    return !isOver;
+  }
+
   // With the first byte, so that until then another candidate can still be tried.
   #writeHead(): void {
     this.#headSent = true;
     const { exchange, status, headers: theirs } = this.#attempt;
     const headers: AnswerHeaders = exchange.ownHeaders(exchange.call.lines);
     passHeaders(theirs, headers);
-    // Proxies that speak HTTP/1.0 (nginx, unless told otherwise) have no trailers: Node refuses to announce them there.
-    if (exchange.response.useChunkedEncodingByDefault) headers.trailer = 'bursar-cost, bursar-cost-estimated';
+    // Several proxies break on trailers that nobody announced; and HTTP/1.0 has none.
+    this.#sendsTrailers =
+      takesTrailers(exchange.request.headers) && exchange.response.useChunkedEncodingByDefault;
+    if (this.#sendsTrailers) headers.trailer = 'bursar-cost, bursar-cost-estimated';
     exchange.response.writeHead(status, headers);
   }
 }
 
 const BLANK_LINE = Buffer.from('\n\n');
+
+/** RFC 9110, "TE". */
+function takesTrailers({ te }: IncomingHttpHeaders): boolean {
+  return /(?:^|,)\s*trailers\s*(?:,|$)/i.test(String(te ?? ''));
+}
+
+function wantsCostEvent(headers: IncomingHttpHeaders): boolean {
+  return headers['bursar-cost-event'] === 'true';
+}
+
+/** A comment, which clients of every dialect skip: the names and values of the trailers. */
+function costEvent(charge: Charge, endsEvent: boolean): Buffer {
+  const lines = Object.entries(costHeaders(charge)).map(([name, value]) => `: ${name}: ${value}\n`);
+  return Buffer.from(`${endsEvent ? '' : '\n\n'}${lines.join('')}\n`);
+}
