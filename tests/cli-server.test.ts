@@ -183,7 +183,7 @@ describe('a server', () => {
     ['history holds', 'a server does not do this'],
     ['snapshot', 'a server does not do this'],
     ['serve', 'takes no --ledger or --url'],
-    ['keys create --name x', '--scope: state at least one of admin, tenant_admin, spend, read'],
+    ['keys create --name x', '--scope: state at least one of admin, tenant_admin, spend, correct, read'],
     ['keys create --name x --scope all', '--scope: "all" is not admin'],
     ['keys revoke nothing', '404'],
     ['settle h --amount usd=1 --command-id ü', 'idempotencyKey'],

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { type Ledger, type LedgerEvent, openLedger } from '#bursar/index.js';
+import { SETTER_AREA } from '#bursar/service/access/limit-setters.js';
 import type { TurnEnd, TurnUsage } from '#bursar/service/conversations/turn.js';
 import type { HeldTurn, TurnWish } from '#bursar/service/conversations/turn-budget.js';
 import type { PolicyInput } from '#bursar/service/quotas/policy.js';
@@ -80,7 +81,7 @@ export class Shop {
   async #open(): Promise<void> {
     const { clock } = this;
     this.ledger = await openLedger({ path: join(this.#folder, 'ledger.db'), clock });
-    this.store = ServiceStore.open(join(this.#folder, 'service.db'), [QUOTA_AREA]);
+    this.store = ServiceStore.open(join(this.#folder, 'service.db'), [QUOTA_AREA, SETTER_AREA]);
     const onAlert = (what: string) => this.alerts.push(what);
     this.quotas = await Quotas.open({ store: this.store, ledger: this.ledger, clock, onAlert });
   }

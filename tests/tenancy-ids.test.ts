@@ -74,6 +74,7 @@ describe('tenancy: ids', () => {
     const ledger = {
       budget: (id: string) => house.ledger.budget(id),
       hold: (id: string) => house.ledger.hold(id),
+      holdLabels: (id: string) => house.ledger.holdLabels(id),
       budgets(filter: Parameters<typeof house.ledger.budgets>[0]) {
         const found = house.ledger.budgets(filter);
         listed += found.length;

@@ -93,6 +93,8 @@ export interface LedgerReads {
   /** Advice for this moment: unlike the other reads it does not wait for what is being made durable. */
   check(request: { labels: Labels; amounts?: Amounts }): Verdict;
   hold(holdId: string): HoldView | undefined;
+  /** For this moment, like `check`: labels of a hold never change. */
+  holdLabels(holdId: string): Labels | undefined;
   holds(filter?: HoldFilter): readonly HoldView[];
   /** In a time that does not grow with the number of balances. */
   balance(balanceId: string): BalanceView | undefined;

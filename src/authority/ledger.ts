@@ -265,6 +265,10 @@ export class OpenLedger implements Ledger, PipelineOwner {
     return reads.holdById(this.#reading(), holdId);
   }
 
+  holdLabels(holdId: string): Labels | undefined {
+    return reads.holdLabels(this.#live(), holdId);
+  }
+
   holds(filter?: HoldFilter): readonly HoldView[] {
     return reads.listHolds(this.#reading(), filter);
   }

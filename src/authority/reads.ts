@@ -4,6 +4,7 @@
 import type { Amounts, Unit } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
 import { HOLD_STATUSES, OPEN } from '../core/holds.js';
+import { labelsOf } from '../core/labels.js';
 import type { BalanceView, BudgetView, HoldView, Totals, Verdict } from '../core/outcomes.js';
 import type { Labels } from '../core/requests.js';
 import type { State } from '../core/state.js';
@@ -25,6 +26,11 @@ export function check(state: State, request: { labels: Labels; amounts?: Amounts
 export function holdById(state: State, holdId: string): HoldView | undefined {
   const slot = state.holds.index.get(holdId);
   return slot === -1 ? undefined : holdView(state, slot);
+}
+
+export function holdLabels(state: State, holdId: string): Labels | undefined {
+  const slot = state.holds.index.get(holdId);
+  return slot === -1 ? undefined : labelsOf(state.holds.labels[slot]);
 }
 
 /** Holds in memory, in the order of their opening. */

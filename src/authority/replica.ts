@@ -73,6 +73,10 @@ export class Replica implements LedgerReads {
     return reads.holdById(this.#state, holdId);
   }
 
+  holdLabels(holdId: string): Labels | undefined {
+    return reads.holdLabels(this.#state, holdId);
+  }
+
   holds(filter?: HoldFilter): readonly HoldView[] {
     return reads.listHolds(this.#state, filter);
   }

@@ -4,9 +4,9 @@ import type { Labels } from '../../core/requests.js';
 
 /**
  * admin: everything, of every tenant. tenant_admin: budgets, keys and all else of the key's own tenant.
- * spend: authorises, settles and calls the gateway. read: reads.
+ * spend: authorises, settles and calls the gateway. correct: changes what was charged. read: reads.
  */
-export const SCOPES = ['admin', 'tenant_admin', 'spend', 'read'] as const;
+export const SCOPES = ['admin', 'tenant_admin', 'spend', 'correct', 'read'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface Caller {

@@ -109,7 +109,7 @@ function checkTenant(scopes: readonly Scope[], labels: Labels): void {
   if (isTenants && scopes.includes('admin'))
     throw invalid('scopes', 'a key of a tenant cannot have the scope admin, which is for all tenants');
   if (isTenants || scopes.includes('admin')) return;
-  for (const scope of ['tenant_admin', 'spend'] as const) {
+  for (const scope of ['tenant_admin', 'spend', 'correct'] as const) {
     if (scopes.includes(scope))
       throw invalid('labels.tenant', `is missing: a key with the scope ${scope} states it`);
   }

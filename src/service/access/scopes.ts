@@ -5,11 +5,12 @@ import type { Command } from '../../core/requests.js';
 import { RefusedError } from '../refusals.js';
 import type { Caller, Scope } from './caller.js';
 
-/** A scope contains those behind it: an admin may do all, a tenant's admin spends and reads. */
+/** A scope contains those behind it: an admin may do all, a tenant's admin spends, corrects and reads. */
 const CONTAINED: Readonly<Record<Scope, readonly Scope[]>> = {
-  admin: ['admin', 'tenant_admin', 'spend', 'read'],
-  tenant_admin: ['tenant_admin', 'spend', 'read'],
+  admin: ['admin', 'tenant_admin', 'spend', 'correct', 'read'],
+  tenant_admin: ['tenant_admin', 'spend', 'correct', 'read'],
   spend: ['spend'],
+  correct: ['correct'],
   read: ['read'],
 };
 
@@ -20,7 +21,7 @@ export const SCOPE_OF_COMMAND: Readonly<Record<Command['command'], Scope>> = {
   release_hold: 'spend',
   reverse_hold: 'spend',
   settle_hold: 'spend',
-  correct_hold: 'spend',
+  correct_hold: 'correct',
   record_spend: 'spend',
   top_up: 'tenant_admin',
   set_budget_status: 'tenant_admin',

@@ -16,6 +16,7 @@ import type { Command, Labels } from '../../core/requests.js';
 import { RefusedError } from '../refusals.js';
 import { BudgetTenants } from './budget-tenants.js';
 import type { Caller } from './caller.js';
+import { ownLabels } from './own-labels.js';
 import { requireScope, SCOPE_OF_COMMAND } from './scopes.js';
 import type {
   Shown,
@@ -39,20 +40,23 @@ import {
   visibleHold,
 } from './tenant-views.js';
 
+const NONE_OPENING: ReadonlySet<string> = new Set();
+
 export class Tenancy {
   readonly #budgets: BudgetTenants;
 
-  constructor(private readonly ledger: Pick<LedgerReads, 'budget' | 'budgets' | 'hold'>) {
+  constructor(private readonly ledger: Pick<LedgerReads, 'budget' | 'budgets' | 'hold' | 'holdLabels'>) {
     this.#budgets = new BudgetTenants(ledger);
   }
 
   /**
-   * A command as the ledger takes it, if the caller may give it: its scope, labels and ids.
+   * A command as the ledger takes it, if the caller may give it: its scope, labels and ids. `opening` are the holds that
+   * come before it in the same batch.
    * @throws RefusedError forbidden, label_forbidden, not_found, conflict or invalid_request
    */
-  command<C extends Command>(caller: Caller, command: C): C {
+  command<C extends Command>(caller: Caller, command: C, opening: ReadonlySet<string> = NONE_OPENING): C {
     requireScope(caller, SCOPE_OF_COMMAND[command.command]);
-    return commandFor(caller, command, this.#budgets);
+    return commandFor(caller, command, { budgets: this.#budgets, ledger: this.ledger, opening });
   }
 
   outcome<O extends CommandOutcome>(caller: Caller, outcome: O): Shown<O> {
@@ -68,8 +72,8 @@ export class Tenancy {
   }
 
   /**
-   * The hold that the caller names: its own, or one that the platform opened for the tenant, which it sees and cannot
-   * command. @throws RefusedError not_found, also when it is another tenant's
+   * The hold that the caller names: its own, or one that the platform opened for it, which it sees and cannot command.
+   * @throws RefusedError not_found, also when it is another tenant's or carries other labels than the key's
    */
   hold(caller: Caller, id: string): ShownHold {
     const own = findableId(caller, id);
@@ -85,15 +89,15 @@ export class Tenancy {
     return ledgerId === null ? undefined : this.ledger.hold(ledgerId);
   }
 
-  /** The labels to list holds by; a tenant's own are among them. @throws RefusedError label_forbidden */
+  /** The labels to list holds by; those that the key fixes are among them. @throws RefusedError label_forbidden */
   holdLabels(caller: Caller, labels: Labels = {}): Labels {
-    const { tenant } = caller;
-    if (tenant === null) return labels;
-    if (Object.hasOwn(labels, 'tenant') && labels.tenant !== tenant)
-      throw new RefusedError('label_forbidden', 'the label "tenant" is fixed by the key to another value', {
-        field: 'labels.tenant',
-      });
-    return { ...labels, tenant };
+    const own = ownLabels(caller);
+    for (const [name, value] of Object.entries(own)) {
+      if (!Object.hasOwn(labels, name) || labels[name] === value) continue;
+      const why = `the label ${JSON.stringify(name)} is fixed by the key to another value`;
+      throw new RefusedError('label_forbidden', why, { field: `labels.${name}` });
+    }
+    return { ...labels, ...own };
   }
 
   /** The four below: as the caller may see it, or null when it is nothing of the caller's. */

@@ -6,18 +6,20 @@ import type { ExplainedLine, Explanation, LedgerEvent } from '../../core/outcome
 import type { BudgetSpec, Labels } from '../../core/requests.js';
 import type { BudgetTenants } from './budget-tenants.js';
 import type { Caller } from './caller.js';
+import { carriesOwn, isOfPart } from './own-labels.js';
 import { isOpen, type ShownEvent, type ShownExplainedLine, type ShownExplanation } from './shown.js';
 import { fromLedgerId, shownId } from './tenant-ids.js';
 import { lineFor, linesFor, withoutPrefix } from './tenant-views.js';
 
 interface Books {
   readonly budgets: BudgetTenants;
-  readonly ledger: Pick<LedgerReads, 'hold'>;
+  readonly ledger: Pick<LedgerReads, 'hold' | 'holdLabels'>;
 }
 
 export function visibleEvent(caller: Caller, event: LedgerEvent, books: Books): ShownEvent | null {
   const { tenant } = caller;
   if (tenant !== null && !isTenants(caller, event, tenant, books)) return null;
+  if (isOfPart(caller) && isOfHold(event) && !carriesItsLabels(caller, event, books)) return null;
   const lines = linesFor(caller, event.lines, books.budgets);
   if (tenant === null) return { ...event, lines };
   return {
@@ -49,6 +51,17 @@ function isTenants(caller: Caller, event: LedgerEvent, tenant: string, books: Bo
     default:
       return isOfOwnHold(caller, event, tenant, books);
   }
+}
+
+function isOfHold({ holdId, details }: LedgerEvent): boolean {
+  return holdId !== null || details.labels !== undefined;
+}
+
+/** By the labels in the event, else by the hold's while it is in memory: what cannot be known is not shown. */
+function carriesItsLabels(caller: Caller, { holdId, details }: LedgerEvent, { ledger }: Books): boolean {
+  const stated = details.labels as Labels | undefined;
+  const labels = stated ?? (holdId === null ? undefined : ledger.holdLabels(holdId));
+  return labels !== undefined && carriesOwn(caller, labels);
 }
 
 function accountIn(details: LedgerEvent['details']): { budgetId: string; values: Labels } {
@@ -131,7 +144,7 @@ function explainedLineFor(caller: Caller, explained: ExplainedLine, { budgets }:
     budget: { ...explained.budget, id: shownId(caller, explained.budget.id) },
     // Aliases of a tenant's name can bring another's holds into one quota: those count, and are not shown.
     holds: explained.holds
-      .filter(({ labels }) => Object.hasOwn(labels, 'tenant') && labels.tenant === tenant)
+      .filter(({ labels }) => carriesOwn(caller, labels))
       .map((hold) => ({ ...hold, holdId: shownId(caller, hold.holdId) })),
   };
 }

@@ -1,6 +1,7 @@
 // What a caller asks, as the ledger is asked it: ids below the tenant's prefix, the key's labels merged in, and refused
 // what the key may not ask (rule T8). Called by tenancy.ts alone.
 
+import type { LedgerReads } from '../../authority/api.js';
 import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../../core/labels.js';
 import type {
   AccountRef,
@@ -9,7 +10,6 @@ import type {
   Candidate,
   Command,
   GrantCaps,
-  Labels,
   OnHold,
   PutDefinitions,
 } from '../../core/requests.js';
@@ -17,6 +17,7 @@ import { RefusedError } from '../refusals.js';
 import type { BudgetTenants } from './budget-tenants.js';
 import type { Caller } from './caller.js';
 import { labelSetsOf, labelsOfCall } from './labels.js';
+import { carriesOwn, isOfPart } from './own-labels.js';
 import {
   CALL_PREFIX,
   findableId,
@@ -33,9 +34,18 @@ import {
  */
 export const TENANT_BUDGETS_MAX = 1_000;
 
+/** What a request is judged by. */
+export interface RequestBooks {
+  readonly budgets: BudgetTenants;
+  readonly ledger: Pick<LedgerReads, 'holdLabels'>;
+  /** The ledger's ids of holds that commands before this one in the same batch open. */
+  readonly opening: ReadonlySet<string>;
+}
+
 /** One command as the ledger takes it; its scope has been checked. @throws RefusedError */
-export function commandFor<C extends Command>(caller: Caller, command: C, budgets: BudgetTenants): C;
-export function commandFor(caller: Caller, command: Command, budgets: BudgetTenants): Command {
+export function commandFor<C extends Command>(caller: Caller, command: C, books: RequestBooks): C;
+export function commandFor(caller: Caller, command: Command, books: RequestBooks): Command {
+  const { budgets } = books;
   switch (command.command) {
     case 'authorize_hold':
       return authorizeFor(caller, command);
@@ -44,7 +54,7 @@ export function commandFor(caller: Caller, command: Command, budgets: BudgetTena
     case 'reverse_hold':
     case 'settle_hold':
     case 'correct_hold':
-      return { ...command, ...holdParts(caller, command), ...commandIdFor(caller, command) };
+      return { ...command, ...holdParts(caller, command, books), ...commandIdFor(caller, command) };
     case 'record_spend':
       return { ...command, labels: labelsOfCall(caller, command.labels), ...commandIdFor(caller, command) };
     case 'top_up':
@@ -103,7 +113,7 @@ function grantFor<G extends Pick<GrantCaps, 'capability'>>(caller: Caller, grant
   return { ...grant, capability: prefix + grant.capability };
 }
 
-function holdParts(caller: Caller, request: OnHold): Partial<OnHold> {
+function holdParts(caller: Caller, request: OnHold, books: RequestBooks): Partial<OnHold> {
   if (isOfGateway(caller, request.holdId))
     throw new RefusedError(
       'forbidden',
@@ -113,13 +123,21 @@ function holdParts(caller: Caller, request: OnHold): Partial<OnHold> {
       },
     );
   const holdId = findableId(caller, request.holdId);
-  if (holdId === null) throw notFound('holdId', 'hold', request.holdId);
+  if (holdId === null || !isOwnHold(caller, holdId, books)) throw notFound('holdId', 'hold', request.holdId);
   const { labels, grant } = request;
   return {
     holdId,
     ...(labels === undefined ? {} : { labels: labelsOfCall(caller, labels) }),
     ...(grant === undefined ? {} : { grant: grantFor(caller, grant) }),
   };
+}
+
+// Of a tenant's key the id says it. One of a part of the tenant ends what carries its labels: for it another's hold is one
+// that is not there. Those of its own batch are opened with them.
+function isOwnHold(caller: Caller, holdId: string, { ledger, opening }: RequestBooks): boolean {
+  if (!isOfPart(caller)) return true;
+  const labels = ledger.holdLabels(holdId);
+  return labels === undefined ? opening.has(holdId) : carriesOwn(caller, labels);
 }
 
 /**
@@ -131,7 +149,12 @@ function ownBudgetId(caller: Caller, { budgetId }: AccountRef, budgets: BudgetTe
   const id = findableId(caller, budgetId);
   // Of the platform's ids the ledger says itself which it does not have.
   if (tenant === null && id !== null) return id;
-  if (id !== null && budgets.matchOf(id) !== undefined) return id;
+  const match = id === null ? undefined : budgets.matchOf(id);
+  if (id !== null && match !== undefined) {
+    if (carriesOwn(caller, match)) return id;
+    const why = `the budget ${shown(budgetId)} is not of this key's part of the tenant alone`;
+    throw new RefusedError('forbidden', why, { field: 'budgetId' });
+  }
   if (tenant !== null && id !== null && budgets.appliesTo(budgetId, tenant))
     throw new RefusedError('forbidden', `the budget ${shown(budgetId)} is the platform's`, {
       field: 'budgetId',
@@ -151,7 +174,7 @@ function definitionParts(
       throw new RefusedError('forbidden', `${field} are the platform's`, { field });
   }
   const { budgets: specs = [], close } = request;
-  const put = specs.map((spec) => budgetSpecFor(caller, spec, tenant));
+  const put = specs.map((spec) => budgetSpecFor(caller, spec));
   refuseTooMany(put, tenantPrefix(tenant), budgets);
   for (const { id } of specs) {
     if (budgets.matchOf(id) !== undefined)
@@ -167,12 +190,12 @@ function definitionParts(
   };
 }
 
-/** A budget of a tenant's own counts its own calls alone. */
-function budgetSpecFor(caller: Caller, spec: BudgetSpec, tenant: string): BudgetSpec {
-  const match: Labels = spec.match;
-  if (!Object.hasOwn(match, 'tenant') || match.tenant !== tenant) {
-    const field = 'match.tenant';
-    const why = `${field}: a budget of the tenant's own states ${shown(tenant)} here`;
+/** A budget of a tenant's own counts its own calls alone; one that an administrator of a part puts, that part's. */
+function budgetSpecFor(caller: Caller, spec: BudgetSpec): BudgetSpec {
+  for (const [name, value] of Object.entries(caller.labels)) {
+    if (Object.hasOwn(spec.match, name) && spec.match[name] === value) continue;
+    const field = `match.${name}`;
+    const why = `${field}: a budget of the tenant's own states ${shown(value)} here`;
     throw new RefusedError('forbidden', why, { field });
   }
   return { ...spec, id: toLedgerId(caller, spec.id) };

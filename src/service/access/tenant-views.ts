@@ -15,6 +15,7 @@ import { VERDICTS } from '../../core/outcomes.js';
 import type { Labels } from '../../core/requests.js';
 import type { BudgetTenants } from './budget-tenants.js';
 import type { Caller } from './caller.js';
+import { carriesOwn } from './own-labels.js';
 import {
   type BudgetScope,
   isOpen,
@@ -161,9 +162,8 @@ function firstOf(lines: readonly ShownLine[], level: VerdictLevel): ShownLine | 
 }
 
 export function visibleHold(caller: Caller, hold: HoldView): ShownHold | null {
-  const { tenant } = caller;
-  if (tenant === null) return hold;
-  if (!Object.hasOwn(hold.labels, 'tenant') || hold.labels.tenant !== tenant) return null;
+  if (!carriesOwn(caller, hold.labels)) return null;
+  if (caller.tenant === null) return hold;
   return {
     ...hold,
     holdId: shownId(caller, hold.holdId),

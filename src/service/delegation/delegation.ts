@@ -8,6 +8,7 @@ import { shown } from '../../core/labels.js';
 import type { Caller } from '../access/caller.js';
 import type { IssuedKey, KeyView } from '../access/key-ring.js';
 import { assertWithin, type NewKey } from '../access/key-spec.js';
+import { LimitSetters } from '../access/limit-setters.js';
 import { hasScope } from '../access/scopes.js';
 import { RefusedError } from '../refusals.js';
 import { type Agent, type AgentView, parentOf } from './agent.js';
@@ -65,7 +66,10 @@ export class Delegation {
   #sweeping: Promise<unknown> = Promise.resolve();
   #sweeps = 0;
 
+  readonly #setters: LimitSetters;
+
   constructor(private readonly parts: DelegationParts) {
+    this.#setters = new LimitSetters(parts.store);
     this.#table = new AgentTable(parts.store);
     this.#transfers = new Transfers(parts.ledger);
     this.#ends = new AgentEnds(parts, this.#table, this.#transfers);
@@ -105,7 +109,7 @@ export class Delegation {
         this.parts.store.transaction(() => this.#table.forget(agent.id));
         return { made: false, ...lacking };
       }
-      const { key, secret } = this.#activate(agent, caller.keyId);
+      const { key, secret } = this.#activate(agent, caller);
       this.parts.atStep?.('agent_made');
       return { made: 'now', view: this.#view({ ...agent, keyId: key.id }), secret };
     } catch (error) {
@@ -144,10 +148,11 @@ export class Delegation {
   }
 
   /** The step that decides. @throws RefusedError conflict, store_unavailable */
-  #activate(agent: Agent, createdBy: string): IssuedKey {
+  #activate(agent: Agent, maker: Caller): IssuedKey {
     return this.parts.store.transaction(() => {
       this.#assertParent(agent);
-      const issued = this.parts.keys.issueFor(keyOf(agent), createdBy);
+      const issued = this.parts.keys.issueFor(keyOf(agent), maker.keyId);
+      this.#noteSetter(maker, agent);
       this.#table.activate(agent.id, issued.key.id);
       return issued;
     });
@@ -157,6 +162,17 @@ export class Delegation {
     const parent = parentOf(agent);
     const state = parent === null ? 'active' : this.#table.byId(parent)?.state;
     if (state !== 'active') throw new RefusedError('conflict', `agents: the parent is ${state}`);
+  }
+
+  // A child's limit is that of the agents above it, whichever of them set it, until an administrator sets it.
+  #noteSetter(caller: Caller, { id }: Agent): void {
+    const isAgents = this.#table.byKey(caller.keyId) !== undefined;
+    if (!isAgents) this.#setters.note(caller, { kind: 'agent', id });
+  }
+
+  /** @throws RefusedError forbidden where one who can more set the limits */
+  #assertMayRaise(caller: Caller, { id }: Agent): void {
+    this.#setters.assertMayRaise(caller, { kind: 'agent', id });
   }
 
   /** A limit of its own above that of those whose money it spends would say nothing true. @throws RefusedError forbidden */
@@ -254,10 +270,12 @@ export class Delegation {
     const isActive = () => this.#table.byId(agent.id)?.state === 'active';
     if (!isActive()) throw new RefusedError('conflict', `agents: the agent is ${agent.state}`);
     if (agent.mode === 'shared') this.#assertCapped({ ...agent, limits });
+    this.#assertMayRaise(caller, agent);
     const lacking = await this.#transfers.raise(agent, limits, isActive);
     if (lacking !== null) return { raised: false, ...lacking };
     this.parts.atStep?.('agent_raised');
     this.parts.store.transaction(() => {
+      this.#noteSetter(caller, agent);
       const before = this.#table.byId(agent.id)?.limits;
       this.#table.setLimits(agent.id, { ...before, ...limits });
     });

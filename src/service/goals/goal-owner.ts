@@ -2,7 +2,9 @@
 // alone. Another's goal is what does not exist. Called by goals.ts.
 
 import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../../core/labels.js';
+import type { Labels } from '../../core/requests.js';
 import type { Caller } from '../access/caller.js';
+import { labelsOfCall } from '../access/labels.js';
 import { tenantProblem } from '../access/tenant-ids.js';
 import { RefusedError } from '../refusals.js';
 import type { GoalOwners, GoalRow } from './goal-table.js';
@@ -38,6 +40,16 @@ export function ownersSeen(caller: Caller, { tenant, owner }: StatedOwner): Goal
 export function mayUse(caller: Caller, { tenant, owner }: Pick<GoalRow, 'tenant' | 'owner'>): boolean {
   const user = userOf(caller);
   return (caller.tenant === null || caller.tenant === tenant) && (user === null || user === owner);
+}
+
+/** The labels of a turn of a goal: the budgets of the key count it too, as they would a call with it. */
+export function labelsWith(caller: Caller, { tenant, id }: GoalRow): Labels {
+  const labels = labelsOfCall(caller);
+  if (Object.hasOwn(labels, 'goal') && labels.goal !== id)
+    throw new RefusedError('label_forbidden', 'the label "goal" is fixed by the key to another value', {
+      field: 'labels.goal',
+    });
+  return { ...labels, tenant, goal: id };
 }
 
 function userOf({ labels }: Caller): string | null {

@@ -9,7 +9,8 @@ import { OverloadedError } from '../../core/errors.js';
 import { shown } from '../../core/labels.js';
 import type { Labels } from '../../core/requests.js';
 import type { Caller } from '../access/caller.js';
-import { labelsOfCall } from '../access/labels.js';
+import { type Limited, LimitSetters } from '../access/limit-setters.js';
+import { hasScope } from '../access/scopes.js';
 import { toLedgerId } from '../access/tenant-ids.js';
 import { OneAtATime } from '../one-at-a-time.js';
 import { RefusedError } from '../refusals.js';
@@ -23,7 +24,7 @@ import {
   TURN_TOKENS_MAX,
 } from './goal.js';
 import { GoalLedger, type GoalLedgerPart, type GoalStanding } from './goal-ledger.js';
-import { mayUse, ownerOf, ownersSeen, type StatedOwner } from './goal-owner.js';
+import { labelsWith, mayUse, ownerOf, ownersSeen, type StatedOwner } from './goal-owner.js';
 import { type GoalRow, GoalTable } from './goal-table.js';
 import { goalTextProblem } from './goal-text.js';
 
@@ -73,9 +74,11 @@ export class Goals {
   readonly #books: GoalLedger;
   /** What is done to one owner's goals: reading which is active and changing it is one step (rule G1). */
   readonly #turns = new OneAtATime();
+  readonly #setters: LimitSetters;
 
   constructor(parts: GoalParts) {
     this.#parts = parts;
+    this.#setters = new LimitSetters(parts.store);
     this.#table = new GoalTable(parts.store);
     this.#books = new GoalLedger(parts.ledger);
   }
@@ -91,10 +94,16 @@ export class Goals {
     if (problem !== null) throw invalid('text', problem);
     if (tokenBudget !== null && tokenBudget < 1n)
       throw invalid('tokenBudget', '0 tokens allow no turn; state at least 1');
-    return this.#turns.run(keyOf(owner), async () => this.#goal(await this.#createdOnce(owner, stated)));
+    return this.#turns.run(keyOf(owner), async () =>
+      this.#goal(await this.#createdOnce(caller, owner, stated)),
+    );
   }
 
-  async #createdOnce(owner: Pick<GoalRow, 'tenant' | 'owner'>, stated: NewGoal): Promise<GoalRow> {
+  async #createdOnce(
+    caller: Caller,
+    owner: Pick<GoalRow, 'tenant' | 'owner'>,
+    stated: NewGoal,
+  ): Promise<GoalRow> {
     const { text, tokenBudget, requestKey } = stated;
     const digest = digestOf([text, tokenBudget?.toString() ?? null]);
     const known = requestKey === undefined ? undefined : this.#table.byRequest(owner, requestKey);
@@ -105,16 +114,18 @@ export class Goals {
     }
     if (this.#table.open(owner).length >= OPEN_GOALS_MAX)
       throw new RefusedError('conflict', `the owner has ${OPEN_GOALS_MAX} open goals: clear some first`);
-    const number = this.#parts.store.transaction(() =>
-      this.#table.insert({
+    const id = GOAL_PREFIX + randomUUID();
+    const number = this.#parts.store.transaction(() => {
+      if (tokenBudget !== null) this.#setters.note(caller, limitOf(id));
+      return this.#table.insert({
         ...owner,
-        id: GOAL_PREFIX + randomUUID(),
+        id,
         text,
         intent: { step: 'create', tokenBudget },
         request: requestKey === undefined ? null : { key: requestKey, digest },
         createdAt: this.#parts.clock.now(),
-      }),
-    );
+      });
+    });
     this.#step('intended');
     return this.#finished(this.#row(number));
   }
@@ -204,13 +215,32 @@ export class Goals {
     });
   }
 
-  /** Sets the token budget; it does not resume. @throws RefusedError invalid_request for one that is used up already */
+  /**
+   * Sets the token budget; it does not resume. Whoever may use the goal lowers it, or gives it one where it has none;
+   * raising needs what whoever set it had, and lifting an administrator.
+   * @throws RefusedError invalid_request for one that is used up already; forbidden
+   */
   setBudget(caller: Caller, id: string, tokenBudget: bigint | null): Promise<Goal> {
-    return this.#change(caller, id, async (row, { tokensUsed }) => {
+    return this.#change(caller, id, async (row, { tokensUsed, tokenBudget: before }) => {
       if (tokenBudget !== null && tokenBudget <= tokensUsed)
         throw invalid('tokenBudget', `${tokenBudget} is not above the ${tokensUsed} tokens that were used`);
+      const lowers = before !== null && tokenBudget !== null && tokenBudget <= before;
+      if (!lowers) {
+        if (before !== null) this.#assertMayRaise(caller, row, tokenBudget);
+        this.#parts.store.transaction(() => this.#setters.note(caller, limitOf(row.id)));
+      }
       await this.#books.limit(row, tokenBudget);
     });
+  }
+
+  #assertMayRaise(caller: Caller, { id }: GoalRow, tokenBudget: bigint | null): void {
+    if (tokenBudget === null && !hasScope(caller, 'tenant_admin'))
+      throw new RefusedError(
+        'forbidden',
+        'tokenBudget: lifting a budget needs a key with the scope tenant_admin',
+        { field: 'tokenBudget' },
+      );
+    this.#setters.assertMayRaise(caller, limitOf(id));
   }
 
   /** Of an active goal. The first end wins; the same one again gives what it gave. @throws RefusedError not_found, conflict */
@@ -334,6 +364,10 @@ export class Goals {
   }
 }
 
+function limitOf(id: string): Limited {
+  return { kind: 'goal', id };
+}
+
 function keyOf({ tenant, owner }: Pick<GoalRow, 'tenant' | 'owner'>): string {
   return JSON.stringify([tenant, owner]);
 }
@@ -346,16 +380,6 @@ function stateOf({ ending }: Pick<GoalRow, 'ending'>, { status }: Pick<GoalStand
 function goalOf(row: GoalRow, { status, ...figures }: GoalStanding): Goal {
   const { id, tenant, owner, text, createdAt, endedAt } = row;
   return { id, tenant, owner, text, state: stateOf(row, { status }), ...figures, createdAt, endedAt };
-}
-
-// The budgets of the key count the turn too, as they would a call with it.
-function labelsWith(caller: Caller, { tenant, id }: GoalRow): Labels {
-  const labels = labelsOfCall(caller);
-  if (Object.hasOwn(labels, 'goal') && labels.goal !== id)
-    throw new RefusedError('label_forbidden', 'the label "goal" is fixed by the key to another value', {
-      field: 'labels.goal',
-    });
-  return { ...labels, tenant, goal: id };
 }
 
 function hasEnded({ ending }: { readonly ending: GoalEnding | null }): RefusedError {

@@ -3,6 +3,7 @@
 
 import type { Ledger } from '../../authority/api.js';
 import type { Caller } from '../access/caller.js';
+import { type Limited, LimitSetters } from '../access/limit-setters.js';
 import { RefusedError } from '../refusals.js';
 import type { ServiceStore } from '../store/service-store.js';
 import { Policies } from './policies.js';
@@ -16,12 +17,16 @@ export class Quotas {
   /** What conversations count turns by. */
   readonly turns: TurnQuotas;
   readonly #ledger: Ledger;
+  readonly #store: ServiceStore;
+  readonly #setters: LimitSetters;
 
   private constructor(
-    parts: QuotaParts,
+    parts: QuotaParts & { readonly store: ServiceStore },
     readonly policies: Policies,
   ) {
     this.#ledger = parts.ledger;
+    this.#store = parts.store;
+    this.#setters = new LimitSetters(parts.store);
     this.turns = new TurnQuotas(parts, policies);
   }
 
@@ -41,10 +46,16 @@ export class Quotas {
     return statusOf(this.#ledger, this.policies.active, accountOf(caller, account));
   }
 
-  /** A user's own limits in place of all that it had; its status then. @throws RefusedError */
+  /**
+   * A user's own limits in place of all that it had; its status then. Those that the platform, or an administrator of more
+   * of the tenant, gave a user are not for others to change. @throws RefusedError
+   */
   async putLimits(caller: Caller, account: StatedAccount, limits: UserLimits): Promise<QuotaStatus> {
     const whose = accountOf(caller, account);
+    const limited: Limited = { kind: 'user', id: JSON.stringify([whose.tenant, whose.user]) };
+    this.#setters.assertMayRaise(caller, limited);
     await putUserLimits({ ledger: this.#ledger, rules: this.#rules(), caller }, whose, limits);
+    this.#store.transaction(() => this.#setters.note(caller, limited));
     return statusOf(this.#ledger, this.policies.active, whose);
   }
 

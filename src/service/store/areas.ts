@@ -1,6 +1,7 @@
 // Every area of the service's file, in one list: whoever opens it opens all of it.
 
 import { KEY_AREA } from '../access/key-table.js';
+import { SETTER_AREA } from '../access/limit-setters.js';
 import { CHAT_AREA } from '../conversations/chat-area.js';
 import { AGENT_AREA } from '../delegation/agent-area.js';
 import { GOAL_AREA } from '../goals/goal-area.js';
@@ -17,6 +18,7 @@ const AREAS: readonly StoreArea[] = [
   GOAL_AREA,
   NOTICE_AREA,
   RECONCILIATION_AREA,
+  SETTER_AREA,
 ];
 
 /** Below the data folder, beside the ledger. */

@@ -39,6 +39,8 @@ export function routes<const Table extends Readonly<Record<string, Route>>>(tabl
 
 export const READERS = ['read'] as const;
 export const SPENDERS = ['spend'] as const;
+/** Who spends says what something cost once; changing it afterwards is another's to do. */
+export const CORRECTORS = ['correct'] as const;
 export const SPENDERS_AND_READERS = ['spend', 'read'] as const;
 export const ADMINS = ['tenant_admin'] as const;
 export const PLATFORM = ['admin'] as const;

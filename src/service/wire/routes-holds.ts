@@ -1,6 +1,6 @@
 // The routes that spend: holds and all their commands, spend, check, batch.
 
-import { ID_PARAMS, routes, SPENDERS, SPENDERS_AND_READERS } from './route.js';
+import { CORRECTORS, ID_PARAMS, routes, SPENDERS, SPENDERS_AND_READERS } from './route.js';
 import {
   AuthorizeRequest,
   BatchAnswer,
@@ -90,6 +90,7 @@ export const HOLD_ROUTES = routes({
   correct: {
     ...onHold,
     path: '/v1/holds/:id/correct',
+    scopes: CORRECTORS,
     summary: 'Set the final amounts of a settled hold, by a posted difference',
     body: CorrectRequest,
     answers: { 200: SettledRef },
@@ -117,8 +118,8 @@ export const HOLD_ROUTES = routes({
     method: 'POST',
     path: '/v1/batch',
     tag: 'spend',
-    summary: 'Commands in one durable group, decided in order, each with its own outcome',
-    scopes: SPENDERS,
+    summary: 'Commands that are decided in order, each with its own outcome',
+    scopes: ['spend', 'correct'],
     idempotencyKey: 'required',
     body: BatchRequest,
     bodyBytesMax: BATCH_BYTES_MAX,

@@ -1,7 +1,7 @@
 // The routes of evidence, access keys and prices, and of the server itself.
 
 import { Type } from 'typebox';
-import { ADMINS, ID_PARAMS, PLATFORM, READERS, routes } from './route.js';
+import { ADMINS, ID_PARAMS, PLATFORM, READERS, routes, SPENDERS_AND_READERS } from './route.js';
 import {
   Certificate,
   EventList,
@@ -51,7 +51,7 @@ export const EVIDENCE_ROUTES = routes({
     path: '/v1/decisions/:id',
     tag: 'evidence',
     summary: 'A decision, the holds and spend behind each of its lines, and whether they add up',
-    scopes: READERS,
+    scopes: SPENDERS_AND_READERS,
     params: ID_PARAMS,
     answers: { 200: Explanation },
   },

@@ -28,9 +28,13 @@ export async function runBatch(
   const commandId = batchIdOf(requiredKey(request.headers['idempotency-key']));
   const breather = new Breather();
   const asked: Command[] = [];
+  const opening = new Set<string>();
   for (const command of commands) {
     await breather.breathe();
-    asked.push(askedOf(api, request, command, commandId(asked.length), asked.length));
+    const index = asked.length;
+    const made = askedOf(api, request, { command, commandId: commandId(index), index, opening });
+    if (made.command === 'authorize_hold') opening.add(made.holdId);
+    asked.push(made);
   }
   const marker = asked[0].commandId as string;
   api.inFlight.begin(marker);
@@ -84,15 +88,17 @@ function inBrief(api: Api, request: Request): AnswerOf {
       : { status: statusOf(outcome), body: briefOut(caller, outcome, api.scales) };
 }
 
-function askedOf(
-  api: Api,
-  request: Request,
-  command: BatchRequest['commands'][number],
-  commandId: string,
-  index: number,
-): Command {
+interface Placed {
+  readonly command: BatchRequest['commands'][number];
+  readonly commandId: string;
+  readonly index: number;
+  /** Holds that the commands before it open. */
+  readonly opening: ReadonlySet<string>;
+}
+
+function askedOf(api: Api, request: Request, { command, commandId, index, opening }: Placed): Command {
   try {
-    return askedBy(api, request, commandIn(api, request, command, commandId));
+    return askedBy(api, request, commandIn(api, request, command, commandId), opening);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     // Which of the commands it was; nothing of the batch was done.

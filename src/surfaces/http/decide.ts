@@ -42,9 +42,14 @@ export async function decided(api: Api, request: Request, command: Command): Pro
   }
 }
 
-/** What the ledger is asked. @throws RefusedError where the command, or the goal that it counts towards, is not the caller's */
-export function askedBy(api: Api, { caller }: Request, command: Command): Command {
-  const asked = api.tenancy.command(caller, command);
+/** What the ledger is asked; `opening` are the holds that come before it in a batch. @throws RefusedError where the command, or the goal that it counts towards, is not the caller's */
+export function askedBy(
+  api: Api,
+  { caller }: Request,
+  command: Command,
+  opening?: ReadonlySet<string>,
+): Command {
+  const asked = api.tenancy.command(caller, command, opening);
   if (asked.command === 'authorize_hold' || asked.command === 'record_spend')
     for (const labels of labelSetsOf(asked)) api.goals.assertUsable(caller, labels);
   return asked;

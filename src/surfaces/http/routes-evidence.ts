@@ -1,7 +1,9 @@
 // Evidence over HTTP: events, explained decisions, verification, certificates, the head.
 
 import type { FastifyInstance } from 'fastify';
+import type { LedgerEvent } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
+import { hasScope } from '../../service/access/scopes.js';
 import { RefusedError } from '../../service/refusals.js';
 import { EVIDENCE_ROUTES } from '../../service/wire/routes-service.js';
 import type { EventStreamQuery, Explanation } from '../../service/wire/schema-evidence.js';
@@ -53,12 +55,18 @@ async function explain(api: Api, caller: Caller, id: string, turns: Turns): Prom
   return explanationOut(api.tenancy.explanation(caller, explanation), api.scales);
 }
 
+/** What a key spends it may have explained; what budgets became is for those who read. */
+function isItsOwn(api: Api, caller: Caller, event: LedgerEvent): boolean {
+  if (event.holdId === null && event.details.labels === undefined && !hasScope(caller, 'read')) return false;
+  return api.tenancy.visibleEvent(caller, event) !== null;
+}
+
 async function isVisible(api: Api, caller: Caller, id: string): Promise<boolean> {
   const match = /^(?:dec|evt)-(\d{1,15})$/.exec(id);
   const sequence = match === null ? 0 : Number(match[1]);
   if (sequence === 0) return false;
   for await (const event of api.ledger.events({ after: sequence - 1 })) {
-    return event.sequence === sequence && api.tenancy.visibleEvent(caller, event) !== null;
+    return event.sequence === sequence && isItsOwn(api, caller, event);
   }
   return false;
 }
