@@ -11,6 +11,7 @@ import { GOAL_ROUTES } from '#bursar/service/wire/routes-goals.js';
 import { HOLD_ROUTES } from '#bursar/service/wire/routes-holds.js';
 import { NOTICE_ROUTES } from '#bursar/service/wire/routes-notices.js';
 import { QUOTA_ROUTES } from '#bursar/service/wire/routes-quotas.js';
+import { RECONCILIATION_ROUTES } from '#bursar/service/wire/routes-reconciliation.js';
 import { EVIDENCE_ROUTES, SERVICE_ROUTES } from '#bursar/service/wire/routes-service.js';
 import { House } from './http-setup.js';
 
@@ -29,6 +30,7 @@ const TABLES: Readonly<Record<string, Route>> = {
   ...HOLD_ROUTES,
   ...NOTICE_ROUTES,
   ...QUOTA_ROUTES,
+  ...RECONCILIATION_ROUTES,
   ...SERVICE_ROUTES,
 };
 
