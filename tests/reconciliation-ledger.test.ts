@@ -327,6 +327,48 @@ describe('reconcile: posting', () => {
     expect([again.posting?.lowered.count, spent('tenants')]).toEqual([0, usd('1.75')]);
   });
 
+  test('an excess beyond the estimates → taken off the others in proportion, to the microcent', async () => {
+    await call('e1', '0.2', { estimated: true });
+    await call('f1', '2');
+    await call('f2', '1');
+    await call('f3', '0.00000001');
+    clock.at = START + DAY;
+    const done = await ask('day,usd,model\n2026-11-01,2.99999999,gpt-5\n', { post: true });
+    // 0.2 of the estimate, and two microcents of the rest: one step each would be less than a share.
+    expect([done.posting?.notPosted, done.gapLeftUsd]).toEqual([[], 0n]);
+    const half = await ask('day,usd,model\n2026-11-01,1.5,gpt-5\n', { post: true });
+    expect([half.posting?.notPosted, half.gapLeftUsd]).toEqual([[], 0n]);
+    const charged = ['e1', 'f1', 'f2', 'f3'].map((id) => ledger.hold(id)?.charged?.usd ?? 0n);
+    // A third and two thirds of 1.5, but for the microcents that no share can be divided into.
+    expect(charged).toEqual([0n, 99_999_998n, 50_000_001n, 1n]);
+  });
+
+  test('an excess that was recorded without a hold → is not taken off the charges of others', async () => {
+    await call('h1', '1');
+    await ledger.record({ labels: { provider: 'openai', model: 'gpt-5' }, amounts: { usd: usd('2') } });
+    clock.at = START + DAY;
+    const done = await ask('day,usd,model\n2026-11-01,1,gpt-5\n', { post: true });
+    expect(done.posting?.notPosted).toMatchObject([{ usd: -usd('2') }]);
+    expect(ledger.hold('h1')?.charged?.usd).toBe(usd('1'));
+  });
+
+  test('an attempt that another candidate followed → is of the model that its note names, estimated and failed', async () => {
+    const note = JSON.stringify({
+      prices: 'v1',
+      cost: [['input', 10, '1', '0.5']],
+      estimated: true,
+      end: 'failed_at_provider',
+      attempt: 1,
+      model: 'gpt-5',
+      hold: 'h0',
+    });
+    await ledger.record({ labels: { provider: 'openai' }, amounts: { usd: usd('0.5'), calls: 1n }, note });
+    const { gaps } = await ask('day,usd,model\n2026-11-01,0.25,gpt-5-2025-08-07\n');
+    expect(
+      gaps.rows.map(({ item, ledger: own, causes }) => [item, own?.calls, causes.map(({ cause }) => cause)]),
+    ).toEqual([['gpt-5', 1, ['estimated_calls', 'failed_calls']]]);
+  });
+
   test('an excess in a tool and in its model → each is taken off its own part of the charge', async () => {
     const cost = [
       ['input', 10, '1', '1'],

@@ -9,9 +9,11 @@ export interface ChargeNote {
   readonly estimated: boolean;
   /** What each component cost, in steps of usd: each was rounded up by itself. */
   readonly costs: ReadonlyMap<string, bigint>;
+  /** Of spend that was recorded for an attempt which another provider's followed; else null. */
+  readonly model: string | null;
 }
 
-const NOTHING: ChargeNote = { estimated: false, costs: new Map() };
+const NOTHING: ChargeNote = { estimated: false, costs: new Map(), model: null };
 
 export function chargeNote(note: unknown): ChargeNote {
   const read = parsed(note);
@@ -23,7 +25,8 @@ export function chargeNote(note: unknown): ChargeNote {
     if (cost === null) return NOTHING;
     costs.set(part[0], cost);
   }
-  return { estimated: read.estimated === true, costs };
+  const model = typeof read.model === 'string' ? read.model : null;
+  return { estimated: read.estimated === true, costs, model };
 }
 
 /** The label that tells what a reconciliation booked from what was metered. */

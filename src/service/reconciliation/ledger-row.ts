@@ -32,6 +32,8 @@ export interface LedgerRow {
   readonly recorded: Count;
   /** Booked by a reconciliation. */
   readonly posted: Count;
+  /** Of `usd`: recorded, by whomever, and therefore in no hold whose charge could be lowered. */
+  withoutHoldUsd: bigint;
 }
 
 /** Joins the ledger's rows with the report's. */
@@ -56,6 +58,7 @@ export function emptyRow(day: string, item: ReportedItem | null): LedgerRow {
     late: none(),
     recorded: none(),
     posted: none(),
+    withoutHoldUsd: 0n,
   };
 }
 
@@ -72,6 +75,7 @@ export function byDay(rows: Iterable<LedgerRow>): Map<string, LedgerRow> {
     day.calls += row.calls;
     day.tokens += row.tokens;
     day.roundedParts += row.roundedParts;
+    day.withoutHoldUsd += row.withoutHoldUsd;
     for (const count of COUNTS) {
       day[count].calls += row[count].calls;
       day[count].usd += row[count].usd;

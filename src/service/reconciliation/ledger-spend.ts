@@ -250,22 +250,35 @@ class Tally {
     return null;
   }
 
+  /** Spend without a hold: somebody's, a reconciliation's, or the gateway's for an attempt that another one followed. */
   #record({ at, details }: LedgerEvent): void {
     const labels = details.labels as Labels;
     if (!this.#ours(labels)) return;
-    const usd = (details.amounts as Amounts).usd ?? 0n;
+    const { usd = 0n, calls = 0n, tokens = 0n } = details.amounts as Amounts;
     const posted = postedNote(labels, details.note);
     const occurredAt = typeof details.occurredAt === 'number' ? details.occurredAt : at;
     const day = posted?.day ?? dayOf(occurredAt);
     const { from, to } = this.#options.range;
     if (day < from || day > to) return;
-    const item =
-      posted === null ? (labels.model === undefined ? null : modelItem(labels.model)) : posted.item;
+    const note = chargeNote(details.note);
+    const model = labels.model ?? note.model;
+    const item = posted === null ? (model === null ? null : modelItem(model)) : posted.item;
     const row = this.#row(day, item);
     row.usd += usd;
-    const count = posted === null ? row.recorded : row.posted;
-    count.calls += 1;
-    count.usd += usd;
+    row.withoutHoldUsd += usd;
+    if (note.model === null) {
+      const count = posted === null ? row.recorded : row.posted;
+      count.calls += 1;
+      count.usd += usd;
+      return;
+    }
+    row.calls += Number(calls);
+    row.tokens += Number(tokens);
+    row.roundedParts += note.costs.size;
+    for (const count of [row.estimated, row.failed]) {
+      count.calls += Number(calls);
+      count.usd += usd;
+    }
   }
 
   #row(day: string, item: ReportedItem | null): LedgerRow {

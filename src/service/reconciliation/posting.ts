@@ -9,7 +9,7 @@ import type { CommandOutcome, HoldView } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
 import { lesser } from '../calls/floor.js';
 import { POSTED_LABEL, postingNote } from './charge-note.js';
-import type { CorrectableHolds } from './correctable-holds.js';
+import type { ChargedHold, CorrectableHolds } from './correctable-holds.js';
 import { DAY_MS, startOfDay } from './days.js';
 import type { GapRow } from './gaps.js';
 import { rowKey } from './ledger-row.js';
@@ -110,21 +110,19 @@ class GapPosting {
       );
     const candidates = this.#options.correctable.of(rowKey(row.day, row.item));
     // Asked for once it is known which are wanted: the ledger forgets ended holds after its retention.
-    const known = await ledger.whenDurable(() => candidates.map(({ holdId }) => ledger.hold(holdId)));
-    const commands: { readonly command: Command; readonly usd: bigint }[] = [];
-    let left = -row.gapUsd;
-    for (const [index, hold] of candidates.entries()) {
-      const view = known[index];
-      if (left === 0n) break;
-      const before = hold.usd - (this.#loweredHolds.get(hold.holdId) ?? 0n);
-      if (view === undefined || view.charged?.usd !== before) continue;
-      if (view.status !== 'settled' && view.status !== 'expired') continue;
-      const usd = lesser(hold.lowerableUsd, left);
-      commands.push({ command: this.#lowering(row, usd, view), usd });
-      this.#loweredHolds.set(hold.holdId, hold.usd - before + usd);
-      left -= usd;
-    }
-    left += await this.#submit(commands);
+    const views = await ledger.whenDurable(() => candidates.map(({ holdId }) => ledger.hold(holdId)));
+    const known = candidates.flatMap((hold, index) => this.#lowerable(hold, views[index]));
+    const soft = taken(
+      known.filter(({ hold }) => hold.isSoft),
+      -row.gapUsd,
+    );
+    // What was recorded without a hold is nobody's charge, and is not taken off the charges of others.
+    const firmUsd = -row.gapUsd - sumOf(soft) - (row.ledger?.withoutHoldUsd ?? 0n);
+    const firm = takenInProportion(
+      known.filter(({ hold }) => !hold.isSoft),
+      firmUsd,
+    );
+    const left = -row.gapUsd - (await this.#submit(row, [...soft, ...firm]));
     if (left > 0n)
       this.#note(
         row,
@@ -133,25 +131,33 @@ class GapPosting {
       );
   }
 
-  /** Gives what was refused. */
-  async #submit(commands: readonly { readonly command: Command; readonly usd: bigint }[]): Promise<bigint> {
-    let refused = 0n;
-    for (let from = 0; from < commands.length; from += CORRECTIONS_PER_GROUP) {
-      const group = commands.slice(from, from + CORRECTIONS_PER_GROUP);
-      const outcomes = await this.#options.ledger.submit(group.map(({ command }) => command));
-      for (const [index, { usd }] of group.entries()) {
-        if (outcomes[index].outcome === 'rejected') refused += usd;
-        else {
-          this.#lowered.count += 1;
-          this.#lowered.usd += usd;
-        }
+  /** With what it has now, unless others have changed it meanwhile. */
+  #lowerable(hold: ChargedHold, view: HoldView | undefined): LowerableHold[] {
+    const now = hold.usd - (this.#loweredHolds.get(hold.holdId) ?? 0n);
+    const hasEnded = view?.status === 'settled' || view?.status === 'expired';
+    return view !== undefined && hasEnded && view.charged?.usd === now ? [{ hold, view }] : [];
+  }
+
+  /** Gives what was taken off. */
+  async #submit(row: GapRow, lowerings: readonly Lowering[]): Promise<bigint> {
+    let takenOff = 0n;
+    for (let from = 0; from < lowerings.length; from += CORRECTIONS_PER_GROUP) {
+      const group = lowerings.slice(from, from + CORRECTIONS_PER_GROUP);
+      const commands = group.map(({ view, usd }) => this.#command(row, view, usd));
+      const outcomes = await this.#options.ledger.submit(commands);
+      for (const [index, { hold, usd }] of group.entries()) {
+        if (outcomes[index].outcome === 'rejected') continue;
+        takenOff += usd;
+        this.#lowered.count += 1;
+        this.#loweredHolds.set(hold.holdId, (this.#loweredHolds.get(hold.holdId) ?? 0n) + usd);
       }
     }
-    return refused;
+    this.#lowered.usd += takenOff;
+    return takenOff;
   }
 
   /** A hold that expired has no settlement to correct: it is settled, late. */
-  #lowering(row: GapRow, usd: bigint, view: HoldView): Command {
+  #command(row: GapRow, view: HoldView, usd: bigint): Command {
     const { report, provider } = this.#options;
     const { holdId } = view;
     const { day, item, kind, name } = row;
@@ -176,4 +182,47 @@ class GapPosting {
   #note({ day, item }: GapRow, usd: bigint, why: string): void {
     this.#notPosted.push({ day, item, usd, why });
   }
+}
+
+interface LowerableHold {
+  readonly hold: ChargedHold;
+  readonly view: HoldView;
+}
+
+interface Lowering extends LowerableHold {
+  /** What is taken off. */
+  readonly usd: bigint;
+}
+
+/** In their order, until it is enough. */
+function taken(holds: readonly LowerableHold[], usd: bigint): Lowering[] {
+  const lowerings: Lowering[] = [];
+  let left = usd;
+  for (const one of holds) {
+    if (left <= 0n) break;
+    const own = lesser(one.hold.lowerableUsd, left);
+    lowerings.push({ ...one, usd: own });
+    left -= own;
+  }
+  return lowerings;
+}
+
+/** Of each the same share, since a price that is too high is so for all; what division leaves comes off the largest. */
+function takenInProportion(holds: readonly LowerableHold[], usd: bigint): Lowering[] {
+  if (usd <= 0n) return [];
+  const total = holds.reduce((sum, { hold }) => sum + hold.lowerableUsd, 0n);
+  if (total <= usd) return taken(holds, usd);
+  const shares = holds.map(({ hold }) => (usd * hold.lowerableUsd) / total);
+  let left = usd - shares.reduce((sum, share) => sum + share, 0n);
+  const lowerings: Lowering[] = [];
+  for (const [index, one] of holds.entries()) {
+    const more = lesser(left, one.hold.lowerableUsd - shares[index]);
+    left -= more;
+    if (shares[index] + more > 0n) lowerings.push({ ...one, usd: shares[index] + more });
+  }
+  return lowerings;
+}
+
+function sumOf(lowerings: readonly Lowering[]): bigint {
+  return lowerings.reduce((sum, { usd }) => sum + usd, 0n);
 }
