@@ -30,7 +30,8 @@ console.log(streamed === data.choices[0].message.content ? 'the same, streamed' 
 
 try {
   // A hundred answers could cost more than this user has in a day: refused before anything is sent, and not retried.
-  await openai.chat.completions.create({ model: 'demo-large', messages, n: 100 });
+  const most = { n: 100, max_completion_tokens: 4_096 };
+  await openai.chat.completions.create({ model: 'demo-large', messages, ...most });
 } catch (error) {
   console.log(`${error.status} ${error.code}`);
 }

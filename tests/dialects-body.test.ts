@@ -272,7 +272,7 @@ describe('the bound of the input', () => {
     const images = (given: Uint8Array, sent?: string) =>
       sent === undefined
         ? reading('chat_completions', given).facts.inputImageTokensMax
-        : reading('chat_completions', given).factsFor(sent).inputImageTokensMax;
+        : reading('chat_completions', given).factsFor(sent, compatible).inputImageTokensMax;
     expect(images(request('gpt-4o-mini'))).toBe(48_169);
     expect(images(request('fast'), 'gpt-4o-mini')).toBe(48_169);
     expect(images(request('gpt-4o-mini', 'low'))).toBe(2_833);

@@ -23,9 +23,12 @@ function read(endpoint: Endpoint, fields: Fields = {}): RequestFacts {
   return dialect.readRequest(endpoint, parseBody(body)).facts;
 }
 
+/** What a provider whose profile lets no further field pass refuses. */
 function refusal(endpoint: Endpoint, fields: Fields) {
   try {
-    read(endpoint, fields);
+    const [unmetered] = read(endpoint, fields).unmetered;
+    if (unmetered !== undefined)
+      return { code: 'not_meterable', field: unmetered.field, message: unmetered.why };
   } catch (error) {
     if (error instanceof RefusedError)
       return { code: error.code, field: error.about.field, message: error.message };
@@ -194,7 +197,7 @@ describe('tools', () => {
     ['responses', { tools: [{ type: 'web_search_preview' }], max_tool_calls: 3 }, { web_search: 3 }, 4],
     ['responses', { tools: [{ type: 'file_search' }], max_tool_calls: 2 }, { file_search: 2 }, 3],
     ['responses', { tools: [interpreter()], max_tool_calls: 2 }, { code_interpreter: 1 }, 3],
-    ['chat_completions', { web_search_options: {} }, { web_search: 1 }, 1],
+    ['chat_completions', { web_search_options: {} }, { web_search: 1 }, 2],
     ['messages', { tools: [search({ max_uses: 2 })] }, { web_search: 2 }, 4],
     ['messages', { tools: [search({})] }, { web_search: null }, 10],
     ['messages', { tools: [{ type: 'web_fetch_20250910', name: 'web_fetch', max_uses: 1 }] }, {}, 3],

@@ -92,9 +92,9 @@ describe('gateway: answers when money runs out', () => {
     gateway.provider.answer = (call, response) => {
       answer = () => void json(chatAnswer(USED))(call, response);
     };
-    const first = chat();
+    const first = chat({ max_tokens: 4_000 });
     while (answer === undefined) await new Promise((resolve) => setTimeout(resolve, 2));
-    const held = await chat();
+    const held = await chat({ max_tokens: 4_000 });
     expect(held.status).toBe(429);
     expect(held.headers.get('x-should-retry')).toBe(null);
     expect(Number(held.headers.get('retry-after-ms'))).toBeGreaterThan(0);
@@ -104,23 +104,83 @@ describe('gateway: answers when money runs out', () => {
     expect((await first).status).toBe(200);
   });
 
-  test('problem 8: a call without max_tokens → holds the configured limit, not the headroom, and asks for it', async () => {
-    // 4,096 tokens at 10 USD a million are 0.041 USD: two fit at once.
+  /** Starts so many calls at once, waits until each has reached the provider, and answers them. */
+  async function together(calls: readonly (() => Promise<Response>)[]): Promise<Response[]> {
+    const waiting: (() => void)[] = [];
+    gateway.provider.answer = (call, response) => {
+      waiting.push(() => void json(chatAnswer(USED))(call, response));
+    };
+    const all = Promise.all(calls.map((call) => call()));
+    while (waiting.length < calls.length) await new Promise((resolve) => setTimeout(resolve, 2));
+    for (const answer of waiting) answer();
+    return all;
+  }
+
+  test('problem 8: a call without max_tokens → the model’s own limit is held, and nothing is added to the request', async () => {
+    await start({ budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }' });
+    const response = await chat();
+    expect(response.headers.get('bursar-output-tokens-max')).toBe(null);
+    expect(gateway.provider.calls[0].text).toBe(JSON.stringify(CHAT));
+    // 8,000 tokens at 10 USD a million, and the input.
+    expect(gateway.ledger.holds()[0].authorized.usd).toBeGreaterThan(8_000_000n);
+    expect(gateway.ledger.holds()[0].authorized.usd).toBeLessThan(8_100_000n);
+  });
+
+  test('problem 8: on a small budget a call without max_tokens → takes a share of what is left, so that two fit at once', async () => {
     await start({
       budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.09", window: day }',
+    });
+    const [first, second] = await together([chat, chat]);
+    expect([first.status, second.status]).toEqual([200, 200]);
+    // Half of 0.09 USD, less the input, at 10 USD a million.
+    expect(first.headers.get('bursar-output-tokens-max')).toBe('4468');
+    expect(gateway.provider.calls[0].body.max_completion_tokens).toBe(4_468);
+  });
+
+  test('a call without max_tokens → never less than the least that is configured, where it fits', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.2", window: day }',
+      more: 'gateway: { outputTokensLeast: 6000 }',
     });
     const waiting: (() => void)[] = [];
     gateway.provider.answer = (call, response) => {
       waiting.push(() => void json(chatAnswer(USED))(call, response));
     };
-    const both = Promise.all([chat(), chat()]);
+    const first = chat();
+    while (waiting.length < 1) await new Promise((resolve) => setTimeout(resolve, 2));
+    // Half of the 0.12 USD that are left would be less than 6,000 tokens with the input.
+    const second = chat();
     while (waiting.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
     for (const answer of waiting) answer();
-    for (const response of await both) {
-      expect(response.status).toBe(200);
-      expect(response.headers.get('bursar-output-tokens-max')).toBe('4096');
-    }
-    expect(gateway.provider.calls[0].body.max_completion_tokens).toBe(4_096);
+    const limits = (await Promise.all([first, second])).map(({ headers }) =>
+      headers.get('bursar-output-tokens-max'),
+    );
+    expect(limits).toEqual([null, '6000']);
+  });
+
+  test('the limit for calls that state none → the configured one, where it is below the model’s own', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }',
+      more: 'gateway: { outputTokensUnstated: 700 }',
+    });
+    expect((await chat()).headers.get('bursar-output-tokens-max')).toBe('700');
+    expect(gateway.provider.calls[0].body.max_completion_tokens).toBe(700);
+  });
+
+  test('a model whose own limit nobody knows → enough to think and answer, within its context window', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }',
+      routes: '\n  - { model: free-*, candidates: [{ provider: main }] }',
+      prices:
+        '  - { provider: main, model: free-wide, input: "1", output: "10" }\n' +
+        '  - { provider: main, model: free-small, input: "1", output: "10", contextWindow: 8192 }\n',
+    });
+    await chat({ model: 'free-wide' });
+    await chat({ model: 'free-small' });
+    const [wide, small] = gateway.provider.calls.map(({ body }) => body.max_completion_tokens as number);
+    expect(wide).toBe(32_000);
+    expect(small).toBeGreaterThan(7_000);
+    expect(small).toBeLessThan(8_192 - 256);
   });
 
   test('a stated max_tokens → goes out as it came, without a header', async () => {
@@ -198,7 +258,7 @@ describe('gateway: answers when money runs out', () => {
 describe('gateway: clampOutput', () => {
   const CLAMPED = 'gateway: { clampOutput: true }';
 
-  test('more output than the headroom pays for → cut to it, said in a header, and never overspent', async () => {
+  test('more output than the headroom pays for → cut to a share of it, said in a header, and never overspent', async () => {
     await start({
       budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.01", window: day }',
       more: CLAMPED,
@@ -206,13 +266,61 @@ describe('gateway: clampOutput', () => {
     const response = await chat({ max_tokens: 5_000 });
     expect(response.status).toBe(200);
     const asked = gateway.provider.calls[0].body.max_tokens as number;
-    expect(asked).toBeGreaterThan(900);
-    expect(asked).toBeLessThan(1_000);
+    expect(asked).toBeGreaterThan(450);
+    expect(asked).toBeLessThan(500);
     expect(response.headers.get('bursar-output-tokens-max')).toBe(String(asked));
     const [hold] = gateway.ledger.holds();
-    expect(hold.authorized.usd).toBeLessThanOrEqual(1_000_000n);
-    // One token more would not have fitted: 10 USD a million are 1,000 steps a token.
-    expect(hold.authorized.usd + 1_000n).toBeGreaterThan(1_000_000n);
+    expect(hold.authorized.usd).toBeLessThanOrEqual(500_000n);
+    // One token more would have been more than half: 10 USD a million are 1,000 steps a token.
+    expect(hold.authorized.usd + 1_000n).toBeGreaterThan(500_000n);
+  });
+
+  test('a share that is configured → the clamp takes no more, and the whole where that is stated', async () => {
+    for (const [percent, most] of [
+      [100, 1_000_000n],
+      [10, 100_000n],
+    ] as const) {
+      await start({
+        budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.01", window: day }',
+        more: `gateway: { clampOutput: true, outputSharePercent: ${percent} }`,
+      });
+      expect((await chat({ max_tokens: 5_000 })).status).toBe(200);
+      const { usd } = gateway.ledger.holds()[0].authorized;
+      expect(usd).toBeLessThanOrEqual(most);
+      expect(usd + 1_000n).toBeGreaterThan(most);
+      if (percent === 100) await gateway.close();
+    }
+  });
+
+  test('parallel calls that are cut → run side by side, and one that finds too little left is told to wait, never 402', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.01", window: day }',
+      more: CLAMPED,
+    });
+    const waiting: (() => void)[] = [];
+    gateway.provider.answer = (call, response) => {
+      waiting.push(() => void json(chatAnswer(USED))(call, response));
+    };
+    const running: Promise<Response>[] = [];
+    let refused: Response | null = null;
+    while (refused === null) {
+      const next = chat({ max_tokens: 5_000 });
+      const sent = running.length + 1;
+      const reached = (async () => {
+        while (waiting.length < sent) await new Promise((resolve) => setTimeout(resolve, 2));
+        return null;
+      })();
+      refused = await Promise.race([next, reached]);
+      if (refused === null) running.push(next);
+      else waiting.push(() => undefined);
+    }
+    expect(running.length).toBeGreaterThan(3);
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('x-should-retry')).toBe(null);
+    expect(await refused.json()).toMatchObject({ error: { code: 'budget_held' } });
+    for (const answer of waiting) answer();
+    for (const response of await Promise.all(running)) expect(response.status).toBe(200);
+    expect(gateway.provider.calls.map(({ body }) => (body.max_tokens as number) >= 50)).not.toContain(false);
   });
 
   test('a cap for each hold → is kept as well', async () => {

@@ -116,7 +116,7 @@ describe('gateway: the next candidate', () => {
       { provider: 'spare', model: 'large', verdict: 'uncapped', placed: 'tried' },
     ]);
     expect(why.candidates[1]).toMatchObject({ provider: 'spare', model: 'large' });
-    expect(why.candidates[1].cost[1]).toEqual(['output', 4_096, '20', '0.08192']);
+    expect(why.candidates[1].cost[1]).toEqual(['output', 8_000, '20', '0.16']);
     expect(how).toMatchObject({ prices: why.prices, estimated: false, end: 'completed' });
     expect(how.cost).toEqual([
       ['input', 10, '1', '0.00001'],
@@ -367,8 +367,8 @@ describe('gateway: a throttled provider', () => {
       routes: LIMITED,
     });
     main(json(chatAnswer({ prompt_tokens: 10, completion_tokens: 1_000 })));
-    expect((await chat({ model: 'limited' })).status).toBe(200);
-    const response = await chat({ model: 'limited' });
+    expect((await chat({ model: 'limited', max_tokens: 4_096 })).status).toBe(200);
+    const response = await chat({ model: 'limited', max_tokens: 4_096 });
     expect(response.status).toBe(429);
     expect(response.headers.get('retry-after')).toBe('3600');
     expect(await response.json()).toMatchObject({ error: { code: 'quota_exceeded' } });

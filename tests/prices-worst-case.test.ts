@@ -14,6 +14,7 @@ const FACTS: RequestFacts = {
   model: 'm',
   stream: false,
   inputTokensMax: 1_000,
+  inputTokensHeld: 1_000,
   inputTokensEstimate: 500,
   inputAudioTokensMax: 0,
   inputImageTokensMax: 0,
@@ -23,13 +24,14 @@ const FACTS: RequestFacts = {
   outputAudio: false,
   outputImage: false,
   billedTools: {},
+  inputReads: 1,
   unmetered: [],
   inputIsStored: false,
   thinkingAsked: null,
   usageAsked: true,
   user: null,
 };
-const LIMITS = { outputTokens: 100, toolCallsUnstated: 5 };
+const LIMITS = { outputTokens: 100, toolRounds: 2, toolRoundTokens: 20, longContext: false };
 
 function priced(rates: Rates, contextWindow: number | null = null): ModelPrice {
   return { provider: 'p', model: 'm', source: 'own', rates, contextWindow, outputTokensMax: null };
@@ -93,11 +95,24 @@ const facts: fc.Arbitrary<RequestFacts> = fc
     outputImage: fc.boolean(),
     webSearches: fc.option(fc.integer({ min: 0, max: 9 })),
   })
-  .map(({ webSearches, ...drawn }) => ({ ...FACTS, ...drawn, billedTools: { web_search: webSearches } }));
+  .map(({ webSearches, ...drawn }) => ({
+    ...FACTS,
+    ...drawn,
+    inputTokensHeld: drawn.inputTokensMax,
+    billedTools: { web_search: webSearches },
+  }));
 
 const CONTEXT_WINDOW = 90;
 
-const readsOf = (of: RequestFacts) => of.inputReads ?? 1 + LIMITS.toolCallsUnstated;
+const readsOf = (of: RequestFacts) => Math.min(of.inputReads ?? 3, LIMITS.toolRounds + 1);
+/** Each reading has what the rounds of tools before it found, and none more than the window. */
+const inputOf = (of: RequestFacts) => {
+  const once = of.inputTokensMax ?? CONTEXT_WINDOW;
+  const readings = Array.from({ length: readsOf(of) }, (_, round) => once + round * LIMITS.toolRoundTokens);
+  return readings.reduce((sum, tokens) => sum + Math.min(tokens, CONTEXT_WINDOW), 0);
+};
+const searchesOf = (of: RequestFacts) =>
+  Math.min(of.billedTools.web_search ?? LIMITS.toolRounds, readsOf(of) - 1);
 
 /** Any split of any input and output that the request allows, and of the tools that it may use. */
 function usageWithin(
@@ -109,7 +124,7 @@ function usageWithin(
   if (of.cacheWrite === 'hour') text.push('cache_write_1h');
   const anything = of.inputTokensMax === null;
   const reads = readsOf(of);
-  const total = (of.inputTokensMax ?? CONTEXT_WINDOW) * reads;
+  const total = inputOf(of);
   const output: Component[] = ['output', 'reasoning'];
   if (of.outputAudio) output.push('output_audio');
   if (of.outputImage) output.push('output_image');
@@ -125,7 +140,7 @@ function usageWithin(
         fc.integer({ min: 0, max: outputTokens * of.choices }),
       ),
       outputKinds: fc.array(fc.constantFrom(...output), { minLength: 1, maxLength: 90 }),
-      searches: fc.integer({ min: 0, max: of.billedTools.web_search ?? LIMITS.toolCallsUnstated }),
+      searches: fc.integer({ min: 0, max: searchesOf(of) }),
     })
     .map((drawn) => {
       const quantities: Partial<Record<Component, number>> = { web_search: drawn.searches };
@@ -183,9 +198,9 @@ describe('worst case: bounds what a call costs', () => {
         const sum = (names: RegExp) =>
           Object.entries(tokens).reduce((total, [name, count]) => total + (names.test(name) ? count : 0), 0);
         const input = sum(/^(input|cache)/);
-        expect(input).toBeLessThanOrEqual((of.inputTokensMax ?? CONTEXT_WINDOW) * readsOf(of));
+        expect(input).toBeLessThanOrEqual(inputOf(of));
         expect(sum(/^(output|reasoning)/)).toBeLessThanOrEqual(outputTokens * of.choices);
-        expect(searches).toBe(of.billedTools.web_search ?? LIMITS.toolCallsUnstated);
+        expect(searches).toBe(searchesOf(of));
         // At most seven components of input and four of output: six and three more places to round up in.
         expect(worst.cost.total - costOf(price.rates, worst.quantities, input).total).toBeLessThanOrEqual(9n);
       }),
@@ -195,8 +210,10 @@ describe('worst case: bounds what a call costs', () => {
 });
 
 describe('worst case: cases that were thought of', () => {
-  const worst = (price: ModelPrice, of: Partial<RequestFacts> = {}) =>
-    worstCaseOf(price, { ...FACTS, ...of }, LIMITS);
+  const worst = (price: ModelPrice, of: Partial<RequestFacts> = {}) => {
+    const { inputTokensMax: held = FACTS.inputTokensMax } = of;
+    return worstCaseOf(price, { ...FACTS, inputTokensHeld: held, ...of }, LIMITS);
+  };
 
   test('worst case: a plain request → its whole input and output at their rates, and a step for each split', () => {
     expect(worst(PLAIN)).toMatchObject({
@@ -235,23 +252,64 @@ describe('worst case: cases that were thought of', () => {
     expect(worst(price, { cacheWrite: 'hour' }).quantities).toEqual({ cache_write_1h: 1_000, output: 100 });
   });
 
-  test('worst case: a provider that runs tools → the input once more for each call, audio with it', () => {
+  test('worst case: a provider that runs tools → the rounds that are expected, each with what was found before it', () => {
     const audio = { inputAudioTokensMax: 10 };
     const price = priced({ ...PLAIN.rates, input_audio: flat(usd('40')) });
-    const quantities = { input: 2_970, input_audio: 30, output: 100 };
-    expect(worst(price, { ...audio, inputReads: 3 })).toMatchObject({ quantities, inputTokens: 3_000 });
-    expect(worst(price, { inputReads: null }).inputTokens).toBe(6_000);
+    // 1,000, then 1,020, then 1,040.
+    const quantities = { input: 3_030, input_audio: 30, output: 100 };
+    expect(worst(price, { ...audio, inputReads: 3 })).toMatchObject({ quantities, inputTokens: 3_060 });
+    for (const inputReads of [4, 1_000, null])
+      expect(worst(price, { inputReads }).inputTokens, String(inputReads)).toBe(3_060);
+    expect(worst(price, { inputReads: 2 })).toMatchObject({
+      ...{ inputTokens: 2_020, inputTokensOnce: 1_000, isExpected: true },
+    });
+  });
+
+  test('worst case: more bytes than the context window has tokens → the window, at each reading', () => {
+    const price = priced(PLAIN.rates, 1_010);
+    const bytes = { inputTokensMax: 400_439 };
+    expect(worst(price, bytes)).toMatchObject({ inputTokens: 1_010, isExpected: false });
+    expect(worst(price, { ...bytes, inputReads: 3 }).inputTokens).toBe(3_030);
+    expect(worst(price, { inputReads: 3 }).inputTokens).toBe(1_000 + 1_010 + 1_010);
+  });
+
+  test('worst case: the long context → the bytes, where the price has rates beyond its window, else the window', () => {
+    const beyond = { inputTokensMax: 3_000 };
+    const tiered = priced(
+      { ...PLAIN.rates, input: [...flat(usd('3')), { fromInputTokens: 1_501, perMillion: usd('6') }] },
+      1_500,
+    );
+    const asked = (price: ModelPrice, longContext: boolean) =>
+      worstCaseOf(price, { ...FACTS, ...beyond, inputTokensHeld: 3_000 }, { ...LIMITS, longContext })
+        .inputTokens;
+    expect(asked(tiered, true)).toBe(3_000);
+    expect(asked(tiered, false)).toBe(1_500);
+    expect(asked(priced(PLAIN.rates, 1_500), true)).toBe(1_500);
+  });
+
+  test('worst case: a document whose bytes bound nothing → what they let expect, at most the window', () => {
+    const pages = { inputTokensMax: null, inputTokensHeld: 7_000 };
+    expect(worst(priced(PLAIN.rates, 128_000), pages)).toMatchObject({
+      inputTokens: 7_000,
+      isExpected: true,
+    });
+    expect(worst(priced(PLAIN.rates, 5_000), pages)).toMatchObject({ inputTokens: 5_000, isExpected: false });
   });
 
   test('worst case: three choices → the input once, the output three times', () => {
     expect(worst(PLAIN, { choices: 3 }).quantities).toEqual({ input: 1_000, output: 300 });
   });
 
-  test('worst case: searches without a stated limit → the limit for such; without a price → price_unknown', () => {
+  test('worst case: searches → as many as rounds are expected; without a price → price_unknown', () => {
     const price = priced({ ...PLAIN.rates, web_search: flat(usd('10000')) });
-    expect(worst(price, { billedTools: { web_search: null } }).quantities.web_search).toBe(5);
-    expect(worst(price, { billedTools: { web_search: 2 } }).quantities.web_search).toBe(2);
-    expect(refusal(() => worst(PLAIN, { billedTools: { web_search: 1 } }))).toBe('price_unknown');
+    const searches = (web_search: number | null, inputReads: number | null) =>
+      worst(price, { billedTools: { web_search }, inputReads }).quantities.web_search;
+    expect(searches(null, null)).toBe(2);
+    expect(searches(8, 10)).toBe(2);
+    expect(searches(1, 3)).toBe(1);
+    expect(refusal(() => worst(PLAIN, { billedTools: { web_search: 1 }, inputReads: 2 }))).toBe(
+      'price_unknown',
+    );
   });
 
   test('worst case: input that the provider stores → the context window, and where that is unknown not_meterable', () => {

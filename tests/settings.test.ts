@@ -61,7 +61,9 @@ describe('a sound file', () => {
       signatures: defaultSettings().signatures,
       gateway: {
         require: ['tenant'],
-        outputTokensUnstated: 4_096,
+        outputTokensUnstated: null,
+        outputTokensLeast: 32_000,
+        outputSharePercent: 50,
         clampOutput: false,
         cutStreams: false,
         exhaustedStatus: 402,
@@ -71,7 +73,9 @@ describe('a sound file', () => {
         readOnCallsMax: 1_000,
         failedAttempts: 'provider',
         bodyBytesMax: 33_554_432,
-        toolCallsUnstated: 5,
+        toolCallsUnstated: 25,
+        toolRounds: 2,
+        toolRoundTokens: 10_000,
         userLabel: null,
       },
       conversations: { turnTimeoutMs: 300_000, watchdogIntervalMs: 60_000 },
@@ -192,6 +196,10 @@ gateway:
   failedAttempts: caller
   bodyBytesMax: 2048
   toolCallsUnstated: 1
+  toolRounds: 0
+  toolRoundTokens: 500
+  outputTokensLeast: 50
+  outputSharePercent: 100
   userLabel: user`);
     expect(gateway).toEqual({
       ...{
@@ -204,6 +212,7 @@ gateway:
       ...{ readOnMs: 0, readOnCallsMax: 7, failedAttempts: 'caller' },
       ...{ holdTtlMs: 30_000, openCallsMax: 5, bodyBytesMax: 2_048, toolCallsUnstated: 1 },
       userLabel: 'user',
+      ...{ toolRounds: 0, toolRoundTokens: 500, outputTokensLeast: 50, outputSharePercent: 100 },
     });
   });
 });

@@ -25,11 +25,12 @@ import type { Placement, RoutedCandidate, Routing } from '../routing/route.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import type { Settings } from '../settings/settings.js';
 import { Call, type CallOwner, type Reservation } from './call.js';
-import { clampedToFit, heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
+import { heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
 import { atNothing, type GivesBack } from './give-back.js';
 import type { AttemptEnd } from './lost-attempt.js';
 import { NO_CALLS, type NoProvider, noProvider } from './no-provider.js';
 import { authorizationNote } from './note.js';
+import { type FitOf, limited } from './output-limit.js';
 
 /** Candidates in one authorisation: the ledger's bound. */
 export const CANDIDATES_MAX = 16;
@@ -57,6 +58,8 @@ export interface CallRequest {
   readonly labels: Labels;
   readonly dialect: DialectName;
   readonly reading: RequestReading;
+  /** Whether a header asks for the long context. */
+  readonly longContext?: boolean;
   /** Through which it speaks to the ledger, where it is recorded as a turn. */
   readonly recorded?: RecordedCall | null;
 }
@@ -73,7 +76,7 @@ export type Refusal =
       readonly decision: NoProvider | null;
     };
 
-interface Attempt extends Omit<CallRequest, 'dialect' | 'reading'> {
+interface Attempt extends Omit<CallRequest, 'dialect' | 'reading' | 'longContext'> {
   readonly facts: RequestFacts;
   readonly candidates: readonly PricedCandidate[];
   readonly placements: readonly Placement[];
@@ -127,8 +130,7 @@ export class Calls implements CallOwner {
       const prices = this.#parts.prices();
       const isTaken = routing.candidates.length > 0;
       const priced = this.#priced(isTaken ? routing.candidates : routing.dropped, request, prices);
-      const clamps = settings.gateway.clampOutput && isTaken;
-      const candidates = clamps ? this.#clamped(priced, request, settings) : priced;
+      const candidates = isTaken ? this.#limited(priced, request, settings) : priced;
       const { placements } = routing;
       const attempt = {
         caller,
@@ -175,20 +177,15 @@ export class Calls implements CallOwner {
 
   #priced(routed: readonly RoutedCandidate[], request: CallRequest, prices: PriceBook): PricedCandidate[] {
     const { gateway } = this.#parts.settings();
-    return pricedCandidates(routed.slice(0, CANDIDATES_MAX), request.reading, {
-      prices,
-      gateway,
-      at: this.now(),
-    });
+    const { reading, longContext = false } = request;
+    const pricing = { prices, gateway, at: this.now(), longContext };
+    return pricedCandidates(routed.slice(0, CANDIDATES_MAX), reading, pricing);
   }
 
-  // Only where the call does not fit as it is. What fits by `check` may be gone when the ledger decides: then it denies.
-  #clamped(priced: PricedCandidate[], { labels }: CallRequest, { gateway }: Settings): PricedCandidate[] {
-    const fits = (candidate: PricedCandidate): boolean =>
-      this.ledger.check({ labels: labelsAt(labels, candidate), amounts: heldAmounts(candidate) }).fits;
-    return priced.map((candidate) =>
-      fits(candidate) ? candidate : (clampedToFit(candidate, gateway, fits) ?? candidate),
-    );
+  #limited(priced: PricedCandidate[], { labels }: CallRequest, { gateway }: Settings): PricedCandidate[] {
+    const fitOf: FitOf = (candidate, amounts) =>
+      this.ledger.check({ labels: labelsAt(labels, candidate), amounts });
+    return priced.map((candidate) => limited(candidate, gateway, fitOf));
   }
 
   async #authorize(attempt: Attempt, before?: AttemptEnd): Promise<Reservation | Refusal> {

@@ -7,6 +7,7 @@ import { priceHeld } from '../prices/modifiers.js';
 import type { ModelPrice, PriceBook } from '../prices/price.js';
 import { type WorstCase, worstCaseOf } from '../prices/worst-case.js';
 import type { RequestProfile } from '../profiles/profile.js';
+import { traitsOf } from '../profiles/profiles.js';
 import { RefusedError } from '../refusals.js';
 import type { RoutedCandidate } from '../routing/route.js';
 import type { GatewaySettings, ProviderSettings } from '../settings/settings.js';
@@ -20,6 +21,9 @@ export interface PricedCandidate {
   readonly price: ModelPrice;
   /** The request as this model counts it: images have other sizes in other models. */
   readonly facts: RequestFacts;
+  /** The most output tokens that the model gives; null when unknown. */
+  readonly outputTokensOwn: number | null;
+  readonly longContext: boolean;
   /** Output tokens of one choice that the forwarded request asks for at most; 0 for endpoints without output. */
   readonly outputTokensMax: number;
   readonly worst: WorstCase;
@@ -36,6 +40,8 @@ export interface Pricing {
   readonly gateway: GatewaySettings;
   /** Epoch ms: the price in force then. */
   readonly at: number;
+  /** Whether the caller asks for the long context, by a header. */
+  readonly longContext: boolean;
 }
 
 /**
@@ -64,8 +70,9 @@ export function pricedCandidates(
 function pricedCandidate(
   { provider, model }: RoutedCandidate,
   reading: RequestReading,
-  { prices, gateway, at }: Pricing,
+  { prices, gateway, at, longContext }: Pricing,
 ): PricedCandidate {
+  refuseUnmetered(reading.facts, provider);
   const price = prices.price({ provider: provider.pricedAs, model, at });
   if (price === null) {
     throw new RefusedError(
@@ -74,11 +81,34 @@ function pricedCandidate(
       { field: 'model' },
     );
   }
-  const facts = reading.factsFor(model);
-  const outputTokensMax =
-    facts.outputTokensStated ??
-    Math.min(gateway.outputTokensUnstated, price.outputTokensMax ?? Number.MAX_SAFE_INTEGER);
-  return candidateWith({ provider, model, price, facts }, gateway, outputTokensMax);
+  const facts = reading.factsFor(model, provider.profile);
+  const outputTokensOwn = price.outputTokensMax ?? traitsOf(provider.profile, model).outputTokensMax;
+  const of = { provider, model, price, facts, outputTokensOwn, longContext };
+  return candidateWith(of, gateway, facts.outputTokensStated ?? unstatedLimit(of, gateway));
+}
+
+// The model's own limit where it is known, so that nothing has to be added to the request. Else enough to think and answer,
+// and no more than a context window of the size leaves room for.
+function unstatedLimit(
+  { price, facts, outputTokensOwn }: Pick<PricedCandidate, 'price' | 'facts' | 'outputTokensOwn'>,
+  { outputTokensUnstated, outputTokensLeast }: GatewaySettings,
+): number {
+  if (outputTokensOwn !== null) return Math.min(outputTokensOwn, outputTokensUnstated ?? outputTokensOwn);
+  if (outputTokensUnstated !== null) return outputTokensUnstated;
+  const room = (price.contextWindow ?? Number.MAX_SAFE_INTEGER) - (facts.inputTokensHeld ?? 0);
+  return Math.max(OUTPUT_TOKENS_FLOOR, Math.min(outputTokensLeast, room));
+}
+
+/** Refuses what can cost and is not metered, unless the provider's profile, or its setting, lets the field pass. */
+function refuseUnmetered({ unmetered }: RequestFacts, { name, profile }: ProviderSettings): void {
+  for (const { field, why } of unmetered) {
+    const { passFields } = profile.request;
+    if (passFields.includes(field) || passFields.includes(field.split('.')[0])) continue;
+    const message =
+      `${field} cannot be metered: ${why}. ` +
+      `Leave it out; or, where it costs nothing at ${name}, let it pass with providers.${name}.passFields.`;
+    throw new RefusedError('not_meterable', message, { field });
+  }
 }
 
 /** Counting tokens costs nothing, and uses none. */
@@ -87,20 +117,28 @@ const FREE: WorstCase = {
   cost: { total: 0n, components: [] },
   inputTokens: 0,
   outputTokens: 0,
+  inputTokensOnce: 0,
+  isExpected: false,
 };
 
 /** The candidate, asking for at most so many output tokens a choice. */
-function candidateWith(
-  { provider, model, price, facts }: Pick<PricedCandidate, 'provider' | 'model' | 'price' | 'facts'>,
+export function candidateWith(
+  of: Pick<PricedCandidate, 'provider' | 'model' | 'price' | 'facts' | 'outputTokensOwn' | 'longContext'>,
   gateway: GatewaySettings,
   outputTokensMax: number,
 ): PricedCandidate {
-  const { toolCallsUnstated } = gateway;
+  const { provider, model, price, facts, outputTokensOwn, longContext } = of;
+  const { toolRounds, toolRoundTokens } = gateway;
   const isFree = facts.endpoint === 'count_tokens';
   const asked = priceHeld({ price, model, profile: provider.profile }, facts.modifiersAsked);
   const worst = isFree
     ? FREE
-    : worstCaseOf(asked, facts, { outputTokens: outputTokensMax, toolCallsUnstated });
+    : worstCaseOf(asked, facts, {
+        outputTokens: outputTokensMax,
+        toolRounds,
+        toolRoundTokens,
+        longContext,
+      });
   const held = { usd: worst.cost.total, tokens: BigInt(worst.inputTokens + worst.outputTokens) };
   const unseen = unseenOf(facts, provider.profile, model);
   return {
@@ -108,25 +146,33 @@ function candidateWith(
     model,
     price,
     facts,
+    outputTokensOwn,
+    longContext,
     outputTokensMax,
     worst,
     held,
     unseen,
     floor: floorOf({ facts, price: asked, worst, held, unseen }),
-    changes: changesOf({ facts, model, request: provider.profile.request }, outputTokensMax, gateway),
+    changes: changesOf({ ...of, request: provider.profile.request }, outputTokensMax, gateway),
   };
 }
 
 function changesOf(
-  { facts, model, request }: Pick<PricedCandidate, 'facts' | 'model'> & { readonly request: RequestProfile },
+  {
+    facts,
+    model,
+    outputTokensOwn,
+    request,
+  }: Pick<PricedCandidate, 'facts' | 'model' | 'outputTokensOwn'> & { readonly request: RequestProfile },
   outputTokensMax: number,
   gateway: GatewaySettings,
 ): RequestChanges {
   const toolsUnbounded = facts.inputReads === null || Object.values(facts.billedTools).includes(null);
   const changes: { -readonly [Change in keyof RequestChanges]: RequestChanges[Change] } = {};
   if (model !== facts.model) changes.model = model;
-  if (outputTokensMax !== facts.outputTokensStated || isMoved(facts, request))
-    changes.outputTokensMax = outputTokensMax;
+  // The model keeps to its own limit by itself.
+  const isOwn = outputTokensMax === (facts.outputTokensStated ?? outputTokensOwn);
+  if (!isOwn || isMoved(facts, request)) changes.outputTokensMax = outputTokensMax;
   if (facts.stream && facts.endpoint === 'chat_completions' && facts.usageAsked !== request.asksUsage)
     changes.askUsage = request.asksUsage;
   if (toolsUnbounded) changes.toolCallsMax = gateway.toolCallsUnstated;
@@ -142,26 +188,4 @@ function isMoved({ outputLimitFields = [] }: RequestFacts, request: RequestProfi
 /** What a hold on the candidate is for. */
 export function heldAmounts({ held }: PricedCandidate): Amounts {
   return { usd: held.usd, tokens: held.tokens, calls: 1n };
-}
-
-/**
- * The candidate with the largest limit of output, from the floor up to its own, for which `fits` is true; null when not
- * even the floor fits. A worst case grows with its output, so that halving finds it.
- */
-export function clampedToFit(
-  candidate: PricedCandidate,
-  gateway: GatewaySettings,
-  fits: (candidate: PricedCandidate) => boolean,
-): PricedCandidate | null {
-  if (candidate.outputTokensMax < OUTPUT_TOKENS_FLOOR) return null;
-  let best = candidateWith(candidate, gateway, OUTPUT_TOKENS_FLOOR);
-  if (!fits(best)) return null;
-  let tooMany = candidate.outputTokensMax;
-  while (tooMany - best.outputTokensMax > 1) {
-    const middle = Math.floor((best.outputTokensMax + tooMany) / 2);
-    const tried = candidateWith(candidate, gateway, middle);
-    if (fits(tried)) best = tried;
-    else tooMany = middle;
-  }
-  return best;
 }

@@ -30,7 +30,7 @@ export interface Unseen {
 }
 
 export function unseenOf(facts: RequestFacts, profile: ProviderProfile, model: string): Unseen {
-  const { inputReads = 1, billedTools } = facts;
+  const { inputReads, billedTools } = facts;
   return {
     input: facts.inputIsStored,
     thinking: facts.outputTokensStated !== 0 && mayThinkUnseen(traitsOf(profile, model), facts.thinkingAsked),

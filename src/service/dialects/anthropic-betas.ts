@@ -16,6 +16,11 @@ export interface BetaFacts {
   readonly inputTokensMax: number | null;
 }
 
+/** Whether a caller's betas, as its header states them, ask for the long context. */
+export function asksLongContext(stated: string | readonly string[] | undefined): boolean {
+  return typeof stated === 'string' && stated.includes(LONG_CONTEXT);
+}
+
 /**
  * The header as it goes out: all betas but the long context where its cost is not held; null when none is left. Without it
  * the provider takes the request up to its usual window, and refuses a larger one.

@@ -59,7 +59,7 @@ export class AnthropicInput {
     if (!isObject(block)) return;
     this.breakpoint(block);
     if (block.type === 'image') {
-      this.#measure.image('full', dataOf(block.source));
+      this.#image(block.source);
     } else if (block.type === 'document') {
       this.#document(block.source);
     } else if (TEXT_TYPES.has(block.type)) {
@@ -79,12 +79,29 @@ export class AnthropicInput {
     if (!isObject(tool) || !REFERENCES.has(tool.type)) inlineTool(tool, this.#measure);
   }
 
-  #document(source: unknown): void {
-    if (!isObject(source)) return this.#measure.stored();
-    if (source.type === 'text') return;
-    if (source.type === 'content') return this.content(source.content);
-    this.#measure.document(dataOf(source));
+  #image(source: unknown): void {
+    const data = dataOf(source);
+    if (data === null || sourcesOf(source) > 1) this.#measure.named();
+    this.#measure.image('full', data);
   }
+
+  // A source that states its document in two ways is read in one of them; the larger counts.
+  #document(source: unknown): void {
+    if (!isObject(source) || sourcesOf(source) > 1) this.#measure.stored();
+    if (!isObject(source) || source.type === 'text') return;
+    if (source.type === 'content') return this.content(source.content);
+    const data = dataOf(source);
+    if (data === null) this.#measure.stored();
+    else this.#measure.document(data);
+  }
+}
+
+const SOURCES = ['data', 'url', 'file_id', 'content'] as const;
+
+function sourcesOf(source: unknown): number {
+  return isObject(source)
+    ? SOURCES.filter((name) => source[name] !== undefined && source[name] !== null).length
+    : 0;
 }
 
 function dataOf(source: unknown): string | null {

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { RequestFacts } from './dialect.js';
 import type { InputMeasure } from './input-bound.js';
 import { BodyFields, changeElements, isObject, type Json } from './request-body.js';
-import { checkSpelling, notMeterable, readList, readWhole } from './request-fields.js';
+import { notMeterable, readList, readWhole } from './request-fields.js';
 
 /** The prompt that makes a model use tools: at most 530 tokens ("Tool use", Claude 3 Opus), and room for newer models. */
 const TOOLS_TOKENS_MAX = 1_024;
@@ -16,9 +16,6 @@ const PROVIDER_TOOL_TOKENS_MAX = 2_000;
 const SERVER_ROUNDS_MAX = 10;
 /** Of `max_uses`; no request comes near it, since the rounds end before. */
 const USES_MAX = 1_000;
-
-/** Keys of a tool that its cost depends on. */
-const READ: ReadonlySet<string> = new Set(['type', 'max_uses', 'allowed_callers', 'cache_control']);
 
 const RUN_BY_CALLER = /^(bash|text_editor|computer|memory)_\d{8}$/;
 /** Sets of tools whose prompts have no stated size: only the context window bounds them. */
@@ -31,7 +28,7 @@ const TOOL_SEARCHES = /^tool_search_tool_(bm25|regex)(_\d{8})?$/;
 export function anthropicTools(
   body: Json,
   measure: InputMeasure,
-): Required<Pick<RequestFacts, 'billedTools' | 'inputReads'>> {
+): Pick<RequestFacts, 'billedTools' | 'inputReads'> {
   const tools = readList(body, 'tools');
   if (tools.length > 0) {
     measure.overhead(TOOLS_TOKENS_MAX);
@@ -47,8 +44,7 @@ export function anthropicTools(
     else {
       const uses = serverUses(type, tool as Json);
       rounds += uses ?? SERVER_ROUNDS_MAX;
-      // What the tools find is input too.
-      measure.stored();
+      measure.searched();
       if (!SEARCHES.test(type)) continue;
       searches = uses === null || searches === null ? null : (searches ?? 0) + uses;
       measure.estimateWebSearch();
@@ -102,7 +98,6 @@ export function inlineTool(added: unknown, measure: InputMeasure): void {
 
 function typeOf(tool: unknown): string {
   if (!isObject(tool)) return 'that is no object';
-  checkSpelling(tool, READ);
   if (tool.type === undefined || tool.type === null) return 'custom';
   return typeof tool.type === 'string' ? tool.type.slice(0, 64) : 'without a type';
 }

@@ -1,6 +1,7 @@
 // Anthropic's dialect: messages and count_tokens. Says what a request may cost at most, what is changed in it before it goes
 // out, and what its answer used. Field by field after the API reference and the types of `@anthropic-ai/sdk`.
 
+import { ANTHROPIC_FIELDS, COMPACTION } from './anthropic-fields.js';
 import { AnthropicInput, IMAGE_TOKENS } from './anthropic-input.js';
 import { MessageMeter } from './anthropic-stream.js';
 import { anthropicTools, boundedTools } from './anthropic-tools.js';
@@ -18,9 +19,7 @@ import { InputMeasure } from './input-bound.js';
 import { OutputTally } from './output-text.js';
 import { type BodyFields, isObject, type Json, type ParsedBody } from './request-body.js';
 import {
-  checkFields,
   invalid,
-  notMeterable,
   OUTPUT_TOKENS_MAX,
   outputLimitEdits,
   readFlag,
@@ -30,6 +29,9 @@ import {
   readUser,
   readWhole,
 } from './request-fields.js';
+import { refuseOtherSpellings } from './request-spelling.js';
+import { anthropicThinking } from './thinking-asked.js';
+import { unmeteredFields } from './unmetered-fields.js';
 import { usagePlaces } from './usage-places.js';
 
 /** The prompt that asks for an output format ("Structured outputs"); the schema itself is in the body. */
@@ -37,31 +39,6 @@ const FORMAT_TOKENS_MAX = 512;
 
 /** What changes the price of a request; what each value costs, the provider decides. */
 const MODIFIERS = ['service_tier', 'speed', 'inference_geo'] as const;
-
-const UNMETERABLE: ReadonlyMap<string, string> = new Map([
-  ['container', 'code execution is billed by time'],
-  ['mcp_servers', 'the input that servers add is not bounded'],
-  ['compaction', 'compaction is billed beside the usage that the answer states'],
-  ['fallbacks', 'another model than the priced one may answer'],
-  ['fallback_credit_token', 'it changes the price'],
-  ['billing_policy', 'it changes the price'],
-  ['thread', 'the request does not bound a conversation that the provider keeps'],
-]);
-
-const KNOWN: ReadonlySet<string> = new Set([
-  ...['model', 'stream', 'max_tokens', 'service_tier', 'speed', 'inference_geo'],
-  ...[
-    'messages',
-    'system',
-    'tools',
-    'tool_choice',
-    'metadata',
-    'stop_sequences',
-    'thinking',
-    'cache_control',
-  ],
-  ...['output_config', 'output_format', 'diagnostics', 'context_management'],
-]);
 
 export const anthropic: Dialect = {
   name: 'anthropic',
@@ -87,15 +64,14 @@ const COUNTED: UsageReading = {
   quantities: {},
 };
 
-function readRequest(endpoint: Endpoint, { json, fields }: ParsedBody): RequestReading {
+function readRequest(endpoint: Endpoint, { json, fields, hasOtherSpellings }: ParsedBody): RequestReading {
+  if (hasOtherSpellings) refuseOtherSpellings(json);
   const model = readModel(json);
   const facts = endpoint === 'count_tokens' ? counting(model) : message(model, json, fields.bytes.length);
   return { facts, factsFor: () => facts, changed: (changes) => changedBytes(endpoint, fields, changes) };
 }
 
 function message(model: string, body: Json, bodyBytes: number): RequestFacts {
-  checkFields(body, { unmeterable: UNMETERABLE, known: KNOWN });
-  refuseCompaction(body);
   const measure = new InputMeasure(bodyBytes);
   if (isObject(body.output_format) || isObject(body.output_config)) measure.overhead(FORMAT_TOKENS_MAX);
   const tools = anthropicTools(body, measure);
@@ -116,8 +92,8 @@ function message(model: string, body: Json, bodyBytes: number): RequestFacts {
     outputAudio: false,
     outputImage: false,
     ...tools,
-    unmetered: [],
-    thinkingAsked: null,
+    unmetered: [...unmeteredFields(body, ANTHROPIC_FIELDS), ...compaction(body)],
+    thinkingAsked: anthropicThinking(body),
     modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,
     user: isObject(body.metadata) ? readUser(body.metadata.user_id) : null,
@@ -130,6 +106,7 @@ function counting(model: string): RequestFacts {
     model,
     stream: false,
     inputTokensMax: 0,
+    inputTokensHeld: 0,
     inputTokensEstimate: 0,
     inputAudioTokensMax: 0,
     inputImageTokensMax: 0,
@@ -149,14 +126,14 @@ function counting(model: string): RequestFacts {
 }
 
 // Clearing old tool results makes the input smaller; summing it up is a generation of its own.
-function refuseCompaction(body: Json): void {
+function compaction(body: Json): RequestFacts['unmetered'] {
   const { context_management: management } = body;
-  if (management === undefined || management === null) return;
+  if (management === undefined || management === null) return [];
   if (!isObject(management)) throw invalid('context_management', management, 'an object');
-  for (const edit of readList(management, 'edits')) {
-    if (isObject(edit) && typeof edit.type === 'string' && edit.type.startsWith('clear_')) continue;
-    throw notMeterable('context_management', 'compaction is billed beside the usage that the answer states');
-  }
+  const isClearing = (edit: unknown) =>
+    isObject(edit) && typeof edit.type === 'string' && edit.type.startsWith('clear_');
+  if (readList(management, 'edits').every(isClearing)) return [];
+  return [{ field: 'context_management', why: COMPACTION }];
 }
 
 function changedBytes(endpoint: Endpoint, fields: BodyFields, changes: RequestChanges): Uint8Array {

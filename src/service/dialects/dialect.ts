@@ -16,8 +16,13 @@ export interface RequestFacts {
   readonly endpoint: Endpoint;
   readonly model: string;
   readonly stream: boolean;
-  /** Never below the true input; null when only the model's context window bounds it (input that the provider stores). */
+  /** Never below the true input of one reading; null when its bytes do not bound it: stored, compressed, or found by tools. */
   readonly inputTokensMax: number | null;
+  /**
+   * What one reading of the input is held at, at most the model's context window: its bound where the bytes give one, else
+   * what they let expect (a document's pages). Null when nothing but the context window tells (input that the provider stores).
+   */
+  readonly inputTokensHeld: number | null;
   /** A likely figure of the input (rule Q5), for charges without usage. At most `inputTokensMax` where that is known. */
   readonly inputTokensEstimate: number;
   /** Upper bounds of the parts of the input that may be priced otherwise: each a share of `inputTokensMax`. */
@@ -37,11 +42,10 @@ export interface RequestFacts {
     Partial<Record<'web_search' | 'code_interpreter' | 'file_search', number | null>>
   >;
   /**
-   * How often the provider may read the input for this one request, at most: once, and once more after each call of a tool
-   * that it runs itself. The worst input is `inputTokensMax`, or the context window, this many times. Null when the request
-   * does not bound those calls: then 1 + `toolCallsUnstated`. Absent = 1.
+   * How often the provider may read the input for this one request, at most: once, and once more after each round of tools
+   * that it runs itself. Null when the request does not bound those. What is held is what is expected of them.
    */
-  readonly inputReads?: number | null | undefined;
+  readonly inputReads: number | null;
   /**
    * Fields that can cost and are not metered, with the reason: a candidate whose profile does not let them pass is refused.
    * Empty where the request has none.
@@ -52,7 +56,7 @@ export interface RequestFacts {
    * was held where the provider states no usage (rule Q9).
    */
   readonly inputIsStored: boolean;
-  /** Whether the request asks the model to think, or not to; null where it says nothing of it. */
+  /** Whether the request asks the model to think, or not to in words that its provider heeds; null where it says neither. */
   readonly thinkingAsked: boolean | null;
   /** What the request asks for that changes the price, by the modifier's name (`service_tier`); absent = nothing. */
   readonly modifiersAsked?: Readonly<Record<string, string>> | undefined;
@@ -67,8 +71,8 @@ export interface RequestFacts {
 /** A request that was read, once for all candidates. It keeps the bytes that go out, and no copy of what they say. */
 export interface RequestReading {
   readonly facts: RequestFacts;
-  /** The facts for another model than the one that the caller named: images cost more tokens with some models. */
-  factsFor(model: string): RequestFacts;
+  /** The facts at one candidate: images cost more tokens with some models, and providers heed other fields about thinking. */
+  factsFor(model: string, profile: ProviderProfile): RequestFacts;
   /** The bytes that go out. The caller's own where nothing changes. */
   changed(changes: RequestChanges, profile: ProviderProfile): Uint8Array;
 }

@@ -5,6 +5,7 @@
 // cookbook, "How to count tokens with tiktoken"). Media are taken out of the bytes and counted by what they are.
 
 import type { RequestFacts } from './dialect.js';
+import { pagesOf } from './document-pages.js';
 
 /** Bytes of text to a token (rule Q5). */
 const ESTIMATE_BYTES_PER_TOKEN = 4;
@@ -17,8 +18,10 @@ const ESTIMATE_IMAGE_TOKENS = 1_000;
 const ESTIMATE_TOOLS_TOKENS = 500;
 const ESTIMATE_WEB_SEARCH_TOKENS = 500;
 const ESTIMATE_CODE_INTERPRETER_TOKENS = 1_000;
-/** A document of a page: Anthropic's "PDF support" states 1,500 to 3,000 tokens a page. */
-const ESTIMATE_DOCUMENT_TOKENS = 3_000;
+/** A page of a document: Anthropic's "PDF support" states 1,500 to 3,000 tokens of text. */
+const ESTIMATE_PAGE_TOKENS = 3_000;
+/** What a page is held at: the most of its text, and its picture (1,600 tokens; the same page). */
+const EXPECTED_PAGE_TOKENS = 5_000;
 /** MP3 of 64 kbit/s, at ten tokens a second. */
 const ESTIMATE_AUDIO_BYTES_PER_TOKEN = 800;
 /**
@@ -42,7 +45,12 @@ export interface ImageTokens {
 
 export type InputFacts = Pick<
   RequestFacts,
-  'inputTokensMax' | 'inputTokensEstimate' | 'inputAudioTokensMax' | 'inputImageTokensMax' | 'inputIsStored'
+  | 'inputTokensMax'
+  | 'inputTokensHeld'
+  | 'inputTokensEstimate'
+  | 'inputAudioTokensMax'
+  | 'inputImageTokensMax'
+  | 'inputIsStored'
 >;
 
 /** Sums up an input as its parts are walked. One for each request. */
@@ -53,10 +61,15 @@ export class InputMeasure {
   #imagesLow = 0;
   #audioTokensMax = 0;
   #audioTokensEstimate = 0;
-  #documents = 0;
+  #pages = 0;
   #overheadTokens = BOUND_FIXED_TOKENS;
   #estimateSurcharge = 0;
-  #stored = false;
+  /** Something is named that the body does not have. */
+  #isNamed = false;
+  /** Nothing tells how much that is. */
+  #isUnbounded = false;
+  /** Tools of the provider find further input. */
+  #isSearched = false;
 
   constructor(bodyBytes: number) {
     this.#bodyBytes = bodyBytes;
@@ -70,7 +83,8 @@ export class InputMeasure {
   image(detail: keyof ImageTokens, data: string | null): void {
     this.#images++;
     if (detail === 'low') this.#imagesLow++;
-    this.#mediaChars += data?.length ?? 0;
+    if (data === null) this.#isNamed = true;
+    else this.#mediaChars += data.length;
   }
 
   /** Audio in base64. */
@@ -81,16 +95,25 @@ export class InputMeasure {
     this.#mediaChars += data.length;
   }
 
-  /** A document whose tokens its bytes do not bound (a PDF is compressed, and each page is seen as an image too). */
-  document(data: string | null): void {
-    this.#documents++;
-    this.#mediaChars += data?.length ?? 0;
-    this.#stored = true;
+  /** A document in base64. Its bytes tell how much is to be expected, and bound nothing: a PDF is compressed. */
+  document(data: string): void {
+    this.#pages += pagesOf(data);
+    this.#mediaChars += data.length;
   }
 
-  /** Something that only the provider has: only the context window bounds the input. */
+  /** Something that only the provider has, and of any size: only the context window bounds the input. */
   stored(): void {
-    this.#stored = true;
+    this.#isUnbounded = true;
+  }
+
+  /** Something is read by its name beside what the body says of it; its bound is counted. */
+  named(): void {
+    this.#isNamed = true;
+  }
+
+  /** What tools of the provider find is input too. */
+  searched(): void {
+    this.#isSearched = true;
   }
 
   /** Prompts that a provider adds without their text being in the body. */
@@ -121,20 +144,27 @@ export class InputMeasure {
       Math.ceil((text * (100 + ESTIMATE_SAFETY_PERCENT)) / 100) +
       this.#images * ESTIMATE_IMAGE_TOKENS +
       this.#audioTokensEstimate +
-      this.#documents * ESTIMATE_DOCUMENT_TOKENS +
+      this.#pages * ESTIMATE_PAGE_TOKENS +
       this.#estimateSurcharge;
+    const isBounded = !this.#isUnbounded && !this.#isSearched && this.#pages === 0;
     return {
-      inputTokensMax: this.#stored ? null : max,
-      inputTokensEstimate: this.#stored ? estimate : Math.min(estimate, max),
+      inputTokensMax: isBounded ? max : null,
+      inputTokensHeld: this.#isUnbounded ? null : max + this.#pages * EXPECTED_PAGE_TOKENS,
+      inputTokensEstimate: isBounded ? Math.min(estimate, max) : estimate,
       inputAudioTokensMax: this.#audioTokensMax,
       inputImageTokensMax: imageTokensMax,
-      inputIsStored: this.#stored,
+      inputIsStored: this.#isUnbounded || this.#isNamed || this.#pages > 0,
     };
   }
 }
 
+export interface DataUrl {
+  readonly mediaType: string;
+  readonly data: string;
+}
+
 /** The characters of a data URL behind its comma, and its media type; null for other URLs. */
-export function dataUrl(url: string): { readonly mediaType: string; readonly data: string } | null {
+export function dataUrl(url: string): DataUrl | null {
   if (!url.startsWith('data:')) return null;
   const comma = url.indexOf(',');
   if (comma < 0) return null;

@@ -2,7 +2,7 @@
 // part that is not text is counted by what it is, so that the bound of the input holds. Called by openai.ts.
 
 import type { ImageTokens, InputMeasure } from './input-bound.js';
-import { dataUrl } from './input-bound.js';
+import { type DataUrl, dataUrl } from './input-bound.js';
 import { isObject, type Json } from './request-body.js';
 import { notMeterable } from './request-fields.js';
 
@@ -86,6 +86,7 @@ export class OpenAiInput {
         this.#image(isObject(item.output) ? item.output : {});
         return;
       case 'image_generation_call':
+        // Without its picture the provider takes what it stored under the id, which is a picture too.
         this.#measure.image('full', typeof item.result === 'string' ? item.result : null);
         return;
       case 'reasoning':
@@ -114,30 +115,51 @@ export class OpenAiInput {
     if (typeof type === 'string' && TEXT_TYPES.has(type)) return;
     if (type === 'image_url' || type === 'input_image' || type === 'computer_screenshot') this.#image(part);
     else if (type === 'input_audio') this.#audio(part);
-    else if (type === 'file') this.#file(isObject(part.file) ? part.file : {});
-    else if (type === 'input_file') this.#file(part);
+    else if (type === 'file' || type === 'input_file') this.#file(part);
     else this.#measure.stored();
   }
 
-  // Chat: `image_url: {url, detail}`; responses: `image_url: "…", detail`, or the id of a file.
+  // Chat: `image_url: {url, detail}`; responses: `image_url: "…", detail`, or the id of a file. Where a part names its image
+  // twice, providers differ on which they read: the larger counts.
   #image(part: Json): void {
-    const named = isObject(part.image_url) ? part.image_url : { url: part.image_url, detail: part.detail };
+    const named = isObject(part.image_url) ? part.image_url : { url: part.image_url };
     const inline = typeof named.url === 'string' ? dataUrl(named.url) : null;
+    const details = [named.detail, part.detail].filter((detail) => detail !== undefined && detail !== null);
+    const isLow = details.length > 0 && details.every((detail) => detail === 'low');
+    const isElsewhere = hasAny(part, FILE_NAMES) || hasAny(named, FILE_NAMES);
+    if (inline === null || isElsewhere) this.#measure.named();
     // Compatible providers take documents and videos by this name.
-    if (inline?.mediaType.startsWith('image/') === false) this.#measure.document(inline.data);
-    else this.#measure.image(named.detail === 'low' ? 'low' : 'full', inline?.data ?? null);
+    if (inline?.mediaType.startsWith('image/') === false) {
+      if (isElsewhere) this.#measure.stored();
+      this.#document(inline);
+    } else this.#measure.image(isLow ? 'low' : 'full', inline?.data ?? null);
   }
 
   #audio(part: Json): void {
-    const { input_audio: audio } = part;
-    if (isObject(audio) && typeof audio.data === 'string') this.#measure.audio(audio.data);
-    else this.#measure.stored();
+    const audio = isObject(part.input_audio) ? part.input_audio : {};
+    if (typeof audio.data === 'string') this.#measure.audio(audio.data);
+    if (typeof audio.data !== 'string' || hasAny(audio, OTHER_SOURCES) || hasAny(part, OTHER_SOURCES))
+      this.#measure.stored();
+  }
+
+  // Chat: `file: {file_data | file_id}`; responses: `file_data`, `file_id` or `file_url`.
+  #file(part: Json): void {
+    const file = isObject(part.file) ? part.file : part;
+    const inline = typeof file.file_data === 'string' ? file.file_data : null;
+    if (inline === null || hasAny(file, OTHER_SOURCES) || hasAny(part, OTHER_SOURCES)) this.#measure.stored();
+    if (inline !== null) this.#document(dataUrl(inline) ?? { mediaType: '', data: inline });
   }
 
   // Plain text in a file is no longer than its base64; any other format may hold more than its bytes.
-  #file(file: Json): void {
-    const inline = typeof file.file_data === 'string' ? file.file_data : null;
-    if (inline !== null && dataUrl(inline)?.mediaType.startsWith('text/plain')) return;
-    this.#measure.document(inline);
+  #document({ mediaType, data }: DataUrl): void {
+    if (!mediaType.startsWith('text/')) this.#measure.document(data);
   }
+}
+
+/** Where else than in the part itself a file may be. */
+const OTHER_SOURCES = ['file_id', 'file_url', 'url', 'id'] as const;
+const FILE_NAMES = ['file_id', 'file_data', 'file_url', 'data'] as const;
+
+function hasAny(of: Json, names: readonly string[]): boolean {
+  return names.some((name) => of[name] !== undefined && of[name] !== null);
 }

@@ -5,7 +5,7 @@ import { RefusedError } from '../refusals.js';
 import type { RequestFacts } from './dialect.js';
 import type { InputMeasure } from './input-bound.js';
 import { isObject, type Json } from './request-body.js';
-import { checkSpelling, notMeterable, readList, readWhole } from './request-fields.js';
+import { notMeterable, readList, readWhole } from './request-fields.js';
 
 /** What wraps declared functions in the prompt, the parallel-call wrapper included; the declarations are in the body. */
 const TOOLS_TOKENS_MAX = 512;
@@ -23,10 +23,6 @@ const RUN_BY_CALLER: ReadonlySet<string> = new Set([
   'computer',
   'computer_use',
   'computer_use_preview',
-]);
-/** Keys of a tool that its cost depends on, and of what they hold. */
-const READ: ReadonlySet<string> = new Set([
-  ...['type', 'execution', 'environment', 'container', 'memory_limit', 'tools'],
 ]);
 const WEB_SEARCH = /^web_search(_preview)?(_\d{4}_\d{2}_\d{2})?$/;
 
@@ -46,8 +42,8 @@ export function chatTools(body: Json, measure: InputMeasure): ToolFacts {
   if (body.web_search_options === undefined || body.web_search_options === null)
     return { billedTools: {}, inputReads: 1 };
   measure.estimateWebSearch();
-  measure.stored();
-  return { billedTools: { web_search: 1 }, inputReads: 1 };
+  measure.searched();
+  return { billedTools: { web_search: 1 }, inputReads: 2 };
 }
 
 /** Responses: also the tools that items of the input add. */
@@ -85,7 +81,7 @@ class ToolReader {
     }
     if (!this.#runByProvider) return { billedTools: {}, inputReads: 1 };
     // What the tools find is input too, and each call has the whole of it read once more.
-    this.#measure.stored();
+    this.#measure.searched();
     return { billedTools: this.#billed, inputReads: this.#callsMax === null ? null : this.#callsMax + 1 };
   }
 
@@ -97,7 +93,6 @@ class ToolReader {
     if (type === 'tool_search' && tool.execution === 'client') {
       return this.#measure.overhead(PROVIDER_TOOL_TOKENS_MAX);
     }
-    if (isObject(tool.environment)) checkSpelling(tool.environment, READ);
     if (type === 'shell' && (!isObject(tool.environment) || tool.environment.type === 'local')) {
       return this.#measure.overhead(PROVIDER_TOOL_TOKENS_MAX);
     }
@@ -124,7 +119,6 @@ class ToolReader {
 
 // The price data has one price for a container: that of the smallest, which is the default.
 function requireSmallContainer(tool: Json): void {
-  if (isObject(tool.container)) checkSpelling(tool.container, READ);
   const memory = isObject(tool.container) ? (tool.container.memory_limit ?? '1g') : '1g';
   if (memory === '1g') return;
   throw new RefusedError(
@@ -135,7 +129,6 @@ function requireSmallContainer(tool: Json): void {
 }
 
 function toolType(tool: unknown): string {
-  if (isObject(tool)) checkSpelling(tool, READ);
   return isObject(tool) && typeof tool.type === 'string' ? tool.type.slice(0, 64) : 'without a type';
 }
 

@@ -5,6 +5,7 @@ import type { ProviderProfile, RequestProfile } from '../profiles/profile.js';
 import type { Dialect, Endpoint, RequestChanges, RequestFacts, RequestReading } from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
+import { openAiUnmetered, readsCachedContent } from './openai-fields.js';
 import { imageTokensOf, OpenAiInput } from './openai-input.js';
 import { ChatMeter, ResponseMeter } from './openai-stream.js';
 import { chatTools, responsesTools } from './openai-tools.js';
@@ -19,7 +20,6 @@ import {
   type ParsedBody,
 } from './request-body.js';
 import {
-  checkFields,
   invalid,
   OUTPUT_TOKENS_MAX,
   outputLimitEdits,
@@ -31,6 +31,8 @@ import {
   readWhole,
   requirePriced,
 } from './request-fields.js';
+import { refuseOtherSpellings } from './request-spelling.js';
+import { isThinkingAsked, openAiThinking, type ThinkingAsked } from './thinking-asked.js';
 import { usagePlaces } from './usage-places.js';
 
 /** Of `n`, as the API reference bounds it. */
@@ -39,40 +41,6 @@ const CHOICES_MAX = 128;
 const CHAT_LIMITS = ['max_completion_tokens', 'max_tokens'] as const;
 /** What changes the price of a request; what each value costs, the provider decides. */
 const MODIFIERS = ['service_tier'] as const;
-
-/** Refused wherever they stand; those that OpenAI does not have are options of compatible providers. */
-const UNMETERABLE: ReadonlyMap<string, string> = new Map([
-  ['background', 'the answer and its usage come after the call has ended'],
-  ['deferred', 'the answer and its usage come after the call has ended'],
-  ['prediction', 'rejected prediction tokens are billed beyond the limit of output'],
-  ['best_of', 'it generates more than it answers'],
-  ['use_beam_search', 'it generates more than it answers'],
-  ['context_management', 'compaction generates text beyond the limit of output'],
-  ['models', 'another model than the priced one may answer'],
-  ['fallbacks', 'another model than the priced one may answer'],
-  ['route', 'another model than the priced one may answer'],
-  ['provider', 'another provider than the priced one may answer'],
-  ['plugins', 'plugins are billed beside the tokens'],
-  ['search_parameters', 'searches are billed beside the tokens'],
-  ['enable_search', 'searches are billed beside the tokens'],
-  ['mcp_servers', 'the input that servers add is not bounded'],
-]);
-
-const KNOWN: ReadonlySet<string> = new Set([
-  ...CHAT_LIMITS,
-  ...['model', 'stream', 'n', 'service_tier', 'max_output_tokens', 'max_tool_calls', 'previous_response_id'],
-  ...['messages', 'input', 'tools', 'tool_choice', 'functions', 'function_call', 'stream_options', 'stop'],
-  ...['metadata', 'logit_bias', 'modalities', 'audio', 'response_format', 'text', 'reasoning', 'include'],
-  ...['web_search_options', 'moderation', 'prompt_cache_options', 'conversation', 'prompt', 'thinking'],
-  ...[
-    'chat_template_kwargs',
-    'structured_outputs',
-    'guided_json',
-    'guided_choice',
-    'stop_token_ids',
-    'bad_words',
-  ],
-]);
 
 export const openai: Dialect = {
   name: 'openai',
@@ -98,30 +66,44 @@ export const openai: Dialect = {
   errorText,
 };
 
-function readRequest(endpoint: Endpoint, { json: body, fields }: ParsedBody): RequestReading {
+function readRequest(
+  endpoint: Endpoint,
+  { json: body, fields, hasOtherSpellings }: ParsedBody,
+): RequestReading {
+  if (hasOtherSpellings) refuseOtherSpellings(body);
   const model = readModel(body);
-  checkFields(body, { unmeterable: UNMETERABLE, known: KNOWN });
   const measure = new InputMeasure(fields.bytes.length);
   const reading = { body, model, measure };
-  if (endpoint === 'embeddings') return new OpenAiReading(fields, embeddings(reading), measure);
-  const facts = endpoint === 'responses' ? response(reading) : chat(reading);
-  return new OpenAiReading(fields, facts, measure);
+  if (readsCachedContent(body)) measure.stored();
+  const read = endpoint === 'embeddings' ? embeddings : endpoint === 'responses' ? response : chat;
+  const facts = read(reading);
+  return new OpenAiReading(fields, facts, { measure, thinking: openAiThinking(body) });
+}
+
+/** What was found in a request, for facts that depend on who answers it. */
+interface Findings {
+  readonly measure: InputMeasure;
+  readonly thinking: ThinkingAsked;
 }
 
 class OpenAiReading implements RequestReading {
   readonly facts: RequestFacts;
   readonly #fields: BodyFields;
-  readonly #measure: InputMeasure;
+  readonly #found: Findings;
 
-  constructor(fields: BodyFields, facts: RequestFacts, measure: InputMeasure) {
+  constructor(fields: BodyFields, facts: RequestFacts, found: Findings) {
     this.facts = facts;
     this.#fields = fields;
-    this.#measure = measure;
+    this.#found = found;
   }
 
-  factsFor(model: string): RequestFacts {
-    if (!this.#measure.hasImages || model === this.facts.model) return this.facts;
-    return { ...this.facts, ...this.#measure.result(imageTokensOf(model)) };
+  factsFor(model: string, { request }: ProviderProfile): RequestFacts {
+    const { facts } = this;
+    const { measure, thinking } = this.#found;
+    const thinkingAsked = isThinkingAsked(thinking, request.thinkingOff);
+    const isOther = measure.hasImages && model !== facts.model;
+    if (!isOther && thinkingAsked === facts.thinkingAsked) return facts;
+    return { ...facts, ...(isOther ? measure.result(imageTokensOf(model)) : {}), thinkingAsked };
   }
 
   changed(changes: RequestChanges, profile: ProviderProfile): Uint8Array {
@@ -149,6 +131,7 @@ function chat({ body, model, measure }: Reading): RequestFacts {
     model,
     stream,
     inputTokensMax: input.inputTokensMax,
+    inputTokensHeld: input.inputTokensHeld,
     inputTokensEstimate: input.inputTokensEstimate,
     inputAudioTokensMax: input.inputAudioTokensMax,
     inputImageTokensMax: input.inputImageTokensMax,
@@ -161,7 +144,7 @@ function chat({ body, model, measure }: Reading): RequestFacts {
     outputImage: modalities.includes('image'),
     billedTools,
     inputReads,
-    unmetered: [],
+    unmetered: openAiUnmetered(body),
     inputIsStored: input.inputIsStored,
     thinkingAsked: null,
     modifiersAsked: readModifiers(body, MODIFIERS),
@@ -189,7 +172,7 @@ function response({ body, model, measure }: Reading): RequestFacts {
     outputAudio: false,
     outputImage: false,
     ...tools,
-    unmetered: [],
+    unmetered: openAiUnmetered(body),
     thinkingAsked: null,
     modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,
@@ -203,7 +186,8 @@ function userIn(body: Json): string | null {
 }
 
 function embeddings({ body, model, measure }: Reading): RequestFacts {
-  // Objects are images or documents of compatible providers.
+  // Images and documents of compatible providers.
+  if (Array.isArray(body.messages)) new OpenAiInput(measure).messages(body.messages);
   if (Array.isArray(body.input) && body.input.some(isObject)) measure.stored();
   return {
     endpoint: 'embeddings',
@@ -217,7 +201,7 @@ function embeddings({ body, model, measure }: Reading): RequestFacts {
     outputImage: false,
     billedTools: {},
     inputReads: 1,
-    unmetered: [],
+    unmetered: openAiUnmetered(body),
     thinkingAsked: null,
     modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,

@@ -4,6 +4,7 @@
 
 import { Buffer, isUtf8 } from 'node:buffer';
 import { RefusedError } from '../refusals.js';
+import { isOtherSpelling } from './request-spelling.js';
 
 /** Nested lists and objects. Schemas of tools are the deepest that callers send; OpenAI takes ten levels of those. */
 const DEPTH_MAX = 128;
@@ -46,6 +47,8 @@ export const LEFT_OUT = '';
 export interface ParsedBody {
   readonly json: Json;
   readonly fields: BodyFields;
+  /** Whether some key may be taken for another one that bears on the cost: see request-spelling.ts. */
+  readonly hasOtherSpellings: boolean;
 }
 
 /**
@@ -58,7 +61,7 @@ export function parseBody(bytes: Uint8Array): ParsedBody {
   const text = textOf(bytes);
   if (text.charCodeAt(0) === BYTE_ORDER_MARK)
     throw refused('The body begins with a byte-order mark; leave it out.');
-  const places = scan(text);
+  const { places, hasOtherSpellings } = scan(text);
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -66,7 +69,7 @@ export function parseBody(bytes: Uint8Array): ParsedBody {
     throw refused('The body is not valid JSON.');
   }
   if (!isObject(json)) throw refused('The body must be one JSON object.');
-  return { json, fields: new BodyFields(bytes, places, text.length) };
+  return { json, fields: new BodyFields(bytes, places, text.length), hasOtherSpellings };
 }
 
 /** The fields of one JSON object by their bytes: read and replaced without touching the others. */
@@ -85,7 +88,7 @@ export class BodyFields {
   /** Of the bytes of a valid JSON object: the value of a field, an element of a list. */
   static of(bytes: Uint8Array): BodyFields {
     const text = textOf(bytes);
-    return new BodyFields(bytes, scan(text), text.length);
+    return new BodyFields(bytes, scan(text).places, text.length);
   }
 
   /** The bytes of one field's value; null when the object does not have it. */
@@ -204,7 +207,12 @@ function refused(message: string): RefusedError {
 // Scanning. One pass over the text, before it is parsed: it bounds what parsing may cost, finds duplicate keys at every
 // depth, and notes where the top-level values stand. It does not judge the grammar; JSON.parse does.
 
-function scan(text: string): Places {
+interface Scan {
+  readonly places: Places;
+  readonly hasOtherSpellings: boolean;
+}
+
+function scan(text: string): Scan {
   const spans = new Map<string, Span>();
   /** For each open object the keys that it has had, for each open list null. */
   const open: (Set<string> | null)[] = [];
@@ -213,6 +221,7 @@ function scan(text: string): Places {
   let name = '';
   let valueStart = 0;
   let keyNext = false;
+  let hasOtherSpellings = false;
   const endValue = (end: number) => {
     if (open.length !== 1) return;
     if (valueStart > 0) spans.set(name, trimmed(text, valueStart, end));
@@ -225,6 +234,7 @@ function scan(text: string): Places {
       if (keyNext) {
         const key = keyOf(text, at, end, open.at(-1) ?? new Set());
         if (open.length === 1) name = key;
+        hasOtherSpellings ||= isOtherSpelling(key);
         keyNext = false;
       }
       at = end - 1;
@@ -246,7 +256,7 @@ function scan(text: string): Places {
       keyNext = false;
     }
   }
-  return { spans, insertAt };
+  return { places: { spans, insertAt }, hasOtherSpellings };
 }
 
 /** How far a string is walked by characters before the next quote is searched for: pictures in base64 have none. */

@@ -9,8 +9,6 @@ import type { FieldEdits, Json } from './request-body.js';
 const MODEL_CHARS_MAX = 256;
 /** Rule Q4 bounds tokens so. */
 export const OUTPUT_TOKENS_MAX = 10_000_000;
-/** Keys as they are written: no other spelling of anything. */
-const PLAIN_KEY = /^[a-z0-9_]*$/;
 /** How much of a wrong value a message repeats. */
 const SHOWN_CHARS_MAX = 80;
 
@@ -82,58 +80,6 @@ export function readModifiers(body: Json, fields: readonly string[]): Record<str
     asked[field] = value;
   }
   return asked;
-}
-
-export interface FieldRules {
-  /** Fields that are refused, with the reason: what they ask for escapes the bound, or the usage that is charged. */
-  readonly unmeterable: ReadonlyMap<string, string>;
-  /** Fields that cost nothing beside the tokens that are counted, or that the dialect reads. */
-  readonly known: ReadonlySet<string>;
-}
-
-/**
- * Refuses top-level fields that escape the metering; where they ask for nothing (null, false, empty) they pass. A list or an
- * object that Bursar does not know is refused, since it may name models, tools or services that are billed; single values
- * pass, since providers' own sampling options are such. A key that is a field but for its letters' case is refused: parsers
- * that ignore case (Go's encoding/json, the Kelvin sign and the long s included) take it for that field.
- */
-export function checkFields(body: Json, { unmeterable, known }: FieldRules): void {
-  for (const field of Object.keys(body)) {
-    // Known names are in lower case: they are no other spelling of anything.
-    if (known.has(field)) continue;
-    const value = body[field];
-    refuseSpelling(field, (name) => known.has(name) || unmeterable.has(name));
-    if (asksNothing(value)) continue;
-    const why = unmeterable.get(field);
-    if (why !== undefined) throw notMeterable(field, why);
-    if (typeof value !== 'object') continue;
-    throw notMeterable(
-      field.slice(0, SHOWN_CHARS_MAX),
-      'Bursar does not know it, and a list or an object may ask for something that is billed',
-    );
-  }
-}
-
-/** Refuses keys of an object within a request that can be taken for one of the names, as `checkFields` does above it. */
-export function checkSpelling(of: Json, names: ReadonlySet<string>): void {
-  for (const key of Object.keys(of)) refuseSpelling(key, (name) => names.has(name));
-}
-
-function refuseSpelling(key: string, isName: (name: string) => boolean): void {
-  if (PLAIN_KEY.test(key)) return;
-  const folded = key.toUpperCase().toLowerCase();
-  if (folded === key || !isName(folded)) return;
-  throw new RefusedError(
-    'invalid_request',
-    `The key ${shown(key)} can be taken for ${folded}; write it so.`,
-    {
-      field: folded,
-    },
-  );
-}
-
-function asksNothing(value: unknown): boolean {
-  return value === null || value === false || (Array.isArray(value) && value.length === 0);
 }
 
 /** The output limit that goes out, to each of the fields. */

@@ -10,8 +10,12 @@ import { COMPONENTS } from './price.js';
 export interface WorstCaseLimits {
   /** Output tokens of one choice: what the request that goes out asks for. */
   readonly outputTokens: number;
-  /** Calls of a billed tool, where the request does not bound them. */
-  readonly toolCallsUnstated: number;
+  /** Rounds of tools that the provider runs itself: as many as are expected of a request that allows more. */
+  readonly toolRounds: number;
+  /** Tokens that each round is expected to add to the input. */
+  readonly toolRoundTokens: number;
+  /** Whether the request asks for a longer context than the usual one: it is the bound where the price has rates beyond. */
+  readonly longContext: boolean;
 }
 
 export interface WorstCase {
@@ -25,6 +29,10 @@ export interface WorstCase {
   /** The most tokens in all: what a budget of tokens holds. */
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Of `inputTokens`, what the first reading of the input has; the rest is for the rounds of tools. */
+  readonly inputTokensOnce: number;
+  /** Whether part of it is what is expected, and not the most: rounds of tools, documents of unknown length. */
+  readonly isExpected: boolean;
 }
 
 /** Tokens that may be billed as any of these components, and how many of the input or output they can be. */
@@ -34,25 +42,19 @@ interface Share {
 }
 
 /**
- * The worst case of a request at a model's price.
+ * The worst case of a request at a model's price. Where a request alone does not bound it, what is expected of it: a bound of
+ * rounds, times a bound of the input, times the dearest price would be a hundred times what such a call costs.
  * @throws RefusedError `not_meterable` when nothing bounds the input or the cost is above 2^63−1 steps; `price_unknown`
  *   when something that the request may use has no rate.
  */
 export function worstCaseOf(price: ModelPrice, facts: RequestFacts, limits: WorstCaseLimits): WorstCase {
-  const tokensOnce = facts.inputTokensMax ?? price.contextWindow;
-  if (tokensOnce === null) {
-    throw new RefusedError(
-      'not_meterable',
-      `Nothing bounds the input: part of it is stored by the provider, and the context window of ${price.model} is unknown.`,
-    );
-  }
-  // Running its own tools, a provider reads the input again with each result, and bills every reading.
-  const reads = facts.inputReads === null ? 1 + limits.toolCallsUnstated : (facts.inputReads ?? 1);
-  const inputTokens = tokensOnce * reads;
+  const read = readingOf(price, facts, limits);
+  const inputTokens = read.once + sumOf(read.again);
   const outputTokens = limits.outputTokens * facts.choices;
-  const input = inputShares(facts, reads);
+  const rounds = read.again.length;
+  const input = inputShares(facts, rounds + 1);
   const output = outputShares(facts);
-  const tools = toolCalls(facts, limits);
+  const tools = toolCalls(facts, rounds);
   let worst: Pick<WorstCase, 'quantities' | 'cost'> | null = null;
   for (const tokens of tierEnds(price.rates, inputTokens)) {
     const quantities = { ...tools };
@@ -64,7 +66,58 @@ export function worstCaseOf(price: ModelPrice, facts: RequestFacts, limits: Wors
     if (worst === null || cost.total > worst.cost.total) worst = { quantities, cost };
   }
   const { quantities, cost } = worst as Pick<WorstCase, 'quantities' | 'cost'>;
-  return { quantities, cost, inputTokens, outputTokens };
+  return {
+    quantities,
+    cost,
+    inputTokens,
+    outputTokens,
+    inputTokensOnce: read.once,
+    isExpected: read.isExpected,
+  };
+}
+
+/** How a provider reads the input: once, and again with what its tools found, as often as it runs some. */
+interface Readings {
+  readonly once: number;
+  readonly again: readonly number[];
+  readonly isExpected: boolean;
+}
+
+// Running its own tools, a provider reads the input again with each result, and bills every reading.
+function readingOf(
+  price: ModelPrice,
+  facts: RequestFacts,
+  { toolRounds, toolRoundTokens, longContext }: WorstCaseLimits,
+): Readings {
+  const { inputTokensMax, inputTokensHeld, inputReads } = facts;
+  const goesOn = longContext && inputTokensMax !== null && hasRatesBeyond(price);
+  const window = goesOn ? Number.POSITIVE_INFINITY : (price.contextWindow ?? Number.POSITIVE_INFINITY);
+  const once = Math.min(inputTokensHeld ?? window, window);
+  if (once === Number.POSITIVE_INFINITY) {
+    throw new RefusedError(
+      'not_meterable',
+      `Nothing bounds the input: part of it is stored by the provider, and the context window of ${price.model} is unknown.`,
+    );
+  }
+  const isDocument = inputTokensMax === null && inputReads === 1 && once < window;
+  if (inputReads === 1) return { once, again: NONE, isExpected: isDocument };
+  const rounds = inputReads === null ? toolRounds : Math.min(inputReads - 1, toolRounds);
+  const again = Array.from({ length: rounds }, (_, round) =>
+    Math.min(once + (round + 1) * toolRoundTokens, window),
+  );
+  return { once, again, isExpected: true };
+}
+
+function hasRatesBeyond({ rates, contextWindow }: ModelPrice): boolean {
+  return contextWindow !== null && tierStarts(rates).some((from) => from > contextWindow);
+}
+
+const NONE: readonly number[] = [];
+
+function sumOf(figures: readonly number[]): number {
+  let sum = 0;
+  for (const figure of figures) sum += figure;
+  return sum;
 }
 
 /**
@@ -104,7 +157,7 @@ const IMAGE_INPUT: readonly Component[] = ['input_image'];
 function inputShares(facts: RequestFacts, reads: number): Share[] {
   // Of input that the provider stores, any part may be audio or images.
   const most = (tokens: number) =>
-    facts.inputTokensMax === null ? Number.POSITIVE_INFINITY : tokens * reads;
+    facts.inputTokensHeld === null ? Number.POSITIVE_INFINITY : tokens * reads;
   return [
     { components: TEXT_INPUT[facts.cacheWrite], tokensMax: Number.POSITIVE_INFINITY },
     { components: AUDIO_INPUT, tokensMax: most(facts.inputAudioTokensMax) },
@@ -124,11 +177,11 @@ function outputShares(facts: RequestFacts): readonly Share[] {
   return [{ components, tokensMax: Number.POSITIVE_INFINITY }];
 }
 
-function toolCalls(facts: RequestFacts, limits: WorstCaseLimits): Quantities {
+function toolCalls(facts: RequestFacts, rounds: number): Quantities {
   const calls: Partial<Record<Component, number>> = {};
   for (const tool of ['web_search', 'code_interpreter', 'file_search'] as const) {
     const most = facts.billedTools[tool];
-    if (most !== undefined) calls[tool] = most ?? limits.toolCallsUnstated;
+    if (most !== undefined) calls[tool] = most === null ? rounds : Math.min(most, rounds);
   }
   return calls;
 }

@@ -28,6 +28,7 @@ export const compatible: ProviderProfile = {
     outputLimitAlso: ['max_tokens'],
     asksUsage: true,
     passFields: [],
+    thinkingOff: ['reasoning_effort', 'reasoning'],
   },
   usage: {
     at: ['usage', 'x_groq.usage', 'choices.*.usage'],

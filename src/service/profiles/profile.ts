@@ -43,6 +43,8 @@ export interface RequestProfile {
   readonly asksUsage: boolean;
   /** Fields that are neither counted nor known to every provider of the dialect, and pass all the same: they cost nothing here. */
   readonly passFields: readonly string[];
+  /** The fields that it heeds when they ask the model not to think, as thinking-asked.ts names them. */
+  readonly thinkingOff: readonly string[];
 }
 
 /**

@@ -16,7 +16,10 @@ const HOUR_MS = 60 * MINUTE_MS;
 export const GATEWAY_DEFAULTS: GatewaySettings = {
   require: ['tenant'],
   userLabel: null,
-  outputTokensUnstated: 4_096,
+  outputTokensUnstated: null,
+  // OpenAI, "Reasoning models": reserve 25,000 tokens for reasoning; and an answer beside it.
+  outputTokensLeast: 32_000,
+  outputSharePercent: 50,
   clampOutput: false,
   cutStreams: false,
   exhaustedStatus: 402,
@@ -26,7 +29,11 @@ export const GATEWAY_DEFAULTS: GatewaySettings = {
   readOnCallsMax: 1_000,
   failedAttempts: 'provider',
   bodyBytesMax: 32 * 1024 * 1024,
-  toolCallsUnstated: 5,
+  toolCallsUnstated: 25,
+  // Most requests that may search do so once or not at all; a search finds 6,000 to 8,000 tokens (Anthropic's example of a
+  // search; OpenAI's fixed block of search content).
+  toolRounds: 2,
+  toolRoundTokens: 10_000,
 };
 
 /** More output than any model gives in one answer. */
@@ -41,6 +48,8 @@ const READ_ON_BOUNDS = { min: 0, max: HOUR_MS };
 const BODY_BYTES_BOUNDS = { min: 1_024, max: 256 * 1024 * 1024 };
 /** Beyond what a provider runs for one request. */
 const TOOL_CALLS_MAX = 1_000;
+const TOOL_ROUNDS_MAX = 100;
+const TOOL_ROUND_TOKENS_MAX = 1_000_000;
 
 /** Shorter would ask a throttled provider again at once; no limit of a provider counts over more than a day unsaid. */
 const THROTTLE_DEFAULT_BOUNDS = { min: SECOND_MS, max: 24 * HOUR_MS };
@@ -50,15 +59,18 @@ export function readGateway(node: Located | undefined, findings: Findings): Gate
     ...['require', 'userLabel', 'outputTokensUnstated', 'clampOutput', 'cutStreams', 'exhaustedStatus'],
     ...['holdTtl', 'openCallsMax', 'bodyBytesMax', 'toolCallsUnstated'],
     ...['readOn', 'readOnCallsMax', 'failedAttempts'],
+    ...['outputTokensLeast', 'outputSharePercent', 'toolRounds', 'toolRoundTokens'],
   ];
   const section = Section.read(node, 'gateway', fields, findings);
   const defaults = GATEWAY_DEFAULTS;
-  const whole = (name: 'outputTokensUnstated' | 'openCallsMax' | 'toolCallsUnstated', max: number) =>
+  const whole = (name: WholeField, max: number) =>
     section.whole(name, { min: 1, max, unlessStated: defaults[name] });
   return {
     require: section.list('require', LABELS_MAX, labelKeyOf(findings)) ?? defaults.require,
     userLabel: readUserLabel(section),
-    outputTokensUnstated: whole('outputTokensUnstated', OUTPUT_TOKENS_MAX),
+    outputTokensUnstated: section.wholeOrNull('outputTokensUnstated', { min: 1, max: OUTPUT_TOKENS_MAX }),
+    outputTokensLeast: whole('outputTokensLeast', OUTPUT_TOKENS_MAX),
+    outputSharePercent: whole('outputSharePercent', 100),
     clampOutput: section.flag('clampOutput', { unlessStated: defaults.clampOutput }),
     cutStreams: section.flag('cutStreams', { unlessStated: defaults.cutStreams }),
     exhaustedStatus: readExhaustedStatus(section),
@@ -79,8 +91,21 @@ export function readGateway(node: Located | undefined, findings: Findings): Gate
       unlessStated: defaults.bodyBytesMax,
     }),
     toolCallsUnstated: whole('toolCallsUnstated', TOOL_CALLS_MAX),
+    toolRounds: section.whole('toolRounds', {
+      min: 0,
+      max: TOOL_ROUNDS_MAX,
+      unlessStated: defaults.toolRounds,
+    }),
+    toolRoundTokens: whole('toolRoundTokens', TOOL_ROUND_TOKENS_MAX),
   };
 }
+
+type WholeField =
+  | 'outputTokensLeast'
+  | 'outputSharePercent'
+  | 'openCallsMax'
+  | 'toolCallsUnstated'
+  | 'toolRoundTokens';
 
 function labelKeyOf(findings: Findings) {
   return (item: Located, field: string): string | undefined => {

@@ -31,7 +31,7 @@ const OUTPUT_TOKENS_MAX = 10_000_000;
 
 export const PROFILE_FIELDS = [
   ...['pathPrefix', 'paths', 'query', 'keyHeader', 'keyPrefix', 'headers', 'outputLimit', 'outputLimitAlso'],
-  ...['asksUsage', 'passFields', 'usage', 'modifiers', 'models', 'errors'],
+  ...['asksUsage', 'passFields', 'thinkingOff', 'usage', 'modifiers', 'models', 'errors'],
 ];
 
 export function readProfile(section: Section, base: ProviderProfile): ProviderProfile {
@@ -58,7 +58,8 @@ function readRequest(section: Section, base: RequestProfile): RequestProfile {
     // Who states the one field that a provider knows has said that it knows no other.
     outputLimitAlso: also ?? (limit === null ? base.outputLimitAlso : []),
     asksUsage: section.flag('asksUsage', { unlessStated: base.asksUsage }),
-    passFields: section.list('passFields', ITEMS_MAX, textOf(FIELD, section.findings)) ?? base.passFields,
+    passFields: section.list('passFields', ITEMS_MAX, textOf(DOTTED, section.findings)) ?? base.passFields,
+    thinkingOff: section.list('thinkingOff', ITEMS_MAX, textOf(DOTTED, section.findings)) ?? base.thinkingOff,
   };
 }
 

@@ -94,8 +94,12 @@ export interface GatewaySettings {
   readonly require: readonly string[];
   /** The label that a request's own field for its user becomes, where the key lets its caller state it. Default null: none. */
   readonly userLabel: string | null;
-  /** Output tokens held, and asked for, when the caller states no limit. Default 4,096. */
-  readonly outputTokensUnstated: number;
+  /** The most output that is held, and asked for, when the caller states no limit; null: the model's own limit. Default null. */
+  readonly outputTokensUnstated: number | null;
+  /** The least that is asked for when the caller states no limit, however little is left. Default 32,000. */
+  readonly outputTokensLeast: number;
+  /** Percent of what is left in a budget that an added or a cut limit of output may hold. Default 50. */
+  readonly outputSharePercent: number;
   /** Cut a stated limit of output to what the headroom pays for, instead of refusing. Default false. */
   readonly clampOutput: boolean;
   /** End a stream once its output passes what was held. Default false: the hold is extended, or overruns. */
@@ -120,6 +124,10 @@ export interface GatewaySettings {
   readonly failedAttempts: 'provider' | 'caller';
   /** Bytes of a request body. Default 32 MiB. */
   readonly bodyBytesMax: number;
-  /** Billed tool calls held when the request does not bound them. Default 5. */
+  /** Calls of tools that the provider runs: the limit that is added where the request has none. Default 25. */
   readonly toolCallsUnstated: number;
+  /** Rounds of such tools that are expected, and held for, of a request that allows more. Default 2. */
+  readonly toolRounds: number;
+  /** Tokens that each round is expected to add to the input. Default 10,000. */
+  readonly toolRoundTokens: number;
 }

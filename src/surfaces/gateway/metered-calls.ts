@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../service/access/caller.js';
 import { labelsOfGatewayCall, mayState } from '../../service/access/labels.js';
 import type { Calls } from '../../service/calls/calls.js';
+import { asksLongContext } from '../../service/dialects/anthropic-betas.js';
 import { dialects } from '../../service/dialects/dialects.js';
 import { parseBody } from '../../service/dialects/request-body.js';
 import { RefusedError } from '../../service/refusals.js';
@@ -60,6 +61,7 @@ export class MeteredCalls {
       labels,
       dialect: route.dialect,
       reading,
+      longContext: asksLongContext(headers['anthropic-beta']),
       recorded,
     });
     const isRefused = 'refusal' in begun;

@@ -1,0 +1,48 @@
+// How many pages a document in base64 has, as far as its bytes tell: what its tokens are expected from. A guess that is
+// meant for holds and estimates; the provider's usage is what is charged. Linear in the document. Called by input-bound.ts.
+
+import { Buffer } from 'node:buffer';
+
+/**
+ * Bytes of a document to a page where it does not show its pages: a page of compressed text has 3 to 5 kB, one with its
+ * fonts and a drawing more.
+ */
+const BYTES_PER_PAGE = 10_000;
+/** Pages beyond any context window; OpenAI and Anthropic take at most 1,000. */
+const PAGES_MAX = 10_000;
+
+const PAGE = '/Page';
+const TYPE = '/Type';
+
+/** At least 1. */
+export function pagesOf(base64: string): number {
+  const bytes = Buffer.from(base64, 'base64');
+  const shown = bytes.toString('latin1', 0, 5) === '%PDF-' ? pageObjects(bytes) : 0;
+  if (shown > 0) return shown;
+  return Math.min(PAGES_MAX, Math.max(1, Math.ceil(bytes.length / BYTES_PER_PAGE)));
+}
+
+// `/Type /Page` of ISO 32000-1, 7.7.3.3. Newer files compress these objects; then the size has to tell.
+function pageObjects(bytes: Buffer): number {
+  let pages = 0;
+  for (
+    let at = bytes.indexOf(PAGE);
+    at >= 0 && pages < PAGES_MAX;
+    at = bytes.indexOf(PAGE, at + PAGE.length)
+  ) {
+    if (isRegular(bytes[at + PAGE.length])) continue;
+    let before = at;
+    while (before > 0 && isSpace(bytes[before - 1])) before--;
+    if (bytes.toString('latin1', Math.max(0, before - TYPE.length), before) === TYPE) pages++;
+  }
+  return pages;
+}
+
+/** Whether a byte goes on with a name: of `/Pages`, `/PageLabels`. */
+function isRegular(byte: number | undefined): boolean {
+  return byte !== undefined && /[A-Za-z0-9_.-]/.test(String.fromCharCode(byte));
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09 || byte === 0x0c || byte === 0;
+}

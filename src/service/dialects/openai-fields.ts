@@ -1,0 +1,179 @@
+// The top-level fields of requests in OpenAI's dialect, and of what compatible providers and clients add to it: those that
+// openai.ts reads, those that cost nothing, and those that can cost and are not metered. Each list names its source.
+
+import type { RequestFacts } from './dialect.js';
+import { isObject, type Json } from './request-body.js';
+import { asksNothing, type FieldRules, unmeteredFields } from './unmetered-fields.js';
+
+type Unmetered = RequestFacts['unmetered'][number];
+
+const METERED: ReadonlySet<string> = new Set([
+  // OpenAI, API reference: "Create chat completion", "Create a model response", "Create embeddings".
+  ...['model', 'stream', 'stream_options', 'n', 'service_tier', 'messages', 'input', 'instructions'],
+  ...['max_completion_tokens', 'max_tokens', 'max_output_tokens', 'max_tool_calls', 'tools', 'functions'],
+  ...['previous_response_id', 'conversation', 'prompt', 'modalities', 'audio', 'web_search_options'],
+  // Whether the model thinks, in each provider's own words: thinking-asked.ts.
+  ...['reasoning', 'reasoning_effort', 'thinking', 'enable_thinking', 'think', 'prompt_mode'],
+  ...['chat_template_kwargs', 'extra_body', 'google'],
+]);
+
+const FREE: ReadonlySet<string> = new Set([
+  // OpenAI, the same references.
+  ...['tool_choice', 'function_call', 'parallel_tool_calls', 'stop', 'metadata', 'logit_bias', 'logprobs'],
+  ...[
+    'top_logprobs',
+    'response_format',
+    'text',
+    'include',
+    'moderation',
+    'seed',
+    'store',
+    'user',
+    'verbosity',
+  ],
+  ...['temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'safety_identifier', 'truncation'],
+  ...['prompt_cache_key', 'prompt_cache_options', 'prompt_cache_retention', 'dimensions', 'encoding_format'],
+  // Codex (codex-rs, `ResponsesApiRequest`).
+  ...['client_metadata', 'access_programs'],
+  // Claude's prompt cache, through compatible providers; writing it is held for each request of this dialect.
+  'cache_control',
+  // OpenRouter, "API reference" and "Parameters".
+  ...['usage', 'transforms', 'trace', 'session_id', 'top_a', 'include_reasoning', 'structured_outputs'],
+  // Groq, "API reference".
+  ...['citation_options', 'disable_tool_validation', 'documents', 'reasoning_format'],
+  // Mistral, "Chat completion"; Moonshot, "Partial mode"; Zhipu, "Chat completion"; DashScope, "Qwen API reference".
+  ...[
+    'safe_prompt',
+    'random_seed',
+    'partial',
+    'do_sample',
+    'tool_stream',
+    'incremental_output',
+    'result_format',
+  ],
+  ...['thinking_budget', 'preserve_thinking'],
+  // Together and Fireworks, "Create chat completion".
+  ...[
+    'context_length_exceeded_behavior',
+    'compliance',
+    'echo',
+    'prompt_truncate_len',
+    'prompt_truncation_length',
+  ],
+  ...['perf_metrics_in_response', 'raw_output', 'reasoning_history', 'prompt_cache_isolation_key'],
+  // vLLM and SGLang, "OpenAI-compatible server": sampling, guided decoding, scheduling.
+  ...[
+    'priority',
+    'request_id',
+    'cache_salt',
+    'kv_transfer_params',
+    'vllm_xargs',
+    'bad_words',
+    'stop_token_ids',
+  ],
+  ...['guided_json', 'guided_regex', 'guided_choice', 'guided_grammar', 'guided_decoding_backend'],
+  ...['guided_whitespace_pattern', 'logits_processors', 'truncate_prompt_tokens', 'prompt_token_ids'],
+  ...['separate_reasoning', 'stream_reasoning', 'regex', 'ebnf', 'session_params', 'custom_logit_processor'],
+  // llama.cpp server and Ollama.
+  ...['samplers', 'grammar', 'json_schema', 'format', 'keep_alive', 't_max_predict_ms', 'cache_prompt'],
+  // LiteLLM's proxy: what its clients send beside the call.
+  ...[
+    'litellm_metadata',
+    'litellm_session_id',
+    'litellm_trace_id',
+    'tags',
+    'caching',
+    'cache',
+    'num_retries',
+  ],
+]);
+
+const OTHER_MODEL = 'another model than the priced one may answer';
+const SEARCHES = 'searches are billed beside the tokens';
+const LATER = 'the answer and its usage come after the call has ended';
+const MORE = 'it generates more than it answers';
+
+const COSTING: ReadonlyMap<string, string> = new Map([
+  // OpenAI.
+  ['background', LATER],
+  ['prediction', 'rejected prediction tokens are billed beyond the limit of output'],
+  ['context_management', 'compaction generates text beyond the limit of output'],
+  // OpenRouter, "Model fallbacks", "Provider selection", "Plugins"; xAI, "Live search", "Deferred completions".
+  ['models', OTHER_MODEL],
+  ['fallbacks', OTHER_MODEL],
+  ['route', OTHER_MODEL],
+  ['provider', 'another provider than the priced one may answer'],
+  ['plugins', 'plugins are billed beside the tokens'],
+  ['search_parameters', SEARCHES],
+  ['deferred', LATER],
+  // Groq, "Compound"; DashScope, "Web search", "Code interpreter"; Together, "Safety models".
+  ['compound_custom', 'another model and billed tools may run'],
+  ['search_settings', SEARCHES],
+  ['enable_search', SEARCHES],
+  ['search_options', SEARCHES],
+  ['safety_model', 'another model reads the request, and is billed for it'],
+  // vLLM: beam search, templates that write text of their own, more frames of a video.
+  ['best_of', MORE],
+  ['use_beam_search', MORE],
+  ['chat_template', 'a template may write more input than the request has'],
+  ['mm_processor_kwargs', 'it changes how many tokens images and videos have'],
+  ['media_io_kwargs', 'it changes how many tokens images and videos have'],
+  ['prompt_embeds', 'the tokens of embeddings are not bounded by the bytes'],
+  // LiteLLM's proxy.
+  ['api_base', 'another provider than the priced one may answer'],
+  ['base_url', 'another provider than the priced one may answer'],
+  ['api_key', 'another account than the priced one may pay'],
+  ['mcp_servers', 'the input that servers add is not bounded'],
+]);
+
+const FIELDS: FieldRules = { metered: METERED, free: FREE, costing: COSTING };
+
+/** The fields of a request that can cost and are not metered. */
+export function openAiUnmetered(body: Json): readonly Unmetered[] {
+  const found = unmeteredFields(body, isSearchOff(body) ? WITHOUT_SEARCH : FIELDS);
+  const google = googleOptions(body);
+  if (body.extra_body === undefined && google === null) return found;
+  return [...found, ...extraUnmetered(body.extra_body), ...(google === null ? [] : googleUnmetered(google))];
+}
+
+/** Whether the input goes on with what Google keeps under a name ("Context caching", "OpenAI compatibility"). */
+export function readsCachedContent(body: Json): boolean {
+  const cached = googleOptions(body)?.cached_content;
+  return cached !== undefined && cached !== null;
+}
+
+// xAI, "Live search": off by default, and where it is said so.
+function isSearchOff({ search_parameters: search }: Json): boolean {
+  return isObject(search) && search.mode === 'off';
+}
+
+const WITHOUT_SEARCH: FieldRules = { ...FIELDS, free: new Set([...FREE, 'search_parameters']) };
+
+/** Google's OpenAI endpoint takes its own options in `extra_body.google`; clients that unpack `extra_body` send `google`. */
+function googleOptions({ extra_body: extra, google }: Json): Json | null {
+  if (isObject(extra) && isObject(extra.google)) return extra.google;
+  return isObject(google) ? google : null;
+}
+
+const GOOGLE: FieldRules = {
+  metered: new Set(['thinking_config', 'cached_content']),
+  free: new Set(['thought_tag_marker', 'safety_settings', 'labels']),
+  costing: new Map(),
+};
+
+function googleUnmetered(google: Json): Unmetered[] {
+  return unmeteredFields(google, GOOGLE).map(({ field, why }) => ({ field: `google.${field}`, why }));
+}
+
+// Proxies merge it into the request, so that a limit in it would come before the one that is held.
+function extraUnmetered(extra: unknown): Unmetered[] {
+  if (extra === undefined || extra === null) return [];
+  if (!isObject(extra)) return [{ field: 'extra_body', why: 'it is no object' }];
+  const stated = Object.keys(extra).filter((field) => field !== 'google');
+  const hidden = stated.filter((field) => METERED.has(field) && !asksNothing(extra[field]));
+  const inner = hidden.map((field) => ({ field, why: 'it is read at the top level of the request alone' }));
+  return [...inner, ...unmeteredFields(extra, FIELDS)].map(({ field, why }) => ({
+    field: `extra_body.${field}`,
+    why,
+  }));
+}
