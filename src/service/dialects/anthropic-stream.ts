@@ -3,7 +3,7 @@
 
 import { merged, messageReading } from './anthropic-usage.js';
 import type { StreamMeter, StreamStep, UsageReading } from './dialect.js';
-import { errorMessage } from './error-text.js';
+import { errorMessage, namedError } from './error-text.js';
 import { eventData, eventText, OutputTally } from './output-text.js';
 import { isObject } from './request-body.js';
 import { StreamEnd } from './stream-end.js';
@@ -71,7 +71,7 @@ export class MessageMeter implements StreamMeter {
       default:
         if (this.#output.addEvent(text)) this.#outputCame();
         // Compatible providers also send the errors of OpenAI's dialect, which have no type.
-        return data !== null && data?.type === undefined ? withError(errorMessage(data)) : PASSED;
+        return data?.type === undefined ? withError(errorMessage(data) ?? namedError(text, data)) : PASSED;
     }
   }
 

@@ -36,6 +36,14 @@ export function errorMessage(answer: unknown): string | null {
   return words.length === 0 ? clipped(JSON.stringify(told)) : clipped(words.join(': '));
 }
 
+/** An event that its name makes an error, whatever its data has (llama.cpp, vLLM behind a proxy). Null: it is not named so. */
+export function namedError(event: string, data: unknown): string | null {
+  if (!NAMED_ERROR.test(event)) return null;
+  return errorMessage(data) ?? clipped(data === null ? event.trim() : JSON.stringify(data));
+}
+
+const NAMED_ERROR = /^event: ?error[\r\n]/;
+
 function clipped(text: string): string {
   return text.slice(0, ERROR_CHARS_MAX).toWellFormed();
 }

@@ -3,7 +3,7 @@
 
 import type { ProviderProfile } from '../profiles/profile.js';
 import type { RequestFacts, StreamMeter, StreamStep, UsageReading } from './dialect.js';
-import { errorMessage } from './error-text.js';
+import { errorMessage, namedError } from './error-text.js';
 import { callsIn, chatUsage, responseUsage } from './openai-usage.js';
 import { eventBuffer, eventData, eventText, OutputTally } from './output-text.js';
 import { isObject, type Json } from './request-body.js';
@@ -19,6 +19,9 @@ const ENDED: StreamStep = { shown: 'all', ended: true, error: null };
 /** The event that ends a stream of chunks; longer ones are chunks that speak of it. */
 const DONE = /^data: ?\[DONE\]/m;
 const DONE_CHARS_MAX = 256;
+
+/** Chunks have no name. */
+const NAMED = 'event';
 
 /** Usage that is stated, whatever the spaces, a reason to finish, or an error. */
 const CHUNK_WORTH_PARSING = /"usage" *: *[{[]|"finish_reason" *: *"|"error"/;
@@ -73,6 +76,8 @@ export class ChatMeter implements StreamMeter {
       this.#end.ended();
       return ENDED;
     }
+    const named = text.startsWith(NAMED) ? namedError(text, eventData(event)) : null;
+    if (named !== null) return { shown: 'all', ended: false, error: named };
     const hasOutput = this.#output.addEvent(text);
     if (hasOutput) this.#begun = true;
     const chunk = this.#hasChoices || CHUNK_WORTH_PARSING.test(text) ? eventData(event) : null;
@@ -129,6 +134,7 @@ const LAST_EVENTS: ReadonlySet<unknown> = new Set([
 ]);
 const WORTH_PARSING =
   /"response\.(?:completed|incomplete|failed|cancelled)"|"error"|"(?:web_search|file_search|code_interpreter)_call"/;
+const NAMED_ERROR = 'event: error';
 /** A call of any kind, a function's too: the model or a tool is at work. */
 const CALL = /_call[".]/;
 
@@ -163,13 +169,13 @@ export class ResponseMeter implements StreamMeter {
     const text = eventText(event);
     const hasOutput = this.#output.addEvent(text);
     if (!this.#begun) this.#begun = hasOutput || CALL.test(text);
-    if (!WORTH_PARSING.test(text)) return PASSED;
+    if (!WORTH_PARSING.test(text) && !text.startsWith(NAMED_ERROR)) return PASSED;
     const data = eventData(event);
     if (data === null) return PASSED;
     if (data.type === 'response.output_item.done') this.#calls.push(data.item);
     // Compatible providers also send the errors of chat completions, which have no type.
     const isError = data.type === 'error' || data.type === undefined;
-    const error = isError ? errorMessage(data) : null;
+    const error = isError ? (errorMessage(data) ?? namedError(text, data)) : null;
     if (isError && (error !== null || data.type === 'error')) return { ...ENDED, error: error ?? '' };
     return LAST_EVENTS.has(data.type) ? this.#last(data) : PASSED;
   }

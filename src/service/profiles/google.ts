@@ -13,6 +13,7 @@ export const google: ProviderProfile = {
     'https://ai.google.dev/gemini-api/docs/thinking',
     'https://ai.google.dev/gemini-api/docs/optimization',
     'https://ai.google.dev/gemini-api/docs/rate-limits',
+    'https://github.com/ogx-ai/ogx/issues/5122',
   ],
   pricedAs: 'google',
   request: {
@@ -21,7 +22,15 @@ export const google: ProviderProfile = {
     outputLimit: ['max_completion_tokens'],
     outputLimitAlso: ['max_tokens'],
   },
-  usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [], outputIncludesReasoning: false },
+  usage: {
+    ...compatible.usage,
+    at: ['usage'],
+    // Every chunk repeats what has been used so far, and none does unasked.
+    besideChoicesWhenAsked: true,
+    webSearch: [],
+    cost: [],
+    outputIncludesReasoning: false,
+  },
   modifiers: [
     {
       name: 'service_tier',

@@ -176,7 +176,7 @@ export class StreamAnswer {
     this.#flush();
     const { exchange } = this.#attempt;
     if (!this.#headSent && !this.#said && exchange.stopped === null)
-      return exchange.failed(this.#attempt, new Error('empty stream'));
+      return exchange.failed(this.#attempt, new Error('connection closed without an answer'));
     this.#endsEvent = rest === null;
     this.#conclude();
   }
