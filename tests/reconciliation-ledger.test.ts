@@ -41,6 +41,7 @@ interface Call {
   readonly model?: string;
   readonly provider?: string;
   readonly estimated?: boolean;
+  readonly unpriced?: readonly string[];
   readonly outcome?: 'completed' | 'cancelled' | 'failed';
   readonly cost?: readonly (readonly [string, number, string, string])[];
   readonly tokens?: bigint;
@@ -63,7 +64,7 @@ async function call(holdId: string, amount: string, how: Call = {}): Promise<voi
     candidates: [{ labels: { tenant: 'acme', provider, model } }],
     onExpiry: 'charge',
   });
-  const note = JSON.stringify({ prices: 'v1', cost, estimated, end: outcome });
+  const note = JSON.stringify({ prices: 'v1', cost, estimated, end: outcome, unpriced: how.unpriced });
   await ledger.settle({ holdId, amounts: { usd: usd(amount), tokens }, outcome, note });
 }
 
@@ -221,6 +222,13 @@ describe('reconcile: the gap', () => {
       { cause: 'estimated_calls', calls: 2, usd: '0.75' },
       { cause: 'calls_not_in_ledger', calls: 1, usd: '0.5' },
       { cause: 'cancelled_calls', calls: 1, usd: '0.25' },
+    ]);
+  });
+
+  test('a tier without a known price → named beside the estimate', async () => {
+    await call('h1', '1', { estimated: true, unpriced: ['service_tier=scale'] });
+    expect(apart(await ask('day,usd,model\n2026-11-01,2,gpt-5\n'))).toEqual([
+      '2026-11-01 gpt-5 100000000: estimated_calls unpriced_calls',
     ]);
   });
 

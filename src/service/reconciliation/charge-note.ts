@@ -7,13 +7,15 @@ import { type ItemKind, modelItem, otherItem, type ReportedItem } from './items.
 
 export interface ChargeNote {
   readonly estimated: boolean;
+  /** The answer stated a tier or something else that nobody can price. */
+  readonly isUnpriced: boolean;
   /** What each component cost, in steps of usd: each was rounded up by itself. */
   readonly costs: ReadonlyMap<string, bigint>;
   /** Of spend that was recorded for an attempt which another provider's followed; else null. */
   readonly model: string | null;
 }
 
-const NOTHING: ChargeNote = { estimated: false, costs: new Map(), model: null };
+const NOTHING: ChargeNote = { estimated: false, isUnpriced: false, costs: new Map(), model: null };
 
 export function chargeNote(note: unknown): ChargeNote {
   const read = parsed(note);
@@ -26,7 +28,8 @@ export function chargeNote(note: unknown): ChargeNote {
     costs.set(part[0], cost);
   }
   const model = typeof read.model === 'string' ? read.model : null;
-  return { estimated: read.estimated === true, costs, model };
+  const isUnpriced = Array.isArray(read.unpriced) && read.unpriced.length > 0;
+  return { estimated: read.estimated === true, isUnpriced, costs, model };
 }
 
 /** The label that tells what a reconciliation booked from what was metered. */

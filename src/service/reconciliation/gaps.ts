@@ -8,7 +8,8 @@ import type { ReportRow, UsageReport } from './usage-report.js';
 /**
  * What may have caused a gap. `not_in_ledger`: the provider billed an item of which the ledger has nothing: traffic that
  * did not go through Bursar. `not_in_report`: the reverse. `calls_not_in_ledger`, `calls_not_in_report`: one side counts
- * more calls. `estimated_calls`: the provider's figures were missing, or had no known price. `cancelled_calls`,
+ * more calls. `estimated_calls`: the provider's figures were missing, or had no known price. `unpriced_calls`: of these, the
+ * answer stated a tier, a place or a speed without a known price. `cancelled_calls`,
  * `failed_calls`, `expired_calls`, `late_calls`: charged by rule Q9, by expiry, or after it. `other_prices`: billed at
  * another price than the usual one. `price_differs`: the tokens agree and the money does not. `recorded_spend`: booked
  * without a hold. `unexplained`: none of these.
@@ -19,6 +20,7 @@ export const CAUSES = [
   'calls_not_in_ledger',
   'calls_not_in_report',
   'estimated_calls',
+  'unpriced_calls',
   'cancelled_calls',
   'failed_calls',
   'expired_calls',
@@ -125,6 +127,7 @@ function causesOf({ ledger, report, gapUsd }: Compared): Cause[] {
   else addDifferences(add, { ledger, report, gapUsd });
   if (ledger !== null) {
     add('estimated_calls', ledger.estimated.calls, ledger.estimated.usd);
+    add('unpriced_calls', ledger.unpriced.calls, ledger.unpriced.usd);
     add('cancelled_calls', ledger.cancelled.calls, ledger.cancelled.usd);
     add('failed_calls', ledger.failed.calls, ledger.failed.usd);
     add('expired_calls', ledger.expired.calls, ledger.expired.usd);

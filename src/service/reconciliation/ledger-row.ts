@@ -20,8 +20,10 @@ export interface LedgerRow {
   tokens: number;
   /** Parts of costs that were each rounded up to a step: the ledger may be above the bill by so many steps. */
   roundedParts: number;
-  /** Charged without, or with only a part of, the provider's own figures: also where a tier has no known price. */
+  /** Charged without, or with only a part of, the provider's own figures. */
   readonly estimated: Count;
+  /** Answers that stated a tier, a place or a speed without a known price; they are estimated as well. */
+  readonly unpriced: Count;
   readonly cancelled: Count;
   readonly failed: Count;
   /** Nobody settled them before their holds expired. */
@@ -52,6 +54,7 @@ export function emptyRow(day: string, item: ReportedItem | null): LedgerRow {
     tokens: 0,
     roundedParts: 0,
     estimated: none(),
+    unpriced: none(),
     cancelled: none(),
     failed: none(),
     expired: none(),
@@ -62,7 +65,16 @@ export function emptyRow(day: string, item: ReportedItem | null): LedgerRow {
   };
 }
 
-const COUNTS = ['estimated', 'cancelled', 'failed', 'expired', 'late', 'recorded', 'posted'] as const;
+const COUNTS = [
+  'estimated',
+  'unpriced',
+  'cancelled',
+  'failed',
+  'expired',
+  'late',
+  'recorded',
+  'posted',
+] as const;
 
 /** The rows of each day as one, for a report that does not tell items apart. */
 export function byDay(rows: Iterable<LedgerRow>): Map<string, LedgerRow> {

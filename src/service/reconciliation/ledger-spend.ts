@@ -209,11 +209,12 @@ class Tally {
     row.calls += calls;
     row.tokens += Number(charged.tokens ?? 0n);
     row.roundedParts += note.costs.size;
-    const count = (cause: 'estimated' | 'cancelled' | 'failed' | 'expired' | 'late') => {
+    const count = (cause: 'estimated' | 'unpriced' | 'cancelled' | 'failed' | 'expired' | 'late') => {
       row[cause].calls += calls;
       row[cause].usd += modelUsd;
     };
     if (note.estimated) count('estimated');
+    if (note.isUnpriced) count('unpriced');
     if (outcome === 'cancelled') count('cancelled');
     if (outcome === 'failed' || outcome === 'unknown') count('failed');
     if (expired) count(changed === undefined ? 'expired' : 'late');

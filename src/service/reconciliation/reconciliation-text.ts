@@ -15,6 +15,7 @@ const CAUSE_TEXTS: Readonly<Record<Cause['cause'], string>> = {
   calls_not_in_ledger: 'calls that are not in the ledger',
   calls_not_in_report: 'calls that are not in the report',
   estimated_calls: 'estimated calls',
+  unpriced_calls: 'calls with a tier or modifier of no known price',
   cancelled_calls: 'cancelled calls',
   failed_calls: 'failed calls',
   expired_calls: 'calls that nobody settled',
