@@ -348,6 +348,13 @@ describe('reports: money and names', () => {
     );
   });
 
+  test('a text of many MiB, and numbers without an end → read, or no JSON; never an exhausted stack', () => {
+    const long = 'x\\n'.repeat(4_000_000);
+    expect(parseJsonWithNumberTexts(`{"a":"${long}\\\\","b":1.5}`)).toMatchObject({ b: '1.5' });
+    expect(() => parseJsonWithNumberTexts(`[${'9'.repeat(10_000_000)}]`)).toThrow(SyntaxError);
+    expect(() => parseJsonWithNumberTexts(`{"a":"${'\\"'.repeat(1_000_000)}`)).toThrow(SyntaxError);
+  });
+
   test.each([
     ['gpt-4.1-2025-04-14', 'gpt-4-1'],
     ['Claude Sonnet 4.5', 'claude-sonnet-4-5'],

@@ -4,7 +4,8 @@
 // Wire format: https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-cost-report and …/get-messages-usage-report
 // (GET /v1/organizations/cost_report and /v1/organizations/usage_report/messages): buckets of a day, at most 31 a page,
 // `next_page` as `page`; amounts are decimal texts in cents ("123.45" is 1.2345 usd); `model` and `cost_type` are stated
-// when grouped by `description`. Costs of the priority tier are in no report.
+// when grouped by `description`. Costs of the priority tier are in no report. The pages call both legacy since 2026-08, for
+// GET /v1/organizations/analytics/cost, which is in beta.
 
 import { type DayRange, dayOf } from './days.js';
 import { modelItem, otherItem, type ReportedItem } from './items.js';

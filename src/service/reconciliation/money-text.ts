@@ -31,14 +31,34 @@ export function attosOf(text: string, unitDigits: 0 | 2 = 0): bigint | null {
   return sign === '-' ? -attos : attos;
 }
 
+/** No longer than an amount may be: a longer run is no number, and becomes no JSON. */
+const NUMBER = /-?\d[\d.eE+-]{0,63}/g;
+
 /**
- * A JSON text, each number of it as the text that it was written as: `JSON.parse` would make doubles of amounts.
+ * A JSON text, each number of it as the text that it was written as: `JSON.parse` would make doubles of amounts. In linear
+ * time, and without a pattern over a whole text, which a long one would exhaust.
  * @throws SyntaxError
  */
 export function parseJsonWithNumberTexts(text: string): unknown {
-  // One pass: a text ends at the first quote that no backslash stands before, and is left alone.
-  const spelled = text.replace(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/gs, (token) =>
-    token.startsWith('"') ? token : `"${token}"`,
-  );
-  return JSON.parse(spelled);
+  const pieces: string[] = [];
+  let at = 0;
+  while (at < text.length) {
+    const begin = text.indexOf('"', at);
+    const outside = begin === -1 ? text.slice(at) : text.slice(at, begin);
+    pieces.push(outside.replace(NUMBER, '"$&"'));
+    if (begin === -1) break;
+    at = endOfText(text, begin);
+    pieces.push(text.slice(begin, at));
+  }
+  return JSON.parse(pieces.join(''));
+}
+
+/** Behind the quote that ends a text: the first with an even number of backslashes before it. */
+function endOfText(text: string, begin: number): number {
+  for (let quote = text.indexOf('"', begin + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
+    let backslashes = 0;
+    while (text[quote - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return quote + 1;
+  }
+  return text.length;
 }

@@ -5,8 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseJsonWithNumberTexts } from './money-text.js';
 import { ReportError } from './usage-report.js';
 
-/** A page of 31 days with every model, project and tier has some hundred KiB. */
-const PAGE_BYTES_MAX = 32 * 1024 * 1024;
+/** A page of 31 days with hundreds of models and tiers has a MiB or two; reading JSON of so many takes some 50 ms. */
+const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** A year in pages of a week is 53; more says that the provider's cursor does not get on. */
 const PAGES_MAX = 1_000;
 /** Reports are slow; nobody waits for one longer than this. */
@@ -15,6 +15,8 @@ const ATTEMPTS_MAX = 6;
 const BACKOFF_FIRST_MS = 1_000;
 /** A provider that asks for a longer pause is not waited for: who asked is told, and comes again. */
 const RETRY_AFTER_MAX_MS = 120_000;
+/** Of an error's body: its message stands at the beginning. */
+const ERROR_READ_MAX = 8_192;
 /** Of an error's own words. */
 const MESSAGE_LENGTH_MAX = 200;
 
@@ -169,7 +171,7 @@ function retryAfter(headers: Headers, now: number): number | null {
 
 /** What the provider's error says, without the key, which some repeat. */
 function wordsOf(text: string, secret: string): string {
-  const message = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
+  const message = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text.slice(0, ERROR_READ_MAX))?.[1];
   if (message === undefined) return '';
   const plain = message.replaceAll(secret, '…').replace(/[\p{C}]/gu, ' ');
   return ` (${plain.slice(0, MESSAGE_LENGTH_MAX)})`;
