@@ -4,6 +4,7 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chatChunk, DONE, json } from '../gateway-fixture.js';
+import type { Json } from '../json.js';
 import type { Tenant } from '../server-process.js';
 import { cost, countingFetch, rejection, startWorld, type World } from './setup.js';
 
@@ -42,6 +43,23 @@ describe('openai: calls', () => {
       ratelimit: expect.stringContaining(`"${tenant.name}-usd";r=99991900`),
     });
     expect(world.mock.getLastRequest()?.body).toMatchObject({ ...BASE, max_completion_tokens: 4_096 });
+  });
+
+  test('openai: a stream without trailers → what it cost is found by its decision, with the same key', async () => {
+    const tenant = await world.server.tenant({ usd: '1' });
+    const asked = clientOf(tenant).chat.completions.create({ ...BASE, stream: true });
+    const { data, response } = await asked.withResponse();
+    for await (const _ of data);
+    await tenant.ended();
+    const get = async (path: string) => {
+      const found = await fetch(world.server.url + path, {
+        headers: { authorization: `Bearer ${tenant.key}` },
+      });
+      return (await found.json()) as Record<string, Json>;
+    };
+    const decision = await get(`/v1/decisions/${response.headers.get('bursar-decision-id')}`);
+    const hold = await get(`/v1/holds/${encodeURIComponent(decision.event.holdId)}`);
+    expect(hold).toMatchObject({ status: 'settled', charged: COUNTED });
   });
 
   test('openai: a stream → usage is settled, and its chunk is there only when it was asked for', async () => {
