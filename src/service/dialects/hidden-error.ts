@@ -34,6 +34,13 @@ export function hiddenError(answer: unknown): HiddenError | null {
   return text === '' ? null : { status: statusIn(one), text };
 }
 
+/** The answer without the errors in its choices, whose text nobody generated. */
+export function withoutErrors(answer: unknown): unknown {
+  if (!isObject(answer) || !Array.isArray(answer.choices)) return answer;
+  const choices = answer.choices.map((choice) => (isObject(choice) ? { ...choice, error: null } : choice));
+  return { ...answer, choices };
+}
+
 /** The status that an error event of a stream says that it has. */
 export function hiddenStatus(event: Json | null): number {
   return event === null ? 200 : statusIn(isObject(event.response) ? event.response : event);

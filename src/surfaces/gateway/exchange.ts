@@ -6,7 +6,7 @@ import type { Call } from '../../service/calls/call.js';
 import { type CallEnd, type Charge, type EndOfCall, NOTHING_CHARGED } from '../../service/calls/charge.js';
 import { mayBillUnseen } from '../../service/calls/floor.js';
 import type { Dialect, RequestReading, UsageReading } from '../../service/dialects/dialect.js';
-import { hiddenError } from '../../service/dialects/hidden-error.js';
+import { hiddenError, withoutErrors } from '../../service/dialects/hidden-error.js';
 import type { OnRoster } from '../../service/roster.js';
 import { isBilledError } from '../../service/routing/billed-errors.js';
 import { readRetryAfter } from '../../service/routing/reset-times.js';
@@ -157,7 +157,7 @@ export class Exchange implements OnRoster {
     const { endpoint } = call.facts;
     const usage = dialect.readUsage(endpoint, answer, call.candidate.provider.profile);
     const error = hiddenError(answer);
-    if (error !== null && generatedNothing(usage, dialect.estimateOutput(endpoint, answer)))
+    if (error !== null && generatedNothing(usage, dialect.estimateOutput(endpoint, withoutErrors(answer))))
       return this.#guarded(this.#explicitError(attempt, error, body));
     // What is read on without a caller was never said to anybody.
     const end = this.#stopped === null ? 'completed' : 'cancelled';
