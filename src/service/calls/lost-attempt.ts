@@ -26,6 +26,9 @@ export interface LostAttempt {
   readonly pricesVersion: string;
 }
 
+/** Tells this spend from what others record. No model stands beside it: budgets of the model are the caller's too. */
+export const LOST_ATTEMPT_LABEL = { metering: 'failed_attempt' } as const;
+
 /** The floor of the attempt, as spend of its provider and of nobody else. */
 export function lostAttempt(
   lost: LostAttempt,
@@ -40,7 +43,7 @@ export function lostAttempt(
   const { usd, tokens, usage } = charge;
   return {
     command: 'record_spend',
-    labels: { provider: candidate.provider.name },
+    labels: { provider: candidate.provider.name, ...LOST_ATTEMPT_LABEL },
     amounts: { usd, tokens, calls: 1n },
     usage,
     note: lostAttemptNote(lost, charge),
