@@ -301,7 +301,7 @@ describe('an error hidden in an answer, with another candidate', () => {
     await start();
     first(answer);
     await (await both(body)).text();
-    expect(gateway.logged.map(({ message }) => message)).toContain('a provider throttles');
+    expect(gateway.logged.map(({ message }) => message)).toContain('a provider throttles a model');
   });
 
   test('a 200 after a failover → carries no header of the provider that failed', async () => {

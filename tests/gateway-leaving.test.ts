@@ -357,6 +357,20 @@ describe('a caller who leaves', () => {
   });
 });
 
+test('a call that was read on, however it ended → makes room for another one', async () => {
+  await start({ more: 'gateway: { readOnCallsMax: 1 }' });
+  for (const ends of ['time', 'usage', 'time'] as const) {
+    const sent = new Script();
+    await (await call(CHAT, chat('thinker'), sent, [TEXT])).leave();
+    expect(sent.isGone).toBe(false);
+    if (ends === 'usage') {
+      await sent.send(LAST, DONE);
+      sent.end();
+    } else now += 31_000;
+    await gateway.settled();
+  }
+});
+
 describe('a stream that is cut', () => {
   const more = 'gateway: { cutStreams: true }';
   const long = Array.from({ length: 10 }, () => TEXT);

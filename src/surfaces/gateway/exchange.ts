@@ -131,9 +131,15 @@ export class Exchange implements OnRoster {
   stop(why: Ended): void {
     const isOver = this.#stopped !== null || this.#answered;
     if (isOver && !this.#isReadOn) return;
-    this.#isReadOn = false;
+    this.#isReadNoMore();
     this.#stopped ??= why;
     this.#attempt?.abort(why);
+  }
+
+  #isReadNoMore(): void {
+    if (!this.#isReadOn) return;
+    this.#isReadOn = false;
+    this.gateway.callsReadOn.remove(this);
   }
 
   /** Called by the sweep: a caller that takes nothing for long is gone, and one that waits for long gets what there is. */
@@ -309,7 +315,7 @@ export class Exchange implements OnRoster {
   ): void {
     this.#span?.ended(ended);
     this.#span = null;
-    if (this.#isReadOn) this.gateway.callsReadOn.remove(this);
+    this.#isReadNoMore();
     if (ended.end === 'completed') this.gateway.worked(this.call.candidate);
     const result = this.call.end(ended);
     if (result === null) {
