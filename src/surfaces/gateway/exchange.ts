@@ -19,6 +19,7 @@ import type { GatewayContext } from './context.js';
 import { refusalAnswer } from './refusal-answers.js';
 import { type CallSpan, startCallSpan } from './spans.js';
 import { STALL_MAX_MS } from './stream-answer.js';
+import { generatedNothing, parsed, shownStatus } from './whole-answer.js';
 
 /** A server that stops is back within a restart. */
 const DRAINED_RETRY_MS = 1_000;
@@ -375,32 +376,6 @@ export class Exchange implements OnRoster {
 
 const NOTHING_CAME = { usage: null as UsageReading | null, usageFinal: false, outputTokensSoFar: 0 } as const;
 
-/**
- * Whether an answer that states an error states no more than that: then it is an error. One that states a usage, or has
- * some output, is an answer that failed midway.
- */
-function generatedNothing(usage: UsageReading | null, outputTokens: number): boolean {
-  const { inputTokens, outputTokens: stated } = usage ?? NO_USAGE;
-  return outputTokens === 0 && (inputTokens.total ?? 0) === 0 && (stated.total ?? 0) === 0;
-}
-
-const NO_USAGE = { inputTokens: { total: null }, outputTokens: { total: null } } as const;
-
-// 409 is the native API's for idempotency conflicts; client libraries try both statuses again. An error that says 200 of
-// itself would be taken for an answer.
-function shownStatus(status: number): number {
-  return status === 409 || status === 200 ? 502 : status;
-}
-
 function single(value: string | string[] | undefined): string | null {
   return typeof value === 'string' ? value : null;
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    const answer: unknown = JSON.parse(body.toString('utf8'));
-    return answer !== null && typeof answer === 'object' ? answer : undefined;
-  } catch {
-    return undefined;
-  }
 }
