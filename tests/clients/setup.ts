@@ -45,12 +45,12 @@ function configFor(urls: { readonly mock: string; readonly raw: string }): strin
   return `
 providers:
   mock: { dialect: openai, baseUrl: "${urls.mock}", keyFrom: MOCK_KEY, idleTimeout: 500ms }
-  raw: { dialect: openai, baseUrl: "${urls.raw}", keyFrom: RAW_KEY, idleTimeout: 500ms }
+  raw: { dialect: openai, baseUrl: "${urls.raw}", keyFrom: RAW_KEY, idleTimeout: 500ms, models: [{ models: ["*"], thinking: never }] }
   mock-claude: { dialect: anthropic, baseUrl: "${urls.mock}", keyFrom: MOCK_KEY, pricedAs: mock }
   throttled: { dialect: openai, baseUrl: "${urls.raw}", dayLimit: "100", pricedAs: raw }
   uncapped: { dialect: openai, baseUrl: "${urls.raw}", pricedAs: raw }
-  patient: { dialect: openai, baseUrl: "${urls.raw}", pricedAs: raw }
-  raw-claude: { dialect: anthropic, baseUrl: "${urls.raw}", keyFrom: RAW_KEY, pricedAs: raw }
+  patient: { dialect: openai, baseUrl: "${urls.raw}", pricedAs: raw, models: [{ models: ["*"], thinking: never }] }
+  raw-claude: { dialect: anthropic, baseUrl: "${urls.raw}", keyFrom: RAW_KEY, pricedAs: raw, models: [{ models: ["*"], thinking: never }] }
 routes:
   - { model: mock-small, candidates: [{ provider: mock }, { provider: mock-claude }] }
   - { model: mock-unpriced, candidates: [{ provider: mock, model: unpriced }] }
