@@ -10,8 +10,9 @@ const CAUSES_IN_ROW = 2;
 type Cause = ReconciliationView['causes'][number];
 
 const CAUSE_TEXTS: Readonly<Record<Cause['cause'], string>> = {
-  not_in_ledger: 'not in the ledger: other traffic on this account',
-  not_in_report: 'not in the report: not counted yet, another name, or another account',
+  not_in_ledger: 'calls of a model that the ledger does not have: other traffic on this account',
+  not_in_report:
+    'calls of a model that the report does not have: not counted yet, another name, or another account',
   calls_not_in_ledger: 'calls that are not in the ledger',
   calls_not_in_report: 'calls that are not in the report',
   estimated_calls: 'estimated calls',
