@@ -15,6 +15,7 @@ import { type Log, openLog, type ProcessEnd } from './log.js';
 import { Opened } from './opened.js';
 import { openProduct } from './product.js';
 import { Tenancy } from './service/access/tenancy.js';
+import { StoredResponses } from './service/calls/stored-responses.js';
 import { ThrottledProviders } from './service/routing/throttled.js';
 import { isHost } from './service/settings/listen.js';
 import type { Settings } from './service/settings/settings.js';
@@ -126,6 +127,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     tenancy: new Tenancy(ledger),
     clock,
     recorder: product.conversations.recorder,
+    storedResponses: new StoredResponses(keys.store, clock),
     goals: product.goals,
     onDecision: (outcome, ms) => app.decided(outcome, ms),
     onProviderError: (provider, what) => app.providerFailed(provider, what),

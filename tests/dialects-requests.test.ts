@@ -8,7 +8,7 @@ import { RefusedError } from '#bursar/service/refusals.js';
 
 type Fields = Record<string, unknown>;
 
-const BASE: Readonly<Record<Endpoint, Fields>> = {
+const BASE: Readonly<Partial<Record<Endpoint, Fields>>> = {
   chat_completions: { model: 'm', messages: [{ role: 'user', content: 'hello' }] },
   responses: { model: 'm', input: 'hello' },
   embeddings: { model: 'm', input: 'hello' },

@@ -11,6 +11,7 @@ import { openLedger } from '#bursar/authority/open.js';
 import type { LedgerEvent } from '#bursar/core/outcomes.js';
 import { KeyRing } from '#bursar/service/access/key-ring.js';
 import { Tenancy } from '#bursar/service/access/tenancy.js';
+import { StoredResponses } from '#bursar/service/calls/stored-responses.js';
 import { Conversations } from '#bursar/service/conversations/conversations.js';
 import { Goals } from '#bursar/service/goals/goals.js';
 import { openPriceBook } from '#bursar/service/prices/price-book.js';
@@ -68,7 +69,7 @@ export class Provider {
         if (!response.writableFinished) resolve();
       });
     });
-    const call = { path: request.url ?? '', headers: request.headers, text, body: JSON.parse(text), aborted };
+    const call = { path: request.url ?? '', headers: request.headers, text, body: jsonIn(text), aborted };
     this.calls.push(call);
     await this.answer(call, response);
   }
@@ -77,6 +78,11 @@ export class Provider {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+/** What a request's body says as JSON; nothing where it is none, or a form. */
+function jsonIn(text: string): Record<string, Json> {
+  return text.startsWith('{') ? JSON.parse(text) : {};
 }
 
 export const PRICES = `
@@ -188,6 +194,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     tenancy: new Tenancy(ledger),
     goals,
     recorder: conversations.recorder,
+    storedResponses: new StoredResponses(store, clock),
     clock,
     settings: () => settings,
     prices: () => prices,

@@ -231,11 +231,11 @@ describe('gateway: labels', () => {
 
 describe('gateway: routes', () => {
   test.each([
-    ['POST', '/openai/v1/completions'],
-    ['POST', '/openai/v1/images/generations'],
+    ['POST', '/openai/v1/fine_tuning/jobs'],
+    ['POST', '/openai/v1/conversations'],
     ['POST', '/openai/v1/batches'],
     ['POST', '/openai/v1/files'],
-    ['GET', '/openai/v1/responses/resp_1'],
+    ['GET', '/openai/v1/chat/completions/chatcmpl-1'],
     ['GET', '/openai/v1/chat/completions'],
     ['DELETE', '/openai/v1/models/small'],
     ['POST', '/openai/v1/chat/completions/'],

@@ -42,7 +42,10 @@ describe('openai: calls', () => {
       'bursar-decision-id': expect.stringMatching(/^dec-\d+$/),
       ratelimit: expect.stringContaining(`"${tenant.name}-usd";r=99991900`),
     });
-    expect(world.mock.getLastRequest()?.body).toMatchObject({ ...BASE, max_completion_tokens: 4_096 });
+    // The model keeps to its own limit of output: none is added.
+    const sent = world.mock.getLastRequest()?.body;
+    expect(sent).toMatchObject(BASE);
+    expect(sent).not.toHaveProperty('max_completion_tokens');
   });
 
   test('openai: a stream without trailers → what it cost is found by its decision, with the same key', async () => {
@@ -280,12 +283,12 @@ describe('openai: refusals', () => {
     const openai = clientOf(tenant, { maxRetries: 0 });
     const before = world.raw.calls.length + world.mock.getRequests().length;
     for (const call of [
-      () => openai.responses.retrieve('resp_1'),
-      () => openai.responses.cancel('resp_1'),
-      () => openai.completions.create({ model: 'mock-small', prompt: 'hello' }),
-      () => openai.images.generate({ model: 'mock-small', prompt: 'hello' }),
+      () => openai.files.list(),
       () => openai.batches.list(),
-      () => openai.audio.speech.create({ model: 'mock-small', input: 'hello', voice: 'alloy' }),
+      () => openai.fineTuning.jobs.list(),
+      () => openai.conversations.create({}),
+      () => openai.chat.completions.retrieve('chatcmpl-1'),
+      () => openai.vectorStores.list(),
     ])
       await expect(call()).rejects.toMatchObject({ status: 404, code: 'route_not_metered' });
     expect(world.raw.calls.length + world.mock.getRequests().length).toBe(before);

@@ -2,7 +2,13 @@
 // worst case that is held, and the charge that rule Q9 has for calls whose usage nobody knows. Called by calls.ts.
 
 import type { Amounts } from '../../core/amount.js';
-import type { RequestChanges, RequestFacts, RequestReading } from '../dialects/dialect.js';
+import {
+  type Endpoint,
+  FREE_ENDPOINTS,
+  type RequestChanges,
+  type RequestFacts,
+  type RequestReading,
+} from '../dialects/dialect.js';
 import { priceHeld } from '../prices/modifiers.js';
 import type { ModelPrice, PriceBook } from '../prices/price.js';
 import { type WorstCase, worstCaseOf } from '../prices/worst-case.js';
@@ -73,7 +79,9 @@ function pricedCandidate(
   { prices, gateway, at, longContext }: Pricing,
 ): PricedCandidate {
   refuseUnmetered(reading.facts, provider);
-  const price = prices.price({ provider: provider.pricedAs, model, at });
+  const known = prices.price({ provider: provider.pricedAs, model, at });
+  const isFree = FREE_ENDPOINTS.has(reading.facts.endpoint);
+  const price = known ?? (isFree ? unpriced(provider.pricedAs, model) : null);
   if (price === null) {
     throw new RefusedError(
       'price_unknown',
@@ -111,7 +119,12 @@ function refuseUnmetered({ unmetered }: RequestFacts, { name, profile }: Provide
   }
 }
 
-/** Counting tokens costs nothing, and uses none. */
+/** A model that is asked for nothing that costs needs no price. */
+function unpriced(provider: string, model: string): ModelPrice {
+  return { provider, model, source: 'own', rates: {}, contextWindow: null, outputTokensMax: null };
+}
+
+/** Counting and judging cost nothing, and use no tokens. */
 const FREE: WorstCase = {
   quantities: {},
   cost: { total: 0n, components: [] },
@@ -129,7 +142,7 @@ export function candidateWith(
 ): PricedCandidate {
   const { provider, model, price, facts, outputTokensOwn, longContext } = of;
   const { toolRounds, toolRoundTokens } = gateway;
-  const isFree = facts.endpoint === 'count_tokens';
+  const isFree = FREE_ENDPOINTS.has(facts.endpoint);
   const asked = priceHeld({ price, model, profile: provider.profile }, facts.modifiersAsked);
   const worst = isFree
     ? FREE
@@ -157,6 +170,9 @@ export function candidateWith(
   };
 }
 
+/** Whose streams state their usage only where it is asked for. */
+const IN_CHUNKS: ReadonlySet<Endpoint> = new Set(['chat_completions', 'completions']);
+
 function changesOf(
   {
     facts,
@@ -173,7 +189,7 @@ function changesOf(
   // The model keeps to its own limit by itself.
   const isOwn = outputTokensMax === (facts.outputTokensStated ?? outputTokensOwn);
   if (!isOwn || isMoved(facts, request)) changes.outputTokensMax = outputTokensMax;
-  if (facts.stream && facts.endpoint === 'chat_completions' && facts.usageAsked !== request.asksUsage)
+  if (facts.stream && IN_CHUNKS.has(facts.endpoint) && facts.usageAsked !== request.asksUsage)
     changes.askUsage = request.asksUsage;
   if (toolsUnbounded) changes.toolCallsMax = gateway.toolCallsUnstated;
   return changes;

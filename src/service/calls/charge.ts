@@ -2,7 +2,8 @@
 // Integer arithmetic alone; changes nothing. Called by call.ts, before the settlement, so that the cost can be told.
 
 import type { Usage } from '../../core/requests.js';
-import type { UsageReading } from '../dialects/dialect.js';
+import { FREE_ENDPOINTS, type UsageReading } from '../dialects/dialect.js';
+import { billedBy, costBilledBy, tokensOf } from '../prices/billed-by.js';
 import { costOf } from '../prices/cost.js';
 import type { Component, Cost } from '../prices/price.js';
 import { RefusedError } from '../refusals.js';
@@ -63,11 +64,14 @@ const BILLED_TOOLS = ['web_search', 'code_interpreter', 'file_search'] as const;
 export function chargeOf(candidate: PricedCandidate, ended: EndOfCall): Charge {
   const { end } = ended;
   if (end === 'failed_before' || end === 'refused_by_provider') return { end, ...NOTHING_CHARGED };
-  // Counting tokens is free, and what its answer counts was not used.
-  if (candidate.facts.endpoint === 'count_tokens') return { end, ...NOTHING_CHARGED };
+  // Counting is free, and what its answer counts was not used.
+  if (FREE_ENDPOINTS.has(candidate.facts.endpoint)) return { end, ...NOTHING_CHARGED };
   try {
-    const answered = asAnswered(candidate, ended.usage);
-    const about = answered.usage === ended.usage ? ended : { ...ended, usage: answered.usage };
+    const by = billedBy(candidate.price, candidate.facts);
+    if (by !== null) return asTold(candidate, ended, chargeBy(by, candidate, ended));
+    const inTokens = withoutUnits(candidate, ended);
+    const answered = asAnswered(candidate, inTokens.usage);
+    const about = answered.usage === inTokens.usage ? inTokens : { ...inTokens, usage: answered.usage };
     const charge = statedCharge(answered, about) ?? estimatedCharge(answered, about);
     return asTold(candidate, ended, charge);
   } catch (error) {
@@ -84,6 +88,26 @@ function asTold(candidate: PricedCandidate, { usage, usageFinal }: EndOfCall, ch
   const cost = usageFinal ? providerCost(candidate, usage) : null;
   if (cost === null) return { ...charge, estimated: true };
   return { ...charge, usd: cost.total, cost, estimated: false, unpriced: [] };
+}
+
+// Where the price is for what was made or heard, the tokens that an answer may state as well cost nothing.
+function chargeBy(
+  by: Parameters<typeof costBilledBy>[1],
+  { price }: PricedCandidate,
+  { end, usage: reading }: EndOfCall,
+): Charge {
+  const { cost, isStated } = costBilledBy(price, by, reading?.quantities ?? null);
+  const inputTokens = wholeOrNull(reading?.inputTokens.total) ?? 0;
+  const outputTokens = wholeOrNull(reading?.outputTokens.total) ?? 0;
+  const usage = usageOf(reading, { inputTokens, outputTokens });
+  const tokens = BigInt(inputTokens + outputTokens);
+  return { end, usd: cost.total, tokens, cost, estimated: !isStated, unpriced: [], usage };
+}
+
+// A price for tokens knows no characters, seconds and images, which an answer may state as well.
+function withoutUnits({ facts }: PricedCandidate, ended: EndOfCall): EndOfCall {
+  if (facts.billedBy === undefined || ended.usage === null) return ended;
+  return { ...ended, usage: { ...ended.usage, quantities: tokensOf(ended.usage.quantities) } };
 }
 
 // What the provider reports, whatever it is; null where it does not state the whole call.

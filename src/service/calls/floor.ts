@@ -2,7 +2,7 @@
 // without a usage comes here: a caller who left, a cut, a drain, a time-out, a broken connection, an expiry, an unknown end.
 // Pure arithmetic. Called by candidates.ts, for the charge that a hold makes when it expires, and by charge.ts.
 
-import type { RequestFacts, UsageReading } from '../dialects/dialect.js';
+import { FREE_ENDPOINTS, type RequestFacts, type UsageReading } from '../dialects/dialect.js';
 import { costOf } from '../prices/cost.js';
 import type { Component, Cost, ModelPrice, Quantities } from '../prices/price.js';
 import type { WorstCase } from '../prices/worst-case.js';
@@ -23,17 +23,23 @@ const TOKENS: ReadonlySet<Component> = new Set([...INPUT_COMPONENTS, ...OUTPUT_C
 export interface Unseen {
   /** Stored context, files by id, images by URL: the request's bytes do not bound it. */
   readonly input: boolean;
-  /** Reasoning that no event shows. */
+  /** Reasoning that no event shows; and sound and images, whose tokens nobody can count. */
   readonly thinking: boolean;
   /** Tools that the provider runs, each of which reads the input again. */
   readonly tools: boolean;
 }
 
+/** What an answer of sound or images may be billed by, instead of tokens. */
+const UNCOUNTED: ReadonlySet<Component | undefined> = new Set(['character', 'image']);
+
 export function unseenOf(facts: RequestFacts, profile: ProviderProfile, model: string): Unseen {
   const { inputReads, billedTools } = facts;
   return {
     input: facts.inputIsStored,
-    thinking: facts.outputTokensStated !== 0 && mayThinkUnseen(traitsOf(profile, model), facts.thinkingAsked),
+    thinking:
+      facts.outputTokensStated !== 0 &&
+      (UNCOUNTED.has(facts.billedBy?.component) ||
+        mayThinkUnseen(traitsOf(profile, model), facts.thinkingAsked)),
     tools: inputReads !== 1 || Object.keys(billedTools).length > 0,
   };
 }
@@ -43,7 +49,7 @@ export function mayBillUnseen(
   { facts, unseen }: Pick<FlooredCandidate, 'facts' | 'unseen'>,
   { stated, streams }: { readonly stated: UsageReading | null; readonly streams: boolean },
 ): boolean {
-  if (facts.endpoint === 'count_tokens') return false;
+  if (FREE_ENDPOINTS.has(facts.endpoint)) return false;
   const inputIsUnseen = unseen.input && wholeOrNull(stated?.inputTokens.total) === null;
   return !streams || unseen.thinking || unseen.tools || inputIsUnseen;
 }

@@ -4,6 +4,7 @@
 
 import type { Amounts } from '../../core/amount.js';
 import type { BudgetLine } from '../../core/outcomes.js';
+import { LIMITED_ENDPOINTS } from '../dialects/dialect.js';
 import type { GatewaySettings } from '../settings/settings.js';
 import { candidateWith, heldAmounts, type PricedCandidate } from './candidates.js';
 import { OUTPUT_TOKENS_FLOOR } from './floor.js';
@@ -21,6 +22,7 @@ export type FitOf = (candidate: PricedCandidate, amounts: Amounts) => Fit;
  * says why not.
  */
 export function limited(candidate: PricedCandidate, gateway: GatewaySettings, fitOf: FitOf): PricedCandidate {
+  if (!LIMITED_ENDPOINTS.has(candidate.facts.endpoint)) return candidate;
   const isStated = candidate.facts.outputTokensStated !== null;
   if (isStated && !gateway.clampOutput) return candidate;
   const { fits, lines } = fitOf(candidate, heldAmounts(candidate));

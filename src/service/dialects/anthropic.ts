@@ -17,7 +17,7 @@ import type {
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
 import { OutputTally } from './output-text.js';
-import { type BodyFields, isObject, type Json, type ParsedBody } from './request-body.js';
+import { isObject, type Json, type ParsedBody, type RequestFields } from './request-body.js';
 import {
   invalid,
   OUTPUT_TOKENS_MAX,
@@ -68,7 +68,13 @@ function readRequest(endpoint: Endpoint, { json, fields, hasOtherSpellings }: Pa
   if (hasOtherSpellings) refuseOtherSpellings(json);
   const model = readModel(json);
   const facts = endpoint === 'count_tokens' ? counting(model) : message(model, json, fields.bytes.length);
-  return { facts, factsFor: () => facts, changed: (changes) => changedBytes(endpoint, fields, changes) };
+  const { contentType } = fields;
+  return {
+    facts,
+    contentType,
+    factsFor: () => facts,
+    changed: (changes) => changedBytes(endpoint, fields, changes),
+  };
 }
 
 function message(model: string, body: Json, bodyBytes: number): RequestFacts {
@@ -136,7 +142,7 @@ function compaction(body: Json): RequestFacts['unmetered'] {
   return [{ field: 'context_management', why: COMPACTION }];
 }
 
-function changedBytes(endpoint: Endpoint, fields: BodyFields, changes: RequestChanges): Uint8Array {
+function changedBytes(endpoint: Endpoint, fields: RequestFields, changes: RequestChanges): Uint8Array {
   if (Object.keys(changes).length === 0) return fields.bytes;
   const model = changes.model === undefined ? null : JSON.stringify(changes.model);
   if (endpoint === 'count_tokens') return fields.with({ model });

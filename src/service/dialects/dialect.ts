@@ -8,8 +8,31 @@ import type { ParsedBody } from './request-body.js';
 export const DIALECTS = ['openai', 'anthropic'] as const;
 export type DialectName = (typeof DIALECTS)[number];
 
-export const ENDPOINTS = ['chat_completions', 'responses', 'embeddings', 'messages', 'count_tokens'] as const;
+export const ENDPOINTS = [
+  ...(['chat_completions', 'responses', 'embeddings', 'messages', 'count_tokens'] as const),
+  ...(['completions', 'compact', 'input_tokens', 'moderations'] as const),
+  ...(['images', 'image_edits', 'image_variations', 'speech', 'transcriptions', 'translations'] as const),
+] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];
+
+/** Counting and judging what was said costs nothing, at any provider. */
+export const FREE_ENDPOINTS: ReadonlySet<Endpoint> = new Set(['count_tokens', 'input_tokens', 'moderations']);
+/** Whose requests can state how much output they take at most. */
+export const LIMITED_ENDPOINTS: ReadonlySet<Endpoint> = new Set([
+  'chat_completions',
+  'completions',
+  'responses',
+  'messages',
+]);
+/** Whose requests are forms with files. */
+export const FORM_ENDPOINTS: ReadonlySet<Endpoint> = new Set([
+  'image_edits',
+  'image_variations',
+  'transcriptions',
+  'translations',
+]);
+/** Whose answers may be sound or text: they are JSON only where they say so. */
+export const PLAIN_ENDPOINTS: ReadonlySet<Endpoint> = new Set(['speech', 'transcriptions', 'translations']);
 
 /** What a request says that bears on its cost. Token figures are whole numbers ≥ 0. */
 export interface RequestFacts {
@@ -56,6 +79,15 @@ export interface RequestFacts {
    * was held where the provider states no usage (rule Q9).
    */
   readonly inputIsStored: boolean;
+  /**
+   * What the call is billed by, and the most of it, where the model's price has a rate for it: then by that alone, and not by
+   * tokens. Absent = by tokens.
+   */
+  readonly billedBy?:
+    | { readonly component: 'character' | 'audio_second' | 'image'; readonly most: number }
+    | undefined;
+  /** Whether the provider keeps the answer, so that its caller can ask for it again. Absent = it does not. */
+  readonly storesAnswer?: boolean | undefined;
   /** Whether the request asks the model to think, or not to in words that its provider heeds; null where it says neither. */
   readonly thinkingAsked: boolean | null;
   /** What the request asks for that changes the price, by the modifier's name (`service_tier`); absent = nothing. */
@@ -71,6 +103,8 @@ export interface RequestFacts {
 /** A request that was read, once for all candidates. It keeps the bytes that go out, and no copy of what they say. */
 export interface RequestReading {
   readonly facts: RequestFacts;
+  /** Of the bytes that go out. */
+  readonly contentType: string;
   /** The facts at one candidate: images cost more tokens with some models, and providers heed other fields about thinking. */
   factsFor(model: string, profile: ProviderProfile): RequestFacts;
   /** The bytes that go out. The caller's own where nothing changes. */
@@ -141,6 +175,8 @@ export interface StreamMeter {
    * block), and an error that comes now is the whole answer: another candidate can still take the call.
    */
   readonly begun: boolean;
+  /** By which the answer can be asked for again, where the provider keeps it; absent until it was stated. */
+  readonly answerId?: string | undefined;
   /** Output tokens generated so far, estimated from the text that came: for cutting and for charges without usage. */
   readonly outputTokensSoFar: number;
 }

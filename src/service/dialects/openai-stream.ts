@@ -30,7 +30,7 @@ const USAGE_UNSTATED = /"usage" *: *null/;
 const GOES_ON: ReadonlySet<unknown> = new Set(['', 'null']);
 
 export class ChatMeter implements StreamMeter {
-  readonly #output = new OutputTally();
+  readonly #output: OutputTally;
   readonly #end = new StreamEnd();
   /** Whether only Bursar asked for usage: nothing of it reaches the caller. */
   readonly #usageIsOurs: boolean;
@@ -44,7 +44,10 @@ export class ChatMeter implements StreamMeter {
   constructor(
     { stream, usageAsked, choices }: Pick<RequestFacts, 'stream' | 'usageAsked' | 'choices'>,
     profile: ProviderProfile,
+    /** The field of a choice that has its new output; legacy completions have `text`. */
+    output: 'delta' | 'text' = 'delta',
   ) {
+    this.#output = new OutputTally(output);
     const { request, usage } = profile;
     this.#places = usagePlaces(profile);
     this.#usageIsOurs = stream && !usageAsked && request.asksUsage;
@@ -133,7 +136,7 @@ const LAST_EVENTS: ReadonlySet<unknown> = new Set([
   'response.cancelled',
 ]);
 const WORTH_PARSING =
-  /"response\.(?:completed|incomplete|failed|cancelled)"|"error"|"(?:web_search|file_search|code_interpreter)_call"/;
+  /"response\.(?:created|completed|incomplete|failed|cancelled)"|"error"|"(?:web_search|file_search|code_interpreter)_call"/;
 const NAMED_ERROR = 'event: error';
 /** A call of any kind, a function's too: the model or a tool is at work. */
 const CALL = /_call[".]/;
@@ -145,6 +148,7 @@ export class ResponseMeter implements StreamMeter {
   readonly #calls: unknown[] = [];
   #usage: UsageReading | null = null;
   #begun = false;
+  answerId: string | undefined;
 
   constructor(private readonly places: UsagePlaces) {}
 
@@ -172,6 +176,8 @@ export class ResponseMeter implements StreamMeter {
     if (!WORTH_PARSING.test(text) && !text.startsWith(NAMED_ERROR)) return PASSED;
     const data = eventData(event);
     if (data === null) return PASSED;
+    const { response } = data;
+    if (isObject(response) && typeof response.id === 'string') this.answerId = response.id;
     if (data.type === 'response.output_item.done') this.#calls.push(data.item);
     // Compatible providers also send the errors of chat completions, which have no type.
     const isError = data.type === 'error' || data.type === undefined;

@@ -5,6 +5,7 @@ import type { ProviderProfile, RequestProfile } from '../profiles/profile.js';
 import type { Dialect, Endpoint, RequestChanges, RequestFacts, RequestReading } from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
+import { isOther, OTHER_PATHS, otherMeter, otherOutput, otherUsage, readOther } from './openai-endpoints.js';
 import { openAiUnmetered, readsCachedContent } from './openai-fields.js';
 import { imageTokensOf, OpenAiInput } from './openai-input.js';
 import { ChatMeter, ResponseMeter } from './openai-stream.js';
@@ -12,12 +13,12 @@ import { chatTools, responsesTools } from './openai-tools.js';
 import { chatUsage, embeddingsUsage, responseUsage } from './openai-usage.js';
 import { OutputTally } from './output-text.js';
 import {
-  BodyFields,
   type FieldEdits,
   isObject,
   type Json,
   LEFT_OUT,
   type ParsedBody,
+  type RequestFields,
 } from './request-body.js';
 import {
   invalid,
@@ -32,6 +33,7 @@ import {
   requirePriced,
 } from './request-fields.js';
 import { refuseOtherSpellings } from './request-spelling.js';
+import { usageOptions } from './stream-options.js';
 import { isThinkingAsked, openAiThinking, type ThinkingAsked } from './thinking-asked.js';
 import { usagePlaces } from './usage-places.js';
 
@@ -48,29 +50,33 @@ export const openai: Dialect = {
     '/v1/chat/completions': 'chat_completions',
     '/v1/responses': 'responses',
     '/v1/embeddings': 'embeddings',
+    ...OTHER_PATHS,
   },
   readRequest,
   readUsage(endpoint, answer, profile) {
+    if (isOther(endpoint)) return otherUsage(endpoint, answer, profile);
     const places = usagePlaces(profile);
     if (endpoint === 'embeddings') return embeddingsUsage(answer, places);
     return endpoint === 'responses' ? responseUsage(answer, places) : chatUsage(answer, places);
   },
   estimateOutput(endpoint, answer) {
+    if (isOther(endpoint)) return otherOutput(answer);
     if (endpoint === 'embeddings' || !isObject(answer)) return 0;
     const tally = new OutputTally();
     tally.addValue(endpoint === 'responses' ? answer.output : answer.choices);
     return tally.tokens;
   },
-  streamMeter: (endpoint, facts, profile) =>
-    endpoint === 'responses' ? new ResponseMeter(usagePlaces(profile)) : new ChatMeter(facts, profile),
+  streamMeter(endpoint, facts, profile) {
+    if (isOther(endpoint)) return otherMeter(endpoint, facts, profile);
+    return endpoint === 'responses' ? new ResponseMeter(usagePlaces(profile)) : new ChatMeter(facts, profile);
+  },
   errorText,
 };
 
-function readRequest(
-  endpoint: Endpoint,
-  { json: body, fields, hasOtherSpellings }: ParsedBody,
-): RequestReading {
+function readRequest(endpoint: Endpoint, parsed: ParsedBody): RequestReading {
+  const { json: body, fields, hasOtherSpellings } = parsed;
   if (hasOtherSpellings) refuseOtherSpellings(body);
+  if (isOther(endpoint)) return readOther(endpoint, parsed);
   const model = readModel(body);
   const measure = new InputMeasure(fields.bytes.length);
   const reading = { body, model, measure };
@@ -88,13 +94,17 @@ interface Findings {
 
 class OpenAiReading implements RequestReading {
   readonly facts: RequestFacts;
-  readonly #fields: BodyFields;
+  readonly #fields: RequestFields;
   readonly #found: Findings;
 
-  constructor(fields: BodyFields, facts: RequestFacts, found: Findings) {
+  constructor(fields: RequestFields, facts: RequestFacts, found: Findings) {
     this.facts = facts;
     this.#fields = fields;
     this.#found = found;
+  }
+
+  get contentType(): string {
+    return this.#fields.contentType;
   }
 
   factsFor(model: string, { request }: ProviderProfile): RequestFacts {
@@ -176,6 +186,7 @@ function response({ body, model, measure }: Reading): RequestFacts {
     thinkingAsked: null,
     modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,
+    storesAnswer: body.store !== false,
     user: userIn(body),
   };
 }
@@ -222,7 +233,7 @@ function asksUsage(body: Json): boolean {
 
 function changedBytes(
   endpoint: Endpoint,
-  fields: BodyFields,
+  fields: RequestFields,
   changes: RequestChanges,
   request: RequestProfile,
 ): Uint8Array {
@@ -245,7 +256,7 @@ function changedBytes(
 }
 
 /** A limit goes to the caller's own fields where the provider keeps to them, else to the provider's; what it does not know goes. */
-function limitEdits(fields: BodyFields, changes: RequestChanges, request: RequestProfile): FieldEdits {
+function limitEdits(fields: RequestFields, changes: RequestChanges, request: RequestProfile): FieldEdits {
   if (changes.outputTokensMax === undefined) return {};
   const keepsTo = (field: string) =>
     request.outputLimit.includes(field) || request.outputLimitAlso.includes(field);
@@ -258,15 +269,7 @@ function limitEdits(fields: BodyFields, changes: RequestChanges, request: Reques
   };
 }
 
-function statesNumber(fields: BodyFields, field: string): boolean {
+function statesNumber(fields: RequestFields, field: string): boolean {
   const value = fields.get(field);
   return value !== null && value[0] !== 'n'.charCodeAt(0);
-}
-
-/** The caller's stream options with usage asked for; none for a provider that is not asked. `null` counts as none. */
-function usageOptions(fields: BodyFields, asks: boolean): string {
-  if (!asks) return LEFT_OUT;
-  const options = fields.get('stream_options');
-  if (options === null || options[0] !== '{'.charCodeAt(0)) return '{"include_usage":true}';
-  return Buffer.from(BodyFields.of(options).with({ include_usage: 'true' })).toString('utf8');
 }

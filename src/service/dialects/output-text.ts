@@ -62,15 +62,21 @@ class Sum {
 }
 
 /** By expression: V8's search for a text goes from one quote to the next, and JSON is full of them. */
-const DELTA = /"delta" *: */g;
+const NEW_OUTPUT = { delta: /"delta" *: */g, text: /"text" *: */g } as const;
 
 /** Text that was generated, summed up. */
 export class OutputTally {
+  readonly #newOutput: RegExp;
   #textBytes = 0;
   #audioChars = 0;
   #deltas = 0;
   /** Up to where an event was read. */
   #at = 0;
+
+  /** @param newOutput the field of an event that has what is new */
+  constructor(newOutput: keyof typeof NEW_OUTPUT = 'delta') {
+    this.#newOutput = NEW_OUTPUT[newOutput];
+  }
 
   /** A delta is at least one token: providers send none without one. */
   get tokens(): number {
@@ -84,14 +90,15 @@ export class OutputTally {
    */
   addEvent(event: string): boolean {
     const before = this.#deltas;
-    DELTA.lastIndex = 0;
-    while (DELTA.test(event)) {
+    const field = this.#newOutput;
+    field.lastIndex = 0;
+    while (field.test(event)) {
       const audioBefore = this.#audioChars;
-      this.#at = DELTA.lastIndex;
+      this.#at = field.lastIndex;
       const bytes = this.#value(event, '', 0);
       this.#textBytes += bytes;
       if (bytes > 0 || this.#audioChars > audioBefore) this.#deltas++;
-      DELTA.lastIndex = this.#at;
+      field.lastIndex = this.#at;
     }
     return this.#deltas > before;
   }

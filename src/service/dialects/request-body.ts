@@ -46,9 +46,20 @@ export const LEFT_OUT = '';
 /** A body that was read. `json` is for those who read it now; `fields` is kept as long as the call, and holds no copy of it. */
 export interface ParsedBody {
   readonly json: Json;
-  readonly fields: BodyFields;
+  readonly fields: RequestFields;
   /** Whether some key may be taken for another one that bears on the cost: see request-spelling.ts. */
   readonly hasOtherSpellings: boolean;
+}
+
+/** The fields of a body by their bytes: of a JSON object, or of a form. */
+export interface RequestFields {
+  readonly bytes: Uint8Array;
+  /** What the bytes are, as the provider is told. */
+  readonly contentType: string;
+  /** The JSON text of one field's value; null where the body does not have it, and for every field of a form. */
+  get(name: string): Uint8Array | null;
+  /** The body with fields replaced, or added. The same bytes where nothing is written. */
+  with(edits: FieldEdits): Uint8Array;
 }
 
 /**
@@ -73,7 +84,8 @@ export function parseBody(bytes: Uint8Array): ParsedBody {
 }
 
 /** The fields of one JSON object by their bytes: read and replaced without touching the others. */
-export class BodyFields {
+export class BodyFields implements RequestFields {
+  readonly contentType = 'application/json';
   readonly bytes: Uint8Array;
   #places: Places;
   /** Whether the places count bytes, and not yet the characters of the text. */

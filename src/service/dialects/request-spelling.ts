@@ -58,6 +58,8 @@ const READ_NAMES: ReadonlySet<string> = new Set([
   ],
   ...['prompt_mode', 'chat_template_kwargs', 'thinking_config', 'thinking_budget', 'thinking_level'],
   ...['cached_content', 'task_budget', 'mode'],
+  // Of images, speech and transcriptions.
+  ...['quality', 'partial_images', 'stream_format', 'image', 'mask', 'known_speaker_references', 'store'],
   // Of messages, items and their parts.
   ...[
     'role',

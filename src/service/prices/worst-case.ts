@@ -3,6 +3,7 @@
 
 import type { RequestFacts } from '../dialects/dialect.js';
 import { RefusedError } from '../refusals.js';
+import { billedBy, costBilledBy } from './billed-by.js';
 import { costOf, rateOf } from './cost.js';
 import type { Component, Cost, ModelPrice, Quantities, Rates } from './price.js';
 import { COMPONENTS } from './price.js';
@@ -48,6 +49,18 @@ interface Share {
  *   when something that the request may use has no rate.
  */
 export function worstCaseOf(price: ModelPrice, facts: RequestFacts, limits: WorstCaseLimits): WorstCase {
+  const by = billedBy(price, facts);
+  if (by !== null) {
+    const { cost, quantities } = costBilledBy(price, by, null);
+    return {
+      quantities,
+      cost,
+      inputTokens: 0,
+      outputTokens: 0,
+      inputTokensOnce: 0,
+      isExpected: by.component === 'audio_second',
+    };
+  }
   const read = readingOf(price, facts, limits);
   const inputTokens = read.once + sumOf(read.again);
   const outputTokens = limits.outputTokens * facts.choices;

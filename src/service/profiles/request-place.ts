@@ -33,7 +33,8 @@ function withoutOverlap(basePath: string, prefix: string): string {
 }
 
 export interface RequestPlace {
-  readonly endpoint: Endpoint;
+  /** Null for what the provider keeps, which has no path of its own. */
+  readonly endpoint: Endpoint | null;
   /** As the dialect names it, `/v1/…`, with its query. */
   readonly path: string;
   /** The provider's name for the model. */
@@ -43,7 +44,7 @@ export interface RequestPlace {
 /** The path and query of one request, behind the path of the base URL. */
 export function requestPath(request: RequestProfile, { endpoint, path, model }: RequestPlace): string {
   const stated = queryOf(request);
-  const own = request.paths[endpoint];
+  const own = endpoint === null ? undefined : request.paths[endpoint];
   // The usual way of most providers.
   if (own === undefined && stated === '') return request.pathPrefix + path.slice(DIALECT_VERSION.length);
   const [plain, query = ''] = path.split('?', 2);

@@ -2,6 +2,7 @@
 
 import { KEY_AREA } from '../access/key-table.js';
 import { SETTER_AREA } from '../access/limit-setters.js';
+import { STORED_RESPONSE_AREA } from '../calls/stored-responses.js';
 import { CHAT_AREA } from '../conversations/chat-area.js';
 import { AGENT_AREA } from '../delegation/agent-area.js';
 import { GOAL_AREA } from '../goals/goal-area.js';
@@ -19,6 +20,7 @@ const AREAS: readonly StoreArea[] = [
   NOTICE_AREA,
   RECONCILIATION_AREA,
   SETTER_AREA,
+  STORED_RESPONSE_AREA,
 ];
 
 /** Below the data folder, beside the ledger. */

@@ -5,6 +5,7 @@ import type { Clock } from '../../authority/api.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
 import type { ShownLine } from '../../service/access/shown.js';
+import type { Call } from '../../service/calls/call.js';
 import type { PricedCandidate } from '../../service/calls/candidates.js';
 import type { Charge } from '../../service/calls/charge.js';
 import type { ErrorClass } from '../../service/routing/route.js';
@@ -33,6 +34,8 @@ export interface GatewayContext {
   bug(error: unknown, requestId: string): void;
   /** What a call is charged, for what its operator should know of it. */
   charged(candidate: PricedCandidate, charge: Charge): void;
+  /** The provider keeps the answer of a call under this id. */
+  stored(call: Call, answerId: string): void;
   opened(exchange: Exchange): void;
   /** Its call has ended, and that is durable. */
   closed(exchange: Exchange): void;

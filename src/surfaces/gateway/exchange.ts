@@ -19,7 +19,7 @@ import type { GatewayContext } from './context.js';
 import { refusalAnswer } from './refusal-answers.js';
 import { type CallSpan, startCallSpan } from './spans.js';
 import { STALL_MAX_MS } from './stream-answer.js';
-import { generatedNothing, parsed, shownStatus } from './whole-answer.js';
+import { answerIn, generatedNothing, shownStatus } from './whole-answer.js';
 
 /** A server that stops is back within a restart. */
 const DRAINED_RETRY_MS = 1_000;
@@ -90,6 +90,7 @@ export class Exchange implements OnRoster {
           headers: request.headers,
           candidate: call.candidate,
           body: request.reading.changed(changes, call.candidate.provider.profile),
+          contentType: request.reading.contentType,
         },
         attempt,
       );
@@ -159,9 +160,9 @@ export class Exchange implements OnRoster {
     if (attempt.status >= 300)
       return this.#fail('refused_by_provider', 'answered with a redirect, which is not followed');
     const body = attempt.body();
-    const answer = parsed(body);
-    if (answer === undefined) return this.#fail('malformed', 'gave an answer that cannot be read');
     const { endpoint } = call.facts;
+    const answer = answerIn(body, { endpoint, contentType: attempt.headers['content-type'] });
+    if (answer === undefined) return this.#fail('malformed', 'gave an answer that cannot be read');
     const usage = dialect.readUsage(endpoint, answer, call.candidate.provider.profile);
     const error = hiddenError(answer);
     if (error !== null && generatedNothing(usage, dialect.estimateOutput(endpoint, withoutErrors(answer))))
@@ -169,6 +170,7 @@ export class Exchange implements OnRoster {
     // What is read on without a caller was never said to anybody.
     const end = this.#stopped === null ? 'completed' : 'cancelled';
     if (end === 'completed') call.recorded?.transcript.answered(answer);
+    this.#noteStored((answer as { readonly id?: unknown }).id);
     const isTold = usage !== null && usage.outputTokens.total !== null;
     const outputTokensSoFar = isTold ? 0 : dialect.estimateOutput(endpoint, answer);
     this.#end({ end, usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>
@@ -291,11 +293,17 @@ export class Exchange implements OnRoster {
   /** The stream's end, however it came; the answer itself is the stream's to end. What it cost is known at once. */
   streamEnded(ended: EndOfCall): Charge {
     this.#isAnswered();
+    this.#noteStored(this.#attempt?.stream?.meter.answerId);
     let charged: Charge | null = null;
     this.#settle(ended, (charge) => {
       charged = charge;
     });
     return charged ?? { end: ended.end, ...NOTHING_CHARGED };
+  }
+
+  // Its caller can ask the provider for it again, and nobody else can.
+  #noteStored(id: unknown): void {
+    if (this.call.facts.storesAnswer === true && typeof id === 'string') this.gateway.stored(this.call, id);
   }
 
   // Node keeps a connection's last answer until its next one: without its listener, nothing of the call is kept with it.

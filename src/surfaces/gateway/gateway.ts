@@ -14,6 +14,7 @@ import type { Caller } from '../../service/access/caller.js';
 import { keyRefused, keyTextIn } from '../../service/access/key-text.js';
 import { requireScope } from '../../service/access/scopes.js';
 import type { ShownLine } from '../../service/access/shown.js';
+import type { Call } from '../../service/calls/call.js';
 import { Calls, isLedgerFault } from '../../service/calls/calls.js';
 import type { PricedCandidate } from '../../service/calls/candidates.js';
 import type { Charge } from '../../service/calls/charge.js';
@@ -37,6 +38,7 @@ import { ProviderErrors } from './provider-errors.js';
 import { CallsReadOn } from './read-on.js';
 import type { GatewayAnswer } from './refusal-answers.js';
 import { GATEWAY_ROUTES, type GatewayRoute } from './routes.js';
+import { StoredResponseCalls } from './stored-response-calls.js';
 import { Upstreams } from './upstreams.js';
 import { isWebSocket, refuseWebSocket, webSocketRefused } from './web-sockets.js';
 import { dialectOf, wrongPath } from './wrong-paths.js';
@@ -71,6 +73,7 @@ class GatewayServer implements Gateway, GatewayContext {
   readonly #parts: GatewayParts;
   readonly #calls: Calls;
   readonly #metered: MeteredCalls;
+  readonly #stored: StoredResponseCalls;
   readonly #errors: ProviderErrors;
   readonly #oddities: ChargeOddities;
   readonly #exchanges = new Roster<Exchange>();
@@ -93,6 +96,7 @@ class GatewayServer implements Gateway, GatewayContext {
       onFault: (what, error) => parts.logger.error({ err: error }, what),
     });
     this.#metered = new MeteredCalls(parts, this, this.#calls);
+    this.#stored = new StoredResponseCalls({ ...parts, upstreams: this.upstreams });
   }
 
   settings(): Settings {
@@ -130,6 +134,17 @@ class GatewayServer implements Gateway, GatewayContext {
 
   charged(candidate: PricedCandidate, charge: Charge): void {
     this.#oddities.observe(candidate, charge);
+  }
+
+  stored({ labels, candidate }: Call, id: string): void {
+    try {
+      this.#parts.storedResponses.add({ id, provider: candidate.provider.name, labels });
+    } catch (error) {
+      this.#parts.logger.error(
+        { err: error },
+        'a stored response could not be noted, and cannot be asked for',
+      );
+    }
   }
 
   opened(exchange: Exchange): void {
@@ -188,7 +203,7 @@ class GatewayServer implements Gateway, GatewayContext {
 
   #route(app: FastifyInstance, route: GatewayRoute): void {
     const { method, path: url } = route;
-    if (route.work !== 'metered') {
+    if (route.work !== 'metered' && route.work !== 'stored_response') {
       const methods = method === 'GET' ? [method, 'HEAD'] : [method];
       app.route({
         method: methods,
@@ -198,6 +213,12 @@ class GatewayServer implements Gateway, GatewayContext {
       return;
     }
     const { bodyBytesMax: bodyLimit } = this.settings().gateway;
+    if (route.work === 'stored_response') {
+      const ask = (request: Request, reply: FastifyReply) =>
+        this.#stored.handle(request.caller as Caller, request, reply);
+      app.route({ method, url, bodyLimit, onRequest: this.#admit, handler: ask });
+      return;
+    }
     const handler = (request: Request, reply: FastifyReply) =>
       this.#metered.handle(route, request.caller as Caller, request, reply);
     app.route({ method, url, bodyLimit, onRequest: this.#admit, handler });

@@ -5,8 +5,10 @@ import type { Caller } from '../../service/access/caller.js';
 import { labelsOfGatewayCall, mayState } from '../../service/access/labels.js';
 import type { Calls } from '../../service/calls/calls.js';
 import { asksLongContext } from '../../service/dialects/anthropic-betas.js';
+import { FORM_ENDPOINTS } from '../../service/dialects/dialect.js';
 import { dialects } from '../../service/dialects/dialects.js';
-import { parseBody } from '../../service/dialects/request-body.js';
+import { parseForm } from '../../service/dialects/multipart.js';
+import { type Json, parseBody } from '../../service/dialects/request-body.js';
 import { RefusedError } from '../../service/refusals.js';
 import { bodyFor } from './azure-paths.js';
 import type { GatewayContext } from './context.js';
@@ -23,7 +25,10 @@ const NO_BODY = Buffer.alloc(0);
 
 export class MeteredCalls {
   constructor(
-    private readonly parts: Pick<GatewayParts, 'isDraining' | 'goals' | 'recorder' | 'ledger' | 'onDecision'>,
+    private readonly parts: Pick<
+      GatewayParts,
+      'isDraining' | 'goals' | 'storedResponses' | 'recorder' | 'ledger' | 'onDecision'
+    >,
     private readonly gateway: GatewayContext,
     private readonly calls: Pick<Calls, 'begin'>,
   ) {}
@@ -42,7 +47,9 @@ export class MeteredCalls {
     }
     const { endpoint } = route;
     const { headers } = request;
-    const body = parseBody(bytesOf(request));
+    const bytes = bytesOf(request);
+    const body = FORM_ENDPOINTS.has(endpoint) ? parseForm(bytes) : parseBody(bytes);
+    refuseForeign(body.json, caller, parts.storedResponses);
     const dialect = dialects[route.dialect];
     const stated = labelsIn(headers);
     let labels = labelsOfGatewayCall(caller, stated);
@@ -85,6 +92,17 @@ export class MeteredCalls {
     }).send();
     return reply;
   }
+}
+
+// A provider would go on from any response that the operator's key made, be it another tenant's.
+function refuseForeign(
+  { previous_response_id: id }: Json,
+  caller: Caller,
+  stored: GatewayParts['storedResponses'],
+): void {
+  if (typeof id !== 'string' || !stored.isForeign(caller, id)) return;
+  const field = 'previous_response_id';
+  throw new RefusedError('not_found', 'No stored response of this key has that id.', { field });
 }
 
 function bytesOf({ body, params }: FastifyRequest): Buffer {

@@ -5,6 +5,7 @@ import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../service/access/caller.js';
 import type { ShownLine } from '../../service/access/shown.js';
 import type { CallsParts } from '../../service/calls/calls.js';
+import type { StoredResponses } from '../../service/calls/stored-responses.js';
 import type { Recorder } from '../../service/conversations/recorder.js';
 import type { Goals } from '../../service/goals/goals.js';
 import type { ErrorClass } from '../../service/routing/route.js';
@@ -17,6 +18,8 @@ export interface GatewayParts {
   readonly keyRing: { authenticate(key: string | undefined): Caller | null };
   readonly tenancy: { lines(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] };
   readonly clock: Clock;
+  /** Whose the responses are that providers keep. */
+  readonly storedResponses: StoredResponses;
   /** Makes calls turns of chats, where they ask for it. */
   readonly recorder: Recorder;
   /** Says whether the goal that a call carries is its caller's. */

@@ -14,12 +14,23 @@ export type GatewayRoute = {
 type RouteWork =
   /** Authorised before it goes to a provider, and settled when it ends. */
   | { readonly work: 'metered'; readonly endpoint: Endpoint }
+  /** About a response that a provider keeps: goes to that provider, and costs nothing. */
+  | { readonly work: 'stored_response' }
   /** Answered by Bursar itself; costs nothing. */
   | { readonly work: 'model_list' | 'model' }
   /** Answered to whoever asks: clients look in this way whether the server is there. */
   | { readonly work: 'hello' };
 
 export type MeteredRoute = Extract<GatewayRoute, { work: 'metered' }>;
+
+const STORED_RESPONSES: readonly GatewayRoute[] = (
+  [
+    ['GET', '/v1/responses/:id'],
+    ['GET', '/v1/responses/:id/input_items'],
+    ['POST', '/v1/responses/:id/cancel'],
+    ['DELETE', '/v1/responses/:id'],
+  ] as const
+).map(([method, path]) => ({ dialect: 'openai', method, path, work: 'stored_response' }));
 
 export const GATEWAY_ROUTES: readonly GatewayRoute[] = DIALECTS.flatMap((dialect): GatewayRoute[] => [
   ...Object.entries(dialects[dialect].paths).map(
@@ -31,4 +42,5 @@ export const GATEWAY_ROUTES: readonly GatewayRoute[] = DIALECTS.flatMap((dialect
   { dialect, method: 'GET', path: '/', work: 'hello' },
   { dialect, method: 'GET', path: '/v1', work: 'hello' },
   { dialect, method: 'GET', path: '/api/hello', work: 'hello' },
+  ...(dialect === 'openai' ? STORED_RESPONSES : []),
 ]);

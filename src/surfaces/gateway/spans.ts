@@ -12,6 +12,16 @@ const OPERATIONS: Readonly<Record<Endpoint, string>> = {
   messages: 'chat',
   embeddings: 'embeddings',
   count_tokens: 'count_tokens',
+  completions: 'text_completion',
+  compact: 'chat',
+  input_tokens: 'count_tokens',
+  moderations: 'moderation',
+  images: 'generate_content',
+  image_edits: 'generate_content',
+  image_variations: 'generate_content',
+  speech: 'generate_content',
+  transcriptions: 'generate_content',
+  translations: 'generate_content',
 };
 
 const tracer = trace.getTracer('bursar');

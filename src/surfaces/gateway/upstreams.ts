@@ -39,6 +39,7 @@ export interface UpstreamRequest {
   /** What the request is held for. */
   readonly candidate: Pick<PricedCandidate, 'price' | 'facts' | 'model'>;
   readonly body: Uint8Array;
+  readonly contentType: string;
 }
 
 export class Upstreams {
@@ -72,14 +73,36 @@ export class Upstreams {
     );
   }
 
+  /**
+   * Asks for something that the provider keeps, without a body; the answer's bytes are the caller's to take.
+   * @throws NoProviderKeyError; undici's errors where no answer comes
+   */
+  ask(
+    provider: ProviderSettings,
+    { method, path }: { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path: string },
+  ): Promise<Dispatcher.ResponseData> {
+    const place = this.#place(provider.baseUrl ?? this.parts.demoOrigin);
+    const { request } = provider.profile;
+    const headers = ['accept-encoding', 'identity'];
+    for (const name in request.headers) headers.push(name, request.headers[name]);
+    this.#addKey(provider, headers);
+    return this.#pool(place.origin).request({
+      method,
+      path: place.path + requestPath(request, { endpoint: null, path, model: '' }),
+      headers,
+      headersTimeout: provider.firstByteTimeoutMs,
+      bodyTimeout: provider.idleTimeoutMs,
+    });
+  }
+
   /** Whether an answer repeats the key that its provider was sent: it must not reach a caller. */
   repeatsKey(provider: ProviderSettings, answer: Buffer): boolean {
     const key = provider.keyFrom === null ? undefined : this.parts.secrets(provider.keyFrom);
     return key !== undefined && key !== '' && answer.includes(key);
   }
 
-  #headers({ provider, dialect, headers: from, candidate }: UpstreamRequest): string[] {
-    const headers = ['content-type', 'application/json', 'accept-encoding', 'identity'];
+  #headers({ provider, dialect, headers: from, candidate, contentType }: UpstreamRequest): string[] {
+    const headers = ['content-type', contentType, 'accept-encoding', 'identity'];
     const own = provider.profile.request.headers;
     for (const name in own) if (!isPassed(name, dialect, from)) headers.push(name, own[name]);
     for (const name of PASSED_HEADERS[dialect]) {
@@ -90,17 +113,19 @@ export class Upstreams {
       }
       if (typeof value === 'string') headers.push(name, value);
     }
-    if (provider.keyFrom !== null) {
-      const key = this.parts.secrets(provider.keyFrom);
-      if (key === undefined || key === '') {
-        throw new NoProviderKeyError(`the environment variable ${provider.keyFrom} is not set`);
-      }
-      const { header, prefix } = provider.profile.request.key;
-      headers.push(header, prefix + key);
-    }
+    this.#addKey(provider, headers);
     // Nothing where no propagator is installed.
     propagation.inject(context.active(), headers, { set: (to, name, value) => void to.push(name, value) });
     return headers;
+  }
+
+  #addKey({ keyFrom, profile }: ProviderSettings, headers: string[]): void {
+    if (keyFrom === null) return;
+    const key = this.parts.secrets(keyFrom);
+    if (key === undefined || key === '')
+      throw new NoProviderKeyError(`the environment variable ${keyFrom} is not set`);
+    const { header, prefix } = profile.request.key;
+    headers.push(header, prefix + key);
   }
 
   #pathOf({ provider, path, candidate }: UpstreamRequest): string {

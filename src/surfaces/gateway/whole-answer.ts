@@ -1,9 +1,19 @@
-// What a whole answer is: JSON or not, an answer or an error, and the status that its caller is shown. Called by exchange.ts.
+// What an answer in one piece says, whether it is an answer or an error, and the status that its caller is shown. Called by
+// exchange.ts.
 
-import type { UsageReading } from '../../service/dialects/dialect.js';
+import { type Endpoint, PLAIN_ENDPOINTS, type UsageReading } from '../../service/dialects/dialect.js';
 
-/** The JSON of an answer; undefined where it is none. */
-export function parsed(body: Buffer): unknown {
+/** What an answer says; undefined where it cannot be read. Sound says nothing, and plain text is its own text. */
+export function answerIn(
+  body: Buffer,
+  { endpoint, contentType }: { readonly endpoint: Endpoint; readonly contentType: string | undefined },
+): unknown {
+  const answer = parsed(body);
+  if (answer !== undefined || !PLAIN_ENDPOINTS.has(endpoint) || body.length === 0) return answer;
+  return contentType?.startsWith('text/') === true ? { text: body.toString('utf8') } : {};
+}
+
+function parsed(body: Buffer): unknown {
   try {
     const answer: unknown = JSON.parse(body.toString('utf8'));
     return answer !== null && typeof answer === 'object' ? answer : undefined;

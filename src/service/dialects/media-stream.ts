@@ -1,0 +1,89 @@
+// Reads the streams of images, speech and transcriptions: each event names its type, the last one ends in `.completed` or
+// `.done` and states the usage. Called by openai-endpoints.ts.
+
+import type { StreamMeter, StreamStep, UsageReading } from './dialect.js';
+import { errorMessage } from './error-text.js';
+import { eventData, eventText, OutputTally } from './output-text.js';
+import { StreamEnd } from './stream-end.js';
+
+const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
+const ENDED: StreamStep = { shown: 'all', ended: true, error: null };
+/** The ends of the three: `image_generation.completed`, `image_edit.completed`, `speech.audio.done`, `transcript.text.done`. */
+const LAST =
+  /"type" *: *"(?:image_(?:generation|edit)\.completed|speech\.audio\.done|transcript\.text\.done)"/;
+const ERROR = /"error"/;
+
+export class MediaMeter implements StreamMeter {
+  readonly #output = new OutputTally();
+  readonly #end = new StreamEnd();
+  readonly #usageOf: (event: unknown) => UsageReading | null;
+  /** Images end one by one: so many of them must have come. */
+  #lastsLeft: number;
+  readonly #usages: UsageReading[] = [];
+  #begun = false;
+
+  constructor(usageOf: (event: unknown) => UsageReading | null, lasts: number) {
+    this.#usageOf = usageOf;
+    this.#lastsLeft = lasts;
+  }
+
+  get outputTokensSoFar(): number {
+    return this.#output.tokens;
+  }
+  get usageFinal(): boolean {
+    return this.#end.usageFinal;
+  }
+  get isWhole(): boolean {
+    return this.#end.isWhole;
+  }
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** Of the images that have come; each states its own. */
+  usage(): UsageReading | null {
+    return this.#usages.length === 0 ? null : this.#usages.reduce(sumOf);
+  }
+
+  step(event: Uint8Array): StreamStep {
+    const text = eventText(event);
+    if (!LAST.test(text)) {
+      if (this.#output.addEvent(text)) this.#begun = true;
+      const error = ERROR.test(text) ? errorMessage(eventData(event)) : null;
+      return error === null ? PASSED : { shown: 'all', ended: true, error };
+    }
+    this.#begun = true;
+    const usage = this.#usageOf(eventData(event));
+    if (usage !== null) {
+      this.#usages.push(usage);
+      this.#end.usage();
+    }
+    this.#lastsLeft--;
+    if (this.#lastsLeft > 0) return PASSED;
+    this.#end.ended();
+    return ENDED;
+  }
+}
+
+function sumOf(left: UsageReading, right: UsageReading): UsageReading {
+  const quantities: Record<string, number> = { ...left.quantities };
+  for (const [component, quantity] of Object.entries(right.quantities))
+    quantities[component] = (quantities[component] ?? 0) + quantity;
+  return {
+    inputTokens: added(left.inputTokens, right.inputTokens),
+    outputTokens: added(left.outputTokens, right.outputTokens),
+    toolCalls: 0,
+    quantities,
+  };
+}
+
+function added<Figures extends Readonly<Record<string, number | null>>>(
+  left: Figures,
+  right: Figures,
+): Figures {
+  const entries = Object.entries(left).map(([name, figure]) => {
+    const other = right[name];
+    return [name, figure === null || other === null ? null : figure + other];
+  });
+  return Object.fromEntries(entries) as Figures;
+}
