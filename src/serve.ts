@@ -117,7 +117,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     prices: () => inForce.prices,
     clock,
     log: { level: logger.level, stream: log.stream },
-    reload: () => reloadAnswer(inForce),
+    reload: () => reloadAnswer(inForce, logger),
     answersUnrouted: (error, request, reply) => gateway.answersUnrouted(error, request, reply),
     isDraining: () => draining,
   });
@@ -156,12 +156,22 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   };
 }
 
-async function reloadAnswer(inForce: SettingsInForce): Promise<{ reloaded: boolean; message: string }> {
+async function reloadAnswer(
+  inForce: SettingsInForce,
+  logger: Logger,
+): Promise<{ reloaded: boolean; message: string }> {
   try {
-    return { reloaded: true, message: await inForce.reload() };
+    const message = await inForce.reload();
+    logger.info(message);
+    return { reloaded: true, message };
   } catch (error) {
+    sayNotReloaded(error as Error, logger);
     return { reloaded: false, message: (error as Error).message };
   }
+}
+
+function sayNotReloaded({ message }: Error, logger: Logger): void {
+  logger.error(`the configuration was not reloaded and the one before stays: ${message}`);
 }
 
 interface Draining {
@@ -281,7 +291,6 @@ class Signals {
 function reloadLogged(server: RunningServer, logger: Logger): void {
   server.reload().then(
     (changes) => logger.info(changes),
-    (error: Error) =>
-      logger.error(`the configuration was not reloaded and the one before stays: ${error.message}`),
+    (error: Error) => sayNotReloaded(error, logger),
   );
 }

@@ -7,6 +7,7 @@ import { basename } from 'node:path';
 import type { Logger } from 'pino';
 import type { Ledger } from './authority/api.js';
 import { InvalidInputError } from './core/errors.js';
+import { misnamedModels } from './service/prices/model-budgets.js';
 import { openPriceBook, type PriceCatalogue } from './service/prices/price-book.js';
 import { RoutingTable } from './service/routing/routing-table.js';
 import type { ThrottledProviders } from './service/routing/throttled.js';
@@ -35,7 +36,7 @@ export class SettingsInForce {
 
   /** Puts a configuration that was read in force. @throws InvalidInputError when the ledger does not take it */
   static async open(parts: SettingsParts, settings: Settings): Promise<SettingsInForce> {
-    openPriceBook(settings.prices);
+    checkModels(settings, openPriceBook(settings.prices));
     await applied(parts, settings, undefined);
     return new SettingsInForce(parts, settings);
   }
@@ -60,6 +61,7 @@ export class SettingsInForce {
   async #reload(): Promise<string> {
     const settings = await readSettings(this.parts.configPath);
     const prices = openPriceBook(settings.prices);
+    checkModels(settings, prices);
     const changes = await applied(this.parts, settings, this.#settings);
     this.#settings = settings;
     this.#prices = prices;
@@ -103,5 +105,16 @@ async function applied(
   const result = await applySettings(ledger, settings, previous);
   if (!result.applied) throw new InvalidInputError('configuration', result.problems.join('; '));
   for (const warning of result.warnings) logger.warn(warning);
+  // Those that came through the API: what they count is their makers' to change.
+  const stated = new Set(settings.definitions.budgets.map(({ id }) => id));
+  const others = ledger.budgets().filter(({ id, status }) => status !== 'closed' && !stated.has(id));
+  for (const problem of misnamedModels(others, settings, openPriceBook(settings.prices)))
+    logger.error(problem);
   return result.text;
+}
+
+/** @throws InvalidInputError for a budget that would count no call: better no start than a cap that is skipped in silence */
+function checkModels(settings: Settings, prices: PriceCatalogue): void {
+  const problems = misnamedModels(settings.definitions.budgets, settings, prices);
+  if (problems.length > 0) throw new InvalidInputError('budgets', problems.join('; '));
 }

@@ -322,7 +322,7 @@ describe('access: who may make and manage which keys', () => {
     [
       '31 names',
       { callerLabels: Array.from({ length: 30 }, (_, at) => `n${at}`) },
-      /31 labels .* at most 30/,
+      /31 labels .* at most 29/,
     ],
   ])('access: a key with %s → invalid_request naming it', (_what, stated, expected) => {
     const access = new Access();

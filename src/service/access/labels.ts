@@ -14,10 +14,15 @@ import { hasScope } from './scopes.js';
 export const CALLER_LABEL_NAME = /^[a-z][a-z0-9_.-]{0,62}$/;
 
 /** Where a call goes is the gateway's to say; whose it is, the key's. */
-export const LABELS_OF_THE_SERVICE: ReadonlySet<string> = new Set(['tenant', 'provider', 'model']);
+export const LABELS_OF_THE_SERVICE: ReadonlySet<string> = new Set([
+  'tenant',
+  'provider',
+  'model',
+  'requested_model',
+]);
 
-/** Room for `provider` and `model`, which the gateway adds to every call. */
-export const KEY_LABELS_MAX = LABELS_MAX - 2;
+/** Room for `provider`, `model` and `requested_model`, which the gateway adds to every call. */
+export const KEY_LABELS_MAX = LABELS_MAX - 3;
 
 /**
  * The labels of a call on the native API: the key's, and those stated. A key with the scope admin may state any label
@@ -42,8 +47,8 @@ function merged(stated: Labels, fixed: Labels): Labels {
 }
 
 /**
- * The labels of a gateway call before provider and model are added: as `labelsOfCall`, but nobody states `tenant`,
- * `provider` or `model` there, whatever the scope.
+ * The labels of a gateway call before those of where it goes are added: as `labelsOfCall`, but nobody states those of the
+ * service there, whatever the scope.
  * @throws RefusedError label_forbidden naming the label; invalid_request for a value that is no label's
  */
 export function labelsOfGatewayCall(caller: Caller, stated: Labels = NONE): Labels {

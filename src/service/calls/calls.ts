@@ -54,7 +54,7 @@ export interface CallsParts {
 
 export interface CallRequest {
   readonly caller: Caller;
-  /** The key's and the caller's labels; provider and model are added here. */
+  /** The key's and the caller's labels; provider, model and requested_model are added here. */
   readonly labels: Labels;
   readonly dialect: DialectName;
   readonly reading: RequestReading;
@@ -124,13 +124,14 @@ export class Calls implements CallOwner {
           },
         );
       }
-      const { caller, labels, reading, recorded = null } = request;
+      const { caller, reading, recorded = null } = request;
       const { facts } = reading;
+      const labels = { ...request.labels, requested_model: facts.model };
       const routing = this.#route(request);
       const prices = this.#parts.prices();
       const isTaken = routing.candidates.length > 0;
       const priced = this.#priced(isTaken ? routing.candidates : routing.dropped, request, prices);
-      const candidates = isTaken ? this.#limited(priced, request, settings) : priced;
+      const candidates = isTaken ? this.#limited(priced, labels, settings) : priced;
       const { placements } = routing;
       const attempt = {
         caller,
@@ -182,7 +183,7 @@ export class Calls implements CallOwner {
     return pricedCandidates(routed.slice(0, CANDIDATES_MAX), reading, pricing);
   }
 
-  #limited(priced: PricedCandidate[], { labels }: CallRequest, { gateway }: Settings): PricedCandidate[] {
+  #limited(priced: PricedCandidate[], labels: Labels, { gateway }: Settings): PricedCandidate[] {
     const fitOf: FitOf = (candidate, amounts) =>
       this.ledger.check({ labels: labelsAt(labels, candidate), amounts });
     return priced.map((candidate) => limited(candidate, gateway, fitOf));
@@ -253,7 +254,7 @@ export class Calls implements CallOwner {
     };
     if (isAlone) return request;
     const places = candidates.map((candidate) => ({
-      labels: { provider: candidate.provider.name, model: candidate.model },
+      labels: { provider: candidate.provider.name, model: candidate.canonical },
       amounts: heldAmounts(candidate),
     }));
     return { ...request, candidates: places };
@@ -331,8 +332,9 @@ export class Calls implements CallOwner {
   }
 }
 
-function labelsAt(labels: Labels, { provider, model }: PricedCandidate): Labels {
-  return { ...labels, provider: provider.name, model };
+/** The model by its canonical name: how its caller writes it must not lead past a budget. */
+function labelsAt(labels: Labels, { provider, canonical }: PricedCandidate): Labels {
+  return { ...labels, provider: provider.name, model: canonical };
 }
 
 /** One charge stands for all candidates: the dearest, which the ledger cuts to what is held. */

@@ -25,6 +25,8 @@ export interface PricedCandidate {
   /** The provider's name for the model. */
   readonly model: string;
   readonly price: ModelPrice;
+  /** The label `model`: its canonical name. */
+  readonly canonical: string;
   /** The request as this model counts it: images have other sizes in other models. */
   readonly facts: RequestFacts;
   /** The most output tokens that the model gives; null when unknown. */
@@ -91,7 +93,8 @@ function pricedCandidate(
   }
   const facts = reading.factsFor(model, provider.profile);
   const outputTokensOwn = price.outputTokensMax ?? traitsOf(provider.profile, model).outputTokensMax;
-  const of = { provider, model, price, facts, outputTokensOwn, longContext };
+  const canonical = prices.canonicalModel({ provider: provider.pricedAs, model }) ?? model;
+  const of = { provider, model, canonical, price, facts, outputTokensOwn, longContext };
   return candidateWith(of, gateway, facts.outputTokensStated ?? unstatedLimit(of, gateway));
 }
 
@@ -136,11 +139,14 @@ const FREE: WorstCase = {
 
 /** The candidate, asking for at most so many output tokens a choice. */
 export function candidateWith(
-  of: Pick<PricedCandidate, 'provider' | 'model' | 'price' | 'facts' | 'outputTokensOwn' | 'longContext'>,
+  of: Pick<
+    PricedCandidate,
+    'provider' | 'model' | 'canonical' | 'price' | 'facts' | 'outputTokensOwn' | 'longContext'
+  >,
   gateway: GatewaySettings,
   outputTokensMax: number,
 ): PricedCandidate {
-  const { provider, model, price, facts, outputTokensOwn, longContext } = of;
+  const { provider, model, canonical, price, facts, outputTokensOwn, longContext } = of;
   const { toolRounds, toolRoundTokens } = gateway;
   const isFree = FREE_ENDPOINTS.has(facts.endpoint);
   const asked = priceHeld({ price, model, profile: provider.profile }, facts.modifiersAsked);
@@ -157,6 +163,7 @@ export function candidateWith(
   return {
     provider,
     model,
+    canonical,
     price,
     facts,
     outputTokensOwn,

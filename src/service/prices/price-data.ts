@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Provider } from '@pydantic/genai-prices';
 import { waitForUpdate } from '@pydantic/genai-prices';
+import { canonicalOfData } from './canonical-model.js';
 import type { DatedPrice } from './data-rates.js';
 import { datedPrice } from './data-rates.js';
 import type { ModelIndex } from './model-match.js';
@@ -38,13 +39,18 @@ export function dataModels(provider: string): string[] {
 }
 
 /** What the data says of a model; null when it names none so. Costs a scan: callers keep the answer. */
-export function dataPrice(provider: string, model: string): DatedPrice | null {
+export function dataPrice(
+  provider: string,
+  model: string,
+): { readonly priceAt: DatedPrice; readonly canonical: string } | null {
   const own = PROVIDERS.get(provider);
   if (own === undefined) return null;
   // Some providers serve models of others at the price of those; the data names them.
   for (const id of [provider, ...(own.fallback_model_providers ?? [])]) {
-    const found = findModel(indexOf(id), model);
-    if (found !== null) return datedPrice(id, found, model);
+    const index = indexOf(id);
+    const found = findModel(index, model);
+    if (found !== null)
+      return { priceAt: datedPrice(id, found, model), canonical: canonicalOfData(found.id, index.listed) };
   }
   return null;
 }

@@ -43,6 +43,7 @@ export type Rates = Readonly<Partial<Record<Component, readonly RateTier[]>>>;
 
 export interface ModelPrice {
   readonly provider: string;
+  /** The data's id, or the name or pattern of the own price. */
   readonly model: string;
   readonly source: 'own' | 'genai-prices';
   readonly rates: Rates;
@@ -78,4 +79,6 @@ export interface PriceBook {
   readonly version: string;
   /** The price in force at an instant (epoch ms); null = unknown, and the call is refused. */
   price(query: { readonly provider: string; readonly model: string; readonly at: number }): ModelPrice | null;
+  /** The name that calls have in the label `model` (canonical-model.ts); null where no price has this name. */
+  canonicalModel(named: { readonly provider: string; readonly model: string }): string | null;
 }
