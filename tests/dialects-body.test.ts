@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Endpoint } from '#bursar/service/dialects/dialect.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
-import { BodyFields, parseBody } from '#bursar/service/dialects/request-body.js';
+import { BodyFields, LEFT_OUT, parseBody } from '#bursar/service/dialects/request-body.js';
 import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
 import { RefusedError } from '#bursar/service/refusals.js';
 
@@ -305,5 +305,46 @@ describe('the bound of the input', () => {
     expect(facts.inputAudioTokensMax).toBe(10_000);
     expect(facts.inputTokensMax).toBeLessThan(11_000);
     expect(facts.outputAudio).toBe(true);
+  });
+});
+
+describe('fields that are left out', () => {
+  test('each goes with one comma, wherever it stands; the rest keeps its bytes', () => {
+    const given = '{ "a" : 1e2 ,\n "b":{"a":[1,","]} , "c" :"x\\"," }';
+    const without = (...names: string[]) =>
+      text(BodyFields.of(bytes(given)).with(Object.fromEntries(names.map((name) => [name, LEFT_OUT]))));
+    expect(without('a')).toBe('{ \n "b":{"a":[1,","]} , "c" :"x\\"," }');
+    expect(without('b')).toBe('{ "a" : 1e2  , "c" :"x\\"," }');
+    expect(without('c')).toBe('{ "a" : 1e2 ,\n "b":{"a":[1,","]}  }');
+    expect(without('a', 'b')).toBe('{ \n  "c" :"x\\"," }');
+    expect(without('a', 'b', 'c')).toBe('{ \n   }');
+    expect(without('nothing')).toBe(given);
+  });
+
+  test('property: any fields out, replaced and added, with any spaces → the JSON that is meant', () => {
+    const space = fc.constantFrom('', ' ', '\n', '\t  ');
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const value = fc.jsonValue({ maxDepth: 2 }).map((one) => JSON.stringify(one));
+    const field = fc.tuple(space, space, space, value, space);
+    const fields = fc.record(Object.fromEntries(names.map((name) => [name, field])), { requiredKeys: [] });
+    const edit = fc.constantFrom<string | null>(null, LEFT_OUT, '7');
+    const edits = fc.record(Object.fromEntries([...names, 'new'].map((name) => [name, edit])));
+    fc.assert(
+      fc.property(fields, edits, (given, changes) => {
+        const written = Object.entries(given as Record<string, [string, string, string, string, string]>)
+          .map(
+            ([name, [before, behind, gap, json, end]]) => `${before}"${name}"${behind}:${gap}${json}${end}`,
+          )
+          .join(',');
+        const changed = text(BodyFields.of(bytes(`{${written}}`)).with(changes));
+        const meant = JSON.parse(`{${written}}`);
+        for (const [name, json] of Object.entries(changes)) {
+          if (json === LEFT_OUT) delete meant[name];
+          else if (json !== null) meant[name] = JSON.parse(json as string);
+        }
+        expect(JSON.parse(changed)).toEqual(meant);
+      }),
+      { numRuns: 1_000 },
+    );
   });
 });

@@ -3,8 +3,10 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { merged, messageReading } from '#bursar/service/dialects/anthropic-usage.js';
 import type { Endpoint, UsageReading } from '#bursar/service/dialects/dialect.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
+import { type Stated, usagePlaces } from '#bursar/service/dialects/usage-places.js';
 import type { Quantities } from '#bursar/service/prices/price.js';
 import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
 
@@ -120,6 +122,262 @@ describe('normalised usage', () => {
         expect(usage(endpoint, answer)).toBeNull();
       }
     }
+  });
+});
+
+// In steps at 1, 0.1, 1.25, 2 and 10 usd for a million tokens of input, cache read, cache write, an hour's, and output.
+const RATE = {
+  input: 100,
+  cache_read: 10,
+  cache_write: 125,
+  cache_write_1h: 200,
+  output: 1_000,
+  reasoning: 1_000,
+};
+const steps = (read: UsageReading | null) =>
+  Object.entries(read?.quantities ?? {}).reduce(
+    (total, [component, quantity]) => total + quantity * (RATE[component as keyof typeof RATE] ?? 0),
+    0,
+  );
+
+describe('where usage stands, and what its total tells', () => {
+  const cached = (tokens: number) => ({ prompt_tokens_details: { cached_tokens: tokens } });
+  const reasoned = (tokens: number) => ({ completion_tokens_details: { reasoning_tokens: tokens } });
+
+  test.each<[string, object, number]>([
+    ['cached_tokens at the top', { cached_tokens: 900 }, 24_000],
+    ['prompt_cache_hit_tokens', { prompt_cache_hit_tokens: 900, prompt_cache_miss_tokens: 100 }, 24_000],
+    ['the usual details', cached(900), 24_000],
+    ['null in the usual details → the next place', { ...cached(null as never), cached_tokens: 900 }, 24_000],
+    ['an explicit zero in the usual details is a fact', { ...cached(0), cached_tokens: 900 }, 105_000],
+    ['digits in texts', { prompt_tokens: '1000', completion_tokens: '5', cached_tokens: '900' }, 24_000],
+  ])('1,000 in, 5 out, 900 of them cached: %s', (_place, more, expected) => {
+    expect(steps(chat({ prompt_tokens: 1_000, completion_tokens: 5, ...more }))).toBe(expected);
+  });
+
+  test.each<[string, object]>([
+    ['usage', { usage: { prompt_tokens: 1_000, completion_tokens: 500 } }],
+    ['x_groq.usage', { x_groq: { usage: { prompt_tokens: 1_000, completion_tokens: 500 } } }],
+    ['a choice', { choices: [{ usage: { prompt_tokens: 1_000, completion_tokens: 500 } }] }],
+    [
+      'a choice, usage being null',
+      { usage: null, choices: [{ usage: { prompt_tokens: 1_000, completion_tokens: 500 } }] },
+    ],
+    [
+      'a choice, usage being empty',
+      { usage: {}, choices: [{ usage: { prompt_tokens: 1_000, completion_tokens: 500 } }] },
+    ],
+    [
+      'a list',
+      {
+        usage: [
+          { prompt_tokens: 600, completion_tokens: 200 },
+          { prompt_tokens: 400, completion_tokens: 300 },
+        ],
+      },
+    ],
+    ['the names of responses', { usage: { input_tokens: 1_000, output_tokens: 500 } }],
+    [
+      'each choice, of the whole answer',
+      { choices: [1, 2].map(() => ({ usage: { prompt_tokens: 1_000, completion_tokens: 500 } })) },
+    ],
+    [
+      'each choice, of itself: one input',
+      {
+        choices: [200, 300].map((completion_tokens) => ({
+          usage: { prompt_tokens: 1_000, completion_tokens, total_tokens: 1_000 + completion_tokens },
+        })),
+      },
+    ],
+  ])('usage stands in %s → 600,000 steps', (_place, answer) => {
+    expect(steps(usage('chat_completions', { choices: [], ...answer }))).toBe(600_000);
+  });
+
+  test.each<[string, object, number]>([
+    [
+      'a cache that input leaves out → no output',
+      { prompt_tokens: 100, completion_tokens: 10, total_tokens: 5_110, ...cached(5_000) },
+      70_000,
+    ],
+    [
+      'the same, as a top-level figure',
+      { prompt_tokens: 100, completion_tokens: 10, total_tokens: 5_110, cached_tokens: 5_000 },
+      70_000,
+    ],
+    [
+      'what was read and written',
+      {
+        prompt_tokens: 100,
+        completion_tokens: 10,
+        total_tokens: 1_110,
+        prompt_tokens_details: { cached_tokens: 600, cache_write_tokens: 400 },
+      },
+      100 * 100 + 600 * 10 + 400 * 125 + 10 * 1_000,
+    ],
+    [
+      'what was written alone, the rest is within',
+      {
+        prompt_tokens: 700,
+        completion_tokens: 10,
+        total_tokens: 1_110,
+        prompt_tokens_details: { cached_tokens: 600, cache_write_tokens: 400 },
+      },
+      100 * 100 + 600 * 10 + 400 * 125 + 10 * 1_000,
+    ],
+    [
+      'cache and reasoning both',
+      { prompt_tokens: 100, completion_tokens: 10, total_tokens: 5_200, ...cached(5_000), ...reasoned(90) },
+      100 * 100 + 5_000 * 10 + 100 * 1_000,
+    ],
+    [
+      'reasoning alone',
+      { prompt_tokens: 1_000, completion_tokens: 10, total_tokens: 1_100, ...cached(900), ...reasoned(90) },
+      100 * 100 + 900 * 10 + 100 * 1_000,
+    ],
+    [
+      'thoughts that nothing names',
+      { prompt_tokens: 1_000, completion_tokens: 10, total_tokens: 1_310, ...cached(900) },
+      100 * 100 + 900 * 10 + 310 * 1_000,
+    ],
+    [
+      'a cache that input leaves out, and thoughts',
+      { prompt_tokens: 100, completion_tokens: 10, total_tokens: 5_410, ...cached(5_000) },
+      100 * 100 + 5_000 * 10 + 310 * 1_000,
+    ],
+    [
+      'a total below its parts tells nothing',
+      { prompt_tokens: 1_000, completion_tokens: 10, total_tokens: 10, ...cached(900) },
+      100 * 100 + 900 * 10 + 10 * 1_000,
+    ],
+    [
+      'input alone and the total',
+      { prompt_tokens: 1_000, completion_tokens: null, total_tokens: 1_010 },
+      1_000 * 100 + 10 * 1_000,
+    ],
+    [
+      'output alone and the total',
+      { completion_tokens: 10, total_tokens: 1_010, ...cached(900) },
+      100 * 100 + 900 * 10 + 10 * 1_000,
+    ],
+    [
+      'tokens of predictions are within the output',
+      {
+        prompt_tokens: 100,
+        completion_tokens: 50,
+        total_tokens: 150,
+        completion_tokens_details: { accepted_prediction_tokens: 20, rejected_prediction_tokens: 15 },
+      },
+      100 * 100 + 50 * 1_000,
+    ],
+  ])('total_tokens: %s', (_case, stated, expected) => {
+    expect(steps(chat(stated))).toBe(expected);
+  });
+
+  test('a total alone → kept, and neither side is known', () => {
+    expect(chat({ total_tokens: 150 })).toMatchObject({
+      inputTokens: { total: null },
+      outputTokens: { total: null },
+      allTokens: 150,
+    });
+  });
+
+  test('searches that an answer states → counted; 0 is a fact', () => {
+    const used = { prompt_tokens: 10, completion_tokens: 5 };
+    expect(chat({ ...used, num_search_queries: 3 })).toMatchObject({
+      toolCalls: 3,
+      quantities: { web_search: 3 },
+    });
+    expect(chat({ ...used, num_sources_used: 0 })?.toolCalls).toBe(0);
+    expect(chat(used)?.toolCalls).toBeNull();
+  });
+
+  test('what changes the price, and the provider’s own cost → as stated, without floats', () => {
+    const read = usage('chat_completions', {
+      service_tier: 'priority',
+      usage: { prompt_tokens: 1, completion_tokens: 1, cost: 0.1 },
+    });
+    expect([read?.modifiers, read?.cost]).toEqual([{ service_tier: 'priority' }, 10_000_000n]);
+    const none = usage('chat_completions', { service_tier: null, usage: { prompt_tokens: 1, cost: 'free' } });
+    expect([none?.modifiers, none?.cost]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('reports of one stream', () => {
+  const places = usagePlaces(anthropicCompatible);
+  const report = (stated: object) => places.stated({ usage: stated }) as Stated;
+  const read = (...reports: object[]) =>
+    messageReading(
+      reports.map(report).reduce((earlier, later) => merged(earlier, later)),
+      places,
+    );
+
+  test.each<[string, object[], number]>([
+    [
+      'input and cache together take the place of the input',
+      [
+        { input_tokens: 8_834, output_tokens: 0 },
+        { input_tokens: 18, cache_read_input_tokens: 8_831, output_tokens: 426 },
+      ],
+      516_110,
+    ],
+    [
+      'a cache of zero together with the input does so too',
+      [
+        { input_tokens: 900, cache_read_input_tokens: 500, output_tokens: 0 },
+        { input_tokens: 1_000, cache_read_input_tokens: 0, output_tokens: 5 },
+      ],
+      1_000 * 100 + 5 * 1_000,
+    ],
+    [
+      'zeros all round are no report of the input',
+      [
+        { input_tokens: 1_000, output_tokens: 0 },
+        { input_tokens: 0, cache_read_input_tokens: 0, cache_creation_input_tokens: 0, output_tokens: 5 },
+      ],
+      1_000 * 100 + 5 * 1_000,
+    ],
+    [
+      'input alone: the larger stands',
+      [
+        { input_tokens: 1_000, output_tokens: 1 },
+        { input_tokens: 3, output_tokens: 5 },
+      ],
+      1_000 * 100 + 5 * 1_000,
+    ],
+    [
+      'how long the cache is kept is stated at the start alone',
+      [
+        {
+          input_tokens: 10,
+          cache_creation_input_tokens: 300,
+          cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 300 },
+          output_tokens: 1,
+        },
+        { input_tokens: 10, cache_creation_input_tokens: 300, cache_read_input_tokens: 0, output_tokens: 5 },
+      ],
+      10 * 100 + 300 * 200 + 5 * 1_000,
+    ],
+    [
+      'rounds of a server tool add up in the last report',
+      [
+        { input_tokens: 100, cache_read_input_tokens: 0, output_tokens: 1 },
+        {
+          input_tokens: 9_000,
+          cache_read_input_tokens: 4_000,
+          output_tokens: 50,
+          server_tool_use: { web_search_requests: 1 },
+        },
+      ],
+      9_000 * 100 + 4_000 * 10 + 50 * 1_000,
+    ],
+  ])('%s', (_case, reports, expected) => {
+    expect(steps(read(...reports))).toBe(expected);
+  });
+
+  test('the tier of the first report stands where the last is silent', () => {
+    expect(read({ input_tokens: 1, service_tier: 'standard' }, { output_tokens: 2 }).modifiers).toEqual({
+      service_tier: 'standard',
+    });
   });
 });
 

@@ -123,11 +123,12 @@ export class BodyFields implements RequestFields {
       } else if (span !== undefined) pieces.push({ span, text });
       else added += `${added === '' ? '' : ','}${JSON.stringify(name)}:${text}`;
     }
-    for (const span of fieldSpans(this.bytes, leftOut)) pieces.push({ span, text: '' });
+    // Before what is left out: both may begin at the same place.
     if (added !== '') {
       const text = spans.size === leftOut.length ? added : `${added},`;
       pieces.push({ span: { start: insertAt, end: insertAt }, text });
     }
+    for (const span of fieldSpans(this.bytes, leftOut)) pieces.push({ span, text: '' });
     return pieces.length === 0 ? this.bytes : spliced(this.bytes, pieces);
   }
 

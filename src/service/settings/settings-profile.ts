@@ -64,10 +64,17 @@ function readRequest(section: Section, base: RequestProfile): RequestProfile {
 }
 
 function readKey(section: Section, base: RequestProfile['key']): RequestProfile['key'] {
-  const stated = readChecked(section, 'keyHeader', KEY_HEADER)?.toLowerCase();
-  const prefix = readChecked(section, 'keyPrefix', KEY_PREFIX);
-  const usual = stated === undefined ? base.prefix : stated === 'authorization' ? 'Bearer ' : '';
-  return { header: stated ?? base.header, prefix: prefix ?? usual };
+  const header = readChecked(section, 'keyHeader', KEY_HEADER)?.toLowerCase();
+  const usual = header === undefined ? base.prefix : header === 'authorization' ? 'Bearer ' : '';
+  return { header: header ?? base.header, prefix: readKeyPrefix(section) ?? usual };
+}
+
+// A word before the key, with a space between them; "" for none.
+function readKeyPrefix(section: Section): string | undefined {
+  const node = section.node('keyPrefix');
+  if (node?.kind === 'scalar' && node.value === '') return '';
+  const word = readChecked(section, 'keyPrefix', KEY_PREFIX);
+  return word === undefined ? undefined : `${word} `;
 }
 
 const USAGE_LISTS = [
@@ -229,7 +236,7 @@ const USAGE_PLACE: Form = {
   what: 'a path of fields with points between them, * for each item of a list, such as choices.*.usage',
 };
 const PATH: Form = {
-  pattern: /^(?:\/(?:[\w.~:@!$&'()+,;=-]|%[0-9a-f]{2}|\{model\})+)+$/i,
+  pattern: /^(?:\/(?:[\w.~:@!$&'()+,;=-]|%[0-9a-f]{2}|\{model\})+)+\/?$/i,
   what: 'a path such as /deployments/{model}/chat/completions, without a query',
 };
 const ENDPOINT: Form = {
@@ -273,7 +280,7 @@ const KEY_HEADER: Form = {
     why: 'is set by Bursar',
   },
 };
-const KEY_PREFIX: Form = { pattern: /^[\x20-\x7e]{0,32}$/, what: 'printable ASCII of at most 32 characters' };
+const KEY_PREFIX: Form = { pattern: /^[\x21-\x7e]{1,32}$/, what: 'a word of at most 32 characters' };
 
 function readItem(node: Located, field: string, form: Form, findings: Findings): string | undefined {
   const text = readText(node, field, Math.max(TEXT_MAX, LABEL_VALUE_LENGTH_MAX), findings);
