@@ -1,6 +1,7 @@
 // What a provider of the configuration states of itself: profiles by name, by host and by what it is priced as, every part
 // overridden, and everything that can be wrong with it, by field and value.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { timesOf } from '#bursar/service/prices/modifiers.js';
 import type { ProviderProfile } from '#bursar/service/profiles/profile.js';
@@ -290,4 +291,25 @@ describe('the known profiles', () => {
     expect(isBilled('401 Access denied')).toBe(false);
     expect(isBilled('429 Rate limit')).toBe(false);
   });
+});
+
+describe('docs/providers.md', () => {
+  const page = readFileSync(new URL('../docs/providers.md', import.meta.url), 'utf8');
+
+  test.each(PROFILES.map((profile) => [profile.name, profile] as const))(
+    '%s: its row has its path, header and fields',
+    (name, profile) => {
+      const rows = page.split('\n').filter((line) => line.includes(`\`${name}\``));
+      const text = rows.join('\n');
+      expect(text).toContain(profile.request.pathPrefix);
+      for (const field of profile.request.outputLimit) expect(text).toContain(`\`${field}\``);
+      expect(text.toLowerCase()).toMatch(
+        new RegExp(
+          profile.request.key.header === 'authorization'
+            ? 'authorization: bearer|keyfrom'
+            : profile.request.key.header,
+        ),
+      );
+    },
+  );
 });

@@ -8,7 +8,7 @@ import type { ModelTraits, ModifierPrice, ProviderProfile } from './profile.js';
 const HALF_TIERS = { flex: '0.5', batch: '0.5' } as const;
 
 // "Priority processing": its price by model, divided by the usual one. The table has prices, not factors; they are the same
-// for input, cached input and output but for gpt-4o-2024-05-13, where the dearer one is here.
+// for input, cached input and output.
 const TIERS: readonly ModifierPrice[] = [
   { models: ['*'], times: { auto: '1', default: '1', standard: '1', ...HALF_TIERS } },
   { models: ['gpt-4o-mini', 'gpt-4o-mini-2024-07-18'], times: { priority: '5/3' } },
@@ -30,7 +30,7 @@ const TIERS: readonly ModifierPrice[] = [
         'gpt-5.2',
         'gpt-5.2-2*',
       ],
-      ...['gpt-5.3-codex*', 'gpt-5.4', 'gpt-5.4-2*', 'gpt-5.4-mini*'],
+      ...['gpt-5.4', 'gpt-5.4-2*', 'gpt-5.4-mini*'],
     ],
     times: { priority: '2' },
   },
