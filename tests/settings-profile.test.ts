@@ -70,7 +70,7 @@ describe('what a provider states instead', () => {
     const { profile, charge } = provider(`
       profile: openrouter, baseUrl: "https://llm.example.com/api/", charge: provider-cost,
       pathPrefix: /x/, paths: { responses: /answers }, query: { api-version: "7" }, keyHeader: Api-Key,
-      headers: { X-Title: Bursar }, outputLimit: [num_predict], asksUsage: true, passFields: [tags],
+      headers: { X-Title: Bursar }, outputLimit: [num_predict], asksUsage: true, passFields: [tags], thinkingOff: [mode.think],
       usage: { at: [meta.*.usage], cacheRead: [hits], inputIncludesCache: false, cost: [usd, { at: ticks, scale: 10, when: is_final }] },
       modifiers: { service_tier: { prices: [{ models: [a*], times: { Turbo: "5/3" } }], noDearer: [night] }, lane: { stated: [meta.lane], prices: [] } },
       models: [{ models: [a*], outputTokensMax: 10, thinking: shown }],
@@ -87,6 +87,7 @@ describe('what a provider states instead', () => {
       outputLimitAlso: [],
       asksUsage: true,
       passFields: ['tags'],
+      thinkingOff: ['mode.think'],
     });
     expect(profile.usage).toEqual({
       ...known.usage,
