@@ -84,7 +84,8 @@ export const CLIENTS = [
   library('openai-agents', 'openai-agents', 'chat', 'gpt-5.5'),
   library('langchain', 'langchain', 'openai', 'gpt-5.5'),
   library('langchain', 'langchain', 'anthropic', 'claude-sonnet-5'),
-  library('mastra', 'mastra', '', 'gpt-5.5'),
+  // Asks once unless its user sets `maxRetries`.
+  { ...library('mastra', 'mastra', '', 'gpt-5.5'), waits: false },
   ...['ai-6', 'ai-7'].flatMap((set) => [
     library(set, 'ai', 'responses', 'gpt-5.5'),
     library(set, 'ai', 'chat', 'gpt-5.5'),
@@ -94,7 +95,8 @@ export const CLIENTS = [
 ];
 
 function client(name, set, model, run) {
-  return { name, set, model, run, script: read, rounds: 2, refusal: REFUSED, refusedExit: 1, attemptsMax: 1 };
+  const refused = { refusal: REFUSED, refusedExit: 1, attemptsMax: 1, waits: true };
+  return { name, set, model, run, script: read, rounds: 2, ...refused };
 }
 
 function library(set, name, what, model) {

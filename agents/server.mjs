@@ -2,6 +2,7 @@
 // machine. Gives each run a tenant of its own, with a day's budget and a key, and reads back what its calls held and cost.
 
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -72,7 +73,11 @@ export class Server {
   async api(method, path, body) {
     const response = await fetch(this.url + path, {
       method,
-      headers: { authorization: `Bearer ${this.adminKey}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${this.adminKey}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(path.startsWith('/v1/holds') && method === 'POST' ? { 'idempotency-key': randomUUID() } : {}),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -89,6 +94,13 @@ export class Server {
     const labels = { tenant: name };
     const { key } = await this.api('POST', '/v1/keys', { name, scopes: ['spend', 'read'], labels });
     return { name, key };
+  }
+
+  /** Another call of the tenant's, which holds that much. @returns what gives it back as if it had never been */
+  async holdBeside({ name }, usd) {
+    const holdId = `beside-${name}`;
+    await this.api('POST', '/v1/holds', { holdId, labels: { tenant: name }, amounts: { usd } });
+    return () => this.api('POST', `/v1/holds/${holdId}/reverse`, {});
   }
 
   /** Every hold of a tenant, in the order in which they were opened, once none is open. */

@@ -4,8 +4,11 @@
 import { createServer, request as requestOf } from 'node:http';
 import { connect } from 'node:net';
 
-/** @returns a listening tap: `url`, `seen` (`{method, path, query, headers, text, status}` in order), and `close()` */
-export async function startTap(origin) {
+/**
+ * @param onAnswer told the status of every answer as it comes
+ * @returns a listening tap: `url`, `seen` (`{method, path, query, headers, text, status}` in order), and `close()`
+ */
+export async function startTap(origin, onAnswer) {
   const { hostname, port } = new URL(origin);
   const seen = [];
   const note = (request, text) => {
@@ -22,7 +25,7 @@ export async function startTap(origin) {
     const { method, url: path, headers } = request;
     const onward = requestOf({ hostname, port, method, path, headers }, (answer) => {
       noted.status = answer.statusCode;
-      noted.answerHeaders = answer.headers;
+      void onAnswer(noted.status);
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
     });
