@@ -52,7 +52,7 @@ const search = () => [
 ];
 
 /**
- * `run` says how it is started; `place` has `sets` (the folder of a set), `node`, `home` and `work` (fresh folders), `origin`
+ * `run` says how it is started, `budget` what it may spend a day, in usd; `place` has `sets` (the folder of a set), `node`, `home` and `work` (fresh folders), `origin`
  * and `key`. `rounds`: how many calls it makes. Of a refusal: its exit code, how often it asks at most, and what of its
  * output tells the user why.
  */
@@ -87,7 +87,9 @@ export const CLIENTS = [
   // Asks once unless its user sets `maxRetries`.
   { ...library('mastra', 'mastra', '', 'gpt-5.5'), waits: false },
   ...['ai-6', 'ai-7'].flatMap((set) => [
-    library(set, 'ai', 'responses', 'gpt-5.5'),
+    // By itself it names what OpenAI stores, which is held as the model's whole window.
+    { ...library(set, 'ai', 'responses', 'gpt-5.5'), budget: '20' },
+    library(set, 'ai', 'responses-unstored', 'gpt-5.5'),
     library(set, 'ai', 'chat', 'gpt-5.5'),
     library(set, 'ai', 'anthropic', 'claude-sonnet-5'),
   ]),
@@ -96,7 +98,7 @@ export const CLIENTS = [
 
 function client(name, set, model, run) {
   const refused = { refusal: REFUSED, refusedExit: 1, attemptsMax: 1, waits: true };
-  return { name, set, model, run, script: read, rounds: 2, ...refused };
+  return { name, set, model, run, script: read, budget: '5', rounds: 2, ...refused };
 }
 
 function library(set, name, what, model) {
@@ -122,7 +124,7 @@ function ownProvider(origin) {
 }
 
 function codex(name, model, config) {
-  return client(name, 'codex', model, (place) => {
+  const run = (place) => {
     const home = join(place.home, 'codex');
     mkdirSync(home, { recursive: true });
     const quiet = 'check_for_update_on_startup = false\n';
@@ -134,7 +136,9 @@ function codex(name, model, config) {
       args: ['exec', '--skip-git-repo-check', '--sandbox', 'danger-full-access', PROMPT],
       env: { CODEX_HOME: home, CODEX_API_KEY: place.key },
     };
-  });
+  };
+  // It takes 402 for an outage, and tries five times more within some seconds.
+  return { ...client(name, 'codex', model, run), attemptsMax: 6 };
 }
 
 function claudeCode(name, model) {

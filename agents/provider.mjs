@@ -17,7 +17,7 @@ const USAGE = {
 };
 
 /** A result of a tool in any dialect; as many as a request has, as many steps of the script are done. */
-const TOOL_RESULT = /"(?:type|role)":"(?:tool_result|function_call_output|custom_tool_call_output|tool)"/g;
+const TOOL_RESULT = /"type":"(?:tool_result|function_call_output|custom_tool_call_output)"|"role":"tool"/g;
 
 export class Provider {
   /** Everything that was asked, in order: method, path, query, headers, body, and the usage that the answer stated. */

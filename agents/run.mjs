@@ -14,9 +14,9 @@ import { installFor, runClient } from './scene.mjs';
 import { billed, Server } from './server.mjs';
 import { printTables, writeDocs } from './tables.mjs';
 
-const AMPLE = '5';
-/** What another call holds of the ample budget. */
-const ALL_BUT_NOTHING = '4.99999';
+/** What another call leaves of the budget, in usd: less than any call needs. */
+const LEFT = 0.00001;
+const PAGE_BUDGET = '5';
 const TOO_SMALL = '0.00001';
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -48,9 +48,13 @@ async function scene({ client, limit, held = null }) {
 const steps = (usd) => Math.round(Number(usd) * 1e8);
 
 async function tried(client) {
-  const worked = await scene({ client, limit: AMPLE });
+  const worked = await scene({ client, limit: client.budget });
   const refused = await scene({ client, limit: TOO_SMALL });
-  const waited = await scene({ client, limit: AMPLE, held: ALL_BUT_NOTHING });
+  const waited = await scene({
+    client,
+    limit: client.budget,
+    held: (Number(client.budget) - LEFT).toFixed(5),
+  });
   const bill = worked.asked.reduce((sum, request) => sum + billed(request), 0);
   const charged = worked.holds.reduce((sum, hold) => sum + steps(hold.charged?.usd ?? '0'), 0);
   const problems = [];
@@ -103,7 +107,7 @@ try {
   // What the page tells people to write is run as it stands there.
   for (const client of programsOfPage()) {
     if (!clients.some(({ set }) => set === client.set)) continue;
-    const { exit, output, asked } = await scene({ client, limit: AMPLE });
+    const { exit, output, asked } = await scene({ client, limit: PAGE_BUDGET });
     const isGood = exit === 0 && asked.length === 1;
     failed ||= !isGood;
     console.log(`${isGood ? 'ok  ' : 'FAIL'} ${client.name}${isGood ? '' : `\n${output}`}`);

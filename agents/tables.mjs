@@ -26,12 +26,13 @@ function behaviour(results) {
     'asked',
     'its user reads',
   ];
-  const rows = results.map(({ client, worked, charged, refused, attempts, reading, problems }) => [
+  const rows = results.map(({ client, worked, charged, refused, waited, attempts, reading, problems }) => [
     client.name,
     versionOf(client),
     client.model,
     String(worked.asked.length),
     usd(charged / 1e8),
+    waited.exit === 0 ? 'asks again' : 'gives up',
     String(refused.exit),
     attempts === 1 ? 'once' : `${attempts} times`,
     problems.length === 0 ? (reading ?? '').replace(/\s+/g, ' ').slice(0, 90) : problems.join('; '),
@@ -40,10 +41,18 @@ function behaviour(results) {
 }
 
 function sizes(results) {
-  const head = ['client', 'model', 'largest request, kB', 'largest hold, usd', 'charged for all, usd'];
+  const head = [
+    'client',
+    'model',
+    'budget, usd',
+    'largest request, kB',
+    'largest hold, usd',
+    'charged for all, usd',
+  ];
   const rows = results.map(({ client, worked, charged }) => [
     client.name,
     client.model,
+    client.budget,
     (Math.max(0, ...worked.seen.map(({ text }) => text.length)) / 1_000).toFixed(1),
     usd(largest(worked.holds)),
     usd(charged / 1e8),

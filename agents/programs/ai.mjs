@@ -10,6 +10,7 @@ const anthropic = createAnthropic({ baseURL: `${origin}/anthropic/v1`, apiKey: k
 const what = process.argv[2];
 const llm = {
   responses: () => openai(model),
+  'responses-unstored': () => openai(model),
   chat: () => openai.chat(model),
   anthropic: () => anthropic(model),
 }[what]();
@@ -18,7 +19,8 @@ const weather = tool({
   inputSchema: z.object({ city: z.string() }),
   execute: async ({ city }) => `Sunny in ${city}.`,
 });
-const request = { model: llm, prompt, tools: { weather }, stopWhen: stepCountIs(4) };
+const providerOptions = what === 'responses-unstored' ? { openai: { store: false } } : {};
+const request = { model: llm, prompt, tools: { weather }, stopWhen: stepCountIs(4), providerOptions };
 
 if (what === 'chat') done((await generateText(request)).text);
 else {
