@@ -15,6 +15,7 @@ const FACTS: RequestFacts = {
   stream: false,
   inputTokensMax: 1_000,
   inputTokensHeld: 1_000,
+  inputIsUnbounded: false,
   inputTokensEstimate: 500,
   inputAudioTokensMax: 0,
   inputImageTokensMax: 0,
@@ -31,7 +32,13 @@ const FACTS: RequestFacts = {
   usageAsked: true,
   user: null,
 };
-const LIMITS = { outputTokens: 100, toolRounds: 2, toolRoundTokens: 20, longContext: false };
+const LIMITS = {
+  outputTokens: 100,
+  toolRounds: 2,
+  toolRoundTokens: 20,
+  storedInputTokens: 90,
+  longContext: false,
+};
 
 function priced(rates: Rates, contextWindow: number | null = null): ModelPrice {
   return { provider: 'p', model: 'm', source: 'own', rates, contextWindow, outputTokensMax: null };
@@ -98,7 +105,8 @@ const facts: fc.Arbitrary<RequestFacts> = fc
   .map(({ webSearches, ...drawn }) => ({
     ...FACTS,
     ...drawn,
-    inputTokensHeld: drawn.inputTokensMax,
+    inputTokensHeld: drawn.inputTokensMax ?? 0,
+    inputIsUnbounded: drawn.inputTokensMax === null,
     billedTools: { web_search: webSearches },
   }));
 
@@ -211,7 +219,7 @@ describe('worst case: bounds what a call costs', () => {
 
 describe('worst case: cases that were thought of', () => {
   const worst = (price: ModelPrice, of: Partial<RequestFacts> = {}) => {
-    const { inputTokensMax: held = FACTS.inputTokensMax } = of;
+    const held = of.inputTokensMax ?? FACTS.inputTokensHeld;
     return worstCaseOf(price, { ...FACTS, inputTokensHeld: held, ...of }, LIMITS);
   };
 
@@ -312,12 +320,18 @@ describe('worst case: cases that were thought of', () => {
     );
   });
 
-  test('worst case: input that the provider stores → the context window, and where that is unknown not_meterable', () => {
-    const stored = { inputTokensMax: null };
-    expect(worst(priced(PLAIN.rates, 128_000), stored).quantities).toEqual({ input: 128_000, output: 100 });
-    expect(refusal(() => worst(PLAIN, stored))).toBe('not_meterable');
+  test('worst case: input that the provider stores → what is expected of it, at most the context window', () => {
+    const stored = { inputTokensMax: null, inputIsUnbounded: true };
+    expect(worst(priced(PLAIN.rates, 128_000), stored)).toMatchObject({
+      ...{ quantities: { input: 1_090, output: 100 }, isExpected: true },
+    });
+    expect(worst(PLAIN, stored).inputTokens).toBe(1_090);
+    expect(worst(priced(PLAIN.rates, 1_050), stored)).toMatchObject({
+      inputTokens: 1_050,
+      isExpected: false,
+    });
     const audio = priced({ ...PLAIN.rates, input_audio: flat(usd('40')) }, 128_000);
-    expect(worst(audio, stored).quantities).toEqual({ input_audio: 128_000, output: 100 });
+    expect(worst(audio, stored).quantities).toEqual({ input_audio: 1_090, output: 100 });
   });
 
   test('worst case: a price of zero → exactly zero, so that an exhausted budget is no obstacle of rounding', () => {

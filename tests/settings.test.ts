@@ -76,6 +76,7 @@ describe('a sound file', () => {
         toolCallsUnstated: 25,
         toolRounds: 2,
         toolRoundTokens: 10_000,
+        storedInputTokens: 50_000,
         userLabel: null,
       },
       conversations: { turnTimeoutMs: 300_000, watchdogIntervalMs: 60_000 },
@@ -198,6 +199,7 @@ gateway:
   toolCallsUnstated: 1
   toolRounds: 0
   toolRoundTokens: 500
+  storedInputTokens: 900
   outputTokensLeast: 50
   outputSharePercent: 100
   userLabel: user`);
@@ -212,7 +214,13 @@ gateway:
       ...{ readOnMs: 0, readOnCallsMax: 7, failedAttempts: 'caller' },
       ...{ holdTtlMs: 30_000, openCallsMax: 5, bodyBytesMax: 2_048, toolCallsUnstated: 1 },
       userLabel: 'user',
-      ...{ toolRounds: 0, toolRoundTokens: 500, outputTokensLeast: 50, outputSharePercent: 100 },
+      ...{
+        toolRounds: 0,
+        toolRoundTokens: 500,
+        storedInputTokens: 900,
+        outputTokensLeast: 50,
+        outputSharePercent: 100,
+      },
     });
   });
 });

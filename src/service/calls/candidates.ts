@@ -106,7 +106,7 @@ function unstatedLimit(
 ): number {
   if (outputTokensOwn !== null) return Math.min(outputTokensOwn, outputTokensUnstated ?? outputTokensOwn);
   if (outputTokensUnstated !== null) return outputTokensUnstated;
-  const room = (price.contextWindow ?? Number.MAX_SAFE_INTEGER) - (facts.inputTokensHeld ?? 0);
+  const room = (price.contextWindow ?? Number.MAX_SAFE_INTEGER) - facts.inputTokensHeld;
   return Math.max(OUTPUT_TOKENS_FLOOR, Math.min(outputTokensLeast, room));
 }
 
@@ -147,7 +147,7 @@ export function candidateWith(
   outputTokensMax: number,
 ): PricedCandidate {
   const { provider, model, canonical, price, facts, outputTokensOwn, longContext } = of;
-  const { toolRounds, toolRoundTokens } = gateway;
+  const { toolRounds, toolRoundTokens, storedInputTokens } = gateway;
   const isFree = FREE_ENDPOINTS.has(facts.endpoint);
   const asked = priceHeld({ price, model, profile: provider.profile }, facts.modifiersAsked);
   const worst = isFree
@@ -156,6 +156,7 @@ export function candidateWith(
         outputTokens: outputTokensMax,
         toolRounds,
         toolRoundTokens,
+        storedInputTokens,
         longContext,
       });
   const held = { usd: worst.cost.total, tokens: BigInt(worst.inputTokens + worst.outputTokens) };

@@ -2,6 +2,7 @@
 // text is counted by what it is, so that the bound of the input holds; breakpoints of the prompt cache are noted. Called by
 // anthropic.ts.
 
+import { Buffer } from 'node:buffer';
 import { inlineTool } from './anthropic-tools.js';
 import type { RequestFacts } from './dialect.js';
 import type { ImageTokens, InputMeasure } from './input-bound.js';
@@ -35,10 +36,14 @@ const REFERENCES: ReadonlySet<unknown> = new Set([
 
 export class AnthropicInput {
   readonly #measure: InputMeasure;
+  readonly #tools: readonly unknown[];
+  #toolBytes: ReadonlyMap<unknown, number> | null = null;
   cacheWrite: RequestFacts['cacheWrite'] = 'none';
 
-  constructor(measure: InputMeasure) {
+  /** @param tools those of the request, which blocks refer to */
+  constructor(measure: InputMeasure, tools: readonly unknown[]) {
     this.#measure = measure;
+    this.#tools = tools;
   }
 
   /** A message, a tool or the request itself: anything that may carry a breakpoint. */
@@ -64,6 +69,8 @@ export class AnthropicInput {
       this.#document(block.source);
     } else if (TEXT_TYPES.has(block.type)) {
       this.content(block.content);
+    } else if (block.type === 'tool_reference') {
+      this.#referred(block.tool_name);
     } else if (block.type === 'tool_addition') {
       this.#added(block.tool);
     } else {
@@ -72,6 +79,14 @@ export class AnthropicInput {
       // Uploads, references to tools that are expanded, and blocks that are new.
       this.#measure.stored();
     }
+  }
+
+  // Where a tool search found a deferred tool, its definition is put there ("Tool search tool"); it stands in `tools` too.
+  #referred(name: unknown): void {
+    this.#toolBytes ??= bytesByName(this.#tools);
+    const bytes = this.#toolBytes.get(name);
+    if (bytes === undefined) this.#measure.stored();
+    else this.#measure.overhead(bytes);
   }
 
   // A tool that is referred to stands in `tools`; any other form is taken for a definition.
@@ -94,6 +109,11 @@ export class AnthropicInput {
     if (data === null) this.#measure.stored();
     else this.#measure.document(data);
   }
+}
+
+function bytesByName(tools: readonly unknown[]): ReadonlyMap<unknown, number> {
+  const named = tools.filter(isObject);
+  return new Map(named.map((tool) => [tool.name, Buffer.byteLength(JSON.stringify(tool))]));
 }
 
 const SOURCES = ['data', 'url', 'file_id', 'content'] as const;

@@ -81,9 +81,10 @@ function message(model: string, body: Json, bodyBytes: number): RequestFacts {
   const measure = new InputMeasure(bodyBytes);
   if (isObject(body.output_format) || isObject(body.output_config)) measure.overhead(FORMAT_TOKENS_MAX);
   const tools = anthropicTools(body, measure);
-  const input = new AnthropicInput(measure);
+  const declared = readList(body, 'tools');
+  const input = new AnthropicInput(measure, declared);
   input.breakpoint(body);
-  for (const tool of readList(body, 'tools')) input.breakpoint(tool);
+  for (const tool of declared) input.breakpoint(tool);
   input.content(body.system);
   for (const message of readList(body, 'messages')) if (isObject(message)) input.content(message.content);
   return {
@@ -113,6 +114,7 @@ function counting(model: string): RequestFacts {
     stream: false,
     inputTokensMax: 0,
     inputTokensHeld: 0,
+    inputIsUnbounded: false,
     inputTokensEstimate: 0,
     inputAudioTokensMax: 0,
     inputImageTokensMax: 0,

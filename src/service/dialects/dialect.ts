@@ -43,9 +43,11 @@ export interface RequestFacts {
   readonly inputTokensMax: number | null;
   /**
    * What one reading of the input is held at, at most the model's context window: its bound where the bytes give one, else
-   * what they let expect (a document's pages). Null when nothing but the context window tells (input that the provider stores).
+   * what they let expect (a document's pages). Input that only the provider has comes on top.
    */
-  readonly inputTokensHeld: number | null;
+  readonly inputTokensHeld: number;
+  /** Whether some of the input is what only the provider has, of any size: `storedInputTokens` are held for it. */
+  readonly inputIsUnbounded: boolean;
   /** A likely figure of the input (rule Q5), for charges without usage. At most `inputTokensMax` where that is known. */
   readonly inputTokensEstimate: number;
   /** Upper bounds of the parts of the input that may be priced otherwise: each a share of `inputTokensMax`. */

@@ -47,6 +47,7 @@ export type InputFacts = Pick<
   RequestFacts,
   | 'inputTokensMax'
   | 'inputTokensHeld'
+  | 'inputIsUnbounded'
   | 'inputTokensEstimate'
   | 'inputAudioTokensMax'
   | 'inputImageTokensMax'
@@ -101,7 +102,7 @@ export class InputMeasure {
     this.#mediaChars += data.length;
   }
 
-  /** Something that only the provider has, and of any size: only the context window bounds the input. */
+  /** Something that only the provider has, and of any size: nothing but the context window bounds the input. */
   stored(): void {
     this.#isUnbounded = true;
   }
@@ -149,7 +150,8 @@ export class InputMeasure {
     const isBounded = !this.#isUnbounded && !this.#isSearched && this.#pages === 0;
     return {
       inputTokensMax: isBounded ? max : null,
-      inputTokensHeld: this.#isUnbounded ? null : max + this.#pages * EXPECTED_PAGE_TOKENS,
+      inputTokensHeld: max + this.#pages * EXPECTED_PAGE_TOKENS,
+      inputIsUnbounded: this.#isUnbounded,
       inputTokensEstimate: isBounded ? Math.min(estimate, max) : estimate,
       inputAudioTokensMax: this.#audioTokensMax,
       inputImageTokensMax: imageTokensMax,

@@ -241,6 +241,7 @@ function freeFacts(endpoint: 'input_tokens' | 'moderations', body: Json): Reques
     stream: false,
     inputTokensMax: 0,
     inputTokensHeld: 0,
+    inputIsUnbounded: false,
     inputTokensEstimate: 0,
     inputAudioTokensMax: 0,
     inputImageTokensMax: 0,

@@ -46,6 +46,7 @@ function factsOf(endpoint: Endpoint, body: Json, of: Partial<RequestFacts>): Req
     stream: readFlag(body, 'stream'),
     inputTokensMax: input,
     inputTokensHeld: input,
+    inputIsUnbounded: false,
     inputTokensEstimate: input,
     inputAudioTokensMax: 0,
     inputImageTokensMax: 0,

@@ -142,6 +142,7 @@ function chat({ body, model, measure }: Reading): RequestFacts {
     stream,
     inputTokensMax: input.inputTokensMax,
     inputTokensHeld: input.inputTokensHeld,
+    inputIsUnbounded: input.inputIsUnbounded,
     inputTokensEstimate: input.inputTokensEstimate,
     inputAudioTokensMax: input.inputAudioTokensMax,
     inputImageTokensMax: input.inputImageTokensMax,

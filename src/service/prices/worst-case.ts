@@ -15,6 +15,8 @@ export interface WorstCaseLimits {
   readonly toolRounds: number;
   /** Tokens that each round is expected to add to the input. */
   readonly toolRoundTokens: number;
+  /** Tokens that are expected of input which only the provider has. */
+  readonly storedInputTokens: number;
   /** Whether the request asks for a longer context than the usual one: it is the bound where the price has rates beyond. */
   readonly longContext: boolean;
 }
@@ -32,7 +34,7 @@ export interface WorstCase {
   readonly outputTokens: number;
   /** Of `inputTokens`, what the first reading of the input has; the rest is for the rounds of tools. */
   readonly inputTokensOnce: number;
-  /** Whether part of it is what is expected, and not the most: rounds of tools, documents of unknown length. */
+  /** Whether part of it is what is expected, and not the most: rounds of tools, documents, what the provider stores. */
   readonly isExpected: boolean;
 }
 
@@ -45,8 +47,8 @@ interface Share {
 /**
  * The worst case of a request at a model's price. Where a request alone does not bound it, what is expected of it: a bound of
  * rounds, times a bound of the input, times the dearest price would be a hundred times what such a call costs.
- * @throws RefusedError `not_meterable` when nothing bounds the input or the cost is above 2^63−1 steps; `price_unknown`
- *   when something that the request may use has no rate.
+ * @throws RefusedError `not_meterable` when the cost is above 2^63−1 steps; `price_unknown` when something that the request
+ *   may use has no rate.
  */
 export function worstCaseOf(price: ModelPrice, facts: RequestFacts, limits: WorstCaseLimits): WorstCase {
   const by = billedBy(price, facts);
@@ -100,20 +102,13 @@ interface Readings {
 function readingOf(
   price: ModelPrice,
   facts: RequestFacts,
-  { toolRounds, toolRoundTokens, longContext }: WorstCaseLimits,
+  { toolRounds, toolRoundTokens, storedInputTokens, longContext }: WorstCaseLimits,
 ): Readings {
-  const { inputTokensMax, inputTokensHeld, inputReads } = facts;
+  const { inputTokensMax, inputTokensHeld, inputIsUnbounded, inputReads } = facts;
   const goesOn = longContext && inputTokensMax !== null && hasRatesBeyond(price);
   const window = goesOn ? Number.POSITIVE_INFINITY : (price.contextWindow ?? Number.POSITIVE_INFINITY);
-  const once = Math.min(inputTokensHeld ?? window, window);
-  if (once === Number.POSITIVE_INFINITY) {
-    throw new RefusedError(
-      'not_meterable',
-      `Nothing bounds the input: part of it is stored by the provider, and the context window of ${price.model} is unknown.`,
-    );
-  }
-  const isDocument = inputTokensMax === null && inputReads === 1 && once < window;
-  if (inputReads === 1) return { once, again: NONE, isExpected: isDocument };
+  const once = Math.min(inputTokensHeld + (inputIsUnbounded ? storedInputTokens : 0), window);
+  if (inputReads === 1) return { once, again: NONE, isExpected: inputTokensMax === null && once < window };
   const rounds = inputReads === null ? toolRounds : Math.min(inputReads - 1, toolRounds);
   const again = Array.from({ length: rounds }, (_, round) =>
     Math.min(once + (round + 1) * toolRoundTokens, window),
@@ -169,8 +164,7 @@ const IMAGE_INPUT: readonly Component[] = ['input_image'];
 
 function inputShares(facts: RequestFacts, reads: number): Share[] {
   // Of input that the provider stores, any part may be audio or images.
-  const most = (tokens: number) =>
-    facts.inputTokensHeld === null ? Number.POSITIVE_INFINITY : tokens * reads;
+  const most = (tokens: number) => (facts.inputIsUnbounded ? Number.POSITIVE_INFINITY : tokens * reads);
   return [
     { components: TEXT_INPUT[facts.cacheWrite], tokensMax: Number.POSITIVE_INFINITY },
     { components: AUDIO_INPUT, tokensMax: most(facts.inputAudioTokensMax) },

@@ -34,6 +34,8 @@ export const GATEWAY_DEFAULTS: GatewaySettings = {
   // search; OpenAI's fixed block of search content).
   toolRounds: 2,
   toolRoundTokens: 10_000,
+  // A conversation of some turns, or a document of 10 to 20 pages.
+  storedInputTokens: 50_000,
 };
 
 /** More output than any model gives in one answer. */
@@ -50,6 +52,8 @@ const BODY_BYTES_BOUNDS = { min: 1_024, max: 256 * 1024 * 1024 };
 const TOOL_CALLS_MAX = 1_000;
 const TOOL_ROUNDS_MAX = 100;
 const TOOL_ROUND_TOKENS_MAX = 1_000_000;
+/** Above every context window: then all of it is held. */
+const STORED_TOKENS_MAX = 10_000_000;
 
 /** Shorter would ask a throttled provider again at once; no limit of a provider counts over more than a day unsaid. */
 const THROTTLE_DEFAULT_BOUNDS = { min: SECOND_MS, max: 24 * HOUR_MS };
@@ -59,7 +63,7 @@ export function readGateway(node: Located | undefined, findings: Findings): Gate
     ...['require', 'userLabel', 'outputTokensUnstated', 'clampOutput', 'cutStreams', 'exhaustedStatus'],
     ...['holdTtl', 'openCallsMax', 'bodyBytesMax', 'toolCallsUnstated'],
     ...['readOn', 'readOnCallsMax', 'failedAttempts'],
-    ...['outputTokensLeast', 'outputSharePercent', 'toolRounds', 'toolRoundTokens'],
+    ...['outputTokensLeast', 'outputSharePercent', 'toolRounds', 'toolRoundTokens', 'storedInputTokens'],
   ];
   const section = Section.read(node, 'gateway', fields, findings);
   const defaults = GATEWAY_DEFAULTS;
@@ -97,6 +101,7 @@ export function readGateway(node: Located | undefined, findings: Findings): Gate
       unlessStated: defaults.toolRounds,
     }),
     toolRoundTokens: whole('toolRoundTokens', TOOL_ROUND_TOKENS_MAX),
+    storedInputTokens: whole('storedInputTokens', STORED_TOKENS_MAX),
   };
 }
 
@@ -105,7 +110,8 @@ type WholeField =
   | 'outputSharePercent'
   | 'openCallsMax'
   | 'toolCallsUnstated'
-  | 'toolRoundTokens';
+  | 'toolRoundTokens'
+  | 'storedInputTokens';
 
 function labelKeyOf(findings: Findings) {
   return (item: Located, field: string): string | undefined => {
