@@ -29,8 +29,8 @@ export const SETS = {
 };
 
 const PROMPT = 'What does note.txt say?';
-/** How Bursar's refusal begins; most clients show it as it is. */
-const REFUSED = /Bursar refused this call[^\n]{0,300}/;
+/** The line in which a client shows Bursar's refusal. */
+const REFUSED = /[^\n]*Bursar refused this call[^\n]*/;
 
 /** What the agents read, by whatever tool each has for it. */
 const read = (work) => {

@@ -3,9 +3,12 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { SETS } from './clients.mjs';
 
 const PAGE = fileURLToPath(new URL('../docs/clients.md', import.meta.url));
+
+const MESSAGE = 'Bursar refused this call';
 
 const usd = (text) => Number(text).toFixed(5);
 const largest = (holds) => Math.max(0, ...holds.map(({ authorized }) => Number(authorized.usd)));
@@ -13,6 +16,13 @@ const largest = (holds) => Math.max(0, ...holds.map(({ authorized }) => Number(a
 function versionOf({ set }) {
   const [[name, version]] = Object.entries(SETS[set]);
   return `${name} ${version}`;
+}
+
+/** How a client shows a refusal: what it puts before the message, and how that begins. */
+function shown(line) {
+  const text = stripVTControlCharacters(line).trim();
+  const end = text.indexOf(MESSAGE) + MESSAGE.length;
+  return `${text.slice(0, end).replaceAll('|', '/')} …`;
 }
 
 function behaviour(results) {
@@ -35,7 +45,7 @@ function behaviour(results) {
     waited.exit === 0 ? 'asks again' : 'gives up',
     String(refused.exit),
     attempts === 1 ? 'once' : `${attempts} times`,
-    problems.length === 0 ? (reading ?? '').replace(/\s+/g, ' ').slice(0, 90) : problems.join('; '),
+    problems.length === 0 ? shown(reading) : problems.join('; '),
   ]);
   return [head, ...rows];
 }

@@ -48,6 +48,7 @@ describe('gateway: the user that a request names', () => {
     ],
     ['responses', '/openai/v1/responses', { ...RESPONSE, user: 'u4' }, 'u4'],
     ['embeddings', '/openai/v1/embeddings', { ...EMBEDDING, user: 'u5' }, 'u5'],
+    ['legacy completions', '/openai/v1/completions', { model: 'small', prompt: 'hi', user: 'u55' }, 'u55'],
     ['messages', '/anthropic/v1/messages', { ...MESSAGE, metadata: { user_id: 'u6' } }, 'u6'],
     ['beyond ASCII', COMPLETIONS, { ...CHAT, user: 'Jürgen Groß' }, 'Jürgen Groß'],
   ])('%s → the label user, and the field goes out as it came', async (_what, path, body, user) => {

@@ -12,7 +12,7 @@ import type {
 } from './dialect.js';
 import { InputMeasure } from './input-bound.js';
 import { MediaMeter } from './media-stream.js';
-import { openAiUnmetered } from './openai-fields.js';
+import { openAiUnmetered, openAiUser } from './openai-fields.js';
 import { imageTokensOf, OpenAiInput } from './openai-input.js';
 import {
   imageFacts,
@@ -198,7 +198,7 @@ function completionFacts(body: Json, bodyBytes: number): RequestFacts {
     unmetered: openAiUnmetered(body).filter(({ field }) => field !== 'best_of'),
     thinkingAsked: null,
     usageAsked: stream && readFlag(options, 'include_usage'),
-    user: typeof body.user === 'string' ? body.user : null,
+    user: openAiUser(body),
   };
 }
 
@@ -229,7 +229,7 @@ function compactFacts(body: Json, bodyBytes: number): RequestFacts {
     unmetered: openAiUnmetered(body),
     thinkingAsked: null,
     usageAsked: true,
-    user: null,
+    user: openAiUser(body),
   };
 }
 
@@ -256,6 +256,6 @@ function freeFacts(endpoint: 'input_tokens' | 'moderations', body: Json): Reques
     unmetered: [],
     thinkingAsked: false,
     usageAsked: true,
-    user: typeof body.user === 'string' ? body.user : null,
+    user: openAiUser(body),
   };
 }

@@ -3,6 +3,7 @@
 
 import type { RequestFacts } from './dialect.js';
 import { isObject, type Json } from './request-body.js';
+import { readUser } from './request-fields.js';
 import { asksNothing, type FieldRules, unmeteredFields } from './unmetered-fields.js';
 
 type Unmetered = RequestFacts['unmetered'][number];
@@ -176,4 +177,9 @@ function extraUnmetered(extra: unknown): Unmetered[] {
     field: `extra_body.${field}`,
     why,
   }));
+}
+
+/** Whom a request is for: `safety_identifier` is the newer name of what `user` was ("Safety best practices"). */
+export function openAiUser(body: Json): string | null {
+  return readUser(body.safety_identifier) ?? readUser(body.user);
 }

@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer';
 import type { Endpoint, RequestFacts, UsageReading } from './dialect.js';
 import type { FormPart } from './multipart.js';
+import { openAiUser } from './openai-fields.js';
 import { isObject, type Json } from './request-body.js';
 import { invalid, notMeterable, readFlag, readModel, readWhole } from './request-fields.js';
 import { figure, quantitiesOf } from './usage-figures.js';
@@ -61,7 +62,7 @@ function factsOf(endpoint: Endpoint, body: Json, of: Partial<RequestFacts>): Req
     inputIsStored: false,
     thinkingAsked: false,
     usageAsked: true,
-    user: typeof body.user === 'string' ? body.user : null,
+    user: openAiUser(body),
     ...of,
   };
 }

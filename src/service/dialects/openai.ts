@@ -6,7 +6,7 @@ import type { Dialect, Endpoint, RequestChanges, RequestFacts, RequestReading } 
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
 import { isOther, OTHER_PATHS, otherMeter, otherOutput, otherUsage, readOther } from './openai-endpoints.js';
-import { openAiUnmetered, readsCachedContent } from './openai-fields.js';
+import { openAiUnmetered, openAiUser, readsCachedContent } from './openai-fields.js';
 import { imageTokensOf, OpenAiInput } from './openai-input.js';
 import { ChatMeter, ResponseMeter } from './openai-stream.js';
 import { chatTools, responsesTools } from './openai-tools.js';
@@ -28,7 +28,6 @@ import {
   readList,
   readModel,
   readModifiers,
-  readUser,
   readWhole,
   requirePriced,
 } from './request-fields.js';
@@ -161,7 +160,7 @@ function chat({ body, model, measure }: Reading): RequestFacts {
     modifiersAsked: readModifiers(body, MODIFIERS),
     outputLimitFields: CHAT_LIMITS.filter((_field, index) => limits[index] !== null),
     usageAsked: stream && asksUsage(body),
-    user: userIn(body),
+    user: openAiUser(body),
   };
 }
 
@@ -188,13 +187,8 @@ function response({ body, model, measure }: Reading): RequestFacts {
     modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,
     storesAnswer: body.store !== false,
-    user: userIn(body),
+    user: openAiUser(body),
   };
-}
-
-// `safety_identifier` is the newer name of what `user` was ("Safety best practices"); some clients send both.
-function userIn(body: Json): string | null {
-  return readUser(body.safety_identifier) ?? readUser(body.user);
 }
 
 function embeddings({ body, model, measure }: Reading): RequestFacts {
@@ -217,7 +211,7 @@ function embeddings({ body, model, measure }: Reading): RequestFacts {
     thinkingAsked: null,
     modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,
-    user: userIn(body),
+    user: openAiUser(body),
   };
 }
 
