@@ -502,3 +502,20 @@ describe('text that is measured once', () => {
     }
   });
 });
+
+describe('ends that are another API’s', () => {
+  test('[DONE] in a stream of responses or messages → ends it', () => {
+    for (const endpoint of ['responses', 'messages'] as const) {
+      const stream = meter(endpoint, endpoint === 'responses' ? { messages: undefined, input: 'x' } : {});
+      expect(send(stream, '[DONE]')).toEqual({ ...PASSED, ended: true });
+      expect([stream.isWhole, stream.usageFinal]).toEqual([true, false]);
+    }
+  });
+
+  test('a byte-order mark before the first event → does not hide it', () => {
+    const stream = meter('chat_completions');
+    const data = { choices: [{ index: 0, delta: { content: 'a' }, finish_reason: 'stop' }], usage: USAGE };
+    stream.step(Buffer.from(`\ufeffdata: ${JSON.stringify(data)}\n\n`));
+    expect([stream.isWhole, stream.usageFinal]).toEqual([true, true]);
+  });
+});

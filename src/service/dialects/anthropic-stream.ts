@@ -6,7 +6,7 @@ import type { StreamMeter, StreamStep, UsageReading } from './dialect.js';
 import { errorMessage, namedError } from './error-text.js';
 import { eventData, eventText, OutputTally } from './output-text.js';
 import { isObject } from './request-body.js';
-import { StreamEnd } from './stream-end.js';
+import { isDone, StreamEnd } from './stream-end.js';
 import type { Stated, UsagePlaces } from './usage-places.js';
 
 const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
@@ -60,15 +60,14 @@ export class MessageMeter implements StreamMeter {
         if (isObject(data.delta) && typeof data.delta.stop_reason === 'string') this.#finished();
         return PASSED;
       case 'message_stop':
-        this.#finished();
-        this.#end.ended();
-        return { ...PASSED, ended: true };
+        return this.#ended();
       case 'error':
         return { ...PASSED, ended: true, error: errorMessage(data) ?? '' };
       case 'content_block_start':
         this.#blockBegan(data.content_block);
         return PASSED;
       default:
+        if (isDone(text)) return this.#ended();
         if (this.#output.addEvent(text)) this.#outputCame();
         // Compatible providers also send the errors of OpenAI's dialect, which have no type.
         return data?.type === undefined ? withError(errorMessage(data) ?? namedError(text, data)) : PASSED;
@@ -79,6 +78,12 @@ export class MessageMeter implements StreamMeter {
     const stated = this.places.stated(of);
     if (stated !== null) this.#stated = this.#stated === null ? stated : merged(this.#stated, stated);
     return stated;
+  }
+
+  #ended(): StreamStep {
+    this.#finished();
+    this.#end.ended();
+    return { ...PASSED, ended: true };
   }
 
   #finished(): void {

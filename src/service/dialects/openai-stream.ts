@@ -7,7 +7,7 @@ import { errorMessage, namedError } from './error-text.js';
 import { callsIn, chatUsage, responseUsage } from './openai-usage.js';
 import { eventBuffer, eventData, eventText, OutputTally } from './output-text.js';
 import { isObject, type Json } from './request-body.js';
-import { StreamEnd } from './stream-end.js';
+import { isDone, StreamEnd } from './stream-end.js';
 import { quantitiesOf } from './usage-figures.js';
 import { type UsagePlaces, usagePlaces } from './usage-places.js';
 import { withoutUsage } from './usage-removal.js';
@@ -16,16 +16,12 @@ const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
 const HIDDEN: StreamStep = { shown: 'nothing', ended: false, error: null };
 const ENDED: StreamStep = { shown: 'all', ended: true, error: null };
 
-/** The event that ends a stream of chunks; longer ones are chunks that speak of it. */
-const DONE = /^data: ?\[DONE\]/m;
-const DONE_CHARS_MAX = 256;
-
 /** Chunks have no name. */
 const NAMED = 'event';
 
-/** Usage that is stated, whatever the spaces, a reason to finish, or an error. */
-const CHUNK_WORTH_PARSING = /"usage" *: *[{[]|"finish_reason" *: *"|"error"/;
-const USAGE_UNSTATED = /"usage" *: *null/;
+/** Usage that is stated, whatever the spaces, or an error; and a reason to finish: two searches take less time than one. */
+const USAGE_OR_ERROR = /"usage"\s*:\s*[{[]|"error"/;
+const FINISHES = /"finish_reason"\s*:\s*"/;
 /** As some providers write that a choice goes on (others write null). */
 const GOES_ON: ReadonlySet<unknown> = new Set(['', 'null']);
 
@@ -74,7 +70,7 @@ export class ChatMeter implements StreamMeter {
 
   step(event: Uint8Array): StreamStep {
     const text = eventText(event);
-    if (text.length < DONE_CHARS_MAX && DONE.test(text)) {
+    if (isDone(text)) {
       this.#begun = true;
       this.#end.ended();
       return ENDED;
@@ -83,7 +79,8 @@ export class ChatMeter implements StreamMeter {
     if (named !== null) return { shown: 'all', ended: false, error: named };
     const hasOutput = this.#output.addEvent(text);
     if (hasOutput) this.#begun = true;
-    const chunk = this.#hasChoices || CHUNK_WORTH_PARSING.test(text) ? eventData(event) : null;
+    const isRead = this.#hasChoices || USAGE_OR_ERROR.test(text) || FINISHES.test(text);
+    const chunk = isRead ? eventData(event) : null;
     if (chunk === null) {
       if (hasOutput) this.#end.output(0);
       return this.#withoutNull(event, text);
@@ -120,7 +117,7 @@ export class ChatMeter implements StreamMeter {
 
   // Where usage is asked for, the chunks that do not state it have a null in its place.
   #withoutNull(event: Uint8Array, text: string): StreamStep {
-    return this.#usageIsOurs && USAGE_UNSTATED.test(text) ? shownWithoutUsage(event, text) : PASSED;
+    return this.#usageIsOurs ? shownWithoutUsage(event, text) : PASSED;
   }
 }
 
@@ -134,9 +131,10 @@ const LAST_EVENTS: ReadonlySet<unknown> = new Set([
   'response.incomplete',
   'response.failed',
   'response.cancelled',
+  'response.done',
 ]);
 const WORTH_PARSING =
-  /"response\.(?:created|completed|incomplete|failed|cancelled)"|"error"|"(?:web_search|file_search|code_interpreter)_call"/;
+  /"response\.(?:created|completed|incomplete|failed|cancelled|done)"|"error"|"(?:web_search|file_search|code_interpreter)_call"/;
 const NAMED_ERROR = 'event: error';
 /** A call of any kind, a function's too: the model or a tool is at work. */
 const CALL = /_call[".]/;
@@ -173,6 +171,11 @@ export class ResponseMeter implements StreamMeter {
     const text = eventText(event);
     const hasOutput = this.#output.addEvent(text);
     if (!this.#begun) this.#begun = hasOutput || CALL.test(text);
+    if (isDone(text)) {
+      this.#begun = true;
+      this.#end.ended();
+      return ENDED;
+    }
     if (!WORTH_PARSING.test(text) && !text.startsWith(NAMED_ERROR)) return PASSED;
     const data = eventData(event);
     if (data === null) return PASSED;

@@ -27,38 +27,31 @@ const AUDIO_CHARS_PER_TOKEN = 3_200;
 /** Nested lists and objects of an answer: the deepest that providers send has eight. What is deeper is not told apart. */
 const DEPTH_MAX = 32;
 
-/** Values that frame the output: the provider writes them, not the model. Nothing in them counts. */
-const FRAMING: ReadonlySet<string> = new Set([
-  ...['type', 'id', 'call_id', 'item_id', 'tool_call_id', 'object', 'role', 'model', 'status', 'format'],
-  ...['finish_reason', 'stop_reason', 'annotations', 'logprobs'],
-  ...['cited_text', 'document_title', 'title', 'url'],
-  // What the reader of an answer cannot read: signatures of thinking, and thinking that is encrypted.
-  ...['signature', 'thought_signature', 'thoughtSignature', 'extra_content', 'reasoning_opaque'],
-  ...['encrypted_content', 'encrypted_index', 'redacted_thinking'],
-]);
+/** What stands under a key: the largest of several spellings of one text counts, and nothing of what frames it. */
+type Kind = 'framing' | 'thinking' | 'call' | 'data';
+const KINDS: ReadonlyMap<string, Kind> = kinds({
+  // The provider writes it, not the model.
+  framing: [
+    ...['type', 'id', 'call_id', 'item_id', 'tool_call_id', 'object', 'role', 'model', 'status', 'format'],
+    ...['finish_reason', 'stop_reason', 'annotations', 'logprobs'],
+    ...['cited_text', 'document_title', 'title', 'url'],
+    // What the reader of an answer cannot read: signatures of thinking, and thinking that is encrypted.
+    ...['signature', 'thought_signature', 'thoughtSignature', 'extra_content', 'reasoning_opaque'],
+    ...['encrypted_content', 'encrypted_index', 'redacted_thinking'],
+  ],
+  // Providers send several side by side, for clients of every kind.
+  thinking: [
+    ...['reasoning', 'reasoning_content', 'reasoning_details', 'reasoning_text'],
+    ...['thinking', 'thinking_blocks', 'thinking_content', 'thoughts', 'provider_specific_fields'],
+  ],
+  call: ['tool_calls', 'function_call'],
+  // Audio where it is that, else encrypted.
+  data: ['data'],
+});
 
-/** Spellings of one text, of which providers send several side by side for clients of every kind. */
-const THINKING: ReadonlySet<string> = new Set([
-  ...['reasoning', 'reasoning_content', 'reasoning_details', 'reasoning_text'],
-  ...['thinking', 'thinking_blocks', 'thinking_content', 'thoughts', 'provider_specific_fields'],
-]);
-const CALLS: ReadonlySet<string> = new Set(['tool_calls', 'function_call']);
-
-/** What the values of one object add up to: the largest of several spellings of one text, and all else. */
-class Sum {
-  #rest = 0;
-  #thinking = 0;
-  #calls = 0;
-
-  add(key: string, bytes: number): void {
-    if (THINKING.has(key)) this.#thinking = Math.max(this.#thinking, bytes);
-    else if (CALLS.has(key)) this.#calls = Math.max(this.#calls, bytes);
-    else this.#rest += bytes;
-  }
-
-  get bytes(): number {
-    return this.#rest + this.#thinking + this.#calls;
-  }
+function kinds(names: Readonly<Record<Kind, readonly string[]>>): ReadonlyMap<string, Kind> {
+  const entries = Object.entries(names) as [Kind, readonly string[]][];
+  return new Map(entries.flatMap(([kind, list]) => list.map((name) => [name, kind] as const)));
 }
 
 /** By expression: V8's search for a text goes from one quote to the next, and JSON is full of them. */
@@ -117,13 +110,22 @@ export class OutputTally {
       for (const element of value) bytes += this.#parsed(element, key, depth + 1);
       return bytes;
     }
-    const sum = new Sum();
+    let text = 0;
+    let thinking = 0;
+    let calls = 0;
     for (const [name, part] of Object.entries(value)) {
-      if (FRAMING.has(name)) continue;
-      if (name !== 'data') sum.add(name, this.#parsed(part, name, depth + 1));
-      else if (key === 'audio' && typeof part === 'string') this.#audioChars += part.length;
+      const kind = KINDS.get(name);
+      if (kind === 'framing') continue;
+      if (kind === 'data') {
+        if (key === 'audio' && typeof part === 'string') this.#audioChars += part.length;
+        continue;
+      }
+      const bytes = this.#parsed(part, name, depth + 1);
+      if (kind === undefined) text += bytes;
+      else if (kind === 'thinking') thinking = Math.max(thinking, bytes);
+      else calls = Math.max(calls, bytes);
     }
-    return sum.bytes;
+    return text + thinking + calls;
   }
 
   // Bytes of the strings in the value that begins where the event was read up to, and is then read.
@@ -155,7 +157,9 @@ export class OutputTally {
   }
 
   #object(text: string, key: string, depth: number): number {
-    const sum = new Sum();
+    let rest = 0;
+    let thinking = 0;
+    let calls = 0;
     while (this.#at < text.length) {
       const code = text.charCodeAt(this.#at);
       if (code === OBJECT_CLOSES) {
@@ -170,10 +174,13 @@ export class OutputTally {
       const name = text.slice(this.#at + 1, nameEnd - 1);
       this.#at = nameEnd;
       while (isSpaceOrColon(text.charCodeAt(this.#at))) this.#at++;
-      if (name === 'data' || FRAMING.has(name)) this.#skip(text, key === 'audio' && name === 'data');
-      else sum.add(name, this.#value(text, name, depth + 1));
+      const kind = KINDS.get(name);
+      if (kind === undefined) rest += this.#value(text, name, depth + 1);
+      else if (kind === 'thinking') thinking = Math.max(thinking, this.#value(text, name, depth + 1));
+      else if (kind === 'call') calls = Math.max(calls, this.#value(text, name, depth + 1));
+      else this.#skip(text, kind === 'data' && key === 'audio');
     }
-    return sum.bytes;
+    return rest + thinking + calls;
   }
 
   #skip(text: string, isAudio: boolean): void {
@@ -239,10 +246,14 @@ export function eventBuffer(event: Uint8Array): Buffer {
   return event instanceof Buffer ? event : Buffer.from(event.buffer, event.byteOffset, event.length);
 }
 
+/** A stream may begin with one. */
+const BYTE_ORDER_MARK = /^\ufeff/;
+
 /** The JSON object in the data of an event; null where there is none. */
 export function eventData(event: Uint8Array): Json | null {
   const lines = eventBuffer(event)
     .toString('utf8')
+    .replace(BYTE_ORDER_MARK, '')
     .split(/\r\n|\r|\n/);
   const data = lines.filter((line) => line.startsWith('data:')).map((line) => line.slice('data:'.length));
   try {

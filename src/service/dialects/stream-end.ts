@@ -53,3 +53,12 @@ export class StreamEnd {
     return this.#usageStands && this.isWhole;
   }
 }
+
+/** The event that ends a stream of chunks, and with some providers those of the other APIs too. Longer ones speak of it. */
+const DONE = /^data: ?\[DONE\]/m;
+const DONE_CHARS_MAX = 256;
+
+/** Whether an event is `[DONE]`. */
+export function isDone(event: string): boolean {
+  return event.length < DONE_CHARS_MAX && DONE.test(event);
+}

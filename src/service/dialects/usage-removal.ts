@@ -1,7 +1,9 @@
 // Takes the field `usage` out of a chunk whose caller did not ask for it: the field and one comma go, every other byte stays
-// as the provider wrote it. One pass over the event's text. Called by openai-stream.ts.
+// as the provider wrote it. Done for each event of a stream, so the text is searched and not parsed. Called by
+// openai-stream.ts.
 
 import {
+  COLON,
   COMMA,
   LIST_CLOSES,
   LIST_OPENS,
@@ -12,12 +14,13 @@ import {
   valueEnd,
 } from './json-scan.js';
 
-const KEY = '"usage"';
-const DATA = /^data:/m;
 /** Between two parts of JSON; the data of one event may go on in a further line. */
-const GAP = String.raw`(?:\s|(?<=[\r\n])data:)*`;
-const COLON = new RegExp(`${GAP}:${GAP}`, 'y');
+const GAP = String.raw`(?:[ \t]|\r?\n(?:data: ?)?)*`;
+/** The key with what stands before it. Inside a string it would have its quotes escaped. */
+const FIELD = new RegExp(`([{,])(${GAP})"usage"${GAP}:${GAP}`, 'g');
 const COMMA_BEHIND = new RegExp(`${GAP},${GAP}`, 'y');
+
+const KEY = '"usage"';
 
 /**
  * The event without the `usage` of its outermost object; null where there is none.
@@ -25,9 +28,10 @@ const COMMA_BEHIND = new RegExp(`${GAP},${GAP}`, 'y');
  * @example `data: {"id":1,"usage":null}` becomes `data: {"id":1}`
  */
 export function withoutUsage(event: Buffer, text: string): Buffer | null {
-  const field = fieldIn(text);
-  if (field === null) return null;
-  return Buffer.concat([event.subarray(0, field.start), event.subarray(field.end)]);
+  const key = text.lastIndexOf(KEY);
+  if (key < 0) return null;
+  const field = fieldAt(text, key) ?? anyField(text);
+  return field === null ? null : Buffer.concat([event.subarray(0, field.start), event.subarray(field.end)]);
 }
 
 interface Span {
@@ -35,43 +39,42 @@ interface Span {
   readonly end: number;
 }
 
-function fieldIn(text: string): Span | null {
-  const data = DATA.exec(text);
-  if (data === null) return null;
-  let depth = 0;
-  let keyNext = false;
-  let comma = -1;
-  for (let at = text.indexOf('{', data.index); at >= 0 && at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) {
-      const end = stringEnd(text, at);
-      const isKey = depth === 1 && keyNext && end - at === KEY.length && text.startsWith(KEY, at);
-      if (isKey) return spanOf(text, { key: at, keyEnd: end, comma });
-      keyNext = false;
-      at = end - 1;
-    } else if (code === COMMA && depth === 1) {
-      comma = at;
-      keyNext = true;
-    } else if (code === OBJECT_OPENS || code === LIST_OPENS) {
-      depth++;
-      keyNext = depth === 1;
-    } else if (code === OBJECT_CLOSES || code === LIST_CLOSES) {
-      if (--depth === 0) return null;
-    }
+/** Where the field stands as nearly every provider writes it: near the end, behind a comma, without a space. */
+function fieldAt(text: string, key: number): Span | null {
+  const colon = key + KEY.length;
+  if (text.charCodeAt(key - 1) !== COMMA || text.charCodeAt(colon) !== COLON) return null;
+  const end = valueEnd(text, colon + 1);
+  return isOutermost(text, end) && !isSpace(text.charCodeAt(end - 1)) ? { start: key - 1, end } : null;
+}
+
+function anyField(text: string): Span | null {
+  FIELD.lastIndex = 0;
+  for (let found = FIELD.exec(text); found !== null; found = FIELD.exec(text)) {
+    let end = valueEnd(text, FIELD.lastIndex);
+    if (!isOutermost(text, end)) continue;
+    while (isSpace(text.charCodeAt(end - 1))) end--;
+    if (found[1] === ',') return { start: found.index, end };
+    COMMA_BEHIND.lastIndex = end;
+    return {
+      start: found.index + 1 + found[2].length,
+      end: COMMA_BEHIND.test(text) ? COMMA_BEHIND.lastIndex : end,
+    };
   }
   return null;
 }
 
-/** The field with the comma before it; with the one behind it where it is the first. */
-function spanOf(
-  text: string,
-  at: { readonly key: number; readonly keyEnd: number; readonly comma: number },
-): Span | null {
-  COLON.lastIndex = at.keyEnd;
-  if (!COLON.test(text)) return null;
-  let end = valueEnd(text, COLON.lastIndex);
-  while (/\s/.test(text.charAt(end - 1))) end--;
-  if (at.comma >= 0) return { start: at.comma, end };
-  COMMA_BEHIND.lastIndex = end;
-  return { start: at.key, end: COMMA_BEHIND.test(text) ? COMMA_BEHIND.lastIndex : end };
+/** Whether one object is open there, and no more: behind a field of the outermost, one brace closes. */
+function isOutermost(text: string, from: number): boolean {
+  let depth = 1;
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = stringEnd(text, at) - 1;
+    else if (code === OBJECT_OPENS || code === LIST_OPENS) depth++;
+    else if (code === OBJECT_CLOSES || code === LIST_CLOSES) depth--;
+  }
+  return depth === 0;
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
