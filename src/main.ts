@@ -48,6 +48,11 @@ function partsOf(config: Config): CliParts {
         process,
       });
     },
+    checkConfig: async (file) => {
+      const { checkConfiguration } = await import('./settings-in-force.js');
+      const { secretOf, configPath } = config;
+      return checkConfiguration(file ?? configPath ?? undefined, { secretOf, now: SYSTEM_CLOCK.now() });
+    },
     openKeys: (folder, mode) => openKeys(folder, SYSTEM_CLOCK, mode),
     stdout: process.stdout,
     stderr: process.stderr,

@@ -9,11 +9,13 @@ import type { Ledger } from './authority/api.js';
 import { InvalidInputError } from './core/errors.js';
 import { misnamedModels } from './service/prices/model-budgets.js';
 import { openPriceBook, type PriceCatalogue } from './service/prices/price-book.js';
+import { RefusedError } from './service/refusals.js';
 import { RoutingTable } from './service/routing/routing-table.js';
 import type { ThrottledProviders } from './service/routing/throttled.js';
 import { applySettings } from './service/settings/apply-settings.js';
+import { type CheckedWith, checkSettings, type SettingsCheck } from './service/settings/check-settings.js';
 import type { Settings } from './service/settings/settings.js';
-import { defaultSettings, parseSettings } from './service/settings/settings-file.js';
+import { BudgetFileError, defaultSettings, parseSettings } from './service/settings/settings-file.js';
 
 /** Looked for where the server is started, when no other is named. */
 const CONFIG_FILE_DEFAULT = 'bursar.yaml';
@@ -88,6 +90,23 @@ export function configPathOf(named: string | undefined): string | null {
     return named;
   }
   return existsSync(CONFIG_FILE_DEFAULT) ? CONFIG_FILE_DEFAULT : null;
+}
+
+/** What `bursar check` tells of a configuration. @throws InvalidInputError when the file that is named is not there */
+export async function checkConfiguration(
+  named: string | undefined,
+  environment: Omit<CheckedWith, 'prices'>,
+): Promise<SettingsCheck & { readonly file: string | null }> {
+  const file = configPathOf(named);
+  try {
+    const settings = await readSettings(file);
+    const prices = openPriceBook(settings.prices);
+    return { file, ...checkSettings(settings, { ...environment, prices }) };
+  } catch (error) {
+    if (error instanceof BudgetFileError || error instanceof RefusedError)
+      return { file, problems: error.message.split('\n'), warnings: [] };
+    throw error;
+  }
 }
 
 /** @throws BudgetFileError listing everything that is wrong, by line and field */

@@ -85,8 +85,9 @@ describe('a server', () => {
       new RegExp(`${id} +Acme gateway +spend read +tenant=acme +user`),
     );
     const rotated = await run(`keys rotate ${id} --overlap 0ms`);
-    const [secret] = rotated.stdout.split('\n');
-    expect(rotated.stdout).toContain('shown this once');
+    const secret = rotated.stdout.trimEnd();
+    expect(rotated.stdout).toMatch(/^bur_\w+\n$/);
+    expect(rotated.stderr).toContain(`This key is shown this once; its id is ${id}.`);
     expect(await acme(key)).toMatchObject({ code: 1, stdout: '' });
     expect(await acme(secret)).toMatchObject({ code: 0 });
     expect((await run(`keys revoke ${id}`)).stdout).toContain('revoked 2');

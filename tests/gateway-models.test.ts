@@ -4,6 +4,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Anthropic from '@anthropic-ai/sdk';
+import OpenAI from 'openai';
 import { afterEach, describe, expect, test } from 'vitest';
 import { misnamedModels } from '#bursar/service/prices/model-budgets.js';
 import { openPriceBook } from '#bursar/service/prices/price-book.js';
@@ -142,6 +144,44 @@ describe('budgets for a model by another name than its calls have', () => {
   test('misnamed: a budget of one provider → by the prices of that one', () => {
     expect(misnamed({ provider: 'openrouter', model: 'openai/gpt-4o' })).toHaveLength(1);
     expect(misnamed({ provider: 'anthropic', model: 'own-thing-20250101' })).toEqual([]);
+  });
+});
+
+describe('gateway: lists of models', () => {
+  const clients = () => ({
+    openai: new OpenAI({ baseURL: `${gateway.url}/openai/v1`, apiKey: gateway.key, maxRetries: 0 }),
+    anthropic: new Anthropic({ baseURL: `${gateway.url}/anthropic`, apiKey: gateway.key, maxRetries: 0 }),
+  });
+
+  test('models: routes that are patterns → the names that have prices there, own ones too, as real clients list them', async () => {
+    gateway = await start();
+    const { openai, anthropic } = clients();
+    const listed: string[] = [];
+    for await (const { id } of openai.models.list()) listed.push(id);
+    expect(listed).toEqual(
+      expect.arrayContaining(['small', 'both', 'renamed', 'gpt-4o', 'o1-pro', 'openai/gpt-4o']),
+    );
+    expect(listed).toContain('own-exact-2025-01-01');
+    expect(listed.filter((id) => id.includes('*') || id.startsWith('claude'))).toEqual([]);
+    expect(new Set(listed).size).toBe(listed.length);
+    const theirs: string[] = [];
+    for await (const { id } of anthropic.models.list()) theirs.push(id);
+    expect(theirs).toEqual(expect.arrayContaining(['claude', 'claude-sonnet-4-5']));
+    expect(theirs.every((id) => id.startsWith('claude'))).toBe(true);
+    // Every name that is listed is found by itself, and is one that a call can name.
+    for (const id of listed.slice(0, 40)) expect((await openai.models.retrieve(id)).id).toBe(id);
+    expect((await anthropic.models.retrieve('claude-sonnet-4-5')).display_name).toBe('claude-sonnet-4-5');
+  });
+
+  test('models: a name below a pattern that nobody has a price for → not found; one that an own pattern prices → found', async () => {
+    gateway = await start();
+    const { openai } = clients();
+    await expect(openai.models.retrieve('gpt-4o-unheard-of')).rejects.toMatchObject({
+      status: 404,
+      code: 'model_not_found',
+    });
+    expect((await openai.models.retrieve('own-anything')).id).toBe('own-anything');
+    expect((await openai.models.retrieve('openai/gpt-4o')).id).toBe('openai/gpt-4o');
   });
 });
 

@@ -65,8 +65,8 @@ describe('routes', () => {
       expect(routed(stage, 'o5')?.candidates).toEqual(['free any']);
       expect(routed(stage, 'o5', 'anthropic')).toBe(null);
       expect(routed(stage, '__proto__')?.candidates).toEqual(['free any']);
-      expect(stage.table.models('openai')).toEqual(['gpt-5']);
-      expect(stage.table.models('anthropic')).toEqual([]);
+      expect(stage.table.routes('openai').map(({ pattern }) => pattern)).toEqual(['gpt-5', 'gpt-*', '*']);
+      expect(stage.table.routes('anthropic').map(({ pattern }) => pattern)).toEqual(['gpt-*']);
     }));
 });
 

@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { openKeys } from '#bursar/data-folder.js';
 import { openHistory, openLedger, openReader, SYSTEM_CLOCK } from '#bursar/index.js';
 import { serve } from '#bursar/serve.js';
+import { checkConfiguration } from '#bursar/settings-in-force.js';
 import { runCli } from '#bursar/surfaces/cli/program.js';
 import type { Ended } from './bursar-process.js';
 
@@ -105,6 +106,8 @@ export async function runInProcess(
     clock: options.clock ?? SYSTEM_CLOCK,
     dataPath: 'none',
     serve: async () => undefined,
+    checkConfig: (file) =>
+      checkConfiguration(file, { secretOf: (name) => options.secrets?.[name], now: SYSTEM_CLOCK.now() }),
     openKeys: (folder, mode) => openKeys(folder, SYSTEM_CLOCK, mode),
     stdout: asTerminal(stdout),
     stderr: asTerminal(stderr),

@@ -5,7 +5,7 @@
 import type { LedgerReads } from '../../authority/api.js';
 import type { DialectName } from '../dialects/dialect.js';
 import { canonicalProvider, type ProviderVerdict, providerVerdict } from '../providers.js';
-import { isModelPattern, matchesModel } from '../settings/model-pattern.js';
+import { matchesModel } from '../settings/model-pattern.js';
 import type { ProviderSettings, RouteCandidate, Settings } from '../settings/settings.js';
 import type { Placement, RoutedCandidate, Routing } from './route.js';
 import type { ThrottledProviders } from './throttled.js';
@@ -18,7 +18,7 @@ interface Judged {
   readonly resetsAt: number | null;
 }
 
-interface CompiledRoute {
+export interface CompiledRoute {
   readonly pattern: string;
   readonly candidates: readonly { readonly provider: ProviderSettings; readonly model: string | null }[];
 }
@@ -56,10 +56,9 @@ export class RoutingTable {
     return { candidates, placements, dropped, resetsAt: earliest(judged) };
   }
 
-  /** The models that callers of a dialect can name, in the order of the routes; patterns name none. */
-  models(dialect: DialectName): readonly string[] {
-    const names = (this.#routes.get(dialect) ?? []).map(({ pattern }) => pattern);
-    return names.filter((name) => !isModelPattern(name));
+  /** The routes that have candidates of a dialect, in the order in which they are tried. */
+  routes(dialect: DialectName): readonly CompiledRoute[] {
+    return this.#routes.get(dialect) ?? [];
   }
 
   #judged(provider: ProviderSettings, model: string, now: number): Judged {

@@ -75,7 +75,7 @@ function addCreate(agents: Command, cli: CliContext): void {
       };
       const once = commandId === undefined ? undefined : { idempotencyKey: commandId };
       const issued = await cli.client(options).agents.create(request, once);
-      cli.answer(options, issued, () => issuedText(issued));
+      printIssued(cli, options, issued);
     });
 }
 
@@ -106,14 +106,24 @@ function addRenewKey(agents: Command, cli: CliContext): void {
       const options = command.optsWithGlobals<GlobalOptions & { overlap?: number }>();
       const request = options.overlap === undefined ? {} : { overlapMs: options.overlap };
       const issued = await cli.client(options).agents.renewKey(id, request);
-      cli.answer(options, issued, () => issuedText(issued));
+      printIssued(cli, options, issued);
     });
 }
 
-function issuedText({ key, id }: { readonly key: string | null; readonly id: string }): string {
-  return key === null
-    ? `The agent ${id} was made by this request earlier; its key was shown then. A new one: agents key ${id}`
-    : `${key}\nThis key is shown this once; the agent is ${id}.`;
+/** The key alone on the standard output, so that a script takes it as it is; what is said of it beside. */
+function printIssued(
+  cli: CliContext,
+  options: GlobalOptions,
+  issued: { readonly key: string | null; readonly id: string },
+): void {
+  const { key, id } = issued;
+  if (key !== null || options.json === true) cli.answer(options, issued, () => key ?? '');
+  if (options.json === true) return;
+  cli.note(
+    key === null
+      ? `The agent ${id} was made by this request earlier; its key was shown then. A new one: agents key ${id}`
+      : `This key is shown this once; the agent is ${id}.`,
+  );
 }
 
 function addList(agents: Command, cli: CliContext): void {

@@ -175,8 +175,10 @@ function rowOf(key: KeyView): KeyRow {
   return jsonValue({ ...key, tenant: key.labels.tenant ?? null }, new Map()) as KeyRow;
 }
 
+/** The key alone on the standard output, so that `KEY=$(bursar keys create …)` is the key; what is said of it beside. */
 function printIssued(cli: CliContext, options: GlobalOptions, issued: IssuedRow): void {
-  cli.answer(options, issued, () => `${issued.key}\nThis key is shown this once; its id is ${issued.id}.`);
+  cli.answer(options, issued, () => issued.key);
+  if (options.json !== true) cli.note(`This key is shown this once; its id is ${issued.id}.`);
 }
 
 function keyTable(rows: readonly KeyRow[]): string {

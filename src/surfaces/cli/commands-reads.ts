@@ -4,6 +4,7 @@
 import type { Command } from 'commander';
 import { EVENT_TYPES, type EventType, type HoldStatus } from '../../core/outcomes.js';
 import { GRANT_BUDGET_PREFIX } from '../../core/state.js';
+import { checkFile } from './check-file.js';
 import type { CliReads } from './cli-ledger.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
@@ -30,12 +31,18 @@ function addCheck(program: Command, cli: CliContext): void {
   program
     .command('check')
     .description(
-      'the verdict for these labels, and whether these amounts would be authorised now; changes nothing',
+      'the verdict for these labels, and whether these amounts would be authorised now; without any, whether a configuration is sound; changes nothing',
     )
+    .argument('[file]', 'a configuration (default bursar.yaml, if there is one)')
     .option('--label <key=value>', 'what the call is for; repeatable', pairOption('--label'))
     .option('--amount <unit=amount>', 'worst case, for example usd=0.25; repeatable', pairOption('--amount'))
-    .action(async (_options: unknown, command: Command) => {
+    .action(async (file: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { label?: Pairs; amount?: Pairs }>();
+      const { label, amount, ledger, url } = options;
+      const asksLedger = [label, amount, ledger, url].some((stated) => stated !== undefined);
+      if (file !== undefined && (label !== undefined || amount !== undefined))
+        throw new UsageError('check', 'takes a configuration, or --label and --amount, not both');
+      if (file !== undefined || !asksLedger) return checkFile(cli, options, file);
       await cli.withReader(options, async (reader) => {
         const units = await reader.units();
         const amounts =

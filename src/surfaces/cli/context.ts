@@ -6,6 +6,7 @@ import type { Clock, Ledger, LedgerReads, Progress } from '../../authority/api.j
 import type { History } from '../../authority/history.js';
 import { BursarClient } from '../../client/index.js';
 import type { KeyRing } from '../../service/access/key-ring.js';
+import type { CheckedFile } from './check-file.js';
 import type { CliLedger, CliReads } from './cli-ledger.js';
 import type { ServeOptions } from './commands-serve.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
@@ -38,6 +39,8 @@ export interface CliParts {
   readonly dataPath: string;
   /** Runs the server until it is told to stop. */
   readonly serve: (options: ServeOptions) => Promise<void>;
+  /** Looks a configuration through: the file that is named, else the one that `serve` would take. */
+  readonly checkConfig: (file: string | undefined) => Promise<CheckedFile>;
   /** The keys in a server's folder, which another process may have open. */
   readonly openKeys: (dataPath: string, mode: 'create' | 'read') => { ring: KeyRing; close(): void };
   readonly stdout: NodeJS.WriteStream;

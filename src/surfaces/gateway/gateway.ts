@@ -230,10 +230,11 @@ class GatewayServer implements Gateway, GatewayContext {
     reply.header('bursar-cost', '0');
     if (work === 'hello') return { message: 'hello' };
     this.#authenticated(request);
-    const routing = this.#parts.routing();
-    if (work === 'model_list') return modelList(dialect, routing);
+    const { routing, prices } = this.#parts;
+    const parts = { routing: routing(), prices: prices(), now: this.clock.now() };
+    if (work === 'model_list') return modelList(dialect, parts);
     const { '*': model } = request.params as { readonly '*': string };
-    return modelByName(dialect, model, { routing, now: this.clock.now() });
+    return modelByName(dialect, model, parts);
   }
 
   answersUnrouted(error: Error | null, request: FastifyRequest, reply: FastifyReply): boolean {

@@ -1,32 +1,29 @@
-// The models that a caller can name, from the routing table, as each dialect lists them. Patterns list nothing, but a name
-// that one matches is found.
+// The models that a caller can name, as each dialect lists them.
 
 import type { DialectName } from '../../service/dialects/dialect.js';
 import { RefusedError } from '../../service/refusals.js';
-import type { RoutingTable } from '../../service/routing/routing-table.js';
+import { isListed, type ListParts, listedModels } from '../../service/routing/listed-models.js';
 
 /** Of a model name in a path. */
 const MODEL_LENGTH_MAX = 256;
 
-export function modelList(dialect: DialectName, routing: Pick<RoutingTable, 'models'>): unknown {
-  const data = routing.models(dialect).map((id) => modelEntry(dialect, id));
+export function modelList(dialect: DialectName, parts: ListParts): unknown {
+  const ids = listedModels(dialect, parts);
+  const data = ids.map((id) => modelEntry(dialect, id));
   if (dialect === 'openai') return { object: 'list', data };
-  const ids = routing.models(dialect);
   return { data, has_more: false, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null };
 }
 
 /** @throws RefusedError model_not_found */
-export function modelByName(
-  dialect: DialectName,
-  name: string,
-  find: { readonly routing: Pick<RoutingTable, 'route'>; readonly now: number },
-): unknown {
-  const known =
-    name.length <= MODEL_LENGTH_MAX && find.routing.route({ dialect, model: name }, find.now) !== null;
-  if (!known)
-    throw new RefusedError('model_not_found', 'no route of this dialect is configured for this model', {
-      field: 'model',
-    });
+export function modelByName(dialect: DialectName, name: string, parts: ListParts): unknown {
+  if (name.length > MODEL_LENGTH_MAX || !isListed(dialect, name, parts))
+    throw new RefusedError(
+      'model_not_found',
+      'no route of this dialect leads to a priced model of this name',
+      {
+        field: 'model',
+      },
+    );
   return modelEntry(dialect, name);
 }
 

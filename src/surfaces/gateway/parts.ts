@@ -8,6 +8,7 @@ import type { CallsParts } from '../../service/calls/calls.js';
 import type { StoredResponses } from '../../service/calls/stored-responses.js';
 import type { Recorder } from '../../service/conversations/recorder.js';
 import type { Goals } from '../../service/goals/goals.js';
+import type { PriceCatalogue } from '../../service/prices/price-book.js';
 import type { ErrorClass } from '../../service/routing/route.js';
 import type { RoutingTable } from '../../service/routing/routing-table.js';
 import type { ThrottledProviders } from '../../service/routing/throttled.js';
@@ -25,7 +26,7 @@ export interface GatewayParts {
   /** Says whether the goal that a call carries is its caller's. */
   readonly goals: Pick<Goals, 'assertUsable'>;
   readonly settings: () => Settings;
-  readonly prices: CallsParts['prices'];
+  readonly prices: () => PriceCatalogue;
   /** Told how each call was decided, and how long that took. */
   readonly onDecision: (outcome: 'authorized' | 'denied', ms: number) => void;
   readonly routing: () => RoutingTable;
