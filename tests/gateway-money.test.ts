@@ -219,6 +219,92 @@ describe('gateway: answers when money runs out', () => {
     });
   });
 
+  interface Refused {
+    readonly message: string;
+    readonly requested: string;
+    readonly hold: readonly { readonly part: string; readonly tokens: string; readonly usd: string }[];
+  }
+  const refused = async (response: Response): Promise<Refused> =>
+    ((await response.json()) as { error: Refused }).error;
+  const steps = (decimal: string) => BigInt(Math.round(Number(decimal) * 1e8));
+  const sum = (hold: Refused['hold']) => hold.reduce((total, { usd }) => total + steps(usd), 0n);
+
+  test('a denial in either dialect → names the parts of the hold, which add up to what was requested, and what to change', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.05", window: day }',
+      more: 'gateway: { require: [] }',
+    });
+    const large = await refused(await chat({ max_tokens: 7_000 }));
+    expect(large.hold.map(({ part }) => part)).toEqual(['input', 'output']);
+    expect(large.hold[1]).toEqual({ part: 'output', tokens: '7000', usd: '0.07' });
+    expect(sum(large.hold)).toBe(steps(large.requested));
+    expect(large.message).toContain('output 0.07 usd (7000 tokens), input 0.0');
+    expect(large.message).toContain('To hold less: state a smaller max_completion_tokens');
+
+    const long = { ...MESSAGE, messages: [{ role: 'user', content: 'x'.repeat(60_000) }] };
+    const read = await refused(await gateway.post('/anthropic/v1/messages', long));
+    expect(Number(read.hold[0].tokens)).toBeGreaterThan(60_000);
+    expect(sum(read.hold)).toBe(steps(read.requested));
+    expect(read.message).toContain('To hold less: send less input.');
+  });
+
+  test('a denial of a call with tools that the provider runs → their rounds are a part of their own, with what bounds them', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.05", window: day }',
+      more: 'gateway: { require: [] }',
+      routes: '\n  - { model: seeker, candidates: [{ provider: claude }] }',
+      prices:
+        '  - { provider: claude, model: seeker, input: "3", output: "15", webSearch: "10", contextWindow: 200000 }\n',
+    });
+    const tools = [{ type: 'web_search_20250305', name: 'web_search', max_uses: 8 }];
+    const { hold, message, requested } = await refused(
+      await gateway.post('/anthropic/v1/messages', { ...MESSAGE, model: 'seeker', tools }),
+    );
+    expect(hold.map(({ part }) => part)).toEqual(['input', 'tool_rounds', 'output']);
+    // Two rounds of the eight: the input again, 10,000 and 20,000 tokens found, and two searches at a cent.
+    const [once, rounds] = hold.map(({ tokens }) => Number(tokens));
+    expect(rounds).toBe(2 * once + 30_000);
+    expect(sum(hold)).toBe(steps(requested));
+    expect(message).toContain('lower max_uses of the tools');
+  });
+
+  test('a denial by tokens → the parts add up to the tokens; by calls → there are none', async () => {
+    await start({
+      budgets: `  - { id: tokens, match: { tenant: acme }, unit: tokens, limit: "1000", window: day }
+  - { id: calls, match: { tenant: acme, team: x }, unit: calls, limit: "0", window: day }`,
+    });
+    const { hold, requested } = await refused(await chat({ max_tokens: 2_000 }));
+    expect(hold.reduce((total, { tokens }) => total + Number(tokens), 0)).toBe(Number(requested));
+    const none = await gateway.post(
+      '/openai/v1/chat/completions',
+      { ...CHAT, max_tokens: 10 },
+      {
+        'bursar-label-team': 'x',
+      },
+    );
+    expect(await refused(none)).not.toHaveProperty('hold');
+  });
+
+  test('a decision → its note keeps the parts of the hold, and says where they are what is expected', async () => {
+    await start({ budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }' });
+    await chat({ max_tokens: 100 });
+    await gateway.settled();
+    const [event] = await gateway.events('hold_authorized');
+    const { candidates } = JSON.parse(event.details.note as string);
+    expect(candidates[0].parts).toEqual([
+      ['input', expect.any(Number), expect.any(String)],
+      ['output', 100, '0.001'],
+    ]);
+    expect(candidates[0]).not.toHaveProperty('expected');
+    const file = { type: 'file', file: { file_id: 'file_1' } };
+    await chat({ max_tokens: 100, messages: [{ role: 'user', content: [file] }] });
+    await gateway.settled();
+    const stored = (await gateway.events('hold_authorized'))[1];
+    const [noted] = JSON.parse(stored.details.note as string).candidates;
+    expect(noted.expected).toBe(true);
+    expect(noted.parts[0][1]).toBeGreaterThan(50_000);
+  });
+
   test("a budget of the platform's refuses → named, without what others spent", async () => {
     await start({
       budgets: `  - { id: all, match: {}, unit: usd, limit: "1", window: day }

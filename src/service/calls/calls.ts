@@ -66,7 +66,12 @@ export interface CallRequest {
 
 /** Why a call does not go out: the ledger denied it, or it was refused before the ledger was asked. */
 export type Refusal =
-  | { readonly refusal: 'denied'; readonly denied: Denied }
+  | {
+      readonly refusal: 'denied';
+      readonly denied: Denied;
+      /** What was asked for, in the ledger's order. */
+      readonly candidates: readonly PricedCandidate[];
+    }
   | {
       readonly refusal: RefusalCode;
       readonly message: string;
@@ -198,7 +203,7 @@ export class Calls implements CallOwner {
       before === undefined ? await ledger.authorize(request) : await this.#inOneStep(ledger, before, request);
     switch (decision.outcome) {
       case 'denied':
-        return { refusal: 'denied', denied: decision };
+        return { refusal: 'denied', denied: decision, candidates: attempt.candidates };
       case 'rejected':
         throw new RefusedError('not_meterable', `The ledger cannot hold this call: ${decision.message}`);
       case 'authorized': {

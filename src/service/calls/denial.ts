@@ -41,6 +41,8 @@ export interface DenialAnswer {
   readonly resetsAt: number | null;
   /** Where one request is larger than any may be: that is what to look at, and not what is left. */
   readonly cap: PerHoldCap | null;
+  /** Of the request's candidates, which one this is about; 0 for a request that names none. */
+  readonly candidate: number;
 }
 
 export interface PerHoldCap {
@@ -97,7 +99,7 @@ export function denialAnswer(
   { exhaustedStatus }: Pick<GatewaySettings, 'exhaustedStatus'>,
   budgetOf: BudgetOf,
 ): DenialAnswer {
-  const { reason, lines } = soonestOf(denied);
+  const { reason, lines, candidate } = soonestOf(denied);
   const line = lineOf(lines, reason);
   const { code, status, sentence } = MEANINGS[reason];
   const retryAfterMs =
@@ -109,7 +111,7 @@ export function denialAnswer(
   if (quota !== null) {
     const sentence = `the quota of the ${quota} is exhausted`;
     const told = { status: 429, code: 'quota_exceeded', sentence, retryAfterMs } as const;
-    return { ...told, final: false, reason, line, resetsAt, cap: null };
+    return { ...told, final: false, reason, line, resetsAt, cap: null, candidate };
   }
   const cap = line === null ? null : capOf(line, budgetOf);
   return {
@@ -122,6 +124,7 @@ export function denialAnswer(
     line,
     resetsAt,
     cap,
+    candidate,
   };
 }
 
@@ -149,10 +152,13 @@ function quotaOf({ budgetId }: BudgetLine): 'provider' | 'user' | null {
 interface Grounds {
   readonly reason: DenialReason;
   readonly lines: readonly BudgetLine[];
+  readonly candidate: number;
 }
 
 function soonestOf(denied: Denied): Grounds {
-  let soonest: Grounds = denied;
+  const { reason, lines } = denied;
+  // The ledger concludes on the candidate behind those that it skipped.
+  let soonest: Grounds = { reason, lines, candidate: denied.skipped.length };
   for (const skipped of denied.skipped as readonly SkippedCandidate[]) {
     if (SOONEST.indexOf(skipped.reason) < SOONEST.indexOf(soonest.reason)) soonest = skipped;
   }

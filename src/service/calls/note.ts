@@ -7,6 +7,7 @@ import { costNote } from '../prices/cost-note.js';
 import type { Placement } from '../routing/route.js';
 import type { PricedCandidate } from './candidates.js';
 import type { Charge } from './charge.js';
+import { holdPartsNote } from './hold-parts.js';
 import type { LostAttempt } from './lost-attempt.js';
 
 /** The ledger's own bound of a note, in bytes of UTF-8. */
@@ -21,7 +22,10 @@ export interface AuthorizationFacts {
   readonly attempt: number;
 }
 
-/** `{prices, endpoint, attempt, route, candidates: [{provider, model, cost: rows of costNote}]}`; cut where it is too long. */
+/**
+ * `{prices, endpoint, attempt, route, candidates: [{provider, model, cost: rows of costNote, parts: rows of holdPartsNote,
+ * expected}]}`; cut where it is too long.
+ */
 export function authorizationNote(facts: AuthorizationFacts): string {
   const { pricesVersion, endpoint, attempt, candidates } = facts;
   const head = `{"prices":${quoted(pricesVersion)},"endpoint":"${endpoint}","attempt":${attempt}`;
@@ -56,7 +60,9 @@ function placementText({ provider, model, verdict, placed }: Placement): string 
 }
 
 function pricedText(candidate: PricedCandidate): string {
-  return `{${namesText(candidate)},"cost":${costNote(candidate.worst.cost)}}`;
+  // Where the hold is what is expected, and not the most that the call can cost.
+  const expected = candidate.worst.isExpected ? ',"expected":true' : '';
+  return `{${namesText(candidate)},"cost":${costNote(candidate.worst.cost)},"parts":${holdPartsNote(candidate)}${expected}}`;
 }
 
 function namesText({ provider, model }: PricedCandidate): string {

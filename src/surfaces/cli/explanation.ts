@@ -1,6 +1,7 @@
 // Writes an explanation for people: the sentence, then for each budget its figures and the holds behind them.
 
 import type { ExplainedLine, Explanation } from '../../core/outcomes.js';
+import { holdPartsOfNote, holdPartsText } from '../../service/calls/hold-parts.js';
 import { grouped, textTable } from '../../service/text-table.js';
 import type { Scales } from './json.js';
 import { amountText, iso, labelsText, lineTable, type PrintedLine } from './output.js';
@@ -18,6 +19,9 @@ export function explanationText(explanation: Explanation, scales: Scales): strin
           ),
         ]),
     ...lines.map((line) => behind(line, scales)),
+    ...holdPartsOfNote(event.details.note).map(
+      ([name, parts]) => `held for ${name}: ${holdPartsText(parts)}`,
+    ),
   ];
   return parts.join('\n\n');
 }

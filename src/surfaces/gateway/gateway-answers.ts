@@ -38,7 +38,7 @@ export function refusedAnswer(
     return { ...answer, headers: { ...figures, ...goalHeaders(decision.lines), ...answer.headers } };
   };
   if (refusal.refusal === 'denied')
-    return withFigures(refusal.denied, deniedAnswer(dialect, refusal.denied, shownAs));
+    return withFigures(refusal.denied, deniedAnswer(dialect, refusal, shownAs));
   const { refusal: code, decision } = refusal;
   if (decision === null) return refusalAnswer(dialect, { ...refusal, code, decision }, requestId);
   return withFigures(decision, noProviderAnswer(dialect, { ...refusal, code, decision }, shownAs));

@@ -1,10 +1,19 @@
 // Every answer of the gateway's own that is no success: one table from refusal codes to statuses, and the bodies in which
 // each dialect's clients look for them (conventions.md). A code that is missing here does not compile. Never answers 409.
 
-import type { Denied } from '../../core/outcomes.js';
+import { formatAmount } from '../../core/amount.js';
+import type { DenialReason, Denied } from '../../core/outcomes.js';
 import type { ShownLine } from '../../service/access/shown.js';
-import { type BudgetOf, type DenialCode, denialAnswer } from '../../service/calls/denial.js';
+import type { Refusal } from '../../service/calls/calls.js';
+import type { PricedCandidate } from '../../service/calls/candidates.js';
+import {
+  type BudgetOf,
+  type DenialAnswer,
+  type DenialCode,
+  denialAnswer,
+} from '../../service/calls/denial.js';
 import { type LineFigures, lineFigures } from '../../service/calls/figures.js';
+import { holdParts, holdPartsText, howToHoldLess } from '../../service/calls/hold-parts.js';
 import type { NoProvider } from '../../service/calls/no-provider.js';
 import type { DialectName } from '../../service/dialects/dialect.js';
 import type { RefusalCode } from '../../service/refusals.js';
@@ -86,6 +95,7 @@ interface ErrorFacts {
   readonly requestId: string;
   readonly figures: Partial<LineFigures> | null;
   readonly decisionId: string | null;
+  readonly hold?: readonly HeldPart[];
 }
 
 /** A refusal before the ledger was asked, or a failure behind it. */
@@ -140,20 +150,56 @@ interface DenialAbout {
 }
 
 /** A denial of the ledger's; `show` is what the caller may see of a line. */
-export function deniedAnswer(dialect: DialectName, denied: Denied, about: DenialAbout): GatewayAnswer {
+export function deniedAnswer(
+  dialect: DialectName,
+  { denied, candidates }: Extract<Refusal, { readonly refusal: 'denied' }>,
+  about: DenialAbout,
+): GatewayAnswer {
   const answer = denialAnswer(denied, about.settings, about.budgetOf);
   const [shown] = answer.line === null ? [] : about.show([answer.line]);
   const figures = shown === undefined ? null : lineFigures(shown, about.scales, answer);
   const headers: AnswerHeaders = { 'content-type': 'application/json' };
   if (answer.final) headers['x-should-retry'] = 'false';
   if (answer.retryAfterMs !== null) Object.assign(headers, retryHeaders(answer.retryAfterMs));
+  const hold = heldFor(answer, candidates);
   const unmet = denied.unmet.length === 0 ? '' : ` (required for: ${denied.unmet.join(', ')})`;
-  const message = `Bursar refused this call: ${answer.sentence}${unmet}${figures === null ? '' : `. ${told(figures)}`}.`;
+  const message = `Bursar refused this call: ${answer.sentence}${unmet}${figures === null ? '' : `. ${told(figures)}`}.${hold.text}`;
   const { status, code } = answer;
   const { requestId } = about;
   const facts = { status, code, message, field: null, requestId, figures, decisionId: denied.decisionId };
-  return { status, headers, body: errorBody(dialect, facts) };
+  return { status, headers, body: errorBody(dialect, { ...facts, hold: hold.parts }) };
 }
+
+/** A part of what the call would have held. The parts add up to `requested`. */
+interface HeldPart {
+  readonly part: string;
+  readonly tokens: string;
+  readonly usd: string;
+}
+
+// Where the size of the call decides: a budget of calls, or one that is paused, lets no smaller one pass either.
+function heldFor(
+  { line, reason, candidate }: DenialAnswer,
+  candidates: readonly PricedCandidate[],
+): { readonly parts: readonly HeldPart[]; readonly text: string } {
+  const of = candidates[candidate];
+  const isSized = line !== null && (line.unit === 'usd' || line.unit === 'tokens') && SIZED.has(reason);
+  if (of === undefined || !isSized) return { parts: [], text: '' };
+  const parts = holdParts(of);
+  const how = howToHoldLess(of, parts);
+  return {
+    parts: parts.map(({ part, tokens, usd }) => ({
+      part,
+      tokens: String(tokens),
+      usd: formatAmount(usd, USD_SCALE),
+    })),
+    text: ` Held would be: ${holdPartsText(parts)}.${how === null ? '' : ` To hold less: ${how}.`}`,
+  };
+}
+
+const SIZED: ReadonlySet<DenialReason> = new Set(['held', 'exhausted', 'too_large']);
+/** One step is 1e-8 usd. */
+const USD_SCALE = 8;
 
 // What people read first: which budget, whose, and the figures (field problems 35 and 38).
 function told({ budget_id, scope, unit, limit, spent, held, requested, resets_at }: LineFigures): string {
@@ -168,8 +214,9 @@ function told({ budget_id, scope, unit, limit, spent, held, requested, resets_at
 }
 
 function errorBody(dialect: DialectName, facts: ErrorFacts): string {
-  const { status, code, message, field, requestId, figures, decisionId } = facts;
-  const ours = { ...figures, ...(decisionId === null ? {} : { decision_id: decisionId }) };
+  const { status, code, message, field, requestId, figures, decisionId, hold = [] } = facts;
+  const parts = hold.length === 0 ? {} : { hold };
+  const ours = { ...figures, ...parts, ...(decisionId === null ? {} : { decision_id: decisionId }) };
   if (dialect === 'anthropic') {
     const type = ANTHROPIC_TYPES[status] ?? 'api_error';
     const details = code === 'not_meterable' ? ANTHROPIC_DETAILS.get(field) : undefined;
