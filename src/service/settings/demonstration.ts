@@ -22,6 +22,8 @@ routes:
   - model: demo-large
     candidates: [{ provider: demo }, { provider: demo-anthropic }]
 
+gateway: { userLabel: user }
+
 prices:
   - { provider: demo, model: demo-small, input: "0.15", cacheRead: "0.075", output: "0.60", contextWindow: 128000, outputTokensMax: 16384 }
   - { provider: demo, model: demo-large, input: "2.50", cacheRead: "1.25", output: "10.00", contextWindow: 128000, outputTokensMax: 16384 }
