@@ -52,7 +52,7 @@ const search = () => [
 ];
 
 /**
- * `run` says how it is started, `budget` what it may spend a day, in usd; `place` has `sets` (the folder of a set), `node`, `home` and `work` (fresh folders), `origin`
+ * `run` says how it is started; `place` has `sets` (the folder of a set), `node`, `home` and `work` (fresh folders), `origin`
  * and `key`. `rounds`: how many calls it makes. Of a refusal: its exit code, how often it asks at most, and what of its
  * output tells the user why.
  */
@@ -87,8 +87,8 @@ export const CLIENTS = [
   // Asks once unless its user sets `maxRetries`.
   { ...library('mastra', 'mastra', '', 'gpt-5.5'), waits: false },
   ...['ai-6', 'ai-7'].flatMap((set) => [
-    // By itself it names what OpenAI stores, which is held as the model's whole window.
-    { ...library(set, 'ai', 'responses', 'gpt-5.5'), budget: '20' },
+    // By itself it names what OpenAI stores.
+    library(set, 'ai', 'responses', 'gpt-5.5'),
     library(set, 'ai', 'responses-unstored', 'gpt-5.5'),
     library(set, 'ai', 'chat', 'gpt-5.5'),
     library(set, 'ai', 'anthropic', 'claude-sonnet-5'),
@@ -98,7 +98,7 @@ export const CLIENTS = [
 
 function client(name, set, model, run) {
   const refused = { refusal: REFUSED, refusedExit: 1, attemptsMax: 1, waits: true };
-  return { name, set, model, run, script: read, budget: '5', rounds: 2, ...refused };
+  return { name, set, model, run, script: read, rounds: 2, ...refused };
 }
 
 function library(set, name, what, model) {

@@ -16,7 +16,8 @@ import { printTables, writeDocs } from './tables.mjs';
 
 /** What another call leaves of the budget, in usd: less than any call needs. */
 const LEFT = 0.00001;
-const PAGE_BUDGET = '5';
+/** What Claude Code and Codex have to work within, searches among their tools. */
+const DAY_USD = '5';
 const TOO_SMALL = '0.00001';
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -48,12 +49,12 @@ async function scene({ client, limit, held = null }) {
 const steps = (usd) => Math.round(Number(usd) * 1e8);
 
 async function tried(client) {
-  const worked = await scene({ client, limit: client.budget });
+  const worked = await scene({ client, limit: DAY_USD });
   const refused = await scene({ client, limit: TOO_SMALL });
   const waited = await scene({
     client,
-    limit: client.budget,
-    held: (Number(client.budget) - LEFT).toFixed(5),
+    limit: DAY_USD,
+    held: (Number(DAY_USD) - LEFT).toFixed(5),
   });
   const bill = worked.asked.reduce((sum, request) => sum + billed(request), 0);
   const charged = worked.holds.reduce((sum, hold) => sum + steps(hold.charged?.usd ?? '0'), 0);
@@ -74,6 +75,9 @@ async function tried(client) {
   check(waited.exit === (client.waits ? 0 : client.refusedExit), `held: exit ${waited.exit}`);
   return { client, worked, refused, waited, charged, bill, reading, attempts, problems };
 }
+
+// A run that is broken off leaves no server behind.
+process.on('SIGINT', () => process.exit(130));
 
 let failed = false;
 const provider = await new Provider([]).listen();
@@ -107,7 +111,7 @@ try {
   // What the page tells people to write is run as it stands there.
   for (const client of programsOfPage()) {
     if (!clients.some(({ set }) => set === client.set)) continue;
-    const { exit, output, asked } = await scene({ client, limit: PAGE_BUDGET });
+    const { exit, output, asked } = await scene({ client, limit: DAY_USD });
     const isGood = exit === 0 && asked.length === 1;
     failed ||= !isGood;
     console.log(`${isGood ? 'ok  ' : 'FAIL'} ${client.name}${isGood ? '' : `\n${output}`}`);

@@ -47,6 +47,7 @@ export class Server {
       env: { PATH: process.env.PATH, OPENAI_API_KEY: 'sk-openai', ANTHROPIC_API_KEY: 'sk-anthropic' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    process.on('exit', () => child.kill());
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text) => {

@@ -62,7 +62,6 @@ function sizes(results) {
   const rows = results.map(({ client, worked, charged }) => [
     client.name,
     client.model,
-    client.budget,
     (Math.max(0, ...worked.seen.map(({ text }) => text.length)) / 1_000).toFixed(1),
     usd(largest(worked.holds)),
     usd(charged / 1e8),
