@@ -117,7 +117,8 @@ export function violationsOf(
   const limit = model.limitOf(budget, values);
   const granted = balance === undefined ? limit : model.granted(balance);
   if (held + amount > MAX) return null;
-  if (granted === null && held + spent + amount > MAX) return null;
+  // A meter stops at the largest figure; those of grants are their own caller's.
+  if (granted === null && budget.forGrants && held + spent + amount > MAX) return null;
   const violations = new Set<Violation>();
   const status = model.statusOf(budget, values);
   if (status !== 'active') violations.add(status);
@@ -258,6 +259,7 @@ function openHold(
     },
     endedAt: null,
   });
+  model.stopMeters(postings.map(({ balance }) => balance));
   const lines = judged.map((one, index) => lineOf(model, { ...one, balance: postings[index]!.balance }));
   const position = model.changed();
   return {

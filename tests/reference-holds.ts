@@ -81,7 +81,8 @@ function record(model: ReferenceModel, request: Extract<Command, { command: 'rec
   });
   for (const { balance, amount } of matches) {
     const used = balance === undefined ? 0n : model.held(balance) + balance.spent;
-    if (used + (amount ?? 0n) > MAX) return model.rejected('amount_overflow');
+    const isMeter = balance !== undefined && balance.limit === null;
+    if (!isMeter && used + (amount ?? 0n) > MAX) return model.rejected('amount_overflow');
   }
   const posted = matches.map((match) => {
     const balance =
@@ -91,6 +92,7 @@ function record(model: ReferenceModel, request: Extract<Command, { command: 'rec
     if (balance !== undefined) balance.spent += match.amount ?? 0n;
     return { ...match, balance };
   });
+  model.stopMeters(posted.flatMap(({ balance }) => balance ?? []));
   for (const [unit, steps] of amounts) model.spend(unit, steps);
   const lines = posted.map((one) =>
     model.line(one, one.amount ?? 0n, one.amount === undefined ? ['unit_missing'] : []),
@@ -241,7 +243,8 @@ function charge(
     const leaving = isOpen ? (hold.figures.get(unit) as bigint) : 0n;
     const total =
       balance.spent + model.held(balance) - leaving - before(unit) + (charged.get(unit) as bigint);
-    if (total > MAX) return model.rejected('amount_overflow');
+    const isMeter = balance.limit === null && !balance.budget.forGrants;
+    if (!isMeter && total > MAX) return model.rejected('amount_overflow');
   }
   return () => {
     const returned: Figures = new Map();
@@ -277,6 +280,7 @@ function end(model: ReferenceModel, hold: ReferenceHold, charged: Figures, statu
   hold.figures = new Map(charged);
   hold.status = status;
   if (wasOpen) hold.endedAt = model.time;
+  model.stopMeters(hold.postings.map(({ balance }) => balance));
 }
 
 /** The call stays counted. */
@@ -315,7 +319,8 @@ function extend(
     const used = model.held(balance) + balance.spent;
     const { budget, values } = balance;
     const violations = violationsOf(model, budget, values, balance, of(unit));
-    if (violations === null || used + of(unit) > MAX) return model.rejected('amount_overflow');
+    const isMeter = balance.limit === null && !budget.forGrants;
+    if (violations === null || (!isMeter && used + of(unit) > MAX)) return model.rejected('amount_overflow');
     if (of(unit) === 0n) continue;
     const perHold = perHoldMax ?? budget.spec.perHoldMax;
     const breaksPerHold = perHold !== undefined && (hold.figures.get(unit) ?? 0n) + of(unit) > perHold;
@@ -329,6 +334,7 @@ function extend(
       hold.figures.set(unit, (hold.figures.get(unit) ?? 0n) + steps);
       hold.authorized.set(unit, (hold.authorized.get(unit) ?? 0n) + steps);
     }
+    model.stopMeters(hold.postings.map(({ balance }) => balance));
     return model.done('hold_extended', linesOf(model, hold, added), true, hold.id);
   };
 }

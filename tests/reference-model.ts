@@ -232,6 +232,16 @@ export class ReferenceModel {
     return granted === null ? null : granted - this.held(balance) - balance.spent;
   }
 
+  /** A meter stops at the largest figure, and no correction takes it below nothing. */
+  stopMeters(balances: readonly ReferenceBalance[]): void {
+    for (const balance of balances) {
+      if (balance.limit !== null || balance.budget.forGrants) continue;
+      const room = MAX - this.held(balance);
+      if (balance.spent > room) balance.spent = room;
+      if (balance.spent < 0n) balance.spent = 0n;
+    }
+  }
+
   spend(unit: string, by: bigint): void {
     this.spentTotal.set(unit, (this.spentTotal.get(unit) ?? 0n) + by);
   }

@@ -250,7 +250,7 @@ describe('L6: settle, refused amounts', () => {
   scenario(
     'settle: a lifetime spent sum past 2^63−1 → amount_overflow, the hold is kept',
     `
-    budget  B match tenant=acme unit tokens limit none
+    budget  B match tenant=acme unit tokens limit max
     record  tenant=acme tokens max-10
     hold    H1 tenant=acme tokens 5
     settle  H1 tokens 11                        -> rejected amount_overflow
@@ -258,6 +258,30 @@ describe('L6: settle, refused amounts', () => {
     settle  H1 tokens 10                        -> settled spent 9223372036854775807
     record  tenant=acme tokens 1                -> rejected amount_overflow
     `,
+  );
+
+  scenario(
+    'meter: a balance without a limit that is full refuses nobody, and stops at 2^63−1',
+    `
+    budget  B match team=x unit tokens limit none
+    record  team=x tenant=bad tokens max
+    balance B                                   -> held 0 spent 9223372036854775807
+    hold    H1 team=x tokens 5                  -> authorized
+    balance B                                   -> held 5 spent 9223372036854775802
+    extend  H1 add tokens 5                     -> done
+    settle  H1 tokens 100                       -> settled
+    balance B                                   -> held 0 spent 9223372036854775807
+    record  team=x tokens 7                     -> settled
+    hold    H2 team=x tokens 9                  -> authorized
+    release H2                                  -> done
+    correct H1 tokens 40                        -> settled
+    hold    H3 team=x tokens max                -> authorized
+    hold    H4 team=x tokens 1                  -> rejected amount_overflow
+    `,
+    ({ ledger }) => {
+      const [balance] = ledger.balances({ budgetId: 'B' });
+      expect(balance).toMatchObject({ saturated: true, granted: null });
+    },
   );
 
   scenario(

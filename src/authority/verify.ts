@@ -95,7 +95,7 @@ function decideAgain(state: State, writer: BatchWriter, records: BatchReader): v
     );
   }
   try {
-    const effect = decide(state, command, at);
+    const effect = decidedAgain(state, records);
     if (effect.type === 'windows_due') {
       throw new JournalCorruptError(
         sequence,
@@ -109,6 +109,18 @@ function decideAgain(state: State, writer: BatchWriter, records: BatchReader): v
       sequence,
       `deciding it again fails: ${error instanceof Error ? error.message : error}`,
     );
+  }
+}
+
+// Before metered balances stopped at the largest figure, a command that would have passed it was refused.
+function decidedAgain(state: State, { command, at, wasRejected }: BatchReader): ReturnType<typeof decide> {
+  const effect = decide(state, command, at);
+  if (!wasRejected || effect.type === 'command_rejected' || effect.type === 'windows_due') return effect;
+  state.metersSaturate = false;
+  try {
+    return decide(state, command, at);
+  } finally {
+    state.metersSaturate = true;
   }
 }
 

@@ -1,13 +1,16 @@
 // Balances as columns: five exact 64-bit updates a posting, no object a balance. Keeps invariant 1: the four counters
 // granted, held, spent and remaining move only through `post`, `settle` and `grant`, each of which leaves the books balanced.
+// A metered balance, which refuses nobody, stops at the largest figure: from then on its spent is a lower bound, and flagged.
 // A slot names a balance while it lives; freed slots are reused last-in first-out, so that replay gives the same slots.
 
+import { AMOUNT_MAX } from './amount.js';
 import type { Window } from './budgets.js';
 import { grown, ROWS_MIN } from './columns.js';
 
 const LIVE = 1;
 const METERED = 2;
 const MAY_BE_NEGATIVE = 4;
+const SATURATED = 8;
 
 const NONE = -1;
 
@@ -54,6 +57,7 @@ export class BalanceTable {
     this.held[slot] = BigInt.asIntN(64, this.held[slot] + heldBy);
     this.spent[slot] = BigInt.asIntN(64, this.spent[slot] + spentBy);
     this.remaining[slot] = BigInt.asIntN(64, this.remaining[slot] - BigInt.asIntN(64, heldBy + spentBy));
+    if ((this.flags[slot] & METERED) !== 0) this.#saturate(slot, spentBy);
   }
 
   /** Ends a hold's part: what it held leaves held, what it cost is spent, the rest remains. */
@@ -61,6 +65,23 @@ export class BalanceTable {
     this.held[slot] = BigInt.asIntN(64, this.held[slot] - held);
     this.spent[slot] = BigInt.asIntN(64, this.spent[slot] + spent);
     this.remaining[slot] = BigInt.asIntN(64, this.remaining[slot] + BigInt.asIntN(64, held - spent));
+    if ((this.flags[slot] & METERED) !== 0) this.#saturate(slot, spent);
+  }
+
+  // Held and spent are at most the largest amount each, so a sum beyond it shows as a negative one. After that a correction
+  // may take off more than the figure still has.
+  #saturate(slot: number, spentBy: bigint): void {
+    const held = this.held[slot];
+    const spent = this.spent[slot];
+    if (spent >= 0n && BigInt.asIntN(64, held + spent) >= 0n) return;
+    this.flags[slot] |= SATURATED;
+    this.spent[slot] = spentBy < 0n ? 0n : AMOUNT_MAX - held;
+    this.remaining[slot] = BigInt.asIntN(64, this.granted[slot] - held - this.spent[slot]);
+  }
+
+  /** Whether the balance has ever stopped at the largest figure, so that more was spent than it says. */
+  isSaturated(slot: number): boolean {
+    return (this.flags[slot] & SATURATED) !== 0;
   }
 
   /** Moves granted and remaining together. */

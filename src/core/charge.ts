@@ -7,7 +7,7 @@ import { rejected } from './effects.js';
 import { OPEN, OVERRUN_CAP, OVERRUN_FORBID, OVERRUN_RECORD } from './holds.js';
 import { SEPARATOR } from './labels.js';
 import type { GrantCaps } from './requests.js';
-import type { State } from './state.js';
+import { type State, saturates } from './state.js';
 import { CALLS } from './units.js';
 
 /** Amounts by place of the hold's units. `before` is what was charged already: zero unless late or corrected. */
@@ -136,7 +136,7 @@ function fitsEverywhere(state: State, slot: number, place: number, excess: bigin
   return true;
 }
 
-// Rule L6: a figure past 2^63−1 is refused and the hold kept. Held and spent together stay below it, so that
+// Rule L6: a figure past 2^63−1 is refused and the hold kept, but for metered balances, which stop there. Held and spent together stay below it, so that
 // remaining = granted − held − spent always fits its column.
 function checkedForOverflow(state: State, slot: number, charge: Charge): Charge | CommandRejected {
   const { lines, balances, holds } = state;
@@ -145,6 +145,7 @@ function checkedForOverflow(state: State, slot: number, charge: Charge): Charge 
   for (let line = 0; line < lines.count; line += 1) {
     const place = placeOf[lines.budgets[line].unit];
     const balance = lines.slots[line];
+    if (saturates(state, lines.budgets[line], balance)) continue;
     const leaving = open ? holds.figure(slot, place) : 0n;
     const total =
       balances.spent[balance] +

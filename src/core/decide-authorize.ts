@@ -26,8 +26,7 @@ import type { MatchedBudget } from './matcher.js';
 import { slotOf } from './matcher.js';
 import type { DenialReason } from './outcomes.js';
 import type { GrantCaps } from './requests.js';
-import type { State } from './state.js';
-import { grantBudgetId } from './state.js';
+import { grantBudgetId, type State, saturates } from './state.js';
 import type { Quantities } from './units.js';
 import { CALLS } from './units.js';
 import { NEVER_MS } from './window.js';
@@ -190,7 +189,8 @@ export function judgeLine(state: State, lines: LineSet, line: number, at: number
   const metered = slot < 0 ? limit === null : balances.isMetered(slot);
   if (metered) {
     flags = (flags & ~(FORCED_EXHAUSTED | IS_FORCED)) | IS_METERED;
-    if (slot >= 0 && BigInt.asIntN(64, heldAfter + balances.spent[slot]) < 0n) return false;
+    const overflows = slot >= 0 && BigInt.asIntN(64, heldAfter + balances.spent[slot]) < 0n;
+    if (overflows && !saturates(state, budget, slot)) return false;
   } else {
     const remaining = slot < 0 ? (limit as bigint) : balances.remaining[slot];
     const granted = slot < 0 ? (limit as bigint) : balances.granted[slot];

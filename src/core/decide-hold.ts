@@ -21,7 +21,7 @@ import { EXPIRED, OPEN, SETTLED } from './holds.js';
 import { ALL_VIOLATIONS, IS_FORCED, IS_METERED } from './lines.js';
 import type { RejectionCode } from './rejections.js';
 import type { Lease } from './requests.js';
-import type { State } from './state.js';
+import { type State, saturates } from './state.js';
 import type { Quantities } from './units.js';
 import { CALLS } from './units.js';
 
@@ -240,7 +240,9 @@ function decideExtend(
     const place = holds.units[slot].placeOf[lines.budgets[line].unit];
     const { spec } = lines.budgets[line];
     const spentAndHeld = balances.held[lines.slots[line]] + balances.spent[lines.slots[line]];
-    if (spentAndHeld > AMOUNT_MAX - added[place] || !judgeLine(state, lines, line, at)) {
+    const overflows =
+      spentAndHeld > AMOUNT_MAX - added[place] && !saturates(state, lines.budgets[line], lines.slots[line]);
+    if (overflows || !judgeLine(state, lines, line, at)) {
       return rejected('amount_overflow', command.holdId);
     }
     if (added[place] === 0n) lines.flags[line] &= ~ALL_VIOLATIONS;

@@ -11,7 +11,7 @@ import type { Administered, CommandRejected, Effect, SpendRecorded, WindowsDue }
 import { rejected } from './effects.js';
 import { IS_FORCED, IS_METERED, UNIT_MISSING } from './lines.js';
 import { slotOf } from './matcher.js';
-import type { State } from './state.js';
+import { type State, saturates } from './state.js';
 
 export function decide(state: State, command: CoreCommand, at: number): Effect | WindowsDue {
   if (at < state.time) throw new Error('bug: time in the ledger never runs backwards');
@@ -75,7 +75,8 @@ function decideRecord(
     const amount = place < 0 ? 0n : steps[place];
     const line = state.lines.add(entry.budget, window, entry.values, slot, amount);
     const used = slot < 0 ? 0n : state.balances.held[slot] + state.balances.spent[slot];
-    if (amount > AMOUNT_MAX - used) return rejected('amount_overflow', amount);
+    if (amount > AMOUNT_MAX - used && !(slot >= 0 && saturates(state, entry.budget, slot)))
+      return rejected('amount_overflow', amount);
     judgeLine(state, state.lines, line, at);
     // What was spent is not judged; the line keeps only what its balance is.
     state.lines.flags[line] &= at < window.end ? IS_METERED | IS_FORCED : IS_METERED;

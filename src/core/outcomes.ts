@@ -216,6 +216,8 @@ export interface BalanceView {
   readonly held: bigint;
   readonly spent: bigint;
   readonly remaining: bigint | null;
+  /** There where the figure of a balance without a limit has stopped at the largest amount: more was spent than it says. */
+  readonly saturated?: true;
   readonly openHolds: number;
   readonly status: BudgetStatus;
   readonly forcedExhausted: boolean;

@@ -46,6 +46,11 @@ export class State {
   snapshotVersion = 0;
   /** Rises when what is known of a balance beyond its figures may have changed: a limit, a version, a slot's owner. */
   balanceGeneration = 0;
+  /**
+   * Whether a metered balance stops at the largest figure where it would pass it, instead of refusing the command. Only
+   * `verify` sets it otherwise, for a command that was refused so before this rule was.
+   */
+  metersSaturate = true;
   /** The lines of the decision being taken: filled by decide, read by apply, journal and reply. */
   readonly lines = new LineSet();
 
@@ -53,6 +58,11 @@ export class State {
     this.holds = new HoldTable(options.seed);
     this.commandIds = new HashIndex(options.seed, String);
   }
+}
+
+/** Whether a balance counts on at the largest figure: a metered one, but for grants, which are their own caller's. */
+export function saturates(state: State, budget: Budget, slot: number): boolean {
+  return state.metersSaturate && !budget.forGrants && state.balances.isMetered(slot);
 }
 
 /** Begins the ids of the ledger's own budgets, which keep the figures of grants that requests bring. */

@@ -66,6 +66,7 @@ export function balanceView(state: State, slot: number, at: number): BalanceView
     held: line.held,
     spent: line.spent,
     remaining: metered ? null : balances.remaining[slot],
+    ...(balances.isSaturated(slot) ? { saturated: true as const } : {}),
     openHolds: balances.openHolds[slot],
     status: budget.statusOf(values),
     forcedExhausted: forced,

@@ -57,6 +57,8 @@ export class BatchReader {
   effect!: Effect;
   lines = new RecordedLines();
   skipped: RecordedSkip[] = [];
+  /** Whether the command was rejected; known where commands alone are read. */
+  wasRejected = false;
   /** Of an expiry: the hold's id. */
   expiredHoldId = '';
   /** Where its bytes begin and end in the batch. */
@@ -146,8 +148,10 @@ export class BatchReader {
       if (flags & HAS_NOTE) this.#note(this.command, commandEnd);
       if (input.at !== commandEnd) throw new RangeError('the command is not as long as it says');
     }
-    if (this.wanted === 'command') input.at = this.end;
-    else this.#outcome();
+    if (this.wanted === 'command') {
+      this.wasRejected = EVENT_TYPES[input.bytes[input.at]] === 'command_rejected';
+      input.at = this.end;
+    } else this.#outcome();
     if (input.at !== this.end || this.end > input.bytes.length)
       throw new RangeError('the record is not as long as it says');
     if (code >= FIRST_COLD_CODE) this.#learn(this.command);

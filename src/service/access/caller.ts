@@ -16,6 +16,8 @@ export interface Caller {
   readonly labels: Labels;
   /** Label names that the caller may add to a call. */
   readonly callerLabels: ReadonlySet<string>;
+  /** The most that one command may state in USD, in steps; absent: as for every key. */
+  readonly amountMaxUsd?: bigint | undefined;
   /** The value of the label `tenant`; null for keys of the platform itself, which see every tenant. */
   readonly tenant: string | null;
 }

@@ -6,6 +6,7 @@ import { shown } from '../../core/labels.js';
 import type { Labels } from '../../core/requests.js';
 import { RefusedError } from '../refusals.js';
 import type { ServiceStore } from '../store/service-store.js';
+import { AMOUNT_MAX_USD_DEFAULT, amountMaxUsdOf } from './amount-bound.js';
 import type { Caller, Scope } from './caller.js';
 import { assertWithin, type CheckedKey, checkNewKey, manages, type NewKey } from './key-spec.js';
 import { type KeyRecord, KeyTable } from './key-table.js';
@@ -46,6 +47,8 @@ export interface KeyView {
   readonly overlapUntil: number | null;
   /** To a minute; null: never. */
   readonly lastUsedAt: number | null;
+  /** The most that one command may state in USD, in steps; null: as much as the ledger takes. */
+  readonly amountMaxUsd: bigint | null;
 }
 
 export interface IssuedKey {
@@ -140,12 +143,14 @@ export class KeyRing {
     requireScope(actor, 'tenant_admin');
     const key = checkNewKey(stated, this.clock.now());
     assertWithin(actor, key, this.#expiryOf(actor));
-    return this.#issue([key], actor.keyId)[0];
+    return this.#issue([boundedAs(key, actor)], actor.keyId)[0];
   }
 
   /** A key for what the service itself gives keys to: it has judged what the key may do. @throws as `create` */
   issueFor(stated: NewKey, createdBy: string): IssuedKey {
-    return this.#issue([checkNewKey(stated, this.clock.now())], createdBy)[0];
+    const maker = this.#entries.get(createdBy)?.record;
+    const key = checkNewKey(stated, this.clock.now());
+    return this.#issue([maker === undefined ? key : boundedAs(key, callerOf(maker))], createdBy)[0];
   }
 
   /** Revokes keys in one step, since what they were made for has ended. */
@@ -190,7 +195,8 @@ export class KeyRing {
   rotate(actor: Caller, id: string, options: { readonly overlapMs?: number } = {}): IssuedKey {
     const record = this.#managed(actor, id);
     // Who gets the new secret can do all that the key can.
-    assertWithin(actor, record, this.#expiryOf(actor));
+    const amountMaxUsd = this.#view(record).amountMaxUsd ?? undefined;
+    assertWithin(actor, { ...record, amountMaxUsd }, this.#expiryOf(actor));
     return this.#renew(record, options.overlapMs);
   }
 
@@ -295,13 +301,13 @@ export class KeyRing {
   #issue(keys: readonly CheckedKey[], createdBy: string | null): IssuedKey[] {
     const now = this.clock.now();
     const made = keys.map((key) => {
-      const { name, scopes, labels, callerLabels, expiresAt } = key;
+      const { name, scopes, labels, callerLabels, expiresAt, amountMaxUsd } = key;
       const tenant = Object.hasOwn(labels, 'tenant') ? labels.tenant : null;
       const id = newKeyId();
       const { text, digest } = newSecret(id);
       const record: KeyRecord = {
         ...{ id, tenant, name, scopes, labels, callerLabels, createdAt: now, createdBy, expiresAt, digest },
-        ...{ revokedAt: null, lastUsedAt: null, previous: null },
+        ...{ revokedAt: null, lastUsedAt: null, previous: null, amountMaxUsd },
       };
       return { record, text, forgotten: this.#roomFor(tenant, now) };
     });
@@ -373,20 +379,29 @@ export class KeyRing {
       ...{ id, name, scopes, labels, callerLabels, createdAt, createdBy, expiresAt, revokedAt },
       overlapUntil,
       lastUsedAt,
+      amountMaxUsd: amountMaxUsdOf({ scopes: new Set(scopes), amountMaxUsd: record.amountMaxUsd }),
     };
   }
+}
+
+/** A key that states no bound has that of the key that makes it, where that is lower than every key's. */
+function boundedAs(key: CheckedKey, { amountMaxUsd }: Caller): CheckedKey {
+  if (key.amountMaxUsd !== undefined || amountMaxUsd === undefined || amountMaxUsd >= AMOUNT_MAX_USD_DEFAULT)
+    return key;
+  return { ...key, amountMaxUsd };
 }
 
 function hasEnded(record: KeyRecord, now: number): boolean {
   return record.revokedAt !== null || (record.expiresAt !== null && now >= record.expiresAt);
 }
 
-function callerOf({ id, scopes, labels, callerLabels, tenant }: KeyRecord): Caller {
+function callerOf({ id, scopes, labels, callerLabels, amountMaxUsd, tenant }: KeyRecord): Caller {
   return Object.freeze({
     keyId: id,
     scopes: new Set(scopes),
     labels,
     callerLabels: new Set(callerLabels),
+    ...(amountMaxUsd === undefined ? {} : { amountMaxUsd }),
     tenant,
   });
 }

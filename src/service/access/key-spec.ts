@@ -1,9 +1,11 @@
 // What a key may be, and who may make it: every field checked, and nobody makes a key that can more than its maker's.
 // Called by key-ring.ts for each new key and each rotation.
 
+import { AMOUNT_MAX } from '../../core/amount.js';
 import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../../core/labels.js';
 import type { Labels } from '../../core/requests.js';
 import { RefusedError } from '../refusals.js';
+import { amountMaxUsdOf } from './amount-bound.js';
 import { type Caller, SCOPES, type Scope } from './caller.js';
 import { CALLER_LABEL_NAME, KEY_LABELS_MAX, LABELS_OF_THE_SERVICE } from './labels.js';
 import { hasScope } from './scopes.js';
@@ -25,6 +27,8 @@ export interface NewKey {
   readonly callerLabels?: readonly string[];
   /** Epoch ms; null: never. */
   readonly expiresAt?: number | null;
+  /** The most that one command may state in USD, in steps; 1,000,000 USD unless stated, without a bound for an admin. */
+  readonly amountMaxUsd?: bigint;
 }
 
 /** What a key can do, as far as two keys are compared by it. */
@@ -33,6 +37,7 @@ export interface Powers {
   readonly labels: Labels;
   readonly callerLabels: readonly string[];
   readonly expiresAt: number | null;
+  readonly amountMaxUsd?: bigint | undefined;
 }
 
 export interface CheckedKey extends Powers {
@@ -41,7 +46,7 @@ export interface CheckedKey extends Powers {
 
 /** The key stated, checked by itself. @throws RefusedError invalid_request naming the field */
 export function checkNewKey(stated: NewKey, now: number): CheckedKey {
-  const { name, scopes, labels = {}, callerLabels = [], expiresAt = null } = stated;
+  const { name, scopes, labels = {}, callerLabels = [], expiresAt = null, amountMaxUsd } = stated;
   const problem = textProblem(name, KEY_NAME_LENGTH_MAX);
   if (problem !== null) throw invalid('name', `${shown(name)} ${problem}`);
   checkScopes(scopes);
@@ -50,8 +55,11 @@ export function checkNewKey(stated: NewKey, now: number): CheckedKey {
   checkTenant(scopes, labels);
   if (expiresAt !== null && !(Number.isInteger(expiresAt) && expiresAt > now && expiresAt <= INSTANT_MAX_MS))
     throw invalid('expiresAt', `${shown(expiresAt)} is no instant after now (${now}), in epoch ms`);
+  if (amountMaxUsd !== undefined && !(amountMaxUsd > 0n && amountMaxUsd <= AMOUNT_MAX))
+    throw invalid('amountMaxUsd', `${amountMaxUsd} steps are not from 1 to ${AMOUNT_MAX}`);
   return {
     name,
+    amountMaxUsd,
     scopes: SCOPES.filter((scope) => scopes.includes(scope)),
     labels: Object.freeze({ ...labels }),
     callerLabels: [...callerLabels],
@@ -139,6 +147,9 @@ export function assertWithin(actor: Caller, key: Powers, actorExpiresAt: number 
     if (!Object.hasOwn(actor.labels, name) && !actor.callerLabels.has(name))
       throw forbidden(`labels.${name}`, 'is no label that the key that makes it could state');
   }
+  const most = amountMaxUsdOf(actor);
+  if (most !== null && key.amountMaxUsd !== undefined && key.amountMaxUsd > most)
+    throw forbidden('amountMaxUsd', 'is above that of the key that makes it');
   if (actorExpiresAt !== null && (key.expiresAt === null || key.expiresAt > actorExpiresAt))
     throw forbidden('expiresAt', `must be at most ${actorExpiresAt}, when the key that makes it expires`);
 }

@@ -26,6 +26,7 @@ export const KEY_AREA: StoreArea = {
       previous_until INTEGER
     ) STRICT;
     CREATE INDEX access_keys_of_tenant ON access_keys (tenant, number);`,
+    'ALTER TABLE access_keys ADD COLUMN amount_max_usd TEXT;',
   ],
 };
 
@@ -41,6 +42,7 @@ export interface KeyRecord {
   /** The key that made it; null: the command line. */
   readonly createdBy: string | null;
   readonly expiresAt: number | null;
+  readonly amountMaxUsd?: bigint | undefined;
   revokedAt: number | null;
   lastUsedAt: number | null;
   digest: Buffer;
@@ -63,6 +65,7 @@ interface Row {
   readonly digest: Buffer;
   readonly previous_digest: Buffer | null;
   readonly previous_until: number | null;
+  readonly amount_max_usd: string | null;
 }
 
 export class KeyTable {
@@ -78,9 +81,9 @@ export class KeyTable {
   constructor(store: ServiceStore) {
     this.#insert = store.prepare<[Row]>(
       `INSERT INTO access_keys (id, tenant, name, scopes, labels, caller_labels, created_at, created_by, expires_at,
-        revoked_at, last_used_at, digest, previous_digest, previous_until)
+        revoked_at, last_used_at, digest, previous_digest, previous_until, amount_max_usd)
        VALUES (@id, @tenant, @name, @scopes, @labels, @caller_labels, @created_at, @created_by, @expires_at,
-        @revoked_at, @last_used_at, @digest, @previous_digest, @previous_until)`,
+        @revoked_at, @last_used_at, @digest, @previous_digest, @previous_until, @amount_max_usd)`,
     );
     this.#secrets = store.prepare<[Buffer, Buffer | null, number | null, string]>(
       'UPDATE access_keys SET digest = ?, previous_digest = ?, previous_until = ? WHERE id = ?',
@@ -114,6 +117,7 @@ export class KeyTable {
       digest: key.digest,
       previous_digest: key.previous?.digest ?? null,
       previous_until: key.previous?.until ?? null,
+      amount_max_usd: key.amountMaxUsd?.toString() ?? null,
     });
   }
 
@@ -157,6 +161,7 @@ function recordOf(row: Row): KeyRecord {
     createdAt: row.created_at,
     createdBy: row.created_by,
     expiresAt: row.expires_at,
+    amountMaxUsd: row.amount_max_usd === null ? undefined : BigInt(row.amount_max_usd),
     revokedAt: row.revoked_at,
     lastUsedAt: row.last_used_at,
     digest: row.digest,

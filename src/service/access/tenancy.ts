@@ -14,6 +14,7 @@ import type {
 } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
 import { RefusedError } from '../refusals.js';
+import { assertBounded } from './amount-bound.js';
 import { BudgetTenants } from './budget-tenants.js';
 import type { Caller } from './caller.js';
 import { ownLabels } from './own-labels.js';
@@ -56,6 +57,7 @@ export class Tenancy {
    */
   command<C extends Command>(caller: Caller, command: C, opening: ReadonlySet<string> = NONE_OPENING): C {
     requireScope(caller, SCOPE_OF_COMMAND[command.command]);
+    assertBounded(caller, command);
     return commandFor(caller, command, { budgets: this.#budgets, ledger: this.ledger, opening });
   }
 

@@ -157,6 +157,12 @@ export const BalanceView = Type.Object({
   held: AmountOut,
   spent: AmountOut,
   remaining: orNull(AmountOut),
+  saturated: Type.Optional(
+    Type.Literal(true, {
+      description:
+        'A balance without a limit has stopped at the largest amount; more was spent than it says.',
+    }),
+  ),
   openHolds: Type.Integer(),
   status: oneOf(BUDGET_STATUSES),
   forcedExhausted: Type.Boolean(),

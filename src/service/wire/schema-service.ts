@@ -53,6 +53,7 @@ export const KeyRequest = Type.Object(
     labels: Type.Optional(LabelsIn),
     callerLabels: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 32 })),
     expiresAt: Type.Optional(InstantIn),
+    amountMaxUsd: Type.Optional(AmountIn),
   },
   CLOSED,
 );
@@ -80,6 +81,10 @@ export const KeyView = Type.Object({
   createdBy: orNull(Type.String({ description: 'The key that made it; null: the command line.' })),
   overlapUntil: orNull(InstantOut),
   lastUsedAt: orNull(InstantOut),
+  amountMaxUsd: orNull({
+    ...AmountOut,
+    description: 'The most that one command may state in USD; null: as much as the ledger takes.',
+  }),
 });
 export type KeyView = Static<typeof KeyView>;
 export const KeyIssued = issuedOf(KeyView);

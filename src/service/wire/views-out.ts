@@ -1,5 +1,6 @@
 // Holds, budgets, balances, events and proofs as the wire has them.
 
+import { formatAmount } from '../../core/amount.js';
 import type { Head, Certificate as LedgerCertificate } from '../../core/outcomes.js';
 import type { BudgetSpec } from '../../core/requests.js';
 import type { KeyView as RingKey } from '../access/key-ring.js';
@@ -144,6 +145,9 @@ export function providerOut(verdict: ProviderVerdict, scales: Scales): ProviderV
   };
 }
 
+/** A built-in unit's, which never changes. */
+const USD_SCALE = 8;
+
 export function keyOut(key: RingKey): KeyView {
   const { id, name, scopes, labels, callerLabels, createdAt, createdBy } = key;
   return {
@@ -159,5 +163,6 @@ export function keyOut(key: RingKey): KeyView {
     revokedAt: instantOutOrNull(key.revokedAt),
     overlapUntil: instantOutOrNull(key.overlapUntil),
     lastUsedAt: instantOutOrNull(key.lastUsedAt),
+    amountMaxUsd: key.amountMaxUsd === null ? null : formatAmount(key.amountMaxUsd, USD_SCALE),
   };
 }

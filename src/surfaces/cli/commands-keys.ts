@@ -53,6 +53,7 @@ interface CreateOptions extends KeyOptions {
   readonly label?: Pairs;
   readonly callerLabel?: readonly string[];
   readonly expiresAt?: number;
+  readonly amountMaxUsd?: string;
 }
 
 function addCreate(keys: Command, cli: CliContext): void {
@@ -76,13 +77,14 @@ function addCreate(keys: Command, cli: CliContext): void {
       'for example 2027-01-01T00:00:00Z; never when absent',
       instantOption('--expires-at'),
     )
+    .option('--amount-max-usd <usd>', 'the most that one command with it may state (default 1000000)')
     .option('--data <dir>', 'the folder of the server, which may be running')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<CreateOptions>();
-      const { name, label, callerLabel, expiresAt } = options;
+      const { name, label, callerLabel, expiresAt, amountMaxUsd } = options;
       const scopes = (options.scope ?? []).map(scopeOf);
       if (options.data !== undefined) {
-        const powers = [options.scope, label, callerLabel, expiresAt];
+        const powers = [options.scope, label, callerLabel, expiresAt, amountMaxUsd];
         if (powers.some((power) => power !== undefined))
           throw new UsageError(
             '--data',
@@ -99,6 +101,7 @@ function addCreate(keys: Command, cli: CliContext): void {
         ...(label === undefined ? {} : { labels: labelsOf(label) }),
         ...(callerLabel === undefined ? {} : { callerLabels: [...callerLabel] }),
         ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
+        ...(amountMaxUsd === undefined ? {} : { amountMaxUsd }),
       });
       printIssued(cli, options, issued);
     });

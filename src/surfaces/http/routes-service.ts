@@ -3,12 +3,13 @@
 import type { FastifyInstance } from 'fastify';
 import type { IssuedKey } from '../../service/access/key-ring.js';
 import { RefusedError } from '../../service/refusals.js';
+import { amountIn } from '../../service/wire/amounts.js';
 import { instantIn } from '../../service/wire/instants.js';
 import { cursorOf, limitOf, readCursor } from '../../service/wire/page.js';
 import { SERVICE_ROUTES } from '../../service/wire/routes-service.js';
 import type { KeyIssued, PriceList, PriceQuery } from '../../service/wire/schema-service.js';
 import { keyOut } from '../../service/wire/views-out.js';
-import type { Api } from './api.js';
+import { type Api, statedIn } from './api.js';
 import { serve } from './serve.js';
 
 /** Prices on a page, as the price list has it. */
@@ -32,10 +33,15 @@ function keyRoutes(app: FastifyInstance, api: Api): void {
     const page = keyRing.list(caller, { max: limitOf(query), ...(after === undefined ? {} : { after }) });
     return { items: page.keys.map(keyOut), nextCursor: page.next === null ? null : cursorOf(page.next) };
   });
-  serve(app, 'createKey', SERVICE_ROUTES.createKey, ({ caller, body }, reply) => {
-    const { expiresAt, ...key } = body;
-    const expiry = expiresAt === undefined ? {} : { expiresAt: instantIn(expiresAt, 'expiresAt') };
-    const issued = keyRing.create(caller, { ...key, ...expiry });
+  serve(app, 'createKey', SERVICE_ROUTES.createKey, (request, reply) => {
+    const { expiresAt, amountMaxUsd, ...key } = request.body;
+    const issued = keyRing.create(request.caller, {
+      ...key,
+      ...(expiresAt === undefined ? {} : { expiresAt: instantIn(expiresAt, 'expiresAt') }),
+      ...(amountMaxUsd === undefined
+        ? {}
+        : { amountMaxUsd: amountIn(amountMaxUsd, 'usd', 'amountMaxUsd', statedIn(api, request)) }),
+    });
     reply.code(201);
     return issuedOut(issued);
   });
