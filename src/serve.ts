@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Clock } from './authority/api.js';
+import { openEvidence } from './authority/evidence.js';
 import { openLedger, SYSTEM_CLOCK } from './authority/open.js';
 import type { LogLevel } from './config.js';
 import { InvalidInputError } from './core/errors.js';
@@ -91,6 +92,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   const clock = SYSTEM_CLOCK;
   const path = ledgerPathIn(options.dataPath);
   const ledger = opened.add('the ledger', await openLedger({ path }), (held) => held.close());
+  const evidence = opened.add('the evidence', openEvidence(path), (threads) => threads.close());
   const keys = opened.add('the keys', openKeys(options.dataPath, clock, 'create'), (held) => held.close());
   const throttled = new ThrottledProviders(ledger);
   const demo = new DemoOnDemand(clock, opened);
@@ -112,6 +114,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   let draining = false;
   const app = await buildHttp({
     ledger,
+    evidence,
     keyRing: keys.ring,
     ...product,
     prices: () => inForce.prices,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { afterEach } from 'vitest';
+import { openEvidence } from '#bursar/authority/evidence.js';
 import { type Ledger, openLedger } from '#bursar/index.js';
 import { Opened } from '#bursar/opened.js';
 import { openProduct } from '#bursar/product.js';
@@ -113,8 +114,11 @@ export class House {
       opened: this.#opened,
       send: webhooks.send,
     });
+    const evidence = openEvidence(join(this.folder, 'ledger.db'));
+    this.#opened.add('evidence', evidence, (threads) => threads.close());
     this.app = buildHttp({
       ledger: this.ledger,
+      evidence,
       keyRing: this.#ring,
       ...product,
       prices: () => prices,

@@ -235,9 +235,9 @@ export class ReferenceModel {
   /** A meter stops at the largest figure, and no correction takes it below nothing. */
   stopMeters(balances: readonly ReferenceBalance[]): void {
     for (const balance of balances) {
-      if (balance.limit !== null || balance.budget.forGrants) continue;
+      const isMeter = balance.limit === null && !balance.budget.forGrants;
       const room = MAX - this.held(balance);
-      if (balance.spent > room) balance.spent = room;
+      if (isMeter && balance.spent > room) balance.spent = room;
       if (balance.spent < 0n) balance.spent = 0n;
     }
   }

@@ -285,6 +285,16 @@ describe('L6: settle, refused amounts', () => {
   );
 
   scenario(
+    'meter: spend that is recorded beside held amounts, past 2^63−1 together → shown without a limit, and stopped',
+    `
+    budget  B match team=x unit tokens limit none
+    hold    H1 team=x tokens 6                  -> authorized
+    record  team=x tokens max-5                 -> settled verdict uncapped
+    balance B                                   -> held 6 spent 9223372036854775801
+    `,
+  );
+
+  scenario(
     'settle: the ledger’s own total past 2^63−1 → booked exactly, for no balance overflows by it',
     `
     hold   H1 tenant=acme tokens max

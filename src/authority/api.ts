@@ -119,6 +119,15 @@ export interface LedgerReads {
   whenDurable<T>(read: () => T): Promise<T>;
 }
 
+/** What can be proven of a ledger from its journal, worked out beside whoever holds it. */
+export interface Evidence {
+  /** The event of a sequence number; undefined when there is none. */
+  event(sequence: number): Promise<LedgerEvent | undefined>;
+  explain(decisionId: string): Promise<Explanation>;
+  verify(): Promise<VerifyReport>;
+  close(): Promise<void>;
+}
+
 export interface SubmitOptions {
   /**
    * For lists of others, of whatever length: worked on in parts of some 20 ms, between which other commands and the

@@ -13,17 +13,23 @@ import { eventOf } from '../journal/recorded.js';
 import { findRecord } from './events.js';
 import { openHoldsOn } from './reads.js';
 import { recover } from './recovery.js';
+import type { ReplayPoints } from './replay-points.js';
 
 /** Holds listed for each line; the count says how many there are. */
 export const EXPLAINED_HOLDS_MAX = 100;
 
 /** @throws InvalidInputError when there is no such decision */
-export function explainDecision(reader: JournalReader, decision: string, seed: number): Explanation {
+export function explainDecision(
+  reader: JournalReader,
+  decision: string,
+  seed: number,
+  points?: ReplayPoints,
+): Explanation {
   const sequence = sequenceOf(decision);
   const record = findRecord(reader, sequence);
   if (record === undefined)
     throw new InvalidInputError('decisionId', `the journal has no ${shown(decision)}`);
-  const { state } = recover(reader, { seed, upTo: sequence });
+  const { state } = recover(reader, { seed, upTo: sequence, ...(points === undefined ? {} : { points }) });
   const event = eventOf(record);
   const lines = event.lines.map((line, index) => explainLine(state, record, index, line));
   const sentence = sentenceOf(

@@ -12,8 +12,9 @@ import type { ChainPoint } from '../journal/chain.js';
 import { CHAIN_START, checkChain } from '../journal/chain.js';
 import { decodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { RecordedBalance } from '../journal/line-reader.js';
-import type { JournalReader } from '../journal/port.js';
+import type { Checkpoint, JournalReader } from '../journal/port.js';
 import type { Progress } from './api.js';
+import type { ReplayPoints } from './replay-points.js';
 
 export interface RecoverOptions {
   /** Seeds the hash indexes of this process. */
@@ -21,6 +22,8 @@ export interface RecoverOptions {
   /** Stops after this sequence number; at the head when absent. */
   readonly upTo?: number;
   readonly progress?: Progress;
+  /** States that were passed before, and are kept on the way. */
+  readonly points?: ReplayPoints;
 }
 
 /** A state and the place in the chain that it is of. */
@@ -40,13 +43,19 @@ export function recover(reader: JournalReader, options: RecoverOptions): Recover
 }
 
 function fromCheckpoint(reader: JournalReader, options: RecoverOptions): Recovered | null {
+  const passed = options.points?.nearest(options.upTo ?? Number.POSITIVE_INFINITY);
   for (const checkpoint of reader.checkpoints()) {
     if (options.upTo !== undefined && checkpoint.sequence > options.upTo) continue;
-    const state = decodeCheckpoint(checkpoint.bytes, options.seed);
-    if (state === null || state.sequence !== checkpoint.sequence) continue;
-    return { state, point: { sequence: checkpoint.sequence, hash: checkpoint.chainHash } };
+    if (passed !== undefined && passed.sequence >= checkpoint.sequence) break;
+    const recovered = fromOne(checkpoint, options.seed);
+    if (recovered !== null) return recovered;
   }
-  return null;
+  return passed === undefined ? null : fromOne(passed, options.seed);
+}
+
+function fromOne({ sequence, chainHash, bytes }: Checkpoint, seed: number): Recovered | null {
+  const state = decodeCheckpoint(bytes, seed);
+  return state?.sequence === sequence ? { state, point: { sequence, hash: chainHash } } : null;
 }
 
 /** Applies what the journal has after the recovered state. */
@@ -60,6 +69,7 @@ export function catchUp(recovered: Recovered, reader: JournalReader, options: Re
     while (state.sequence < upTo && records.next()) applyRecord(state, records);
     if (state.sequence >= upTo) return;
     recovered.point = { sequence: state.sequence, hash: batch.hash };
+    options.points?.pass(recovered);
     options.progress?.(state.sequence, total);
   }
 }

@@ -11,6 +11,8 @@ const LIVE = 1;
 const METERED = 2;
 const MAY_BE_NEGATIVE = 4;
 const SATURATED = 8;
+/** A metered balance, and one that was when its figure stopped: what is taken off it may be more than it has. */
+const STOPS = METERED | SATURATED;
 
 const NONE = -1;
 
@@ -57,7 +59,7 @@ export class BalanceTable {
     this.held[slot] = BigInt.asIntN(64, this.held[slot] + heldBy);
     this.spent[slot] = BigInt.asIntN(64, this.spent[slot] + spentBy);
     this.remaining[slot] = BigInt.asIntN(64, this.remaining[slot] - BigInt.asIntN(64, heldBy + spentBy));
-    if ((this.flags[slot] & METERED) !== 0) this.#saturate(slot, spentBy);
+    if ((this.flags[slot] & STOPS) !== 0) this.#saturate(slot, spentBy);
   }
 
   /** Ends a hold's part: what it held leaves held, what it cost is spent, the rest remains. */
@@ -65,7 +67,7 @@ export class BalanceTable {
     this.held[slot] = BigInt.asIntN(64, this.held[slot] - held);
     this.spent[slot] = BigInt.asIntN(64, this.spent[slot] + spent);
     this.remaining[slot] = BigInt.asIntN(64, this.remaining[slot] + BigInt.asIntN(64, held - spent));
-    if ((this.flags[slot] & METERED) !== 0) this.#saturate(slot, spent);
+    if ((this.flags[slot] & STOPS) !== 0) this.#saturate(slot, spent);
   }
 
   // Held and spent are at most the largest amount each, so a sum beyond it shows as a negative one. After that a correction

@@ -77,7 +77,8 @@ function decideRecord(
     const used = slot < 0 ? 0n : state.balances.held[slot] + state.balances.spent[slot];
     if (amount > AMOUNT_MAX - used && !(slot >= 0 && saturates(state, entry.budget, slot)))
       return rejected('amount_overflow', amount);
-    judgeLine(state, state.lines, line, at);
+    // One that cannot be judged is a meter that is full.
+    if (!judgeLine(state, state.lines, line, at)) state.lines.flags[line] = IS_METERED;
     // What was spent is not judged; the line keeps only what its balance is.
     state.lines.flags[line] &= at < window.end ? IS_METERED | IS_FORCED : IS_METERED;
     if (place < 0) state.lines.flags[line] |= UNIT_MISSING;

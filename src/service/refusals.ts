@@ -23,6 +23,7 @@ export const REFUSALS = {
   },
   conflict: { meaning: 'The state of the thing does not allow this.' },
   too_large: { meaning: 'The request body is larger than the limit.' },
+  rate_limited: { meaning: 'A share of the key is used up; the limit is named.' },
   overloaded: { meaning: 'More requests or streams are open than the server takes.' },
   draining: { meaning: 'The server is stopping and takes no new calls.' },
   store_unavailable: {

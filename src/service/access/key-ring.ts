@@ -6,9 +6,9 @@ import { shown } from '../../core/labels.js';
 import type { Labels } from '../../core/requests.js';
 import { RefusedError } from '../refusals.js';
 import type { ServiceStore } from '../store/service-store.js';
-import { AMOUNT_MAX_USD_DEFAULT, amountMaxUsdOf } from './amount-bound.js';
+import { amountMaxUsdOf } from './amount-bound.js';
 import type { Caller, Scope } from './caller.js';
-import { assertWithin, type CheckedKey, checkNewKey, manages, type NewKey } from './key-spec.js';
+import { assertWithin, boundedAs, type CheckedKey, checkNewKey, manages, type NewKey } from './key-spec.js';
 import { type KeyRecord, KeyTable } from './key-table.js';
 import { digestOf, isSameDigest, isSameText, NO_DIGEST, newKeyId, newSecret, partsOf } from './key-text.js';
 import { requireScope } from './scopes.js';
@@ -148,9 +148,8 @@ export class KeyRing {
 
   /** A key for what the service itself gives keys to: it has judged what the key may do. @throws as `create` */
   issueFor(stated: NewKey, createdBy: string): IssuedKey {
-    const maker = this.#entries.get(createdBy)?.record;
     const key = checkNewKey(stated, this.clock.now());
-    return this.#issue([maker === undefined ? key : boundedAs(key, callerOf(maker))], createdBy)[0];
+    return this.#issue([boundedAs(key, this.#entries.get(createdBy)?.record ?? {})], createdBy)[0];
   }
 
   /** Revokes keys in one step, since what they were made for has ended. */
@@ -382,13 +381,6 @@ export class KeyRing {
       amountMaxUsd: amountMaxUsdOf({ scopes: new Set(scopes), amountMaxUsd: record.amountMaxUsd }),
     };
   }
-}
-
-/** A key that states no bound has that of the key that makes it, where that is lower than every key's. */
-function boundedAs(key: CheckedKey, { amountMaxUsd }: Caller): CheckedKey {
-  if (key.amountMaxUsd !== undefined || amountMaxUsd === undefined || amountMaxUsd >= AMOUNT_MAX_USD_DEFAULT)
-    return key;
-  return { ...key, amountMaxUsd };
 }
 
 function hasEnded(record: KeyRecord, now: number): boolean {

@@ -5,7 +5,7 @@ import { AMOUNT_MAX } from '../../core/amount.js';
 import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../../core/labels.js';
 import type { Labels } from '../../core/requests.js';
 import { RefusedError } from '../refusals.js';
-import { amountMaxUsdOf } from './amount-bound.js';
+import { AMOUNT_MAX_USD_DEFAULT, amountMaxUsdOf } from './amount-bound.js';
 import { type Caller, SCOPES, type Scope } from './caller.js';
 import { CALLER_LABEL_NAME, KEY_LABELS_MAX, LABELS_OF_THE_SERVICE } from './labels.js';
 import { hasScope } from './scopes.js';
@@ -152,6 +152,13 @@ export function assertWithin(actor: Caller, key: Powers, actorExpiresAt: number 
     throw forbidden('amountMaxUsd', 'is above that of the key that makes it');
   if (actorExpiresAt !== null && (key.expiresAt === null || key.expiresAt > actorExpiresAt))
     throw forbidden('expiresAt', `must be at most ${actorExpiresAt}, when the key that makes it expires`);
+}
+
+/** A key that states no bound has that of the key that makes it, where that is lower than every key's. */
+export function boundedAs(key: CheckedKey, { amountMaxUsd }: Pick<Caller, 'amountMaxUsd'>): CheckedKey {
+  if (key.amountMaxUsd !== undefined || amountMaxUsd === undefined || amountMaxUsd >= AMOUNT_MAX_USD_DEFAULT)
+    return key;
+  return { ...key, amountMaxUsd };
 }
 
 function invalid(field: string, problem: string): RefusedError {

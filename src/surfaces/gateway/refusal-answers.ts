@@ -53,6 +53,7 @@ const REFUSAL_STATUS: Readonly<Record<RefusalCode, Meaning>> = {
   idempotency_key_in_flight: { status: 503, final: 'by_status' },
   conflict: { status: 400, final: 'final' },
   too_large: { status: 413, final: 'final' },
+  rate_limited: { status: 429, final: 'by_status' },
   overloaded: { status: 503, final: 'by_status' },
   draining: { status: 503, final: 'by_status' },
   ledger_unavailable: { status: 503, final: 'by_status' },

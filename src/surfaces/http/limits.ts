@@ -37,8 +37,13 @@ export const EVENTS_PER_TURN = 512;
 /** Events looked at for one page of a list: a filter that matches nothing ends with a cursor to go on from. */
 export const EVENTS_SCANNED_MAX = 100_000;
 
-/** Explanations replay the journal and block meanwhile: one at a time, and so many that wait. */
-export const EXPLANATIONS_WAITING_MAX = 16;
+/** Explanations replay the journal, one at a time in a thread of their own: so many of one key are under way or wait … */
+export const EXPLANATIONS_OF_KEY_MAX = 4;
+/** … and so many of all, each a second or so. */
+export const EXPLANATIONS_MAX = 64;
+/** A verification reads all of the journal: one, and one that waits. */
+export const VERIFICATIONS_OF_KEY_MAX = 1;
+export const VERIFICATIONS_MAX = 2;
 
 /** Characters of a refused value that a message repeats. */
 export const VALUE_SHOWN_MAX = 64;

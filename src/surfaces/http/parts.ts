@@ -1,7 +1,7 @@
 // What the HTTP API is made of. Given by the composition root; nothing here is read from the environment.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Clock, Ledger } from '../../authority/api.js';
+import type { Clock, Evidence, Ledger } from '../../authority/api.js';
 import type { KeyRing } from '../../service/access/key-ring.js';
 import type { Conversations } from '../../service/conversations/conversations.js';
 import type { Delegation } from '../../service/delegation/delegation.js';
@@ -13,6 +13,8 @@ import type { Reconciliations } from '../../service/reconciliation/reconciliatio
 
 export interface HttpParts {
   readonly ledger: Ledger;
+  /** Of the same ledger, worked out beside the event loop. */
+  readonly evidence: Evidence;
   readonly keyRing: KeyRing;
   readonly goals: Goals;
   readonly notices: Notices;

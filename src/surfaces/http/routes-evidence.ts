@@ -10,14 +10,27 @@ import type { EventStreamQuery, Explanation } from '../../service/wire/schema-ev
 import { certificateOut, explanationOut, headOut } from '../../service/wire/views-out.js';
 import type { Api, Request } from './api.js';
 import type { EventStreams } from './event-stream.js';
-import { EXPLANATIONS_WAITING_MAX } from './limits.js';
+import {
+  EXPLANATIONS_MAX,
+  EXPLANATIONS_OF_KEY_MAX,
+  VERIFICATIONS_MAX,
+  VERIFICATIONS_OF_KEY_MAX,
+} from './limits.js';
 import { listEvents } from './lists.js';
 import { serve } from './serve.js';
-import { Turns } from './turns.js';
+import { Shares } from './shares.js';
 
 export function evidenceRoutes(app: FastifyInstance, api: Api, streams: EventStreams): void {
-  const explanations = new Turns('explanations', EXPLANATIONS_WAITING_MAX);
-  const verifications = new Turns('verifications', 0);
+  const explanations = new Shares({
+    what: 'explanations',
+    ofKeyMax: EXPLANATIONS_OF_KEY_MAX,
+    max: EXPLANATIONS_MAX,
+  });
+  const verifications = new Shares({
+    what: 'verifications',
+    ofKeyMax: VERIFICATIONS_OF_KEY_MAX,
+    max: VERIFICATIONS_MAX,
+  });
   serve(app, 'listEvents', EVIDENCE_ROUTES.listEvents, ({ caller, query }) => listEvents(api, caller, query));
   serve(app, 'streamEvents', EVIDENCE_ROUTES.streamEvents, (request, reply) => {
     const stream = streams.open(api, request.caller, resumed(request, request.query));
@@ -25,9 +38,11 @@ export function evidenceRoutes(app: FastifyInstance, api: Api, streams: EventStr
     return reply.send(stream);
   });
   serve(app, 'explainDecision', EVIDENCE_ROUTES.explainDecision, ({ caller, params }) =>
-    explain(api, caller, params.id, explanations),
+    explanations.take(caller.keyId, () => explain(api, caller, params.id)),
   );
-  serve(app, 'verify', EVIDENCE_ROUTES.verify, () => verifications.take(() => api.ledger.verify()));
+  serve(app, 'verify', EVIDENCE_ROUTES.verify, ({ caller }) =>
+    verifications.take(caller.keyId, () => api.evidence.verify()),
+  );
   serve(app, 'certify', EVIDENCE_ROUTES.certify, (_request, reply) => {
     reply.code(201);
     return certificateOut(api.ledger.certify(), api.scales);
@@ -47,11 +62,13 @@ function resumed(request: Request, query: EventStreamQuery): EventStreamQuery {
 }
 
 /** @throws RefusedError not_found, also for a decision of another tenant's */
-async function explain(api: Api, caller: Caller, id: string, turns: Turns): Promise<Explanation> {
+async function explain(api: Api, caller: Caller, id: string): Promise<Explanation> {
   // Whose it is, before the journal is replayed for it.
-  if (!(await isVisible(api, caller, id)))
+  const match = /^(?:dec|evt)-(\d{1,15})$/.exec(id);
+  const event = match === null ? undefined : await api.evidence.event(Number(match[1]));
+  if (event === undefined || !isItsOwn(api, caller, event))
     throw new RefusedError('not_found', 'there is no such decision', { field: 'id' });
-  const explanation = await turns.take(() => api.ledger.explain(id));
+  const explanation = await api.evidence.explain(id);
   return explanationOut(api.tenancy.explanation(caller, explanation), api.scales);
 }
 
@@ -59,14 +76,4 @@ async function explain(api: Api, caller: Caller, id: string, turns: Turns): Prom
 function isItsOwn(api: Api, caller: Caller, event: LedgerEvent): boolean {
   if (event.holdId === null && event.details.labels === undefined && !hasScope(caller, 'read')) return false;
   return api.tenancy.visibleEvent(caller, event) !== null;
-}
-
-async function isVisible(api: Api, caller: Caller, id: string): Promise<boolean> {
-  const match = /^(?:dec|evt)-(\d{1,15})$/.exec(id);
-  const sequence = match === null ? 0 : Number(match[1]);
-  if (sequence === 0) return false;
-  for await (const event of api.ledger.events({ after: sequence - 1 })) {
-    return event.sequence === sequence && isItsOwn(api, caller, event);
-  }
-  return false;
 }

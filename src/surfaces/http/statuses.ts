@@ -70,6 +70,7 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalCode, number>> = {
   idempotency_key_in_flight: 409,
   conflict: 409,
   too_large: 413,
+  rate_limited: 429,
   overloaded: 503,
   draining: 503,
   store_unavailable: 503,
