@@ -117,13 +117,9 @@ function printIssued(
   issued: { readonly key: string | null; readonly id: string },
 ): void {
   const { key, id } = issued;
-  if (key !== null || options.json === true) cli.answer(options, issued, () => key ?? '');
-  if (options.json === true) return;
-  cli.note(
-    key === null
-      ? `The agent ${id} was made by this request earlier; its key was shown then. A new one: agents key ${id}`
-      : `This key is shown this once; the agent is ${id}.`,
-  );
+  const shownThen = `The agent ${id} was made by this request earlier; its key was shown then. A new one: agents key ${id}`;
+  cli.answer(options, issued, () => key ?? shownThen);
+  if (key !== null && options.json !== true) cli.note(`This key is shown this once; the agent is ${id}.`);
 }
 
 function addList(agents: Command, cli: CliContext): void {
