@@ -3,28 +3,8 @@
 
 import { stepsOf } from '../prices/data-rates.js';
 import type { CostPlace, ProviderProfile } from '../profiles/profile.js';
+import { type FigureName, FigurePlan, type StatedFigures } from './figure-plan.js';
 import { isObject, type Json } from './request-body.js';
-import { figure } from './usage-figures.js';
-
-/** Figures of tokens and calls as they are stated; null where they are not. */
-export interface StatedFigures {
-  input: number | null;
-  output: number | null;
-  /** Of input and output together. */
-  total: number | null;
-  cacheRead: number | null;
-  cacheWrite: number | null;
-  cacheWriteHour: number | null;
-  cacheWriteShort: number | null;
-  inputAudio: number | null;
-  outputAudio: number | null;
-  outputImage: number | null;
-  reasoning: number | null;
-  webSearch: number | null;
-  codeInterpreter: number | null;
-  fileSearch: number | null;
-  freeTools: number | null;
-}
 
 /** All that an answer states of its bill. */
 export interface Stated extends StatedFigures {
@@ -48,6 +28,31 @@ const MODIFIER_CHARS_MAX = 64;
 /** A step of usd is 10^-8. */
 const USD_SCALE = 8;
 
+/** Calls of several tools of one kind are counted together. */
+const ADDED: ReadonlySet<FigureName> = new Set(['webSearch', 'codeInterpreter', 'fileSearch', 'freeTools']);
+
+function nothingStated(): Stated {
+  return {
+    input: null,
+    output: null,
+    total: null,
+    cacheRead: null,
+    cacheWrite: null,
+    cacheWriteHour: null,
+    cacheWriteShort: null,
+    inputAudio: null,
+    outputAudio: null,
+    outputImage: null,
+    reasoning: null,
+    webSearch: null,
+    codeInterpreter: null,
+    fileSearch: null,
+    freeTools: null,
+    cost: null,
+    modifiers: null,
+  };
+}
+
 const COMPILED = new WeakMap<ProviderProfile, UsagePlaces>();
 
 export function usagePlaces(profile: ProviderProfile): UsagePlaces {
@@ -63,36 +68,17 @@ type Path = readonly string[];
 
 function compiled({ usage, modifiers }: ProviderProfile): UsagePlaces {
   const at = usage.at.map(partsOf);
-  const [input, output, total] = [usage.input, usage.output, usage.total].map(pathsOf);
-  const [cacheRead, cacheWrite] = [usage.cacheRead, usage.cacheWrite].map(pathsOf);
-  const [cacheWriteHour, cacheWriteShort] = [usage.cacheWriteHour, usage.cacheWriteShort].map(pathsOf);
-  const [inputAudio, outputAudio] = [usage.inputAudio, usage.outputAudio].map(pathsOf);
-  const [outputImage, reasoning] = [usage.outputImage, usage.reasoning].map(pathsOf);
-  const [webSearch, codeInterpreter] = [usage.webSearch, usage.codeInterpreter].map(pathsOf);
-  const [fileSearch, freeTools] = [usage.fileSearch, usage.freeTools].map(pathsOf);
+  const plan = new FigurePlan({ names: FIGURES, paths: usage, added: ADDED });
   const costs = usage.cost.map((place) => ({ ...place, path: partsOf(place.at), flag: flagOf(place) }));
   const named = modifiers.map(({ name, stated }) => ({ name, paths: pathsOf(stated) }));
   const modifiersIn = (answer: Json) => modifiersAt(answer, named);
 
-  const read = (of: Json): Stated => ({
-    input: first(of, input),
-    output: first(of, output),
-    total: first(of, total),
-    cacheRead: first(of, cacheRead),
-    cacheWrite: first(of, cacheWrite),
-    cacheWriteHour: first(of, cacheWriteHour),
-    cacheWriteShort: first(of, cacheWriteShort),
-    inputAudio: first(of, inputAudio),
-    outputAudio: first(of, outputAudio),
-    outputImage: first(of, outputImage),
-    reasoning: first(of, reasoning),
-    webSearch: sum(of, webSearch),
-    codeInterpreter: sum(of, codeInterpreter),
-    fileSearch: sum(of, fileSearch),
-    freeTools: sum(of, freeTools),
-    cost: costIn(of, costs),
-    modifiers: null,
-  });
+  const read = (of: Json): Stated => {
+    const stated = nothingStated();
+    plan.read(of, stated);
+    if (costs.length > 0) stated.cost = costIn(of, costs);
+    return stated;
+  };
 
   const stated = (answer: unknown): Stated | null => {
     if (!isObject(answer)) return null;
@@ -164,7 +150,7 @@ function combined(all: readonly Stated[], how: 'added' | 'of one input'): Stated
   return whole;
 }
 
-const SHARED: ReadonlySet<keyof StatedFigures> = new Set([
+const SHARED: ReadonlySet<FigureName> = new Set([
   'input',
   'cacheRead',
   'cacheWrite',
@@ -173,7 +159,7 @@ const SHARED: ReadonlySet<keyof StatedFigures> = new Set([
   'inputAudio',
 ]);
 
-export const FIGURES: readonly (keyof StatedFigures)[] = [
+export const FIGURES: readonly FigureName[] = [
   ...SHARED,
   ...(['output', 'total', 'outputAudio', 'outputImage', 'reasoning'] as const),
   ...(['webSearch', 'codeInterpreter', 'fileSearch', 'freeTools'] as const),
@@ -185,20 +171,6 @@ function largerOf(left: number | null, right: number | null): number | null {
 
 function addedTo(left: number | null, right: number | null): number | null {
   return left === null || right === null ? (left ?? right) : left + right;
-}
-
-function first(of: Json, paths: readonly Path[]): number | null {
-  for (const path of paths) {
-    const found = figure(valueAt(of, path, 0));
-    if (found !== null) return found;
-  }
-  return null;
-}
-
-function sum(of: Json, paths: readonly Path[]): number | null {
-  let all: number | null = null;
-  for (const path of paths) all = addedTo(all, figure(valueAt(of, path, 0)));
-  return all;
 }
 
 interface CompiledCost extends CostPlace {

@@ -2,9 +2,11 @@
 // what is priced, which sum to them. Providers leave parts out of their totals in different ways; where an answer states a
 // total of both, that tells, else the profile does. Never below what was stated. Called by both dialects.
 
+import type { Component } from '../prices/price.js';
 import type { UsageReading } from './dialect.js';
-import { larger, quantitiesOf } from './usage-figures.js';
-import type { Stated, StatedFigures, UsagePlaces } from './usage-places.js';
+import type { StatedFigures } from './figure-plan.js';
+import { larger } from './usage-figures.js';
+import type { Stated, UsagePlaces } from './usage-places.js';
 
 /** Calls of billed tools that the answer shows beside its usage. */
 export interface ToolCalls {
@@ -21,35 +23,38 @@ export function readingOf(stated: Stated, meaning: Meaning, shown: ToolCalls | n
   const left = leftOut(stated, cacheWrite ?? 0);
   const input = inputOf(stated, { cacheWrite, left, meaning });
   const output = outputOf(stated, { inputTotal: input.tokens.total, left, meaning });
-  const webSearch = larger(stated.webSearch, shown?.webSearch ?? null);
-  const fileSearch = larger(stated.fileSearch, shown?.fileSearch ?? null);
-  const codeInterpreter = larger(stated.codeInterpreter, shown?.codeInterpreter ?? null);
-  const calls = [webSearch, fileSearch, codeInterpreter, stated.freeTools].filter((count) => count !== null);
+  const webSearch = larger(stated.webSearch, shown === null ? null : shown.webSearch);
+  const fileSearch = larger(stated.fileSearch, shown === null ? null : shown.fileSearch);
+  const codeInterpreter = larger(stated.codeInterpreter, shown === null ? null : shown.codeInterpreter);
+  const quantities: Partial<Record<Component, number>> = {};
+  // Whole inputs and outputs as they are, 0 included; of parts those that are above 0. Written out: on every answer's path.
+  if (input.plain !== null) quantities.input = input.plain;
+  if (output.plain !== null) quantities.output = output.plain;
+  if (input.audio > 0) quantities.input_audio = input.audio;
+  if (input.read > 0) quantities.cache_read = input.read;
+  if (input.written > 0) quantities.cache_write = input.written;
+  if (input.writtenHour > 0) quantities.cache_write_1h = input.writtenHour;
+  if ((stated.reasoning ?? 0) > 0) quantities.reasoning = stated.reasoning as number;
+  if (output.audio > 0) quantities.output_audio = output.audio;
+  if (output.image > 0) quantities.output_image = output.image;
+  if (webSearch !== null && webSearch > 0) quantities.web_search = webSearch;
+  if (fileSearch !== null && fileSearch > 0) quantities.file_search = fileSearch;
+  if (codeInterpreter !== null && codeInterpreter > 0) quantities.code_interpreter = codeInterpreter;
   const reading: { -readonly [Field in keyof UsageReading]: UsageReading[Field] } = {
     inputTokens: input.tokens,
     outputTokens: output.tokens,
-    toolCalls: calls.length === 0 ? null : calls.reduce((all, count) => all + count),
-    quantities: quantitiesOf(
-      { input: input.plain, output: output.plain },
-      {
-        input_audio: input.audio,
-        cache_read: input.read,
-        cache_write: input.written,
-        cache_write_1h: input.writtenHour,
-        reasoning: output.tokens.reasoning,
-        output_audio: output.audio,
-        output_image: output.image,
-        web_search: webSearch,
-        file_search: fileSearch,
-        code_interpreter: codeInterpreter,
-      },
-    ),
+    toolCalls: addedUp(addedUp(webSearch, fileSearch), addedUp(codeInterpreter, stated.freeTools)),
+    quantities,
   };
   if (stated.total !== null && input.tokens.total === null && output.tokens.total === null)
     reading.allTokens = stated.total;
   if (stated.cost !== null) reading.cost = stated.cost;
   if (stated.modifiers !== null) reading.modifiers = stated.modifiers;
   return reading;
+}
+
+function addedUp(left: number | null, right: number | null): number | null {
+  return left === null || right === null ? (left ?? right) : left + right;
 }
 
 /** What is stated of the cache's writing as a whole, or what its parts are together. */
