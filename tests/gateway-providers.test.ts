@@ -465,6 +465,32 @@ describe('a provider that is not known', () => {
     expect(on.provider.calls[0].headers['api-key']).toBe('sk-p-secret');
   });
 
+  test('a total alone → all of it is charged, the likely input first, and marked as an estimate', async () => {
+    const on = await startWith('dialect: openai');
+    on.provider.answer = json(chatAnswer({ total_tokens: 5_000 }));
+    const { headers } = await on.post(CHAT, ASK);
+    expect(headers.get('bursar-cost-estimated')).toBe('true');
+    await on.settled();
+    expect(Number(on.ledger.holds().at(-1)?.charged?.tokens)).toBe(5_000);
+    // Of 5,000 tokens some are input, each 900 steps cheaper than output.
+    const inputTokens = (5_000 * 1_000 - (await charged(on))) / 900;
+    expect([Number.isInteger(inputTokens), inputTokens > 0, inputTokens < 200]).toEqual([true, true, true]);
+  });
+
+  test.each([
+    [', webSearch: "10"', '0.0311', null, 0],
+    ['', '0.0011', 'true', 1],
+  ])(
+    'searches that the provider ran unasked, price%s → %s, estimated %s',
+    async (price, cost, estimated, told) => {
+      const on = await startWith('dialect: openai', { price });
+      on.provider.answer = json(chatAnswer({ ...usageOf(1_000, 10), num_search_queries: 3 }));
+      const { headers } = await on.post(CHAT, ASK);
+      expect([headers.get('bursar-cost'), headers.get('bursar-cost-estimated')]).toEqual([cost, estimated]);
+      expect(on.logged).toHaveLength(told);
+    },
+  );
+
   test('an answer longer than its limit → charged in full, and told once for the model', async () => {
     const on = await startWith('dialect: openai');
     on.provider.answer = json(chatAnswer(usageOf(10, 32_000)));

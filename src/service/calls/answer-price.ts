@@ -7,19 +7,28 @@ import { rateOf } from '../prices/cost.js';
 import { priceOfAnswer } from '../prices/modifiers.js';
 import type { Component, Cost, Quantities } from '../prices/price.js';
 import type { PricedCandidate } from './candidates.js';
+import type { EndOfCall } from './charge.js';
 
 export interface AnsweredCandidate {
   readonly candidate: PricedCandidate;
   readonly usage: UsageReading | null;
   /** What nobody can price, as `service_tier priority` or `web_search`; empty as a rule. */
   readonly unpriced: readonly string[];
+  /** Whether input and output were told apart by what is likely: the answer states their total alone. */
+  readonly isSplit: boolean;
 }
 
 /** Tools that a provider may run unasked: an answer that states them is charged without them where they have no price. */
 const TOOLS: readonly Component[] = ['web_search', 'code_interpreter', 'file_search'];
 
-export function asAnswered(candidate: PricedCandidate, usage: UsageReading | null): AnsweredCandidate {
+/** @param outputTokensSoFar what the text of the answer amounts to */
+export function asAnswered(
+  candidate: PricedCandidate,
+  { usage: stated, outputTokensSoFar }: Pick<EndOfCall, 'usage' | 'outputTokensSoFar'>,
+): AnsweredCandidate {
   const { price, model, provider, facts } = candidate;
+  const isSplit = stated?.allTokens !== undefined;
+  const usage = isSplit ? split(stated, facts.inputTokensEstimate, outputTokensSoFar) : stated;
   const of = { price, model, profile: provider.profile };
   const answer = priceOfAnswer(of, usage?.modifiers, facts.modifiersAsked);
   const missing = usage === null ? [] : withoutRate(answer.price.rates, usage.quantities);
@@ -27,6 +36,20 @@ export function asAnswered(candidate: PricedCandidate, usage: UsageReading | nul
     candidate: answer.price === price ? candidate : { ...candidate, price: answer.price },
     usage: usage === null || missing.length === 0 ? usage : without(usage, missing),
     unpriced: missing.length === 0 ? answer.unpriced : [...answer.unpriced, ...missing],
+    isSplit,
+  };
+}
+
+// All of a total that stands alone is charged: what the likely input leaves of it is output, and the text that came at least.
+function split(usage: UsageReading, inputTokensEstimate: number, outputTokensSoFar: number): UsageReading {
+  const all = usage.allTokens ?? 0;
+  const output = Math.min(all, Math.max(all - inputTokensEstimate, outputTokensSoFar));
+  const input = all - output;
+  return {
+    ...usage,
+    inputTokens: { ...usage.inputTokens, total: input },
+    outputTokens: { ...usage.outputTokens, total: output },
+    quantities: { ...usage.quantities, input, output },
   };
 }
 

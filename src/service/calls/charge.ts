@@ -70,7 +70,7 @@ export function chargeOf(candidate: PricedCandidate, ended: EndOfCall): Charge {
     const by = billedBy(candidate.price, candidate.facts);
     if (by !== null) return asTold(candidate, ended, chargeBy(by, candidate, ended));
     const inTokens = withoutUnits(candidate, ended);
-    const answered = asAnswered(candidate, inTokens.usage);
+    const answered = asAnswered(candidate, inTokens);
     const about = answered.usage === inTokens.usage ? inTokens : { ...inTokens, usage: answered.usage };
     const charge = statedCharge(answered, about) ?? estimatedCharge(answered, about);
     return asTold(candidate, ended, charge);
@@ -111,7 +111,7 @@ function withoutUnits({ facts }: PricedCandidate, ended: EndOfCall): EndOfCall {
 }
 
 // What the provider reports, whatever it is; null where it does not state the whole call.
-function statedCharge({ candidate, unpriced }: AnsweredCandidate, ended: EndOfCall): Charge | null {
+function statedCharge({ candidate, unpriced, isSplit }: AnsweredCandidate, ended: EndOfCall): Charge | null {
   const { worst, facts, price } = candidate;
   const { end, usage: reading } = ended;
   const inputTokens = wholeOrNull(reading?.inputTokens.total);
@@ -120,7 +120,7 @@ function statedCharge({ candidate, unpriced }: AnsweredCandidate, ended: EndOfCa
   if (reading === null || inputTokens === null || !isWhole) return null;
   const outputTokens = told ?? 0;
   const quantities: { -readonly [component in Component]?: number } = { ...reading.quantities };
-  let estimated = unpriced.length > 0;
+  let estimated = isSplit || unpriced.length > 0;
   // A provider that bills a tool and does not say how often it ran: as often as was held for.
   for (const tool of reading.toolCalls === null ? BILLED_TOOLS : []) {
     const held = Object.hasOwn(facts.billedTools, tool) ? (worst.quantities[tool] ?? 0) : 0;

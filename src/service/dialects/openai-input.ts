@@ -1,19 +1,20 @@
 // What the input of an OpenAI request consists of: messages of chat completions, items of responses, and their parts. Each
 // part that is not text is counted by what it is, so that the bound of the input holds. Called by openai.ts.
 
+import { compatible } from '../profiles/compatible.js';
+import type { ProviderProfile } from '../profiles/profile.js';
+import { traitsOf } from '../profiles/profiles.js';
 import type { ImageTokens, InputMeasure } from './input-bound.js';
 import { type DataUrl, dataUrl } from './input-bound.js';
 import { isObject, type Json } from './request-body.js';
 import { notMeterable } from './request-fields.js';
 
 /**
- * The dearest image of a model that does not cost as gpt-4o-mini's: 10,000 patches of 32 pixels at detail `original`
- * (OpenAI, "Images and vision"), 16,384 tokens for Qwen's vision models on compatible servers (their `max_pixels`).
+ * The dearest image of a model whose traits state no other: 10,000 patches of 32 pixels at detail `original` (OpenAI, "Images
+ * and vision"), 16,384 tokens for vision models on compatible servers (their `max_pixels`).
  */
 const IMAGE_TOKENS_MAX = 16_384;
-/** gpt-4o-mini: 2,833 tokens and 5,667 for each of at most eight tiles (the same page). */
-const IMAGE_TOKENS_MAX_4O_MINI = 2_833 + 8 * 5_667;
-/** Detail `low` has one size: 2,833 tokens for gpt-4o-mini, less for every other model. */
+/** Detail `low` has one size, which is this at the dearest model. */
 const IMAGE_TOKENS_MAX_LOW = 2_833;
 
 /** Parts and items that are text and nothing else: their bytes bound them, encrypted reasoning's included. */
@@ -45,9 +46,11 @@ const TEXT_TYPES: ReadonlySet<string> = new Set([
 ]);
 
 /** What an image costs at most with a model, by the name that the provider sees. */
-export function imageTokensOf(model: string): ImageTokens {
-  const full = model.includes('4o-mini') ? IMAGE_TOKENS_MAX_4O_MINI : IMAGE_TOKENS_MAX;
-  return { full, low: IMAGE_TOKENS_MAX_LOW };
+export function imageTokensOf(
+  model: string,
+  profile: Pick<ProviderProfile, 'models'> = compatible,
+): ImageTokens {
+  return { full: traitsOf(profile, model).imageTokensMax ?? IMAGE_TOKENS_MAX, low: IMAGE_TOKENS_MAX_LOW };
 }
 
 /** Walks one input. */

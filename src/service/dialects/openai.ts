@@ -106,13 +106,14 @@ class OpenAiReading implements RequestReading {
     return this.#fields.contentType;
   }
 
-  factsFor(model: string, { request }: ProviderProfile): RequestFacts {
+  factsFor(model: string, profile: ProviderProfile): RequestFacts {
     const { facts } = this;
     const { measure, thinking } = this.#found;
-    const thinkingAsked = isThinkingAsked(thinking, request.thinkingOff);
-    const isOther = measure.hasImages && model !== facts.model;
-    if (!isOther && thinkingAsked === facts.thinkingAsked) return facts;
-    return { ...facts, ...(isOther ? measure.result(imageTokensOf(model)) : {}), thinkingAsked };
+    const thinkingAsked = isThinkingAsked(thinking, profile.request.thinkingOff);
+    const { hasImages } = measure;
+    if (!hasImages && thinkingAsked === facts.thinkingAsked) return facts;
+    const input = hasImages ? measure.result(imageTokensOf(model, profile)) : {};
+    return { ...facts, ...input, thinkingAsked };
   }
 
   changed(changes: RequestChanges, profile: ProviderProfile): Uint8Array {

@@ -2,7 +2,7 @@
 // to state usage, no modifiers beyond the usual tier, and models that may think unseen. Known providers' modules state what
 // differs from it.
 
-import type { Modifier, ProviderProfile } from './profile.js';
+import type { ModelTraits, Modifier, ProviderProfile } from './profile.js';
 
 /** The tiers that cost what the price book says, of any provider that has the field. */
 const USUAL_TIER: Modifier = {
@@ -10,6 +10,18 @@ const USUAL_TIER: Modifier = {
   stated: ['service_tier', 'usage.service_tier'],
   prices: [{ models: ['*'], times: { auto: '1', default: '1', standard: '1', standard_only: '1' } }],
   noDearer: ['flex', 'batch'],
+};
+
+/**
+ * gpt-4o-mini bills images far above its text: 2,833 tokens and 5,667 for each of at most eight tiles (OpenAI, "Images and
+ * vision"). Gateways and proxies serve it under these names.
+ */
+export const GPT_4O_MINI: ModelTraits = {
+  models: ['gpt-4o-mini*', 'ft:gpt-4o-mini*', 'openai/gpt-4o-mini*'],
+  outputTokensMax: 16_384,
+  thinking: 'never',
+  thinksUnasked: false,
+  imageTokensMax: 2_833 + 8 * 5_667,
 };
 
 export const compatible: ProviderProfile = {
@@ -74,12 +86,13 @@ export const compatible: ProviderProfile = {
     cost: [{ at: 'cost', scale: 0, when: null }],
   },
   modifiers: [USUAL_TIER],
-  models: [],
+  models: [GPT_4O_MINI],
   errors: { request: [], throttle: [], account: [], flake: [], billed: [] },
 };
 
 export const anthropicCompatible: ProviderProfile = {
   ...compatible,
+  models: [],
   name: 'anthropic-compatible',
   dialect: 'anthropic',
   sources: ['https://platform.claude.com/docs/en/api/messages'],

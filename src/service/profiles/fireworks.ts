@@ -23,7 +23,6 @@ export const fireworks: ProviderProfile = {
   usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] },
   // What `priority` costs stands in the price list alone, by model: not verified, so that it has no price here.
   modifiers: compatible.modifiers,
-  models: [],
   errors: {
     request: ['^413\\b', '^400 .*(?:prompt is too long|maximum context length)'],
     throttle: [],

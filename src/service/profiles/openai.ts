@@ -1,7 +1,7 @@
 // OpenAI. Its answers state the tier that served them, which is what is billed: a request for `auto` or `flex` may have been
 // served by another tier, and a project may have a tier of its own that no request names.
 
-import { compatible } from './compatible.js';
+import { compatible, GPT_4O_MINI } from './compatible.js';
 import type { ModelTraits, ModifierPrice, ProviderProfile } from './profile.js';
 
 /** Flex costs what the Batch API does, half of the usual price. */
@@ -40,6 +40,7 @@ const TIERS: readonly ModifierPrice[] = [
 
 // "Models": what each gives at most. Reasoning is billed and never shown but for summaries ("Reasoning models").
 const MODELS: readonly ModelTraits[] = [
+  GPT_4O_MINI,
   {
     models: ['gpt-5-chat*', 'gpt-5.1-chat*', 'gpt-5.2-chat*', 'gpt-5.3-chat*', 'chatgpt-4o*', 'gpt-4o*'],
     outputTokensMax: 16_384,

@@ -36,7 +36,6 @@ export const openrouter: ProviderProfile = {
   },
   // The provider behind it decides which tiers there are and what they cost: `charge: provider-cost` knows.
   modifiers: compatible.modifiers,
-  models: [],
   errors: {
     request: ['^400 .*maximum context length', '^403 .*(?:moderation|flagged)', '^413\\b'],
     throttle: [],

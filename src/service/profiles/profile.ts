@@ -130,6 +130,8 @@ export interface ModelTraits {
   readonly thinking: 'never' | 'shown' | 'unseen';
   /** Whether it thinks where the request says nothing of it. */
   readonly thinksUnasked: boolean;
+  /** The most input tokens of one image; absent where it has no more than the others. */
+  readonly imageTokensMax?: number | undefined;
 }
 
 /** What errors of the provider mean; RE2 patterns on `STATUS MESSAGE`, case-insensitive, besides the common ones. */

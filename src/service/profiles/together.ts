@@ -16,7 +16,6 @@ export const together: ProviderProfile = {
   // The reference names `max_tokens` alone; that the newer name is ignored is not verified.
   request: { ...compatible.request, outputLimit: ['max_tokens'], outputLimitAlso: [] },
   usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] },
-  models: [],
   errors: {
     request: ['^413\\b', '^422\\b', '^400 .*(?:inputs tokens|maximum context length)'],
     throttle: ['^429 .*(?:dynamic rate limit|rate limit)'],

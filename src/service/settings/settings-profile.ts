@@ -182,7 +182,7 @@ const THINKING = ['never', 'shown', 'unseen'] as const;
 
 // Before the profile's own, so that a model can be stated anew.
 function readModels(section: Section, base: readonly ModelTraits[]): readonly ModelTraits[] {
-  const fields = ['models', 'outputTokensMax', 'thinking', 'thinksUnasked'];
+  const fields = ['models', 'outputTokensMax', 'thinking', 'thinksUnasked', 'imageTokensMax'];
   const stated = section.list('models', MODELS_MAX, (item, field): ModelTraits | undefined => {
     const one = Section.read(item, field, fields, section.findings);
     const models = readPatterns(one);
@@ -197,6 +197,7 @@ function readModels(section: Section, base: readonly ModelTraits[]): readonly Mo
       outputTokensMax: one.wholeOrNull('outputTokensMax', { min: 1, max: OUTPUT_TOKENS_MAX }),
       thinking,
       thinksUnasked: one.flag('thinksUnasked', { unlessStated: thinking !== 'never' }),
+      imageTokensMax: one.wholeOrNull('imageTokensMax', { min: 1, max: OUTPUT_TOKENS_MAX }) ?? undefined,
     };
   });
   return [...(stated ?? []), ...base];
