@@ -128,6 +128,11 @@ export const STREAMS: readonly Row[] = [
     sends: stream(chunk('Hi'), finish(), `data: ${JSON.stringify(usage(USED))}\n`),
     charged: CHARGED,
   }),
+  row('a last event without its empty line, with a null that nobody asked for → without it', {
+    sends: stream(chunk('Hi'), usage(USED), `data: ${JSON.stringify(finish({ usage: null }))}`),
+    sees: leaves(chunk('Hi'), `data: ${JSON.stringify(finish())}`),
+    charged: CHARGED,
+  }),
   row('[DONE], and the connection stays open → ended there', {
     sends: open(chunk('Hi'), finish(), usage(USED), DONE),
     sees: leaves(chunk('Hi'), finish(), DONE),

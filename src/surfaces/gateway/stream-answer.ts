@@ -171,7 +171,8 @@ export class StreamAnswer {
     if (rest !== null) {
       const step = this.#meter.step(Buffer.concat([rest, BLANK_LINE]));
       this.#note(step, rest);
-      if (step.shown !== 'nothing') this.#write(rest);
+      if (step.shown === 'all') this.#write(rest);
+      else if (step.shown !== 'nothing') this.#write(Buffer.from(step.shown).subarray(0, -BLANK_LINE.length));
     }
     this.#flush();
     const { exchange } = this.#attempt;
