@@ -183,7 +183,7 @@ describe('faults: instead of an answer', () => {
       expect(answer.choices[0].message.content).toBe('Better now.');
       expect(statuses).toEqual([status, 200]);
       const [failed, completed] = await tenant.ended();
-      expect(failed).toMatchObject({ status: 'settled', ending: 'failed' });
+      expect(failed).toMatchObject({ status: 'released', charged: { usd: '0', calls: '1' } });
       expect(completed).toMatchObject({
         ending: 'completed',
         charged: { usd: cost({ input: 5, output: 3 }) },
