@@ -80,6 +80,24 @@ test('Q10: a user’s own limits come before the policy’s, before its first us
   expect(await denied()).toBe('authorized');
 });
 
+test('Q10: limits that the platform gave a user are not for the tenant’s keys to change', async () => {
+  const shop = await Shop.open(limited({ total: '1' }));
+  const put = (caller: typeof ACME, total: bigint | undefined, user = 'ann') =>
+    refused(() =>
+      shop.quotas.putLimits(
+        caller,
+        { user, tenant: 'acme' },
+        { limits: { daily: total === undefined ? {} : { total } } },
+      ),
+    );
+  expect(await put(PLATFORM, 300_000n)).toBe('nothing was refused');
+  expect(await put(ACME, 1_000_000n)).toMatch(/^forbidden: the limit was set by a key with the scope admin/);
+  expect(await put(ACME, undefined)).toMatch(/^forbidden/);
+  expect(await put(ACME, 300_000n, 'ben')).toBe('nothing was refused');
+  expect(await put(ACME, 900_000n, 'ben')).toBe('nothing was refused');
+  expect(await put(PLATFORM, 2_000_000n)).toBe('nothing was refused');
+});
+
 test('Q10: a tenant’s key lowers its users’ limits and never raises them, and no other tenant’s', async () => {
   const shop = await Shop.open(limited({ total: '1' }));
   const put = (daily: Record<string, bigint | null>, account: { user: string; tenant?: string } = ANN) =>

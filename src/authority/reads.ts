@@ -40,22 +40,48 @@ export function listHolds(state: State, filter: HoldFilter = {}): HoldView[] {
   if (filter.status !== undefined && status === -1) {
     throw new InvalidInputError('status', `${filter.status} is none of ${HOLD_STATUSES.join(', ')}`);
   }
-  const wanted = Object.entries(filter.labels ?? {});
-  const slots: number[] = [];
-  for (let slot = 0; slot < holds.used; slot += 1) {
-    if (holds.isFree(slot) || (status !== -1 && holds.status[slot] !== status)) continue;
-    if (holds.openedSequence[slot] > (filter.afterSequence ?? 0)) slots.push(slot);
-  }
-  slots.sort((left, right) => holds.openedSequence[left] - holds.openedSequence[right]);
-  const found: HoldView[] = [];
   const max = rowsOf(filter);
-  for (const slot of slots) {
-    if (found.length >= max) break;
-    const view = holdView(state, slot);
-    if (wanted.every(([key, value]) => view.labels[key] === value)) found.push(view);
+  const after = filter.afterSequence ?? 0;
+  const carries = labelsMatch(filter.labels ?? {});
+  const inOrder = (left: number, right: number) => holds.openedSequence[left] - holds.openedSequence[right];
+  let kept: number[] = [];
+  let last = Number.POSITIVE_INFINITY;
+  for (let slot = 0; slot < holds.used; slot += 1) {
+    const opened = holds.openedSequence[slot];
+    if (opened <= after || opened > last || holds.isFree(slot)) continue;
+    if ((status !== -1 && holds.status[slot] !== status) || !carries(holds.labels[slot])) continue;
+    kept.push(slot);
+    if (kept.length < 2 * max + KEPT_MIN) continue;
+    kept = kept.sort(inOrder).slice(0, max);
+    last = max === 0 ? after : holds.openedSequence[kept[max - 1]];
   }
-  return found;
+  return kept
+    .sort(inOrder)
+    .slice(0, max)
+    .map((slot) => holdView(state, slot));
 }
+
+/** Holds kept above those of a page before they are sorted and cut: one sort for so many holds looked at. */
+const KEPT_MIN = 1_024;
+
+/** Whether a hold's labels, as text, have all of these. Many holds have the same labels, which are looked at once. */
+function labelsMatch(wanted: Labels): (text: string) => boolean {
+  const pairs = Object.entries(wanted);
+  if (pairs.length === 0) return () => true;
+  const known = new Map<string, boolean>();
+  return (text) => {
+    let carries = known.get(text);
+    if (carries === undefined) {
+      const labels = labelsOf(text);
+      carries = pairs.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+      if (known.size < LABEL_SETS_KNOWN_MAX) known.set(text, carries);
+    }
+    return carries;
+  };
+}
+
+/** Label sets remembered during one look: what holds of one tenant's users and models have, and little memory. */
+const LABEL_SETS_KNOWN_MAX = 10_000;
 
 export function budgetById(state: State, budgetId: string, at: number): BudgetView | undefined {
   const budget = state.budgetById.get(budgetId);

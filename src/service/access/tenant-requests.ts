@@ -174,6 +174,7 @@ function definitionParts(
       throw new RefusedError('forbidden', `${field} are the platform's`, { field });
   }
   const { budgets: specs = [], close } = request;
+  if (specs.length > TENANT_BUDGETS_MAX || (close?.length ?? 0) > TENANT_BUDGETS_MAX) throw tooManyBudgets();
   const put = specs.map((spec) => budgetSpecFor(caller, spec));
   refuseTooMany(put, tenantPrefix(tenant), budgets);
   for (const { id } of specs) {
@@ -203,11 +204,14 @@ function budgetSpecFor(caller: Caller, spec: BudgetSpec): BudgetSpec {
 
 function refuseTooMany(specs: readonly BudgetSpec[], prefix: string, budgets: BudgetTenants): void {
   const added = new Set(specs.map(({ id }) => id).filter((id) => budgets.matchOf(id) === undefined));
-  if (added.size > 0 && budgets.countBelow(prefix) + added.size > TENANT_BUDGETS_MAX)
-    throw new RefusedError(
-      'conflict',
-      `budgets: a tenant has at most ${TENANT_BUDGETS_MAX} of its own, closed ones included`,
-    );
+  if (added.size > 0 && budgets.countBelow(prefix) + added.size > TENANT_BUDGETS_MAX) throw tooManyBudgets();
+}
+
+function tooManyBudgets(): RefusedError {
+  return new RefusedError(
+    'conflict',
+    `budgets: a tenant has at most ${TENANT_BUDGETS_MAX} of its own, closed ones included`,
+  );
 }
 
 function notFound(field: string, what: string, id: unknown): RefusedError {
