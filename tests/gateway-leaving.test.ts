@@ -281,6 +281,26 @@ describe('a caller who leaves', () => {
     expect(hold().charged?.usd).toBe(await floor());
   });
 
+  test.each([
+    ['a chat', CHAT, chat('thinker', { reasoning_effort: 'none' }), [TEXT]],
+    [
+      'a response',
+      RESPONSES,
+      { model: 'thinker', input: 'hi', stream: true, reasoning: { effort: 'none' } },
+      [{ type: 'response.output_text.delta', delta: 'Hi' }],
+    ],
+  ] as const)(
+    'a model that was told not to think, in %s → is stopped at once',
+    async (_what, path, body, first) => {
+      await start();
+      const sent = new Script();
+      const caller = await call(path, body, sent, first);
+      await caller.leave();
+      await gateway.settled();
+      expect(sent.isGone).toBe(true);
+    },
+  );
+
   test('the usage has been stated already → the provider is stopped, and that is charged', async () => {
     await start();
     const sent = new Script();

@@ -215,7 +215,7 @@ export class Exchange implements OnRoster {
   /** A fault of the gateway itself: the call's end is unknown, so it is charged the floor (rule Q9). */
   bug(error: unknown): void {
     this.gateway.bug(error, this.request.requestId);
-    this.#end({ ...NOTHING_CAME, end: 'unknown' });
+    this.#end({ ...this.#seen(), end: 'unknown' });
     this.response.destroy();
   }
 
@@ -359,6 +359,14 @@ export class Exchange implements OnRoster {
     this.#end({ ...this.#came(), end }, (charge, lines) =>
       this.#refuse({ code: 'provider_failed', message, status }, charge, lines),
     );
+  }
+
+  // What came of the attempt under way, whatever it is.
+  #seen(): Omit<EndOfCall, 'end'> {
+    const meter = this.#attempt?.stream?.meter;
+    if (meter === undefined) return this.#came();
+    const { usageFinal, outputTokensSoFar } = meter;
+    return { usage: meter.usage(), usageFinal, outputTokensSoFar };
   }
 
   // What came of an answer in one piece that did not come whole.
