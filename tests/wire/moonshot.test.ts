@@ -47,6 +47,17 @@ wireSuite('moonshot', [
     sends: stream(chunk('Hi'), finish({}, { usage: USED })),
     charged: CHARGED,
   }),
+  row('two choices, each with its own usage → one input, and the output of both', {
+    asks: { n: 2 },
+    sends: stream(
+      chunk('Hi'),
+      chunk('Ho', {}, { index: 1 }),
+      finish({}, { usage: { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 } }),
+      finish({}, { index: 1, usage: { prompt_tokens: 100, completion_tokens: 30, total_tokens: 130 } }),
+      DONE,
+    ),
+    charged: 100 * INPUT + 50 * OUTPUT,
+  }),
   row('an engine that is overloaded → its error, and no charge', {
     source: 'https://platform.moonshot.ai/docs/api/errors',
     sends: answer(

@@ -7,6 +7,7 @@ import type { Caller } from '../access/caller.js';
 import type { RecordedCall } from '../conversations/recorder.js';
 import type { RequestFacts } from '../dialects/dialect.js';
 import { costOf } from '../prices/cost.js';
+import { priceHeld } from '../prices/modifiers.js';
 import type { OnRoster } from '../roster.js';
 import type { Placement } from '../routing/route.js';
 import type { CallsLedger, Refusal } from './calls.js';
@@ -172,8 +173,9 @@ export class Call implements OnRoster {
     // Before the ledger answers: an end that comes meanwhile must not try to reverse a hold that was extended.
     this.#touched = true;
     try {
-      const { price, worst } = this.candidate;
-      const usd = costOf(price.rates, { output: more, request: 0 }, worst.inputTokens).total;
+      const { price, model, provider, facts, worst } = this.candidate;
+      const { rates } = priceHeld({ price, model, profile: provider.profile }, facts.modifiersAsked);
+      const usd = costOf(rates, { output: more, request: 0 }, worst.inputTokens).total;
       const outcome = await this.#ledger.extend({
         holdId: this.holdId,
         add: { usd, tokens: BigInt(more) },

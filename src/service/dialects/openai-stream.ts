@@ -9,7 +9,8 @@ import { eventBuffer, eventData, eventText, OutputTally } from './output-text.js
 import { isObject, type Json } from './request-body.js';
 import { isDone, StreamEnd } from './stream-end.js';
 import { quantitiesOf } from './usage-figures.js';
-import { type UsagePlaces, usagePlaces } from './usage-places.js';
+import { ofChoices, type Stated, type UsagePlaces, usagePlaces } from './usage-places.js';
+import { readingOf } from './usage-reading.js';
 import { withoutUsage } from './usage-removal.js';
 
 const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
@@ -34,6 +35,7 @@ export class ChatMeter implements StreamMeter {
   /** Whether each event is parsed for the choices that it is about. Otherwise all are of the one choice 0. */
   readonly #hasChoices: boolean;
   readonly #places: UsagePlaces;
+  readonly #byChoice = new Map<unknown, Stated>();
   #usage: UsageReading | null = null;
   #begun = false;
 
@@ -92,7 +94,7 @@ export class ChatMeter implements StreamMeter {
     const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
     for (const [place, choice] of choices.entries())
       if (isObject(choice)) this.#choice(choice, place, hasOutput);
-    const usage = chatUsage(chunk, this.#places);
+    const usage = this.#usageIn(chunk, choices);
     if (usage !== null) {
       this.#usage = usage;
       this.#end.usage();
@@ -102,6 +104,18 @@ export class ChatMeter implements StreamMeter {
     if (!this.#usageIsOurs || !isObject(chunk.usage)) return this.#withoutNull(event, text);
     if (choices.length === 0) return HIDDEN;
     return this.#usageBesideChoicesIsOurs ? shownWithoutUsage(event, text) : PASSED;
+  }
+
+  // Where each choice states its own usage, in the chunk that ends it, they are put together.
+  #usageIn(chunk: Json, choices: readonly unknown[]): UsageReading | null {
+    const [choice] = choices;
+    const isOfChoice =
+      this.#hasChoices && isObject(choice) && isObject(choice.usage) && !isObject(chunk.usage);
+    const stated = isOfChoice ? this.#places.stated(chunk) : null;
+    if (!isOfChoice || stated === null) return chatUsage(chunk, this.#places);
+    this.#byChoice.set(choice.index, stated);
+    const all = ofChoices([...this.#byChoice.values()]);
+    return all === null ? null : readingOf(all, this.#places, null);
   }
 
   #choice(choice: Json, place: number, hasOutput: boolean): void {

@@ -128,6 +128,11 @@ function statedAt(value: unknown, path: Path, read: (of: Json) => Stated): State
   return combined(items.map(read), 'of one input');
 }
 
+/** The usage of an answer whose choices each state their own. */
+export function ofChoices(all: readonly Stated[]): Stated | null {
+  return combined(all, 'of one input');
+}
+
 /**
  * Several usage objects as one. Choices of one answer share their input and each states its own output, unless all say the
  * same: then each states that of the whole answer.
