@@ -167,6 +167,18 @@ describe('gateway: answers when money runs out', () => {
     expect(gateway.provider.calls[0].body.max_completion_tokens).toBe(700);
   });
 
+  test('the limit of a route → comes before the gateway’s', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }',
+      more: 'gateway: { outputTokensUnstated: 700 }',
+      routes:
+        '\n  - { model: brief, outputTokensUnstated: 300, candidates: [{ provider: main, model: small }] }',
+    });
+    await chat({ model: 'brief' });
+    await chat();
+    expect(gateway.provider.calls.map(({ body }) => body.max_completion_tokens)).toEqual([300, 700]);
+  });
+
   test('a model whose own limit nobody knows → enough to think and answer, within its context window', async () => {
     await start({
       budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "10", window: day }',

@@ -76,7 +76,7 @@ export function pricedCandidates(
 }
 
 function pricedCandidate(
-  { provider, model }: RoutedCandidate,
+  { provider, model, outputTokensUnstated }: RoutedCandidate,
   reading: RequestReading,
   { prices, gateway, at, longContext }: Pricing,
 ): PricedCandidate {
@@ -95,14 +95,18 @@ function pricedCandidate(
   const outputTokensOwn = price.outputTokensMax ?? traitsOf(provider.profile, model).outputTokensMax;
   const canonical = prices.canonicalModel({ provider: provider.pricedAs, model }) ?? model;
   const of = { provider, model, canonical, price, facts, outputTokensOwn, longContext };
-  return candidateWith(of, gateway, facts.outputTokensStated ?? unstatedLimit(of, gateway));
+  const unstated = outputTokensUnstated === undefined ? gateway : { ...gateway, outputTokensUnstated };
+  return candidateWith(of, gateway, facts.outputTokensStated ?? unstatedLimit(of, unstated));
 }
 
 // The model's own limit where it is known, so that nothing has to be added to the request. Else enough to think and answer,
 // and no more than a context window of the size leaves room for.
 function unstatedLimit(
   { price, facts, outputTokensOwn }: Pick<PricedCandidate, 'price' | 'facts' | 'outputTokensOwn'>,
-  { outputTokensUnstated, outputTokensLeast }: GatewaySettings,
+  {
+    outputTokensUnstated,
+    outputTokensLeast,
+  }: Pick<GatewaySettings, 'outputTokensUnstated' | 'outputTokensLeast'>,
 ): number {
   if (outputTokensOwn !== null) return Math.min(outputTokensOwn, outputTokensUnstated ?? outputTokensOwn);
   if (outputTokensUnstated !== null) return outputTokensUnstated;

@@ -23,6 +23,7 @@ export const azureOpenAi: ProviderProfile = {
   pricedAs: 'azure',
   request: {
     ...compatible.request,
+    thinkingOff: ['reasoning_effort', 'reasoning'],
     pathPrefix: '/openai',
     paths: {
       chat_completions: '/deployments/{model}/chat/completions',

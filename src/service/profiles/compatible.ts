@@ -40,7 +40,8 @@ export const compatible: ProviderProfile = {
     outputLimitAlso: ['max_tokens'],
     asksUsage: true,
     passFields: [],
-    thinkingOff: ['reasoning_effort', 'reasoning'],
+    // Nobody knows what it heeds: a model that is asked not to think may do so all the same.
+    thinkingOff: [],
   },
   usage: {
     at: ['usage', 'x_groq.usage', 'choices.*.usage'],

@@ -14,7 +14,12 @@ export const deepseek: ProviderProfile = {
     'https://api-docs.deepseek.com/quick_start/error_codes',
   ],
   pricedAs: 'deepseek',
-  request: { ...compatible.request, outputLimit: ['max_tokens'], outputLimitAlso: [] },
+  request: {
+    ...compatible.request,
+    thinkingOff: ['thinking'],
+    outputLimit: ['max_tokens'],
+    outputLimitAlso: [],
+  },
   usage: {
     ...compatible.usage,
     at: ['usage'],

@@ -16,6 +16,7 @@ export const fireworks: ProviderProfile = {
   pricedAs: 'fireworks',
   request: {
     ...compatible.request,
+    thinkingOff: ['reasoning_effort'],
     pathPrefix: '/inference/v1',
     outputLimit: ['max_tokens'],
     outputLimitAlso: ['max_completion_tokens'],

@@ -18,6 +18,7 @@ export const google: ProviderProfile = {
   pricedAs: 'google',
   request: {
     ...compatible.request,
+    thinkingOff: ['reasoning_effort', 'extra_body.google', 'google'],
     pathPrefix: '/v1beta/openai',
     outputLimit: ['max_completion_tokens'],
     outputLimitAlso: ['max_tokens'],

@@ -15,7 +15,7 @@ export const groq: ProviderProfile = {
     'https://console.groq.com/docs/errors',
   ],
   pricedAs: 'groq',
-  request: { ...compatible.request, pathPrefix: '/openai/v1' },
+  request: { ...compatible.request, thinkingOff: ['reasoning_effort'], pathPrefix: '/openai/v1' },
   usage: { ...compatible.usage, at: ['usage', 'x_groq.usage'], webSearch: [], cost: [] },
   modifiers: [
     {

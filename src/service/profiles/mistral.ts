@@ -14,7 +14,13 @@ export const mistral: ProviderProfile = {
     'https://github.com/mistralai/platform-docs-public/issues/7',
   ],
   pricedAs: 'mistral',
-  request: { ...compatible.request, outputLimit: ['max_tokens'], outputLimitAlso: [], asksUsage: false },
+  request: {
+    ...compatible.request,
+    thinkingOff: ['reasoning_effort'],
+    outputLimit: ['max_tokens'],
+    outputLimitAlso: [],
+    asksUsage: false,
+  },
   usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] },
   models: [
     {

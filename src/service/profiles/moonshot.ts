@@ -14,7 +14,12 @@ export const moonshot: ProviderProfile = {
     'https://github.com/caudena/beam_weaver/releases/tag/v0.1.12',
   ],
   pricedAs: 'moonshotai',
-  request: { ...compatible.request, outputLimit: ['max_tokens'], outputLimitAlso: ['max_completion_tokens'] },
+  request: {
+    ...compatible.request,
+    thinkingOff: ['thinking'],
+    outputLimit: ['max_tokens'],
+    outputLimitAlso: ['max_completion_tokens'],
+  },
   usage: {
     ...compatible.usage,
     at: ['usage', 'choices.*.usage'],

@@ -12,7 +12,12 @@ export const ollama: ProviderProfile = {
     'https://docs.ollama.com/api/openai-compatibility',
     'https://github.com/ollama/ollama/blob/main/openai/openai.go',
   ],
-  request: { ...compatible.request, outputLimit: ['max_tokens'], outputLimitAlso: [] },
+  request: {
+    ...compatible.request,
+    thinkingOff: ['reasoning_effort', 'think'],
+    outputLimit: ['max_tokens'],
+    outputLimitAlso: [],
+  },
   usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] },
   // What a model thinks comes as text (`reasoning`).
   models: [{ models: ['*'], outputTokensMax: null, thinking: 'shown', thinksUnasked: true }],

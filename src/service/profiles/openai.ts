@@ -77,6 +77,7 @@ export const openai: ProviderProfile = {
     'https://openai.com/api-priority-processing/',
   ],
   pricedAs: 'openai',
+  request: { ...compatible.request, thinkingOff: ['reasoning_effort', 'reasoning'] },
   usage: {
     ...compatible.usage,
     at: ['usage'],

@@ -19,6 +19,7 @@ export const openrouter: ProviderProfile = {
   // `stream_options` and `usage: {include}` have no effect any more.
   request: {
     ...compatible.request,
+    thinkingOff: ['reasoning'],
     pathPrefix: '/api/v1',
     outputLimit: ['max_tokens'],
     outputLimitAlso: ['max_completion_tokens'],

@@ -14,7 +14,12 @@ export const together: ProviderProfile = {
   ],
   pricedAs: 'together',
   // The reference names `max_tokens` alone; that the newer name is ignored is not verified.
-  request: { ...compatible.request, outputLimit: ['max_tokens'], outputLimitAlso: [] },
+  request: {
+    ...compatible.request,
+    thinkingOff: ['reasoning', 'chat_template_kwargs'],
+    outputLimit: ['max_tokens'],
+    outputLimitAlso: [],
+  },
   usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] },
   errors: {
     request: ['^413\\b', '^422\\b', '^400 .*(?:inputs tokens|maximum context length)'],

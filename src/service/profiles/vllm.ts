@@ -11,6 +11,7 @@ export const vllm: ProviderProfile = {
     'https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html',
     'https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/openai/protocol.py',
   ],
+  request: { ...compatible.request, thinkingOff: ['chat_template_kwargs'] },
   usage: { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] },
   // What a model thinks comes as text, in its own field or in the message.
   models: [{ models: ['*'], outputTokensMax: null, thinking: 'shown', thinksUnasked: true }],

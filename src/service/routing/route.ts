@@ -8,6 +8,8 @@ export interface RoutedCandidate {
   /** The provider's name for the model. */
   readonly model: string;
   readonly verdict: VerdictLevel;
+  /** The most output that its route asks for where the caller states no limit; the gateway's setting where it is absent. */
+  readonly outputTokensUnstated?: number | undefined;
 }
 
 /** Why each candidate stands where it does; goes into the decision's note. */

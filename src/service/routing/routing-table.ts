@@ -21,6 +21,7 @@ interface Judged {
 export interface CompiledRoute {
   readonly pattern: string;
   readonly candidates: readonly { readonly provider: ProviderSettings; readonly model: string | null }[];
+  readonly outputTokensUnstated?: number | undefined;
 }
 
 export class RoutingTable {
@@ -49,7 +50,10 @@ export class RoutingTable {
       this.#judged(provider, model ?? call.model, now),
     );
     const placed = (as: Placement['placed']) => judged.filter(({ placed }) => placed === as);
-    const candidates = [...placed('tried'), ...placed('behind_near')].map(({ candidate }) => candidate);
+    const { outputTokensUnstated } = route;
+    const candidates = [...placed('tried'), ...placed('behind_near')].map(({ candidate }) =>
+      outputTokensUnstated === undefined ? candidate : { ...candidate, outputTokensUnstated },
+    );
     const placements = judged.map(placementOf);
     if (candidates.length > 0) return { candidates, placements, dropped: [], resetsAt: null };
     const dropped = judged.map(({ candidate }) => candidate);
@@ -86,12 +90,12 @@ function compile(
   providers: ReadonlyMap<string, ProviderSettings>,
   dialect: DialectName,
 ): CompiledRoute[] {
-  return settings.routes.flatMap(({ model: pattern, candidates }) => {
+  return settings.routes.flatMap(({ model: pattern, candidates, outputTokensUnstated }) => {
     const own = candidates.flatMap(({ provider: name, model }: RouteCandidate) => {
       const provider = providers.get(name);
       return provider?.dialect === dialect ? [{ provider, model }] : [];
     });
-    return own.length === 0 ? [] : [{ pattern, candidates: own }];
+    return own.length === 0 ? [] : [{ pattern, candidates: own, outputTokensUnstated }];
   });
 }
 

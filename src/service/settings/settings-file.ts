@@ -32,7 +32,7 @@ import {
   type Settings,
 } from './settings.js';
 import { readConversations } from './settings-chats.js';
-import { readGateway, readSignatures } from './settings-gateway.js';
+import { OUTPUT_TOKENS_MAX, readGateway, readSignatures } from './settings-gateway.js';
 import { readGoals, readNotices } from './settings-goals.js';
 import { readPrices } from './settings-prices.js';
 import { PROFILE_FIELDS, readProfile } from './settings-profile.js';
@@ -206,7 +206,7 @@ function readRoutes(
   const routes: RouteSettings[] = [];
   const dialectOf = new Map(providers.map(({ name, dialect }) => [name, dialect]));
   sections.list('routes', ROUTES_MAX, (item, field) => {
-    const section = Section.read(item, field, ['model', 'candidates'], findings);
+    const section = Section.read(item, field, ['model', 'candidates', 'outputTokensUnstated'], findings);
     const model = section.required('model', (node, at) => readModelPattern(node, at, findings));
     const list = section.required('candidates', (node) => node);
     if (list?.kind === 'list' && list.items.length === 0)
@@ -214,7 +214,8 @@ function readRoutes(
     const read = (each: Located, at: string) => readCandidate(each, at, providers, findings);
     const candidates = section.list('candidates', CANDIDATES_MAX, read) ?? [];
     if (model === null) return undefined;
-    const route = { model, candidates };
+    const output = section.wholeOrNull('outputTokensUnstated', { min: 1, max: OUTPUT_TOKENS_MAX });
+    const route = { model, candidates, ...(output === null ? {} : { outputTokensUnstated: output }) };
     const earlier = routes.find((each) => hides(each, route, dialectOf));
     if (earlier !== undefined) {
       const first = `the route ${shown(earlier.model)} above matches first`;

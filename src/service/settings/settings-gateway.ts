@@ -39,7 +39,7 @@ export const GATEWAY_DEFAULTS: GatewaySettings = {
 };
 
 /** More output than any model gives in one answer. */
-const OUTPUT_TOKENS_MAX = 10_000_000;
+export const OUTPUT_TOKENS_MAX = 10_000_000;
 /** Shorter holds would be renewed more often than the ledger gains by it; longer ones tie money up after a crash. */
 const HOLD_TTL_BOUNDS = { min: 10 * SECOND_MS, max: HOUR_MS };
 /** Each open call takes two sockets; a process has 65,536 of them on most systems, unless told otherwise. */

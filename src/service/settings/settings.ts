@@ -54,6 +54,8 @@ export interface RouteSettings {
   /** A model name; a trailing `*` matches any ending. */
   readonly model: string;
   readonly candidates: readonly RouteCandidate[];
+  /** For calls of this route, instead of the gateway's. */
+  readonly outputTokensUnstated?: number;
 }
 
 export interface RouteCandidate {
