@@ -29,8 +29,8 @@ export const SETS = {
 };
 
 const PROMPT = 'What does note.txt say?';
-/** The line in which a client shows Bursar's refusal. */
-const REFUSED = /[^\n]*Bursar refused this call[^\n]*/;
+/** The line in which a client shows Bursar's refusal, and what made the hold large. */
+const REFUSED = /[^\n]*Bursar refused this call[^\n]*Held would be: [^\n]*/;
 
 /** What the agents read, by whatever tool each has for it. */
 const read = (work) => {

@@ -32,6 +32,7 @@ function behaviour(results) {
     'model',
     'calls',
     'charged, usd',
+    'while held',
     'refused: exit',
     'asked',
     'its user reads',
@@ -51,14 +52,7 @@ function behaviour(results) {
 }
 
 function sizes(results) {
-  const head = [
-    'client',
-    'model',
-    'budget, usd',
-    'largest request, kB',
-    'largest hold, usd',
-    'charged for all, usd',
-  ];
+  const head = ['client', 'model', 'largest request, kB', 'largest hold, usd', 'charged for all, usd'];
   const rows = results.map(({ client, worked, charged }) => [
     client.name,
     client.model,
@@ -87,8 +81,8 @@ export function writeDocs(results) {
     ['behaviour', behaviour(results)],
     ['sizes', sizes(results)],
   ]) {
-    const between = new RegExp(`(<!-- ${mark} -->\n)[\\s\\S]*?(\n<!-- /${mark} -->)`);
-    page = page.replace(between, (_all, begin, end) => `${begin}\n${markdown(table)}\n${end}`);
+    const between = new RegExp(`(<!-- ${mark} -->)[\\s\\S]*?(<!-- /${mark} -->)`);
+    page = page.replace(between, (_all, begin, end) => `${begin}\n\n${markdown(table)}\n\n${end}`);
   }
   writeFileSync(PAGE, page);
 }
