@@ -18,11 +18,11 @@ function versionOf({ set }) {
   return `${name} ${version}`;
 }
 
-/** How a client shows a refusal: what it puts before the message, and how that begins. */
+/** How a client shows a refusal: what it puts before the message, without the rest of a body, and how that begins. */
 function shown(line) {
   const text = stripVTControlCharacters(line).trim();
-  const end = text.indexOf(MESSAGE) + MESSAGE.length;
-  return `${text.slice(0, end).replaceAll('|', '/')} …`;
+  const before = text.slice(0, text.indexOf(MESSAGE)).replace(/\{.*/, '{ … ');
+  return `${before.replaceAll('|', '/')}${MESSAGE} …`;
 }
 
 function behaviour(results) {
