@@ -44,9 +44,9 @@ function configFor(urls: { readonly mock: string; readonly raw: string }): strin
   const size = 'contextWindow: 100000, outputTokensMax: 8000';
   return `
 providers:
-  mock: { dialect: openai, baseUrl: "${urls.mock}", keyFrom: MOCK_KEY, idleTimeout: 500ms }
+  mock: { dialect: openai, baseUrl: "${urls.mock}", keyFrom: MOCK_KEY, idleTimeout: 500ms, models: [{ models: ["*"], thinking: never }] }
   raw: { dialect: openai, baseUrl: "${urls.raw}", keyFrom: RAW_KEY, idleTimeout: 500ms, models: [{ models: ["*"], thinking: never }] }
-  mock-claude: { dialect: anthropic, baseUrl: "${urls.mock}", keyFrom: MOCK_KEY, pricedAs: mock }
+  mock-claude: { dialect: anthropic, baseUrl: "${urls.mock}", keyFrom: MOCK_KEY, pricedAs: mock, models: [{ models: ["*"], thinking: never }] }
   throttled: { dialect: openai, baseUrl: "${urls.raw}", dayLimit: "100", pricedAs: raw }
   uncapped: { dialect: openai, baseUrl: "${urls.raw}", pricedAs: raw }
   patient: { dialect: openai, baseUrl: "${urls.raw}", pricedAs: raw, models: [{ models: ["*"], thinking: never }] }
