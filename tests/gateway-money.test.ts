@@ -2,6 +2,7 @@
 // (conventions.md, "Answers when money runs out"; field problems 1, 5, 8, 32, 35 to 38).
 
 import { afterEach, describe, expect, test } from 'vitest';
+import { explanationText } from '#bursar/surfaces/cli/explanation.js';
 import { chatAnswer, type Gateway, type GatewayOptions, json, startGateway } from './gateway-fixture.js';
 
 const CHAT = { model: 'small', messages: [{ role: 'user', content: 'hi' }] };
@@ -295,6 +296,17 @@ describe('gateway: answers when money runs out', () => {
       },
     );
     expect(await refused(none)).not.toHaveProperty('hold');
+  });
+
+  test('explain: a call that was refused → prints the parts of what it would have held', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.05", window: day }',
+    });
+    const { headers } = await chat({ max_tokens: 7_000 });
+    const explanation = await gateway.ledger.explain(headers.get('bursar-decision-id') as string);
+    expect(explanationText(explanation, new Map([['usd', 8]]))).toMatch(
+      /held for main small: output 0\.07 usd \(7000 tokens\), input 0\.0\d+ usd \(\d+ tokens\)/,
+    );
   });
 
   test('a decision → its note keeps the parts of the hold, and says where they are what is expected', async () => {
