@@ -2,6 +2,7 @@
 // them, so its own budgets are charged the floor; the caller pays for the attempt that answers (rule Q9).
 
 import { afterEach, describe, expect, test } from 'vitest';
+import { OverloadedError } from '#bursar/core/errors.js';
 import { type Answer, chatAnswer, type Gateway, json, startGateway } from './gateway-fixture.js';
 
 const BUDGETS = `
@@ -130,6 +131,18 @@ describe('an attempt that another candidate follows', () => {
     expect((await call(model)).status).toBe(200);
     expect(await gateway.events('spend_recorded')).toEqual([]);
     expect([spent('slow'), spent('slow_calls'), spent('day')]).toEqual([0n, 0n, 12_000n]);
+  });
+
+  test('the ledger cannot take the next hold for a moment → the provider’s error is the answer, nothing is charged', async () => {
+    await start(json({ error: { message: 'overloaded' } }, 529));
+    const { submit } = gateway.ledger;
+    gateway.ledger.submit = () => {
+      gateway.ledger.submit = submit;
+      return Promise.reject(new OverloadedError('full'));
+    };
+    expect((await call()).status).toBe(529);
+    expect(gateway.ledger.holds().map(({ status }) => status)).toEqual(['released']);
+    expect([spent('slow'), spent('day'), spent('calls')]).toEqual([0n, 0n, 1n]);
   });
 
   test('the last candidate times out too → the caller’s budgets are charged for that one', async () => {

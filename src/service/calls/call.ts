@@ -105,8 +105,9 @@ export class Call implements OnRoster {
   /**
    * Gives the attempt up for the candidates that remain: its hold is given back, call and all, and a new one opened, in
    * one durable step. An attempt that may be billed is charged the floor in that step: to the budgets of its provider, or
-   * as `failedAttempts` says. `true`: goes on at `candidate`. `null`: none remains, and the hold stands as it was. A
-   * refusal: the budgets have nothing for the others, and the call has ended without a charge of its own.
+   * as `failedAttempts` says. `true`: goes on at `candidate`. `null`: none remains, or the ledger could not be asked, and the
+   * hold stands as it was. A refusal: the budgets have nothing for the others, and the call has ended without a charge of
+   * its own.
    */
   async tryNext({ mayBeBilled }: { readonly mayBeBilled: boolean }): Promise<true | null | Refusal> {
     if (this.#ended || this.#remaining.length === 0) return null;
@@ -114,6 +115,7 @@ export class Call implements OnRoster {
     this.attempts += 1;
     const next = await this.owner.authorizeAgain(this, before);
     if ('refusal' in next) {
+      if (next.refusal === 'ledger_unavailable') return null;
       this.#close();
       return next;
     }

@@ -27,7 +27,7 @@ export interface LostAttempt {
 }
 
 /** Tells this spend from what others record. No model stands beside it: budgets of the model are the caller's too. */
-export const LOST_ATTEMPT_LABEL = { metering: 'failed_attempt' } as const;
+const LOST_ATTEMPT_LABEL = { metering: 'failed_attempt' } as const;
 
 /** The floor of the attempt, as spend of its provider and of nobody else. */
 export function lostAttempt(
