@@ -177,6 +177,9 @@ describe('gateway: keys', () => {
     gateway.provider.answer = events([chatChunk('Hi'), { error: { message: 'proxy saw sk-main-secret' } }]);
     const broken = await gateway.post('/openai/v1/chat/completions', { ...CHAT, stream: true });
     await expect(broken.text()).rejects.toThrow();
+    gateway.provider.answer = events([chatChunk('Hi'), 'data: {"error":{"message":"saw sk-main-secret"}}']);
+    const unended = await gateway.post('/openai/v1/chat/completions', { ...CHAT, stream: true });
+    await expect(unended.text()).rejects.toThrow();
     expect(JSON.stringify(gateway.logged)).not.toContain('sk-main');
   });
 });

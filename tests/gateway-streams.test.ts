@@ -378,6 +378,29 @@ describe('gateway: cutStreams', () => {
 });
 
 describe('gateway: a server that stops', () => {
+  test('a call that is authorised only then → reaches no provider, its hold is given back', async () => {
+    await start();
+    const { authorize } = gateway.ledger;
+    let asked = false;
+    let goOn: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    gateway.ledger.authorize = async (request) => {
+      asked = true;
+      await held;
+      return authorize.call(gateway.ledger, request);
+    };
+    const late = chat();
+    await until(() => asked);
+    await gateway.server.endAll();
+    goOn();
+    expect((await late).status).toBe(503);
+    await gateway.settled();
+    expect(gateway.provider.calls).toEqual([]);
+    expect(gateway.ledger.holds().map(({ status }) => status)).toEqual(['reversed']);
+  });
+
   test('new calls are refused, open ones are ended and settled', async () => {
     await start();
     gateway.provider.answer = events([chatChunk('x'.repeat(400))], { end: 'open' });

@@ -268,6 +268,30 @@ describe('audio', () => {
     expect(charged?.usd).toBe(authorized?.usd);
   });
 
+  test('transcriptions: a WAV file → held for its length by channels, rate and bits, whatever it says of its bytes', async () => {
+    provider.answer = (_call, response) =>
+      void response.writeHead(200, { 'content-type': 'text/plain' }).end('Hello there\n');
+    const { openai, tenant } = await caller();
+    // Ten seconds of one channel at 16,000 samples of 16 bits, which claims 400,000 bytes a second.
+    const sound = Buffer.alloc(320_000);
+    sound.write('RIFF', 0, 'latin1');
+    sound.write('WAVEfmt ', 8, 'latin1');
+    sound.writeUInt32LE(16, 16);
+    sound.writeUInt16LE(1, 20);
+    sound.writeUInt16LE(1, 22);
+    sound.writeUInt32LE(16_000, 24);
+    sound.writeUInt32LE(400_000, 28);
+    sound.writeUInt16LE(2, 32);
+    sound.writeUInt16LE(16, 34);
+    await openai.audio.transcriptions.create({
+      model: 'ear-seconds',
+      file: await toFile(sound, 'talk.wav'),
+      response_format: 'text',
+    });
+    const [{ authorized }] = await tenant.ended();
+    expect(authorized?.usd).toBe('0.001');
+  });
+
   test('translations: streams, and forms that state a field twice → refused before anything is sent', async () => {
     const before = provider.calls.length;
     const { tenant } = await caller();
@@ -343,6 +367,20 @@ describe('responses that a provider keeps', () => {
     // One call was charged: asking for what is stored never is.
     expect((await tenant.only()).charged?.usd).toBe('0.00006');
     expect(await rejection(openai.responses.retrieve('resp_mine'))).toMatchObject({ status: 404 });
+  });
+
+  test('stored responses: an error that breaks off → 502, in the dialect', async () => {
+    provider.answer = json(response('resp_broken'));
+    const { openai } = await caller();
+    await openai.responses.create({ model: 'text', input: 'hello' });
+    provider.answer = (_call, answer) => {
+      answer.writeHead(404, { 'content-type': 'application/json', 'content-length': '1000' }).write('{');
+      setTimeout(() => answer.destroy(), 20);
+    };
+    expect(await rejection(openai.responses.retrieve('resp_broken', {}, { maxRetries: 0 }))).toMatchObject({
+      status: 502,
+      code: 'provider_failed',
+    });
   });
 
   test('stored responses: of a streamed answer → known as well', async () => {

@@ -6,13 +6,14 @@ import { AnthropicInput, IMAGE_TOKENS } from './anthropic-input.js';
 import { MessageMeter } from './anthropic-stream.js';
 import { anthropicTools, boundedTools } from './anthropic-tools.js';
 import { messageUsage } from './anthropic-usage.js';
-import type {
-  Dialect,
-  Endpoint,
-  RequestChanges,
-  RequestFacts,
-  RequestReading,
-  UsageReading,
+import {
+  type Dialect,
+  type Endpoint,
+  NOTHING_BILLED,
+  type RequestChanges,
+  type RequestFacts,
+  type RequestReading,
+  type UsageReading,
 } from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
@@ -67,7 +68,10 @@ const COUNTED: UsageReading = {
 function readRequest(endpoint: Endpoint, { json, fields, hasOtherSpellings }: ParsedBody): RequestReading {
   if (hasOtherSpellings) refuseOtherSpellings(json);
   const model = readModel(json);
-  const facts = endpoint === 'count_tokens' ? counting(model) : message(model, json, fields.bytes.length);
+  const facts: RequestFacts =
+    endpoint === 'count_tokens'
+      ? { ...NOTHING_BILLED, endpoint, model, user: null }
+      : message(model, json, fields.bytes.length);
   const { contentType } = fields;
   return {
     facts,
@@ -104,32 +108,6 @@ function message(model: string, body: Json, bodyBytes: number): RequestFacts {
     modifiersAsked: readModifiers(body, MODIFIERS),
     usageAsked: true,
     user: isObject(body.metadata) ? readUser(body.metadata.user_id) : null,
-  };
-}
-
-function counting(model: string): RequestFacts {
-  return {
-    endpoint: 'count_tokens',
-    model,
-    stream: false,
-    inputTokensMax: 0,
-    inputTokensHeld: 0,
-    inputIsUnbounded: false,
-    inputTokensEstimate: 0,
-    inputAudioTokensMax: 0,
-    inputImageTokensMax: 0,
-    cacheWrite: 'none',
-    outputTokensStated: 0,
-    choices: 1,
-    outputAudio: false,
-    outputImage: false,
-    billedTools: {},
-    inputReads: 1,
-    unmetered: [],
-    inputIsStored: false,
-    thinkingAsked: null,
-    usageAsked: true,
-    user: null,
   };
 }
 

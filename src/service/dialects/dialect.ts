@@ -102,6 +102,28 @@ export interface RequestFacts {
   readonly user: string | null;
 }
 
+/** The facts of a request that uses no tokens and no tools: what others of few fields begin with. */
+export const NOTHING_BILLED: Omit<RequestFacts, 'endpoint' | 'model' | 'user'> = {
+  stream: false,
+  inputTokensMax: 0,
+  inputTokensHeld: 0,
+  inputIsUnbounded: false,
+  inputTokensEstimate: 0,
+  inputAudioTokensMax: 0,
+  inputImageTokensMax: 0,
+  cacheWrite: 'none',
+  outputTokensStated: 0,
+  choices: 1,
+  outputAudio: false,
+  outputImage: false,
+  billedTools: {},
+  inputReads: 1,
+  unmetered: [],
+  inputIsStored: false,
+  thinkingAsked: false,
+  usageAsked: true,
+};
+
 /** A request that was read, once for all candidates. It keeps the bytes that go out, and no copy of what they say. */
 export interface RequestReading {
   readonly facts: RequestFacts;

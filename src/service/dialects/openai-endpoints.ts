@@ -2,13 +2,14 @@
 // to each may cost, where its answer states usage, and how its stream is read. Called by openai.ts.
 
 import type { ProviderProfile } from '../profiles/profile.js';
-import type {
-  Endpoint,
-  RequestChanges,
-  RequestFacts,
-  RequestReading,
-  StreamMeter,
-  UsageReading,
+import {
+  type Endpoint,
+  NOTHING_BILLED,
+  type RequestChanges,
+  type RequestFacts,
+  type RequestReading,
+  type StreamMeter,
+  type UsageReading,
 } from './dialect.js';
 import { InputMeasure } from './input-bound.js';
 import { MediaMeter } from './media-stream.js';
@@ -204,7 +205,7 @@ function completionFacts(body: Json, bodyBytes: number): RequestFacts {
 
 /** A list of texts, or of lists of tokens, is as many prompts; a list of tokens is one. */
 function promptsIn(prompt: unknown): number {
-  if (!Array.isArray(prompt) || prompt.length === 0 || typeof prompt[0] === 'number') return 1;
+  if (!Array.isArray(prompt) || prompt.every((one) => typeof one === 'number')) return 1;
   return prompt.length;
 }
 
@@ -235,27 +236,5 @@ function compactFacts(body: Json, bodyBytes: number): RequestFacts {
 
 function freeFacts(endpoint: 'input_tokens' | 'moderations', body: Json): RequestFacts {
   if (body.stream === true) throw invalid('stream', true, 'false');
-  return {
-    endpoint,
-    model: readModel(body),
-    stream: false,
-    inputTokensMax: 0,
-    inputTokensHeld: 0,
-    inputIsUnbounded: false,
-    inputTokensEstimate: 0,
-    inputAudioTokensMax: 0,
-    inputImageTokensMax: 0,
-    inputIsStored: false,
-    cacheWrite: 'none',
-    outputTokensStated: 0,
-    choices: 1,
-    outputAudio: false,
-    outputImage: false,
-    billedTools: {},
-    inputReads: 1,
-    unmetered: [],
-    thinkingAsked: false,
-    usageAsked: true,
-    user: openAiUser(body),
-  };
+  return { ...NOTHING_BILLED, endpoint, model: readModel(body), user: openAiUser(body) };
 }

@@ -3,7 +3,7 @@
 // after the types of the `openai` package. Called by openai.ts.
 
 import { Buffer } from 'node:buffer';
-import type { Endpoint, RequestFacts, UsageReading } from './dialect.js';
+import { type Endpoint, NOTHING_BILLED, type RequestFacts, type UsageReading } from './dialect.js';
 import type { FormPart } from './multipart.js';
 import { openAiUser } from './openai-fields.js';
 import { isObject, type Json } from './request-body.js';
@@ -20,7 +20,7 @@ const PARTIAL_IMAGES_MAX = 3;
 /** An image that is edited, with high fidelity: 6,144 tokens beside those of the plain image ("Image generation"). */
 const IMAGE_INPUT_TOKENS_MAX = 8_192;
 
-/** The longest text that is spoken ("Create speech"); compatible providers take longer ones. */
+/** English is spoken at some 150 words a minute, of six letters each with the space behind. */
 const BYTES_PER_SPOKEN_SECOND = 15;
 /** gpt-4o-mini-tts: 0.015 USD a minute at 12 USD for a million tokens. */
 const SPEECH_TOKENS_PER_SECOND = 21;
@@ -42,26 +42,13 @@ const WRITTEN_TOKENS_MIN = 100;
 function factsOf(endpoint: Endpoint, body: Json, of: Partial<RequestFacts>): RequestFacts {
   const input = of.inputTokensMax ?? 0;
   return {
+    ...NOTHING_BILLED,
     endpoint,
     model: readModel(body),
     stream: readFlag(body, 'stream'),
     inputTokensMax: input,
     inputTokensHeld: input,
-    inputIsUnbounded: false,
     inputTokensEstimate: input,
-    inputAudioTokensMax: 0,
-    inputImageTokensMax: 0,
-    cacheWrite: 'none',
-    outputTokensStated: 0,
-    choices: 1,
-    outputAudio: false,
-    outputImage: false,
-    billedTools: {},
-    inputReads: 1,
-    unmetered: [],
-    inputIsStored: false,
-    thinkingAsked: false,
-    usageAsked: true,
     user: openAiUser(body),
     ...of,
   };
@@ -119,16 +106,27 @@ export function transcriptionFacts(endpoint: Endpoint, body: Json): RequestFacts
   });
 }
 
-/** WAV states its bytes a second (RIFF, `fmt `, offset 28); of other formats they are taken for compressed speech. */
+/** Sound that is not compressed tells its length; of all other formats the bytes are taken for compressed speech. */
 function secondsOf(sound: Buffer): number {
+  return Math.ceil(sound.length / (waveBytesPerSecond(sound) ?? BYTES_PER_HEARD_SECOND));
+}
+
+/** The formats of WAV that are plain samples: PCM, floats, and both in the extensible form. */
+const WAVE_SAMPLES: ReadonlySet<number> = new Set([0x1, 0x3, 0xfffe]);
+
+/**
+ * Of a WAV file (RIFF, `fmt ` in front), by its channels, rate and bits, as decoders take it: the field for bytes a second is
+ * read by none of them, so that a caller may write anything there. Null where it is no such file.
+ */
+function waveBytesPerSecond(sound: Buffer): number | null {
   const isWave =
     sound.length > 44 &&
     sound.toString('latin1', 0, 4) === 'RIFF' &&
-    sound.toString('latin1', 8, 16) === 'WAVEfmt ';
-  const stated = isWave ? sound.readUInt32LE(28) : 0;
-  return Math.ceil(
-    sound.length / (stated > 0 ? Math.min(stated, BYTES_PER_HEARD_SECOND * 100) : BYTES_PER_HEARD_SECOND),
-  );
+    sound.toString('latin1', 8, 16) === 'WAVEfmt ' &&
+    WAVE_SAMPLES.has(sound.readUInt16LE(20));
+  if (!isWave) return null;
+  const bits = sound.readUInt16LE(22) * sound.readUInt32LE(24) * sound.readUInt16LE(34);
+  return bits < 8 ? null : bits / 8;
 }
 
 function filesIn(body: Json, name: string): readonly FormPart[] {

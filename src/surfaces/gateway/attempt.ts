@@ -152,7 +152,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (status >= 300) this.#shape = 'body';
     try {
       this.#unpacking = unpackingOf(headers['content-encoding'], {
-        data: (chunk) => this.#unpacked(chunk),
+        data: (chunk) => this.#took(chunk),
         end: () => this.#whenUnpacked(),
         error: () => this.abort(new Ended('unreadable')),
         drained: () => controller.resume(),
@@ -166,12 +166,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#over) {
       this.#bytes += chunk.length;
       if (this.#bytes > LATE_BYTES_MAX) this.#close();
-    } else if (this.#unpacking === null) this.#data(chunk);
+    } else if (this.#unpacking === null) this.#took(chunk);
     else if (!this.#unpacking.write(chunk)) controller.pause();
   }
 
-  // Not in undici's hands, which turn what is thrown into a failure.
-  #unpacked(chunk: Buffer): void {
+  // A fault of the gateway's own must not be taken for a failure of the provider, as undici would.
+  #took(chunk: Buffer): void {
     try {
       this.#data(chunk);
     } catch (error) {

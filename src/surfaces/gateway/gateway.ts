@@ -79,6 +79,8 @@ class GatewayServer implements Gateway, GatewayContext {
   readonly #exchanges = new Roster<Exchange>();
   readonly #scales: UnitScales;
   #whenIdle: (() => void) | null = null;
+  /** Set for good: what was authorised meanwhile goes to no provider any more. */
+  #isEnding = false;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -149,6 +151,7 @@ class GatewayServer implements Gateway, GatewayContext {
 
   opened(exchange: Exchange): void {
     this.#exchanges.add(exchange);
+    if (this.#isEnding) exchange.stop(new Ended('drained'));
   }
 
   closed(exchange: Exchange): void {
@@ -161,6 +164,7 @@ class GatewayServer implements Gateway, GatewayContext {
   }
 
   async endAll(): Promise<void> {
+    this.#isEnding = true;
     if (this.#exchanges.size === 0) return;
     const idle = new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
@@ -183,7 +187,13 @@ class GatewayServer implements Gateway, GatewayContext {
 
   #sweep(): void {
     const now = this.clock.now();
-    for (const exchange of this.#exchanges.all()) exchange.checkStalled(now);
+    for (const exchange of this.#exchanges.all()) {
+      try {
+        exchange.checkStalled(now);
+      } catch (error) {
+        exchange.bug(error);
+      }
+    }
     this.callsReadOn.sweep();
     void this.#calls.keepAlive();
   }

@@ -9,6 +9,7 @@ import { RefusedError } from '../../service/refusals.js';
 import type { ProviderSettings, Settings } from '../../service/settings/settings.js';
 import { type AnswerHeaders, headerText, passHeaders } from './answer-headers.js';
 import { ERROR_BYTES_MAX } from './attempt.js';
+import { STALL_MAX_MS } from './stream-answer.js';
 import { NoProviderKeyError, type Upstreams } from './upstreams.js';
 
 /** An id as providers make them; what goes into a path is nothing else. */
@@ -53,11 +54,15 @@ export class StoredResponseCalls {
       if (request.method === 'DELETE') this.parts.storedResponses.forget(id);
       reply.hijack();
       reply.raw.writeHead(statusCode, own);
+      // A stream may be quiet for as long as its provider may; a caller that takes nothing for longer is gone.
+      reply.raw.setTimeout(Math.max(STALL_MAX_MS, provider.idleTimeoutMs));
       // A caller who leaves ends the request to the provider too.
       await pipeline(body, reply.raw).catch(() => reply.raw.destroy());
       return reply;
     }
-    const error = await bounded(body);
+    const error = await bounded(body).catch(() => {
+      throw failed(name, 'broke off its answer');
+    });
     if (statusCode === 401 || statusCode === 403 || this.parts.upstreams.repeatsKey(provider, error))
       throw failed(name, 'does not take the key that is configured for it');
     // The gateway never answers 409, which client libraries try again.

@@ -171,6 +171,7 @@ export class StreamAnswer {
     if (rest !== null) {
       const step = this.#meter.step(Buffer.concat([rest, BLANK_LINE]));
       this.#note(step, rest);
+      if (step.error !== null && this.#attempt.exchange.repeatsKey(rest)) return this.#hide();
       if (step.shown === 'all') this.#write(rest);
       else if (step.shown !== 'nothing') this.#write(Buffer.from(step.shown).subarray(0, -BLANK_LINE.length));
     }

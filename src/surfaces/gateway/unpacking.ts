@@ -179,6 +179,10 @@ function layer(by: Decoder, allowedBytes: () => number): Transform {
       taken = once(done);
       decoder.end(left);
     },
+    destroy(error, done) {
+      decoder?.destroy();
+      done(error);
+    },
   });
 }
 
