@@ -395,6 +395,15 @@ describe('what only Bursar asked for', () => {
   });
 
   test.each([
+    ['lines without a field', `data: {"a":1,${'\ndata: '.repeat(20_000)}"b":"usage","usage":{"c":1\n\n`],
+    ['fields of the name within others', `data: {"a":{${'"usage":{},'.repeat(20_000)}"b":1}}\n\n`],
+  ])('%s, by the ten thousand → are looked through within a moment', (_what, sent) => {
+    const began = performance.now();
+    expect(shown(sent)).toBe('all');
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
+  test.each([
     '{"usage":{"prompt_tokens":1}}',
     '{"choices":null,"usage":{"prompt_tokens":1}}',
     '{"choices":[],"usage":{}}',

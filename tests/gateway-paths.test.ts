@@ -1,7 +1,10 @@
 // What callers are told whose base URL, key or protocol is not the gateway's: the right URL by name, both headers that hold
 // keys, and no WebSocket. And Azure's own client, whose paths name the model.
 
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { AzureOpenAI } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chatAnswer, type Gateway, json, startGateway } from './gateway-fixture.js';
@@ -99,8 +102,7 @@ describe('gateway: a path that is not one of its routes', () => {
 
 describe('gateway: paths at the root of a server', () => {
   test('paths: without a prefix → the dialect of the endpoint or of the headers, in its own words', async () => {
-    const { mkdtempSync, rmSync } = await import('node:fs');
-    const dataPath = mkdtempSync('/tmp/bursar-paths-');
+    const dataPath = mkdtempSync(join(tmpdir(), 'bursar-paths-'));
     const server = await startInProcess({ dataPath });
     const ask = async (method: string, path: string, headers: Record<string, string> = {}) => {
       const response = await fetch(server.url + path, { method, headers });

@@ -98,9 +98,8 @@ export function parseForm(body: Uint8Array): ParsedBody {
   const parts = readForm(body);
   const json: Record<string, unknown> = Object.create(null);
   for (const part of parts) {
-    if (part.fileName === null) json[part.name] = fieldValue(part);
-    else
-      (json[part.name] as FormPart[] | undefined)?.push(part) ?? Object.assign(json, { [part.name]: [part] });
+    const files = (json[part.name] ?? []) as readonly FormPart[];
+    json[part.name] = part.fileName === null ? fieldValue(part) : [...files, part];
   }
   const hasOtherSpellings = parts.some(({ name }) => isOtherSpelling(name));
   return {

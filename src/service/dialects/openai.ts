@@ -171,7 +171,7 @@ function response({ body, model, measure }: Reading): RequestFacts {
     if (states(body, field)) measure.stored();
   }
   if (Array.isArray(body.input)) new OpenAiInput(measure).items(body.input);
-  if (isObject(body.reasoning)) requirePriced(body.reasoning, 'mode', ['standard']);
+  if (isObject(body.reasoning)) requirePriced('reasoning.mode', body.reasoning.mode, ['standard']);
   return {
     endpoint: 'responses',
     model,

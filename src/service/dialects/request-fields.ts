@@ -59,8 +59,7 @@ export function readList(body: Json, field: string): readonly unknown[] {
 }
 
 /** Refuses a setting whose price differs from the model's, or is not known. Absent and null pass. */
-export function requirePriced(body: Json, field: string, priced: readonly string[]): void {
-  const value = body[field];
+export function requirePriced(field: string, value: unknown, priced: readonly string[]): void {
   if (value === undefined || value === null || priced.includes(value as string)) return;
   throw new RefusedError(
     'price_unknown',

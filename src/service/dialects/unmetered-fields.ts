@@ -73,7 +73,7 @@ const ABOUT: ReadonlySet<string> = new Set([
 ]);
 
 /** Why a field that no table has may cost; null where nothing in it speaks of cost. */
-export function whyItMayCost(field: string, value: unknown): string | null {
+function whyItMayCost(field: string, value: unknown): string | null {
   const words = wordsOf(field);
   if (REFUSING.has(words[0]) || words.some((word) => NOTES.has(word))) return null;
   const isAbout = words.some((word) => ABOUT.has(word));

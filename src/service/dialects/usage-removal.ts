@@ -14,13 +14,18 @@ import {
   valueEnd,
 } from './json-scan.js';
 
-/** Between two parts of JSON; the data of one event may go on in a further line. */
-const GAP = String.raw`(?:[ \t]|\r?\n(?:data: ?)?)*`;
+/**
+ * Between two parts of JSON; the data of one event may go on in a further line. No character can be taken in two ways, so that
+ * no gap takes more than linear time.
+ */
+const GAP = String.raw`(?:[ \t]|\r?\n(?:data:)?)*`;
 /** The key with what stands before it. Inside a string it would have its quotes escaped. */
 const FIELD = new RegExp(`([{,])(${GAP})"usage"${GAP}:${GAP}`, 'g');
 const COMMA_BEHIND = new RegExp(`${GAP},${GAP}`, 'y');
 
 const KEY = '"usage"';
+/** Fields of the name that are looked at, each up to the end of the event: a chunk has one, and one in each choice. */
+const FIELDS_MAX = 128;
 
 /**
  * The event without the `usage` of its outermost object; null where there is none.
@@ -49,7 +54,9 @@ function fieldAt(text: string, key: number): Span | null {
 
 function anyField(text: string): Span | null {
   FIELD.lastIndex = 0;
-  for (let found = FIELD.exec(text); found !== null; found = FIELD.exec(text)) {
+  for (let tried = 0; tried < FIELDS_MAX; tried++) {
+    const found = FIELD.exec(text);
+    if (found === null) return null;
     let end = valueEnd(text, FIELD.lastIndex);
     if (!isOutermost(text, end)) continue;
     while (isSpace(text.charCodeAt(end - 1))) end--;

@@ -7,7 +7,7 @@ import type { RequestProfile } from './profile.js';
 /** A part of a path that is a version: `v1`, `v4`, `v1beta`, `v1beta2`. */
 const VERSION = /^v\d+(?:(?:alpha|beta)\d*)?$/;
 
-export function namesVersion(baseUrl: string): boolean {
+function namesVersion(baseUrl: string): boolean {
   return new URL(baseUrl).pathname.split('/').some((part) => VERSION.test(part));
 }
 

@@ -2,7 +2,7 @@
 // cents. Providers print sums of doubles ("0.8958740000000000", 6.2e-05), so more digits than the ledger keeps are usual.
 
 /** One usd has 10^18 of them: more digits than any report states, so that sums are rounded once, at their end. */
-export const ATTO_DIGITS = 18;
+const ATTO_DIGITS = 18;
 /** A step of the ledger, 10^-8 usd. */
 export const ATTOS_PER_STEP = 10_000_000_000n;
 

@@ -105,7 +105,7 @@ export class Reconciliations {
       );
     const { api, baseUrl, keyFrom } = stated;
     const secret = this.#options.secrets(keyFrom);
-    if (secret === undefined)
+    if (secret === undefined || secret === '')
       throw new RefusedError(
         'conflict',
         `the environment variable ${keyFrom} has no admin key for the report`,

@@ -138,7 +138,7 @@ function sourceOf(cli: CliContext, options: ReconcileCommandOptions, signal: Abo
   if (problem !== null) throw new UsageError('--api-url', problem);
   const from = options.keyFrom ?? REPORT_KEYS[api];
   const secret = cli.parts.secretOf(from);
-  if (secret === undefined)
+  if (secret === undefined || secret === '')
     throw new UsageError(from, 'set this environment variable to an admin key of the organization');
   const baseUrl = apiUrl === undefined ? REPORT_BASE_URLS[api] : plainBaseUrl(apiUrl);
   const reader = reportReader(() => cli.parts.clock.now());
