@@ -399,6 +399,8 @@ beforeAll(async () => {
     providers: PROVIDERS,
     routes: ROUTES,
     prices: OWN_PRICES,
+    // A provider that never answers is read on when its caller leaves.
+    more: 'gateway: { readOn: 1s }',
   });
 });
 afterAll(() => gateway.close());
