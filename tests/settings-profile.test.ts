@@ -4,8 +4,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { timesOf } from '#bursar/service/prices/modifiers.js';
+import { azureOpenAi } from '#bursar/service/profiles/azure-openai.js';
 import type { ProviderProfile } from '#bursar/service/profiles/profile.js';
 import { mayThinkUnseen, PROFILES, profileNamed, traitsOf } from '#bursar/service/profiles/profiles.js';
+import { requestPath } from '#bursar/service/profiles/request-place.js';
 import { patternProblem } from '#bursar/service/routing/signatures.js';
 import type { ProviderSettings } from '#bursar/service/settings/settings.js';
 import { parseSettings } from '#bursar/service/settings/settings-file.js';
@@ -313,4 +315,23 @@ describe('docs/providers.md', () => {
       );
     },
   );
+});
+
+describe('the paths of a provider', () => {
+  test.each([
+    ['chat_completions', '/v1/chat/completions', '/deployments/a%20b/chat/completions'],
+    ['completions', '/v1/completions', '/deployments/a%20b/completions'],
+    ['embeddings', '/v1/embeddings', '/deployments/a%20b/embeddings'],
+    ['images', '/v1/images/generations', '/deployments/a%20b/images/generations'],
+    ['image_edits', '/v1/images/edits', '/deployments/a%20b/images/edits'],
+    ['speech', '/v1/audio/speech', '/deployments/a%20b/audio/speech'],
+    ['transcriptions', '/v1/audio/transcriptions', '/deployments/a%20b/audio/transcriptions'],
+    ['translations', '/v1/audio/translations', '/deployments/a%20b/audio/translations'],
+    ['responses', '/v1/responses', '/responses'],
+    ['input_tokens', '/v1/responses/input_tokens', '/responses/input_tokens'],
+    [null, '/v1/responses/resp_1', '/responses/resp_1'],
+  ] as const)('azure: %s → that of its deployment, where it has one', (endpoint, path, behind) => {
+    const sent = requestPath(azureOpenAi.request, { endpoint, path, model: 'a b' });
+    expect(sent).toBe(`/openai${behind}?api-version=2025-04-01-preview`);
+  });
 });

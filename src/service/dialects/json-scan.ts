@@ -1,4 +1,5 @@
-// Steps through JSON text that is searched and not parsed: the events of a stream, of which one comes for each token.
+// Steps through JSON text that is searched and not parsed, or not yet: bodies of requests, and the events of a stream, of
+// which one comes for each token.
 // A key cannot be found inside a string by mistake, since the quotes of a string's own text are escaped.
 
 export const QUOTE = 0x22;
@@ -10,14 +11,26 @@ export const LIST_CLOSES = 0x5d;
 export const OBJECT_OPENS = 0x7b;
 export const OBJECT_CLOSES = 0x7d;
 
+/** How far a string is walked by characters before the next quote is searched for: pictures in base64 have none. */
+const WALK_CHARS = 16;
+
 /** Just behind the closing quote of the string that opens there; the text's end where it has none. */
 export function stringEnd(text: string, opens: number): number {
-  for (let at = opens + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === BACKSLASH) at++;
-    else if (code === QUOTE) return at + 1;
+  let at = opens + 1;
+  for (;;) {
+    for (const walkEnd = at + WALK_CHARS; at < walkEnd; at++) {
+      const code = text.charCodeAt(at);
+      if (code === BACKSLASH) at++;
+      else if (code === QUOTE) return at + 1;
+    }
+    const quote = text.indexOf('"', at);
+    if (quote < 0) return text.length;
+    let backslashes = 0;
+    while (quote - 1 - backslashes >= at && text.charCodeAt(quote - 1 - backslashes) === BACKSLASH)
+      backslashes++;
+    if (backslashes % 2 === 0) return quote + 1;
+    at = quote + 1;
   }
-  return text.length;
 }
 
 /**

@@ -4,6 +4,16 @@
 
 import { Buffer, isUtf8 } from 'node:buffer';
 import { RefusedError } from '../refusals.js';
+import {
+  COLON,
+  COMMA,
+  LIST_CLOSES,
+  LIST_OPENS,
+  OBJECT_CLOSES,
+  OBJECT_OPENS,
+  QUOTE,
+  stringEnd,
+} from './json-scan.js';
 import { isOtherSpelling } from './request-spelling.js';
 
 /** Nested lists and objects. Schemas of tools are the deepest that callers send; OpenAI takes ten levels of those. */
@@ -13,14 +23,6 @@ const VALUES_MAX = 400_000;
 /** Keys of one object: above OpenAI's limits for logit_bias (1,024) and for properties of a schema (5,000 in all). */
 const KEYS_MAX = 8_192;
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const BACKSLASH = 0x5c;
-const LIST_OPENS = 0x5b;
-const LIST_CLOSES = 0x5d;
-const OBJECT_OPENS = 0x7b;
-const OBJECT_CLOSES = 0x7d;
 const BYTE_ORDER_MARK = 0xfeff;
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -270,28 +272,6 @@ function scan(text: string): Scan {
     }
   }
   return { places: { spans, insertAt }, hasOtherSpellings };
-}
-
-/** How far a string is walked by characters before the next quote is searched for: pictures in base64 have none. */
-const WALK_CHARS = 16;
-
-/** Just behind a string's closing quote; the end of the text where it has none. */
-function stringEnd(text: string, opens: number): number {
-  let at = opens + 1;
-  for (;;) {
-    for (const walkEnd = at + WALK_CHARS; at < walkEnd; at++) {
-      const code = text.charCodeAt(at);
-      if (code === BACKSLASH) at++;
-      else if (code === QUOTE) return at + 1;
-    }
-    const quote = text.indexOf('"', at);
-    if (quote < 0) return text.length;
-    let backslashes = 0;
-    while (quote - 1 - backslashes >= at && text.charCodeAt(quote - 1 - backslashes) === BACKSLASH)
-      backslashes++;
-    if (backslashes % 2 === 0) return quote + 1;
-    at = quote + 1;
-  }
 }
 
 function keyOf(text: string, start: number, end: number, keys: Set<string>): string {

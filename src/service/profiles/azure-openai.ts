@@ -16,6 +16,8 @@ export const azureOpenAi: ProviderProfile = {
   ],
   sources: [
     'https://learn.microsoft.com/en-us/azure/ai-services/openai/reference',
+    // Which endpoints have a path of their deployment.
+    'https://github.com/openai/openai-node/blob/master/src/azure.ts',
     'https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle',
     'https://learn.microsoft.com/en-us/azure/ai-services/openai/concepts/content-filter',
     'https://learn.microsoft.com/en-us/azure/ai-services/openai/how-to/manage-costs',
@@ -27,8 +29,13 @@ export const azureOpenAi: ProviderProfile = {
     pathPrefix: '/openai',
     paths: {
       chat_completions: '/deployments/{model}/chat/completions',
+      completions: '/deployments/{model}/completions',
       embeddings: '/deployments/{model}/embeddings',
-      responses: '/responses',
+      images: '/deployments/{model}/images/generations',
+      image_edits: '/deployments/{model}/images/edits',
+      speech: '/deployments/{model}/audio/speech',
+      transcriptions: '/deployments/{model}/audio/transcriptions',
+      translations: '/deployments/{model}/audio/translations',
     },
     // The oldest version with responses beside chat completions whose streams state their usage.
     query: { 'api-version': '2025-04-01-preview' },

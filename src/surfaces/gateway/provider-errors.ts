@@ -15,7 +15,7 @@ type Parts = Pick<GatewayParts, 'settings' | 'throttled' | 'logger' | 'onProvide
 };
 type Tried = Pick<PricedCandidate, 'provider' | 'model'>;
 
-/** Google's answer to a wrong key has the status of a malformed request. */
+/** Some providers answer a wrong key with the status of a malformed request (Gemini's API). */
 const KEY_NOT_VALID = /^(?:\S+: ){0,3}api key not valid/i;
 
 export class ProviderErrors {

@@ -35,7 +35,13 @@ export class Shares {
     this.#count += 1;
     this.#ofKey.set(keyId, ofKey + 1);
     const done = new Promise<T>((resolve, reject) => {
-      const piece = () => work().then(resolve, reject);
+      const piece = async () => {
+        try {
+          resolve(await work());
+        } catch (error) {
+          reject(error as Error);
+        }
+      };
       const own = this.#waiting.get(keyId);
       if (own === undefined) this.#waiting.set(keyId, [piece]);
       else own.push(piece);
