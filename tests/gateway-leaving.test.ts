@@ -282,17 +282,22 @@ describe('a caller who leaves', () => {
   });
 
   test.each([
-    ['a chat', CHAT, chat('thinker', { reasoning_effort: 'none' }), [TEXT]],
+    ['a chat', CHAT, chat('told', { reasoning_effort: 'none' }), [TEXT]],
     [
       'a response',
       RESPONSES,
-      { model: 'thinker', input: 'hi', stream: true, reasoning: { effort: 'none' } },
+      { model: 'told', input: 'hi', stream: true, reasoning: { effort: 'none' } },
       [{ type: 'response.output_text.delta', delta: 'Hi' }],
     ],
   ] as const)(
     'a model that was told not to think, in %s → is stopped at once',
     async (_what, path, body, first) => {
-      await start();
+      // Only a provider that is known to heed these fields is believed.
+      await start({
+        providers: '  known: { profile: openai, baseUrl: "PROVIDER" }',
+        routes: `${ROUTES}  - { model: told, candidates: [{ provider: known, model: thinker }] }`,
+        prices: `${PRICES}  - { provider: known, model: thinker, ${PRICED} }`,
+      });
       const sent = new Script();
       const caller = await call(path, body, sent, first);
       await caller.leave();
@@ -439,5 +444,41 @@ describe('a server that stops', () => {
     expect(first.charged?.usd).toBe(await floor());
     expect(second).toMatchObject({ status: 'settled', ending: 'cancelled' });
     expect(second.charged?.usd).toBeGreaterThan(100n * 1_000n);
+  });
+});
+
+describe('a model that nobody knows', () => {
+  const HEAD =
+    'data: {"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":0,"total_tokens":100}}\n\n';
+  const TEXTS = Array.from({ length: 20 }, () => chatChunk('x'.repeat(200)));
+
+  test('unknown model: the provider breaks off → what came is charged', async () => {
+    await start({ models: [] });
+    gateway.provider.answer = async (_call, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(HEAD);
+      for (const chunk of TEXTS) response.write(`data: ${JSON.stringify(chunk)}\n\n`);
+      setTimeout(() => response.destroy(), 20);
+    };
+    const answer = await gateway.post(CHAT, { model: 'small', messages: HI, stream: true });
+    await expect(answer.text()).rejects.toThrow();
+    await gateway.settled();
+    // 100 × 100 and 1,000 × 1,000 steps: 4,000 characters are 1,000 tokens.
+    expect(hold().charged?.usd).toBe(1_010_000n);
+  });
+
+  test('unknown model: its caller leaves → the provider is read on, and its usage is charged', async () => {
+    await start({ models: [] });
+    const sent = new Script();
+    const caller = await call(CHAT, { model: 'small', messages: HI, stream: true }, sent, [TEXT]);
+    await caller.leave();
+    expect(sent.isGone).toBe(false);
+    await sent.send(
+      { ...chatChunk(''), choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] },
+      LAST,
+      DONE,
+    );
+    sent.end();
+    await gateway.settled();
+    expect(hold().charged?.usd).toBe(USED_STEPS);
   });
 });

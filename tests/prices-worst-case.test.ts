@@ -16,6 +16,7 @@ const FACTS: RequestFacts = {
   inputTokensMax: 1_000,
   inputTokensHeld: 1_000,
   inputIsUnbounded: false,
+  conversationIsStored: false,
   inputTokensEstimate: 500,
   inputAudioTokensMax: 0,
   inputImageTokensMax: 0,
@@ -318,6 +319,14 @@ describe('worst case: cases that were thought of', () => {
     expect(refusal(() => worst(PLAIN, { billedTools: { web_search: 1 }, inputReads: 2 }))).toBe(
       'price_unknown',
     );
+  });
+
+  test('worst case: a conversation that the provider keeps → the context window; without one, nothing can be held', () => {
+    const stored = { inputTokensMax: null, inputIsUnbounded: true, conversationIsStored: true };
+    expect(worst(priced(PLAIN.rates, 128_000), stored)).toMatchObject({
+      ...{ inputTokens: 128_000, isExpected: false },
+    });
+    expect(refusal(() => worst(PLAIN, stored))).toBe('not_meterable');
   });
 
   test('worst case: input that the provider stores → what is expected of it, at most the context window', () => {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { timesOf } from '#bursar/service/prices/modifiers.js';
 import { azureOpenAi } from '#bursar/service/profiles/azure-openai.js';
 import type { ProviderProfile } from '#bursar/service/profiles/profile.js';
-import { mayThinkUnseen, PROFILES, profileNamed, traitsOf } from '#bursar/service/profiles/profiles.js';
+import { PROFILES, profileNamed, traitsOf, unseenThinking } from '#bursar/service/profiles/profiles.js';
 import { requestPath } from '#bursar/service/profiles/request-place.js';
 import { patternProblem } from '#bursar/service/routing/signatures.js';
 import type { ProviderSettings } from '#bursar/service/settings/settings.js';
@@ -246,13 +246,24 @@ describe('the known profiles', () => {
     ['xai', 'grok-4-0709', null, 'unseen', true],
     ['groq', 'openai/gpt-oss-120b', 65_536, 'unseen', true],
     ['vllm', 'anything', null, 'shown', true],
-    ['openrouter', 'anything', null, 'unseen', true],
+    ['openrouter', 'anything', null, 'unknown', true],
   ])('%s %s: %s tokens at most, thinking %s', (name, model, outputTokensMax, thinking, thinksUnasked) => {
     const traits = traitsOf(profileNamed(name) as ProviderProfile, model);
     expect(traits).toMatchObject({ outputTokensMax, thinking, thinksUnasked });
-    expect(mayThinkUnseen(traits, null)).toBe(thinking === 'unseen' && thinksUnasked);
-    expect(mayThinkUnseen(traits, false)).toBe(false);
-    expect(mayThinkUnseen(traits, true)).toBe(thinking === 'unseen');
+    const isKnown = thinking !== 'unknown';
+    const unasked = isKnown ? (thinking === 'unseen' && thinksUnasked ? 'yes' : 'no') : 'maybe';
+    expect(unseenThinking(traits, null)).toBe(unasked);
+    expect(unseenThinking(traits, false)).toBe('no');
+    expect(unseenThinking(traits, true)).toBe(thinking === 'unseen' || !isKnown ? 'yes' : 'no');
+  });
+
+  test('a provider that is not known → its models are known by their names, a vendor’s path before them or not', () => {
+    const { models } = profileNamed('openai-compatible') as ProviderProfile;
+    const thinkingOf = (model: string) => traitsOf({ models }, model).thinking;
+    expect(
+      ['gpt-4o-mini', 'gpt-5', 'google/gemini-2.5-pro', 'anthropic/claude-3-5-haiku'].map(thinkingOf),
+    ).toEqual(['never', 'unseen', 'unseen', 'never']);
+    expect(['small', 'my-own', 'mistral'].map(thinkingOf)).toEqual(['unknown', 'unknown', 'unknown']);
   });
 
   test.each([

@@ -383,6 +383,23 @@ describe('responses that a provider keeps', () => {
     });
   });
 
+  test('stored responses: a call that goes on from one → holds the tokens that it read and gave, no context window', async () => {
+    const used = { input_tokens: 9_000, output_tokens: 1_000, total_tokens: 10_000 };
+    provider.answer = json({ ...response('resp_first'), usage: used });
+    const { openai, tenant } = await caller();
+    await openai.responses.create({ model: 'text', input: 'hello', max_output_tokens: 100 });
+    provider.answer = json(response('resp_second'));
+    const next = { model: 'text', input: 'and?', max_output_tokens: 100 };
+    await openai.responses.create({ ...next, previous_response_id: 'resp_first' });
+    await openai.responses.create({ ...next, previous_response_id: 'resp_made_elsewhere' });
+    const [, known, unknown] = (await tenant.ended()).map(({ authorized }) => Number(authorized?.usd));
+    // 10,000 tokens at 1 USD a million, the request itself, and 100 tokens of output at 10.
+    expect(known).toBeGreaterThan(0.011);
+    expect(known).toBeLessThan(0.012);
+    // 100,000 tokens, the whole context window.
+    expect(unknown).toBeGreaterThan(0.1);
+  });
+
   test('stored responses: of a streamed answer → known as well', async () => {
     provider.answer = events([
       { type: 'response.created', response: { ...response('resp_streamed'), usage: null } },

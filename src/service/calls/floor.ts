@@ -7,7 +7,7 @@ import { costOf } from '../prices/cost.js';
 import type { Component, Cost, ModelPrice, Quantities } from '../prices/price.js';
 import type { WorstCase } from '../prices/worst-case.js';
 import type { ProviderProfile } from '../profiles/profile.js';
-import { mayThinkUnseen, traitsOf } from '../profiles/profiles.js';
+import { traitsOf, unseenThinking } from '../profiles/profiles.js';
 
 /** The least that an answer generates (rule Q5); also the least that a clamped request still asks for. */
 export const OUTPUT_TOKENS_FLOOR = 50;
@@ -23,8 +23,11 @@ const TOKENS: ReadonlySet<Component> = new Set([...INPUT_COMPONENTS, ...OUTPUT_C
 export interface Unseen {
   /** Stored context, files by id, images by URL: the request's bytes do not bound it. */
   readonly input: boolean;
-  /** Reasoning that no event shows; and sound and images, whose tokens nobody can count. */
-  readonly thinking: boolean;
+  /**
+   * Reasoning that no event shows; and sound and images, whose tokens nobody can count. `maybe`, of a model that nobody
+   * knows: it counts where the caller ended the call, who could gain by it, and not where the provider did.
+   */
+  readonly thinking: 'no' | 'maybe' | 'yes';
   /** Tools that the provider runs, each of which reads the input again. */
   readonly tools: boolean;
 }
@@ -36,12 +39,15 @@ export function unseenOf(facts: RequestFacts, profile: ProviderProfile, model: s
   const { inputReads, billedTools } = facts;
   return {
     input: facts.inputIsStored,
-    thinking:
-      facts.outputTokensStated !== 0 &&
-      (UNCOUNTED.has(facts.billedBy?.component) ||
-        mayThinkUnseen(traitsOf(profile, model), facts.thinkingAsked)),
+    thinking: thinkingOf(facts, profile, model),
     tools: inputReads !== 1 || Object.keys(billedTools).length > 0,
   };
+}
+
+function thinkingOf(facts: RequestFacts, profile: ProviderProfile, model: string): Unseen['thinking'] {
+  if (facts.outputTokensStated === 0) return 'no';
+  if (UNCOUNTED.has(facts.billedBy?.component)) return 'yes';
+  return unseenThinking(traitsOf(profile, model), facts.thinkingAsked);
 }
 
 /** Whether more may be billed than what was seen so far. An answer in one piece is unseen until it comes. */
@@ -51,7 +57,7 @@ export function mayBillUnseen(
 ): boolean {
   if (FREE_ENDPOINTS.has(facts.endpoint)) return false;
   const inputIsUnseen = unseen.input && wholeOrNull(stated?.inputTokens.total) === null;
-  return !streams || unseen.thinking || unseen.tools || inputIsUnseen;
+  return !streams || unseen.thinking !== 'no' || unseen.tools || inputIsUnseen;
 }
 
 /** The parts of a priced candidate that its floor rests on. */
@@ -71,6 +77,8 @@ export interface Seen {
   readonly outputTokens: number;
   /** Whether the output that the usage states is all of it. */
   readonly outputIsFinal: boolean;
+  /** Whether the caller, or the operator, ended it: the provider would have gone on. */
+  readonly wasLeft: boolean;
 }
 
 /** A usage, its parts as they are priced. */
@@ -81,7 +89,7 @@ export interface Billed {
   readonly cost: Cost;
 }
 
-const NOTHING_SEEN: Seen = { usage: null, outputTokens: 0, outputIsFinal: false };
+const NOTHING_SEEN: Seen = { usage: null, outputTokens: 0, outputIsFinal: false, wasLeft: false };
 
 /** The floor: min(held, likely input + the least output), where what may be billed unseen counts as it was held. */
 export function floorOf(candidate: FlooredCandidate): FlooredCandidate['held'] {
@@ -129,7 +137,8 @@ function billedAtLeast(candidate: FlooredCandidate, seen: Seen): Billed {
   let outputTokens = shownOutput(candidate, seen);
   if (!seen.outputIsFinal) {
     outputTokens = Math.max(outputTokens, Math.min(OUTPUT_TOKENS_FLOOR, worst.outputTokens));
-    if (unseen.thinking && outputTokens < worst.outputTokens) {
+    const isHeld = unseen.thinking === 'yes' || (unseen.thinking === 'maybe' && seen.wasLeft);
+    if (isHeld && outputTokens < worst.outputTokens) {
       outputTokens = worst.outputTokens;
       takeOver(quantities, worst.quantities, OUTPUT_COMPONENTS);
     } else asText(quantities, outputTokens);

@@ -90,6 +90,7 @@ export function howToHoldLess(
     const bound = facts.endpoint === 'messages' ? 'max_uses of the tools' : 'max_tool_calls';
     return `lower ${bound}, leave out the tools that the provider runs, or have gateway.toolRounds lowered`;
   }
+  if (facts.conversationIsStored) return 'send the conversation instead of naming what the provider stores';
   return facts.inputIsUnbounded
     ? 'send the input instead of naming what the provider stores, or have gateway.storedInputTokens lowered'
     : 'send less input';

@@ -23,6 +23,7 @@ export const STORED_RESPONSE_AREA: StoreArea = {
       id TEXT PRIMARY KEY,
       provider TEXT NOT NULL,
       labels TEXT NOT NULL,
+      tokens INTEGER,
       created_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX stored_responses_by_age ON stored_responses (created_at);`,
@@ -32,6 +33,7 @@ export const STORED_RESPONSE_AREA: StoreArea = {
 interface Row {
   readonly provider: string;
   readonly labels: string;
+  readonly tokens: number | null;
 }
 
 export interface NewStoredResponse {
@@ -41,6 +43,8 @@ export interface NewStoredResponse {
   readonly provider: string;
   /** Of the call that made it: the key's, and those that its caller stated. */
   readonly labels: Labels;
+  /** Its input and its output: what a request that goes on from it has the provider read. Null where that was not stated. */
+  readonly tokens: number | null;
 }
 
 export class StoredResponses {
@@ -56,20 +60,22 @@ export class StoredResponses {
     private readonly clock: Pick<Clock, 'now'>,
   ) {
     this.#store = store;
-    this.#insert = store.prepare<[string, string, string, number]>(
-      'INSERT OR IGNORE INTO stored_responses (id, provider, labels, created_at) VALUES (?, ?, ?, ?)',
+    this.#insert = store.prepare<[string, string, string, number | null, number]>(
+      'INSERT OR IGNORE INTO stored_responses (id, provider, labels, tokens, created_at) VALUES (?, ?, ?, ?, ?)',
     );
-    this.#find = store.prepare<[string], Row>('SELECT provider, labels FROM stored_responses WHERE id = ?');
+    this.#find = store.prepare<[string], Row>(
+      'SELECT provider, labels, tokens FROM stored_responses WHERE id = ?',
+    );
     this.#forget = store.prepare<[string]>('DELETE FROM stored_responses WHERE id = ?');
     this.#sweep = store.prepare<[number]>('DELETE FROM stored_responses WHERE created_at < ?');
   }
 
   /** Notes a response; the first who states an id keeps it. @throws RefusedError store_unavailable */
-  add({ id, provider, labels }: NewStoredResponse): void {
+  add({ id, provider, labels, tokens }: NewStoredResponse): void {
     if (id === '' || id.length > ID_LENGTH_MAX) return;
     const now = this.clock.now();
     this.#store.casually(() => {
-      this.#insert.run(id, provider, JSON.stringify(labels), now);
+      this.#insert.run(id, provider, JSON.stringify(labels), tokens, now);
       if (this.#untilSweep-- > 0) return;
       this.#untilSweep = SWEEP_EVERY;
       this.#sweep.run(now - KEPT_MS);
@@ -88,10 +94,16 @@ export class StoredResponses {
     });
   }
 
-  /** Whether the id is known to be another caller's. A response that was made without Bursar is nobody's. */
-  isForeign(caller: Pick<Caller, 'labels'>, id: string): boolean {
+  /**
+   * How many tokens a request reads that goes on from a response; null where nobody knows, as of one that was made without
+   * Bursar.
+   * @throws RefusedError not_found for an id that is known to be another caller's
+   */
+  tokensOf(caller: Pick<Caller, 'labels'>, id: string): number | null {
     const row = this.#row(id);
-    return row !== null && !carries(row.labels, caller.labels);
+    if (row === null || carries(row.labels, caller.labels)) return row?.tokens ?? null;
+    const field = 'previous_response_id';
+    throw new RefusedError('not_found', 'No stored response of this key has that id.', { field });
   }
 
   /** The provider has deleted it. */

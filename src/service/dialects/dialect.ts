@@ -48,6 +48,8 @@ export interface RequestFacts {
   readonly inputTokensHeld: number;
   /** Whether some of the input is what only the provider has, of any size: `storedInputTokens` are held for it. */
   readonly inputIsUnbounded: boolean;
+  /** Whether a conversation that the provider keeps goes on, whose length nobody knows: it is held at the context window. */
+  readonly conversationIsStored: boolean;
   /** A likely figure of the input (rule Q5), for charges without usage. At most `inputTokensMax` where that is known. */
   readonly inputTokensEstimate: number;
   /** Upper bounds of the parts of the input that may be priced otherwise: each a share of `inputTokensMax`. */
@@ -108,6 +110,7 @@ export const NOTHING_BILLED: Omit<RequestFacts, 'endpoint' | 'model' | 'user'> =
   inputTokensMax: 0,
   inputTokensHeld: 0,
   inputIsUnbounded: false,
+  conversationIsStored: false,
   inputTokensEstimate: 0,
   inputAudioTokensMax: 0,
   inputImageTokensMax: 0,
@@ -205,12 +208,20 @@ export interface StreamMeter {
   readonly outputTokensSoFar: number;
 }
 
+/** What is known of what a request refers to. */
+export interface KnownContext {
+  /** Tokens of the response that it goes on from, its own input included; null where nobody knows. */
+  readonly earlierTokens: number | null;
+}
+
+export const NOTHING_KNOWN: KnownContext = { earlierTokens: null };
+
 export interface Dialect {
   readonly name: DialectName;
   /** Endpoint by path below the dialect's prefix, for example `/v1/chat/completions`. */
   readonly paths: Readonly<Record<string, Endpoint>>;
   /** @throws RefusedError `invalid_request`, `not_meterable`, `price_unknown` */
-  readRequest(endpoint: Endpoint, body: ParsedBody): RequestReading;
+  readRequest(endpoint: Endpoint, body: ParsedBody, known?: KnownContext): RequestReading;
   /** Usage in a whole answer; null when it states none. */
   readUsage(endpoint: Endpoint, answer: unknown, profile: ProviderProfile): UsageReading | null;
   /** Output tokens of a whole answer estimated from its text, for answers without usage. */

@@ -48,6 +48,7 @@ export type InputFacts = Pick<
   | 'inputTokensMax'
   | 'inputTokensHeld'
   | 'inputIsUnbounded'
+  | 'conversationIsStored'
   | 'inputTokensEstimate'
   | 'inputAudioTokensMax'
   | 'inputImageTokensMax'
@@ -69,6 +70,8 @@ export class InputMeasure {
   #isNamed = false;
   /** Nothing tells how much that is. */
   #isUnbounded = false;
+  /** A whole conversation is. */
+  #isConversation = false;
   /** Tools of the provider find further input. */
   #isSearched = false;
 
@@ -102,9 +105,21 @@ export class InputMeasure {
     this.#mediaChars += data.length;
   }
 
-  /** Something that only the provider has, and of any size: nothing but the context window bounds the input. */
+  /** Something that only the provider has, and of any size: an item, a file. */
   stored(): void {
     this.#isUnbounded = true;
+  }
+
+  /** A conversation that only the provider has: nothing but the context window bounds the input. */
+  conversation(): void {
+    this.#isUnbounded = true;
+    this.#isConversation = true;
+  }
+
+  /** A conversation that only the provider has, and of which it has said how long it is. */
+  known(tokens: number): void {
+    this.#overheadTokens += tokens;
+    this.#estimateSurcharge += tokens;
   }
 
   /** Something is read by its name beside what the body says of it; its bound is counted. */
@@ -152,6 +167,7 @@ export class InputMeasure {
       inputTokensMax: isBounded ? max : null,
       inputTokensHeld: max + this.#pages * EXPECTED_PAGE_TOKENS,
       inputIsUnbounded: this.#isUnbounded,
+      conversationIsStored: this.#isConversation,
       inputTokensEstimate: isBounded ? Math.min(estimate, max) : estimate,
       inputAudioTokensMax: this.#audioTokensMax,
       inputImageTokensMax: imageTokensMax,

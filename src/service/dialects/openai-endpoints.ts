@@ -42,7 +42,7 @@ interface EndpointRules {
   /** Below the dialect's prefix. */
   readonly path: string;
   /** @throws RefusedError `invalid_request`, `not_meterable` */
-  facts(body: Json, bodyBytes: number): RequestFacts;
+  facts(body: Json, bodyBytes: number, earlierTokens: number | null): RequestFacts;
   usage(answer: unknown, profile: ProviderProfile): UsageReading | null;
   meter(facts: RequestFacts, profile: ProviderProfile): StreamMeter;
 }
@@ -130,8 +130,12 @@ export function isOther(endpoint: Endpoint): endpoint is OtherEndpoint {
 }
 
 /** @throws RefusedError `invalid_request`, `not_meterable` */
-export function readOther(endpoint: OtherEndpoint, { json, fields }: ParsedBody): RequestReading {
-  return new OtherReading(fields, RULES[endpoint].facts(json, fields.bytes.length));
+export function readOther(
+  endpoint: OtherEndpoint,
+  { json, fields }: ParsedBody,
+  earlierTokens: number | null,
+): RequestReading {
+  return new OtherReading(fields, RULES[endpoint].facts(json, fields.bytes.length, earlierTokens));
 }
 
 export function otherUsage(
@@ -209,11 +213,20 @@ function promptsIn(prompt: unknown): number {
   return prompt.length;
 }
 
+/** A request that goes on with what the provider keeps: as long as it was, where that is known. */
+export function goesOn(body: Json, measure: InputMeasure, earlierTokens: number | null): void {
+  if (body.conversation !== undefined && body.conversation !== null) measure.conversation();
+  const { previous_response_id: earlier } = body;
+  if (earlier === undefined || earlier === null) return;
+  if (earlierTokens === null) measure.conversation();
+  else measure.known(earlierTokens);
+}
+
 // The answer to a compaction has no limit of output: what the model gives at most is held.
-function compactFacts(body: Json, bodyBytes: number): RequestFacts {
+function compactFacts(body: Json, bodyBytes: number, earlierTokens: number | null): RequestFacts {
   const model = readModel(body);
   const measure = new InputMeasure(bodyBytes);
-  if (typeof body.previous_response_id === 'string' || body.conversation != null) measure.stored();
+  goesOn(body, measure, earlierTokens);
   if (Array.isArray(body.input)) new OpenAiInput(measure).items(readList(body, 'input'));
   return {
     endpoint: 'compact',

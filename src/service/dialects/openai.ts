@@ -2,10 +2,26 @@
 // before it goes out, and what its answer used. Field by field after the API reference and the types of the `openai` package.
 
 import type { ProviderProfile, RequestProfile } from '../profiles/profile.js';
-import type { Dialect, Endpoint, RequestChanges, RequestFacts, RequestReading } from './dialect.js';
+import {
+  type Dialect,
+  type Endpoint,
+  type KnownContext,
+  NOTHING_KNOWN,
+  type RequestChanges,
+  type RequestFacts,
+  type RequestReading,
+} from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
-import { isOther, OTHER_PATHS, otherMeter, otherOutput, otherUsage, readOther } from './openai-endpoints.js';
+import {
+  goesOn,
+  isOther,
+  OTHER_PATHS,
+  otherMeter,
+  otherOutput,
+  otherUsage,
+  readOther,
+} from './openai-endpoints.js';
 import { openAiUnmetered, openAiUser, readsCachedContent } from './openai-fields.js';
 import { imageTokensOf, OpenAiInput } from './openai-input.js';
 import { ChatMeter, ResponseMeter } from './openai-stream.js';
@@ -72,13 +88,17 @@ export const openai: Dialect = {
   errorText,
 };
 
-function readRequest(endpoint: Endpoint, parsed: ParsedBody): RequestReading {
+function readRequest(
+  endpoint: Endpoint,
+  parsed: ParsedBody,
+  { earlierTokens }: KnownContext = NOTHING_KNOWN,
+): RequestReading {
   const { json: body, fields, hasOtherSpellings } = parsed;
   if (hasOtherSpellings) refuseOtherSpellings(body);
-  if (isOther(endpoint)) return readOther(endpoint, parsed);
+  if (isOther(endpoint)) return readOther(endpoint, parsed, earlierTokens);
   const model = readModel(body);
   const measure = new InputMeasure(fields.bytes.length);
-  const reading = { body, model, measure };
+  const reading = { body, model, measure, earlierTokens };
   if (readsCachedContent(body)) measure.stored();
   const read = endpoint === 'embeddings' ? embeddings : endpoint === 'responses' ? response : chat;
   const facts = read(reading);
@@ -125,6 +145,7 @@ interface Reading {
   readonly body: Json;
   readonly model: string;
   readonly measure: InputMeasure;
+  readonly earlierTokens: number | null;
 }
 
 function chat({ body, model, measure }: Reading): RequestFacts {
@@ -143,6 +164,7 @@ function chat({ body, model, measure }: Reading): RequestFacts {
     inputTokensMax: input.inputTokensMax,
     inputTokensHeld: input.inputTokensHeld,
     inputIsUnbounded: input.inputIsUnbounded,
+    conversationIsStored: false,
     inputTokensEstimate: input.inputTokensEstimate,
     inputAudioTokensMax: input.inputAudioTokensMax,
     inputImageTokensMax: input.inputImageTokensMax,
@@ -165,11 +187,10 @@ function chat({ body, model, measure }: Reading): RequestFacts {
   };
 }
 
-function response({ body, model, measure }: Reading): RequestFacts {
+function response({ body, model, measure, earlierTokens }: Reading): RequestFacts {
   const tools = responsesTools(body, measure);
-  for (const field of ['previous_response_id', 'conversation', 'prompt']) {
-    if (states(body, field)) measure.stored();
-  }
+  goesOn(body, measure, earlierTokens);
+  if (states(body, 'prompt')) measure.stored();
   if (Array.isArray(body.input)) new OpenAiInput(measure).items(body.input);
   if (isObject(body.reasoning)) requirePriced('reasoning.mode', body.reasoning.mode, ['standard']);
   return {

@@ -107,13 +107,23 @@ function readingOf(
   const { inputTokensMax, inputTokensHeld, inputIsUnbounded, inputReads } = facts;
   const goesOn = longContext && inputTokensMax !== null && hasRatesBeyond(price);
   const window = goesOn ? Number.POSITIVE_INFINITY : (price.contextWindow ?? Number.POSITIVE_INFINITY);
-  const once = Math.min(inputTokensHeld + (inputIsUnbounded ? storedInputTokens : 0), window);
+  const stored = facts.conversationIsStored ? window : inputIsUnbounded ? storedInputTokens : 0;
+  const once = Math.min(inputTokensHeld + stored, window);
+  if (once === Number.POSITIVE_INFINITY) throw unbounded(price.model);
   if (inputReads === 1) return { once, again: NONE, isExpected: inputTokensMax === null && once < window };
   const rounds = inputReads === null ? toolRounds : Math.min(inputReads - 1, toolRounds);
   const again = Array.from({ length: rounds }, (_, round) =>
     Math.min(once + (round + 1) * toolRoundTokens, window),
   );
   return { once, again, isExpected: true };
+}
+
+function unbounded(model: string): RefusedError {
+  const why = `part of it is stored by the provider, and the context window of ${model} is unknown`;
+  return new RefusedError(
+    'not_meterable',
+    `Nothing bounds the input: ${why}; state contextWindow for its price.`,
+  );
 }
 
 function hasRatesBeyond({ rates, contextWindow }: ModelPrice): boolean {

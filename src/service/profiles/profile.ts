@@ -125,9 +125,10 @@ export interface ModelTraits {
   readonly outputTokensMax: number | null;
   /**
    * Whether it may think, and whether the caller's stream shows all thinking that is billed:
-   * `never`, `shown` (each billed token comes as text), `unseen` (billed tokens that no event shows).
+   * `never`, `shown` (each billed token comes as text), `unseen` (billed tokens that no event shows), `unknown` (nobody has
+   * said; never stated by a profile).
    */
-  readonly thinking: 'never' | 'shown' | 'unseen';
+  readonly thinking: 'never' | 'shown' | 'unseen' | 'unknown';
   /** Whether it thinks where the request says nothing of it. */
   readonly thinksUnasked: boolean;
   /** The most input tokens of one image; absent where it has no more than the others. */

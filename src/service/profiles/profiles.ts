@@ -57,21 +57,41 @@ function isHost(pattern: string, url: URL): boolean {
   return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern;
 }
 
+/** A model that no profile knows. */
 const UNKNOWN_TRAITS: Omit<ModelTraits, 'models'> = {
   outputTokensMax: null,
-  thinking: 'unseen',
+  thinking: 'unknown',
   thinksUnasked: true,
 };
 
-/** What a model does, by the provider's name for it. */
+/** Models by the names of those who make them: other providers serve them under the same names, or behind a vendor's path. */
+const FAMILIES: readonly ModelTraits[] = [openai, anthropic, google, deepseek, moonshot, xai, mistral]
+  .flatMap(({ models }) => models)
+  .filter(({ models }) => !models.includes('*'));
+
+/** What a model does, by the provider's name for it: as its profile says, else as its name is known elsewhere. */
 export function traitsOf(
   { models }: Pick<ProviderProfile, 'models'>,
   model: string,
 ): Omit<ModelTraits, 'models'> {
-  return models.find((one) => one.models.some((pattern) => matchesModel(pattern, model))) ?? UNKNOWN_TRAITS;
+  return (
+    traitsIn(models, model) ?? traitsIn(FAMILIES, model.slice(model.lastIndexOf('/') + 1)) ?? UNKNOWN_TRAITS
+  );
 }
 
-/** Whether tokens may be billed that no event of a stream shows: `asked` is what the request says of thinking, null for nothing. */
-export function mayThinkUnseen(traits: Omit<ModelTraits, 'models'>, asked: boolean | null): boolean {
-  return traits.thinking === 'unseen' && (asked ?? traits.thinksUnasked);
+function traitsIn(models: readonly ModelTraits[], model: string): ModelTraits | undefined {
+  return models.find((one) => one.models.some((pattern) => matchesModel(pattern, model)));
+}
+
+/**
+ * Whether tokens may be billed that no event of a stream shows. `maybe`: nobody knows of this model.
+ * @param asked what the request says of thinking; null where it says nothing
+ */
+export function unseenThinking(
+  { thinking, thinksUnasked }: Pick<ModelTraits, 'thinking' | 'thinksUnasked'>,
+  asked: boolean | null,
+): 'no' | 'maybe' | 'yes' {
+  if (thinking === 'never' || thinking === 'shown' || asked === false) return 'no';
+  if (thinking === 'unknown') return asked === true ? 'yes' : 'maybe';
+  return asked === true || thinksUnasked ? 'yes' : 'no';
 }

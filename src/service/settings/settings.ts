@@ -132,6 +132,6 @@ export interface GatewaySettings {
   readonly toolRounds: number;
   /** Tokens that each round is expected to add to the input. Default 10,000. */
   readonly toolRoundTokens: number;
-  /** Tokens that are held for input which only the provider has: an earlier response, a file by its id. Default 50,000. */
+  /** Tokens that are held for items, files and documents which only the provider has. Default 50,000. */
   readonly storedInputTokens: number;
 }

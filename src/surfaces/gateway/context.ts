@@ -35,7 +35,7 @@ export interface GatewayContext {
   /** What a call is charged, for what its operator should know of it. */
   charged(candidate: PricedCandidate, charge: Charge): void;
   /** The provider keeps the answer of a call under this id. */
-  stored(call: Call, answerId: string): void;
+  stored(call: Call, answerId: string, tokens: number | null): void;
   opened(exchange: Exchange): void;
   /** Its call has ended, and that is durable. */
   closed(exchange: Exchange): void;

@@ -19,7 +19,7 @@ import type { GatewayContext } from './context.js';
 import { refusalAnswer } from './refusal-answers.js';
 import { type CallSpan, startCallSpan } from './spans.js';
 import { STALL_MAX_MS } from './stream-answer.js';
-import { answerIn, generatedNothing, shownStatus } from './whole-answer.js';
+import { answerIn, generatedNothing, shownStatus, tokensIn } from './whole-answer.js';
 
 /** A server that stops is back within a restart. */
 const DRAINED_RETRY_MS = 1_000;
@@ -170,7 +170,7 @@ export class Exchange implements OnRoster {
     // What is read on without a caller was never said to anybody.
     const end = this.#stopped === null ? 'completed' : 'cancelled';
     if (end === 'completed') call.recorded?.transcript.answered(answer);
-    this.#noteStored((answer as { readonly id?: unknown }).id);
+    this.#noteStored((answer as { readonly id?: unknown }).id, usage);
     const isTold = usage !== null && usage.outputTokens.total !== null;
     const outputTokensSoFar = isTold ? 0 : dialect.estimateOutput(endpoint, answer);
     this.#end({ end, usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>
@@ -293,7 +293,7 @@ export class Exchange implements OnRoster {
   /** The stream's end, however it came; the answer itself is the stream's to end. What it cost is known at once. */
   streamEnded(ended: EndOfCall): Charge {
     this.#isAnswered();
-    this.#noteStored(this.#attempt?.stream?.meter.answerId);
+    this.#noteStored(this.#attempt?.stream?.meter.answerId, ended.usageFinal ? ended.usage : null);
     let charged: Charge | null = null;
     this.#settle(ended, (charge) => {
       charged = charge;
@@ -302,8 +302,9 @@ export class Exchange implements OnRoster {
   }
 
   // Its caller can ask the provider for it again, and nobody else can.
-  #noteStored(id: unknown): void {
-    if (this.call.facts.storesAnswer === true && typeof id === 'string') this.gateway.stored(this.call, id);
+  #noteStored(id: unknown, usage: UsageReading | null): void {
+    if (this.call.facts.storesAnswer === true && typeof id === 'string')
+      this.gateway.stored(this.call, id, tokensIn(usage));
   }
 
   // Node keeps a connection's last answer until its next one: without its listener, nothing of the call is kept with it.

@@ -138,9 +138,9 @@ class GatewayServer implements Gateway, GatewayContext {
     this.#oddities.observe(candidate, charge);
   }
 
-  stored({ labels, candidate }: Call, id: string): void {
+  stored({ labels, candidate }: Call, id: string, tokens: number | null): void {
     try {
-      this.#parts.storedResponses.add({ id, provider: candidate.provider.name, labels });
+      this.#parts.storedResponses.add({ id, provider: candidate.provider.name, labels, tokens });
     } catch (error) {
       this.#parts.logger.error(
         { err: error },

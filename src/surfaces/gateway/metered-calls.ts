@@ -49,11 +49,11 @@ export class MeteredCalls {
     const { headers } = request;
     const bytes = bytesOf(request);
     const body = FORM_ENDPOINTS.has(endpoint) ? parseForm(bytes) : parseBody(bytes);
-    refuseForeign(body.json, caller, parts.storedResponses);
+    const known = { earlierTokens: earlierTokens(body.json, caller, parts.storedResponses) };
     const dialect = dialects[route.dialect];
     const stated = labelsIn(headers);
     let labels = labelsOfGatewayCall(caller, stated);
-    const reading = dialect.readRequest(endpoint, body);
+    const reading = dialect.readRequest(endpoint, body, known);
     const { user } = reading.facts;
     const { userLabel } = gateway.settings().gateway;
     if (userLabel !== null && user !== null && !Object.hasOwn(labels, userLabel)) {
@@ -95,14 +95,12 @@ export class MeteredCalls {
 }
 
 // A provider would go on from any response that the operator's key made, be it another tenant's.
-function refuseForeign(
+function earlierTokens(
   { previous_response_id: id }: Json,
   caller: Caller,
   stored: GatewayParts['storedResponses'],
-): void {
-  if (typeof id !== 'string' || !stored.isForeign(caller, id)) return;
-  const field = 'previous_response_id';
-  throw new RefusedError('not_found', 'No stored response of this key has that id.', { field });
+): number | null {
+  return typeof id === 'string' ? stored.tokensOf(caller, id) : null;
 }
 
 function bytesOf({ body, params }: FastifyRequest): Buffer {

@@ -38,3 +38,10 @@ const NO_USAGE = { inputTokens: { total: null }, outputTokens: { total: null } }
 export function shownStatus(status: number): number {
   return status === 409 || status === 200 ? 502 : status;
 }
+
+/** The tokens of an answer and of all that was read for it; null where the usage does not state both. */
+export function tokensIn(usage: UsageReading | null): number | null {
+  const input = usage?.inputTokens.total ?? null;
+  const output = usage?.outputTokens.total ?? null;
+  return input === null || output === null ? null : input + output;
+}
