@@ -265,6 +265,29 @@ describe("gateway: Azure's client", () => {
     expect(gateway.provider.calls.at(-1)?.path).toBe('/v1/responses');
   });
 
+  test('azure: a body that names another model → goes out byte for byte, but for the name', async () => {
+    gateway.provider.answer = json(chatAnswer(USED));
+    const text = (model: string) =>
+      `{"model": ${model}, "seed":1.50e1, "messages":[{"role":"user","content":"\\u0068i"}]}`;
+    const path = '/openai/deployments/small/chat/completions?api-version=1';
+    expect((await gateway.post(path, text('"other"'))).status).toBe(200);
+    expect(gateway.provider.calls.at(-1)?.text).toBe(text('"small"'));
+  });
+
+  test('azure: a form → the model of the path, whatever the form names', async () => {
+    for (const named of ['other', null]) {
+      const form = new FormData();
+      if (named !== null) form.append('model', named);
+      form.append('file', new Blob(['x']), 'a.mp3');
+      const path = '/openai/deployments/none/audio/transcriptions?api-version=1';
+      const headers = { authorization: `Bearer ${gateway.key}` };
+      const response = await fetch(gateway.url + path, { method: 'POST', headers, body: form });
+      expect(await response.json()).toMatchObject({
+        error: { code: 'model_not_found', message: expect.stringContaining('"none"') },
+      });
+    }
+  });
+
   test('azure: a body that is no object → refused as everywhere', async () => {
     const response = await gateway.post('/openai/deployments/small/chat/completions?api-version=1', '[1]');
     expect(response.status).toBe(400);

@@ -46,6 +46,13 @@ describe('a form', () => {
     expect(fields.with({ model: null })).toBe(bytes);
   });
 
+  test('form: a name for the model that is not stated → added as the first part', async () => {
+    const bytes = await formOf([['file', new File(['x'], 'a.wav')]]);
+    const { json, fields } = parseForm(parseForm(bytes).fields.with({ model: JSON.stringify('small') }));
+    expect(json.model).toBe('small');
+    expect(Buffer.from(fields.bytes).subarray(-bytes.length)).toEqual(bytes);
+  });
+
   test('form: another name for the model → written in its place, every other byte stays', async () => {
     const bytes = await formOf([
       ['file', new File(['x'.repeat(5_000)], 'a.wav')],

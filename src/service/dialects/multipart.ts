@@ -118,9 +118,11 @@ function fieldValue({ name, content }: FormPart): unknown {
   return text === 'true' || text === 'false' ? text === 'true' : text;
 }
 
-/** The bytes of a form. Of its fields only the name of the model can be replaced: nothing else is. */
+/** The bytes of a form. Of its fields only the name of the model can be replaced, or added as the first: nothing else is. */
 class FormFields implements RequestFields {
   readonly contentType: string;
+  /** With its dashes. */
+  readonly #boundary: string;
 
   constructor(
     readonly bytes: Uint8Array,
@@ -132,7 +134,8 @@ class FormFields implements RequestFields {
       Math.min(bytes.length, HEADER_BYTES_MAX),
     ).toString('latin1');
     // The body begins with its boundary, so that both always agree.
-    this.contentType = `multipart/form-data; boundary="${text.slice(2, text.indexOf(CRLF))}"`;
+    this.#boundary = text.slice(0, text.indexOf(CRLF));
+    this.contentType = `multipart/form-data; boundary="${this.#boundary.slice('--'.length)}"`;
   }
 
   get(): null {
@@ -140,11 +143,16 @@ class FormFields implements RequestFields {
   }
 
   with({ model: stated = null }: FieldEdits): Uint8Array {
-    if (stated === null || this.model === null) return this.bytes;
+    if (stated === null) return this.bytes;
+    const name = JSON.parse(stated) as string;
+    if (this.model === null) {
+      const part = [this.#boundary, 'Content-Disposition: form-data; name="model"', '', name, ''].join(CRLF);
+      return Buffer.concat([Buffer.from(part), this.bytes]);
+    }
     const { content } = this.model;
     const start = content.byteOffset - this.bytes.byteOffset;
     const after = this.bytes.subarray(start + content.length);
-    return Buffer.concat([this.bytes.subarray(0, start), Buffer.from(JSON.parse(stated) as string), after]);
+    return Buffer.concat([this.bytes.subarray(0, start), Buffer.from(name), after]);
   }
 }
 

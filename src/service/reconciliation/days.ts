@@ -7,7 +7,7 @@ import { parseInstant } from '../settings/time-texts.js';
 export const DAY_MS = 86_400_000;
 
 /** A year and its leap day: more days are asked for one after another. */
-export const DAYS_MAX = 366;
+const DAYS_MAX = 366;
 
 export interface DayRange {
   readonly from: string;

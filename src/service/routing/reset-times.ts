@@ -11,7 +11,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
 /** A month, the longest window that providers sell by. */
-export const RESET_AHEAD_MAX_MS = 31 * DAY_MS;
+const RESET_AHEAD_MAX_MS = 31 * DAY_MS;
 /** A message states one reset, some two; more words that lead to one say that it is something else. */
 const ANCHORS_MAX = 16;
 /** Days, hours, minutes, seconds, milliseconds, and one to spare. */

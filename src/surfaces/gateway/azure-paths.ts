@@ -1,6 +1,7 @@
 // The paths of Azure's clients, which name the model in the path (`/openai/deployments/NAME/chat/completions`) or leave the
 // version out, and state `api-version` in the query. What goes out is the same request on the path without either.
 
+import type { ParsedBody } from '../../service/dialects/request-body.js';
 import type { GatewayRoute } from './routes.js';
 
 /** Besides the route's own; empty where the dialect is not Azure's. */
@@ -16,20 +17,12 @@ export function isAzure(url: string): boolean {
   return query !== -1 && new URLSearchParams(url.slice(query + 1)).has('api-version');
 }
 
-/** The body with the deployment as its model: Azure looks at the path alone. What is no JSON object stays as it is. */
-export function bodyFor(deployment: string, body: Buffer): Buffer {
-  let stated: unknown;
-  try {
-    stated = JSON.parse(body.toString('utf8'));
-  } catch {
-    return body;
-  }
-  if (typeof stated !== 'object' || stated === null || Array.isArray(stated)) return body;
-  if (!Object.hasOwn(stated, 'model')) {
-    const isEmpty = Object.keys(stated).length === 0;
-    const rest = body.subarray(body.indexOf('{') + 1);
-    return Buffer.concat([Buffer.from(`{"model":${JSON.stringify(deployment)}${isEmpty ? '' : ','}`), rest]);
-  }
-  const { model } = stated as { readonly model: unknown };
-  return model === deployment ? body : Buffer.from(JSON.stringify({ ...stated, model: deployment }));
+/** The body with the deployment as its model: Azure looks at the path alone. Every other byte stays. */
+export function forDeployment(
+  deployment: string,
+  stated: ParsedBody,
+  parse: (bytes: Uint8Array) => ParsedBody,
+): ParsedBody {
+  if (stated.json.model === deployment) return stated;
+  return parse(stated.fields.with({ model: JSON.stringify(deployment) }));
 }

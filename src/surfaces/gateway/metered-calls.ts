@@ -8,9 +8,9 @@ import { asksLongContext } from '../../service/dialects/anthropic-betas.js';
 import { FORM_ENDPOINTS } from '../../service/dialects/dialect.js';
 import { dialects } from '../../service/dialects/dialects.js';
 import { parseForm } from '../../service/dialects/multipart.js';
-import { type Json, parseBody } from '../../service/dialects/request-body.js';
+import { type Json, type ParsedBody, parseBody } from '../../service/dialects/request-body.js';
 import { RefusedError } from '../../service/refusals.js';
-import { bodyFor } from './azure-paths.js';
+import { forDeployment } from './azure-paths.js';
 import type { GatewayContext } from './context.js';
 import { Exchange } from './exchange.js';
 import { refusedAnswer, send } from './gateway-answers.js';
@@ -47,8 +47,7 @@ export class MeteredCalls {
     }
     const { endpoint } = route;
     const { headers } = request;
-    const bytes = bytesOf(request);
-    const body = FORM_ENDPOINTS.has(endpoint) ? parseForm(bytes) : parseBody(bytes);
+    const body = bodyOf(request, FORM_ENDPOINTS.has(endpoint) ? parseForm : parseBody);
     const known = { earlierTokens: earlierTokens(body.json, caller, parts.storedResponses) };
     const dialect = dialects[route.dialect];
     const stated = labelsIn(headers);
@@ -103,10 +102,10 @@ function earlierTokens(
   return typeof id === 'string' ? stored.tokensOf(caller, id) : null;
 }
 
-function bytesOf({ body, params }: FastifyRequest): Buffer {
-  const stated = body instanceof Buffer ? body : NO_BODY;
+function bodyOf({ body, params }: FastifyRequest, parse: (bytes: Uint8Array) => ParsedBody): ParsedBody {
+  const stated = parse(body instanceof Buffer ? body : NO_BODY);
   const { deployment } = params as { readonly deployment?: string };
-  return deployment === undefined ? stated : bodyFor(deployment, stated);
+  return deployment === undefined ? stated : forDeployment(deployment, stated, parse);
 }
 
 /** Of the query only what Anthropic's clients send goes out; all else stays here. */

@@ -28,7 +28,7 @@ export interface UnpackedTo {
 }
 
 /** An answer is packed in a way that cannot be undone here, or unpacks to too much. */
-export class UnpackingError extends Error {
+class UnpackingError extends Error {
   override readonly name = 'UnpackingError';
 }
 
