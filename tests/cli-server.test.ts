@@ -180,6 +180,19 @@ describe('a server', () => {
     expect((await runInProcess('holds', demo)).stdout).not.toContain('h1');
   });
 
+  test('cli: a key that only spends → authorises, lists and settles its holds, and explains its decisions', async () => {
+    const made = await run('keys create --name Spender --scope spend --label tenant=spender --json');
+    const spender = { url: server.url, key: (JSON.parse(made.stdout) as { key: string }).key };
+    const decided = await runInProcess('authorize --hold s1 --amount usd=0.5 --json', spender);
+    const { decisionId } = JSON.parse(decided.stdout) as { decisionId: string };
+    const explained = await runInProcess(`explain ${decisionId}`, spender);
+    expect(explained).toMatchObject({ code: 0, stderr: '' });
+    expect((await runInProcess('holds', spender)).stdout).toContain('s1');
+    expect(await runInProcess('settle s1 --amount usd=0.1', spender)).toMatchObject({ code: 0, stderr: '' });
+    const balances = await runInProcess('balances', spender);
+    expect(balances.stderr).toContain('this needs a key with the scope read');
+  });
+
   test.each([
     ['history holds', 'a server does not do this'],
     ['snapshot', 'a server does not do this'],

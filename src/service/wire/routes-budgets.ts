@@ -129,7 +129,8 @@ export const BUDGET_ROUTES = routes({
     path: '/v1/units',
     tag: 'budgets',
     summary: 'Units and the decimal digits of each',
-    scopes: READERS,
+    // Whoever may state or is told an amount needs its scale.
+    scopes: ['spend', 'correct', 'read'],
     query: PageQuery,
     answers: { 200: UnitList },
   },
