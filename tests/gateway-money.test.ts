@@ -252,13 +252,37 @@ describe('gateway: answers when money runs out', () => {
     expect(large.hold[1]).toEqual({ part: 'output', tokens: '7000', usd: '0.07' });
     expect(sum(large.hold)).toBe(steps(large.requested));
     expect(large.message).toContain('output 0.07 usd (7000 tokens), input 0.0');
-    expect(large.message).toContain('To hold less: state a smaller max_completion_tokens');
+    expect(large.message).toContain('To hold less: state a smaller max_completion_tokens (or max_tokens),');
 
     const long = { ...MESSAGE, messages: [{ role: 'user', content: 'x'.repeat(60_000) }] };
     const read = await refused(await gateway.post('/anthropic/v1/messages', long));
     expect(Number(read.hold[0].tokens)).toBeGreaterThan(60_000);
     expect(sum(read.hold)).toBe(steps(read.requested));
     expect(read.message).toContain('To hold less: send less input.');
+  });
+
+  test('a denial of a request whose output no field limits → says what makes that request smaller', async () => {
+    await start({
+      budgets: '  - { id: day, match: { tenant: acme }, unit: usd, limit: "0.01", window: day }',
+      more: 'gateway: { require: [] }',
+      routes: '\n  - { model: house-*, candidates: [{ provider: main }] }',
+      prices: [
+        '  - { provider: main, model: house-tokens, input: "1", output: "40" }\n',
+        '  - { provider: main, model: house-piece, input: "0", image: "40" }\n',
+        '  - { provider: main, model: house-voice, input: "1", outputAudio: "400", output: "1" }\n',
+      ].join(''),
+    });
+    const images = (model: string) =>
+      gateway.post('/openai/v1/images/generations', { model, prompt: 'a cat' });
+    for (const model of ['house-tokens', 'house-piece']) {
+      const { hold, message, requested } = await refused(await images(model));
+      expect(hold.map(({ part }) => part)).toContain('output');
+      expect(sum(hold)).toBe(steps(requested));
+      expect(message).toContain('To hold less: ask for fewer images (n) or a lower quality.');
+    }
+    const speech = { model: 'house-voice', voice: 'alloy', input: 'x'.repeat(3_000) };
+    const { message } = await refused(await gateway.post('/openai/v1/audio/speech', speech));
+    expect(message).toContain('To hold less: send a shorter text.');
   });
 
   test('a denial of a call with tools that the provider runs → their rounds are a part of their own, with what bounds them', async () => {

@@ -3,6 +3,7 @@
 // them. Pure arithmetic over a priced candidate.
 
 import { formatAmount, parseAmount } from '../../core/amount.js';
+import type { Endpoint, RequestFacts } from '../dialects/dialect.js';
 import type { CostComponent } from '../prices/price.js';
 import type { PricedCandidate } from './candidates.js';
 
@@ -20,6 +21,7 @@ const OUTPUT: ReadonlySet<CostComponent['component']> = new Set([
   'reasoning',
   'output_audio',
   'output_image',
+  'image',
 ]);
 const TOOLS: ReadonlySet<CostComponent['component']> = new Set([
   'web_search',
@@ -68,9 +70,28 @@ export function holdPartsText(parts: readonly HoldPart[]): string {
     .join(', ');
 }
 
-const LIMIT_FIELDS: Readonly<Record<string, string>> = {
+/** The field in which a request of the endpoint states its limit of output. */
+const LIMIT_FIELDS: Readonly<Partial<Record<Endpoint, string>>> = {
+  chat_completions: 'max_completion_tokens (or max_tokens)',
+  completions: 'max_tokens',
   responses: 'max_output_tokens',
   messages: 'max_tokens',
+};
+const FEWER_IMAGES = 'ask for fewer images (n) or a lower quality';
+const SHORTER_AUDIO = 'send a shorter recording';
+/** What a caller can do where the size of the output follows from the request, and no field limits it. */
+const SMALLER_REQUESTS: Readonly<Partial<Record<Endpoint, string>>> = {
+  images: FEWER_IMAGES,
+  image_edits: FEWER_IMAGES,
+  image_variations: FEWER_IMAGES,
+  speech: 'send a shorter text',
+  transcriptions: SHORTER_AUDIO,
+  translations: SHORTER_AUDIO,
+};
+const LESS_INPUT: Readonly<Partial<Record<Endpoint, string>>> = {
+  image_edits: 'send fewer images',
+  transcriptions: SHORTER_AUDIO,
+  translations: SHORTER_AUDIO,
 };
 
 /** What makes the largest part of a hold smaller: first what the caller can do, then what the operator can. */
@@ -80,12 +101,7 @@ export function howToHoldLess(
 ): string | null {
   const [largest] = largestFirst(parts);
   if (largest === undefined) return null;
-  if (largest.part === 'output') {
-    const field = LIMIT_FIELDS[facts.endpoint] ?? 'max_completion_tokens';
-    return facts.outputTokensStated === null
-      ? `state ${field}, or have gateway.outputTokensUnstated lowered`
-      : `state a smaller ${field}, or have gateway.clampOutput switched on`;
-  }
+  if (largest.part === 'output') return howToLimitOutput(facts);
   if (largest.part === 'tool_rounds') {
     const bound = facts.endpoint === 'messages' ? 'max_uses of the tools' : 'max_tool_calls';
     return `lower ${bound}, leave out the tools that the provider runs, or have gateway.toolRounds lowered`;
@@ -93,7 +109,15 @@ export function howToHoldLess(
   if (facts.conversationIsStored) return 'send the conversation instead of naming what the provider stores';
   return facts.inputIsUnbounded
     ? 'send the input instead of naming what the provider stores, or have gateway.storedInputTokens lowered'
-    : 'send less input';
+    : (LESS_INPUT[facts.endpoint] ?? 'send less input');
+}
+
+function howToLimitOutput({ endpoint, outputTokensStated }: RequestFacts): string {
+  const field = LIMIT_FIELDS[endpoint];
+  if (field === undefined) return SMALLER_REQUESTS[endpoint] ?? 'have gateway.outputTokensUnstated lowered';
+  return outputTokensStated === null
+    ? `state ${field}, or have gateway.outputTokensUnstated lowered`
+    : `state a smaller ${field}, or have gateway.clampOutput switched on`;
 }
 
 function largestFirst(parts: readonly HoldPart[]): readonly HoldPart[] {
