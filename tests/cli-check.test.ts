@@ -82,9 +82,21 @@ describe('bursar check', () => {
     ],
     [
       'a budget for an unknown provider',
-      SOUND.replace('tenant: acme', 'provider: azure'),
+      SOUND.replace('tenant: acme', 'tenant: acme, provider: azure'),
       undefined,
       'budget cap matches the provider "azure", which is none of this file',
+    ],
+    [
+      'a required label that no budget limits',
+      SOUND.replace('budgets:', 'gateway: { require: [tenant, user] }\nbudgets:'),
+      undefined,
+      'gateway.require: no budget of this file limits the label "user"',
+    ],
+    [
+      'a required label that only a budget without a limit has',
+      SOUND.replace('limit: "1"', 'limit: null'),
+      undefined,
+      'gateway.require: no budget of this file limits the label "tenant"',
     ],
     [
       'a provider without a route',

@@ -28,6 +28,7 @@ export function checkSettings(settings: Settings, withParts: CheckedWith): Setti
   return {
     problems: misnamedModels(settings.definitions.budgets, settings, withParts.prices),
     warnings: [
+      ...requiredWarnings(settings),
       ...settings.providers.flatMap((provider) => keyWarnings(provider, withParts.secretOf)),
       ...settings.providers.flatMap((provider) => unusedWarnings(provider, settings)),
       ...settings.routes.flatMap((route) => priceWarnings(route, settings, withParts)),
@@ -47,6 +48,17 @@ function keyWarnings({ name, keyFrom }: ProviderSettings, secretOf: CheckedWith[
   } catch (error) {
     return [`provider ${name}: ${(error as Error).message}`];
   }
+}
+
+// Budgets can come through the API too.
+function requiredWarnings({ gateway, definitions }: Settings): string[] {
+  const limited = definitions.budgets.filter(({ limit }) => limit != null);
+  return gateway.require
+    .filter((label) => !limited.some(({ match }) => Object.hasOwn(match, label)))
+    .map(
+      (label) =>
+        `gateway.require: no budget of this file limits the label ${shown(label)}; calls are refused until one does, here or through the API`,
+    );
 }
 
 function unusedWarnings({ name }: ProviderSettings, { routes }: Settings): string[] {
