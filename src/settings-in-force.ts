@@ -86,7 +86,7 @@ export interface SettingsParts {
 export function configPathOf(named: string | undefined): string | null {
   if (named !== undefined) {
     if (!existsSync(named))
-      throw new InvalidInputError('--config', `there is no file ${JSON.stringify(named)}`);
+      throw new InvalidInputError('configuration', `there is no file ${JSON.stringify(named)}`);
     return named;
   }
   return existsSync(CONFIG_FILE_DEFAULT) ? CONFIG_FILE_DEFAULT : null;

@@ -111,7 +111,7 @@ describe('a start that cannot be', () => {
     [
       'a configuration that is not there',
       'serve --config nothing.yaml',
-      /^bursar: --config: .*"nothing\.yaml"\n$/,
+      /^bursar: configuration: .*"nothing\.yaml"\n$/,
     ],
     ['a configuration with mistakes', 'serve --config wrong.yaml --data wrong', /wrong\.yaml:1: .*lisen/],
     [

@@ -100,7 +100,10 @@ function checkStated(caller: Caller, { name, value, free }: Stated): void {
     return;
   }
   if (!free && !caller.callerLabels.has(name))
-    throw forbidden(name, 'is not one that the key lets its caller state');
+    throw forbidden(
+      name,
+      'is not one that the key lets its caller state; leave it out, or allow it on the key',
+    );
   const problem = textProblem(value, LABEL_VALUE_LENGTH_MAX);
   if (problem !== null) {
     const field = fieldOf(name);
