@@ -86,7 +86,7 @@ describe('a server', () => {
     );
     const rotated = await run(`keys rotate ${id} --overlap 0ms`);
     const secret = rotated.stdout.trimEnd();
-    expect(rotated.stdout).toMatch(/^bur_\w+\n$/);
+    expect(rotated.stdout).toMatch(/^bur_[\w-]+\n$/);
     expect(rotated.stderr).toContain(`This key is shown this once; its id is ${id}.`);
     expect(await acme(key)).toMatchObject({ code: 1, stdout: '' });
     expect(await acme(secret)).toMatchObject({ code: 0 });
