@@ -166,6 +166,13 @@ describe('cli: reconcile on a ledger file', () => {
     expect((await reconcile(`${bill()} --post`)).stdout).toContain('posted: 0 usd recorded in 0');
   });
 
+  test('a name that no charge has → a note that says so, since it may be misspelt', async () => {
+    const told = async (provider: string) =>
+      (await runInProcess(`reconcile --provider ${provider} ${bill()}`, { ledger })).stdout;
+    expect(await told('openia')).toContain('note: the ledger has no charge of "openia" on these days');
+    expect(await told('openai')).not.toContain('no charge of');
+  });
+
   test('without days → yesterday', async () => {
     const yesterday = new Date(Date.now() - DAY_MS).toISOString().slice(0, 10);
     const { stdout } = await reconcile(`--csv ${join(folder, 'bill.csv')} --json`);

@@ -2,12 +2,13 @@
 // books the difference. Called by the command line for a ledger file, and by reconciliations.ts for a server.
 
 import type { Ledger, LedgerReads, Progress } from '../../authority/api.js';
+import { shown } from '../../core/labels.js';
 import type { Labels } from '../../core/requests.js';
 import { CorrectableHolds } from './correctable-holds.js';
 import type { DayRange } from './days.js';
 import { type Cause, type GapRow, type Gaps, gapsOf } from './gaps.js';
 import { rowKey } from './ledger-row.js';
-import { ledgerSpend } from './ledger-spend.js';
+import { type LedgerSpend, ledgerSpend } from './ledger-spend.js';
 import { type Posting, postGaps } from './posting.js';
 import { type ReportSource, readReport } from './report-source.js';
 import { type Tolerance, toleratedUsd } from './tolerance.js';
@@ -64,9 +65,6 @@ export async function reconcile(
   const posting = post === null ? null : await posted(options, { report, gaps, post });
   const left = posting === null ? gaps : await gapsAfter(ledger, options, report);
   const tolerated = toleratedUsd(tolerance, gaps.reportUsd);
-  const unknown = spend.unknownHolds;
-  const notes =
-    unknown === 0 ? [] : [`${unknown} charges are of holds that the ledger does not know any more`];
   return {
     provider,
     range,
@@ -78,8 +76,20 @@ export async function reconcile(
     isWithin: left.deviationUsd <= tolerated,
     posting,
     gapLeftUsd: left.gapUsd,
-    notes: [...report.notes, ...notes],
+    notes: [...report.notes, ...spendNotes(spend, options, report)],
   };
+}
+
+function spendNotes(spend: LedgerSpend, { provider }: ReconcileOptions, report: UsageReport): string[] {
+  const notes: string[] = [];
+  if (spend.unknownHolds > 0)
+    notes.push(`${spend.unknownHolds} charges are of holds that the ledger does not know any more`);
+  // A name that is misspelt looks like a provider that was never called.
+  if (spend.rows.size === 0 && report.rows.length > 0)
+    notes.push(
+      `the ledger has no charge of ${shown(provider)} on these days; --provider is the value of the label provider`,
+    );
+  return notes;
 }
 
 async function posted(
