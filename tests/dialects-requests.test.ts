@@ -347,3 +347,23 @@ describe('options that escape the metering', () => {
     expect(cached({ messages: [{ role: 'user', content: [nested] }] })).toBe('hour');
   });
 });
+
+describe('the pages of a document', () => {
+  const held = (text: string) => {
+    const data = `data:application/pdf;base64,${Buffer.from(text).toString('base64')}`;
+    return read('chat_completions', { messages: [pdf(data)] }).inputTokensHeld;
+  };
+  const none = held('x');
+
+  test('pages: as many as its objects show, whatever else is named alike', () => {
+    const objects =
+      '<< /Type /Page >> << /Type/Page/Parent 1 0 R >> << /Type /Pages /Count 2 >> /PageLabels ';
+    expect(held(`%PDF-1.7 ${objects}`) - none).toBe(5_000);
+  });
+
+  test('pages: a million of their names → looked at as far as a document goes, then the size tells', () => {
+    const began = performance.now();
+    expect(held(`%PDF-1.7${' /Page'.repeat(1_000_000)}`)).toBeGreaterThan(600 * 5_000);
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+});

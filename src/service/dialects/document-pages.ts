@@ -10,6 +10,8 @@ import { Buffer } from 'node:buffer';
 const BYTES_PER_PAGE = 10_000;
 /** Pages beyond any context window; OpenAI and Anthropic take at most 1,000. */
 const PAGES_MAX = 10_000;
+/** Of names that begin like a page's: a document has a few for each page, and a thousand pages at most; 10 ms. */
+const FOUND_MAX = 50_000;
 
 const PAGE = '/Page';
 const TYPE = '/Type';
@@ -25,22 +27,25 @@ export function pagesOf(base64: string): number {
 // `/Type /Page` of ISO 32000-1, 7.7.3.3. Newer files compress these objects; then the size has to tell.
 function pageObjects(bytes: Buffer): number {
   let pages = 0;
-  for (
-    let at = bytes.indexOf(PAGE);
-    at >= 0 && pages < PAGES_MAX;
-    at = bytes.indexOf(PAGE, at + PAGE.length)
-  ) {
-    if (isRegular(bytes[at + PAGE.length])) continue;
-    let before = at;
-    while (before > 0 && isSpace(bytes[before - 1])) before--;
-    if (bytes.toString('latin1', Math.max(0, before - TYPE.length), before) === TYPE) pages++;
+  let at = bytes.indexOf(PAGE);
+  for (let found = 0; found < FOUND_MAX && at >= 0; found++) {
+    if (!isRegular(bytes[at + PAGE.length])) {
+      let before = at;
+      while (before > 0 && isSpace(bytes[before - 1])) before--;
+      if (bytes.toString('latin1', Math.max(0, before - TYPE.length), before) === TYPE) pages++;
+    }
+    at = bytes.indexOf(PAGE, at + PAGE.length);
   }
-  return pages;
+  return Math.min(PAGES_MAX, pages);
 }
 
-/** Whether a byte goes on with a name: of `/Pages`, `/PageLabels`. */
+/** What may go on with a name: of `/Pages`, `/PageLabels`. */
+const REGULAR: ReadonlySet<number> = new Set(
+  Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-'),
+);
+
 function isRegular(byte: number | undefined): boolean {
-  return byte !== undefined && /[A-Za-z0-9_.-]/.test(String.fromCharCode(byte));
+  return byte !== undefined && REGULAR.has(byte);
 }
 
 function isSpace(byte: number): boolean {
