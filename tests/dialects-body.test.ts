@@ -401,16 +401,25 @@ describe('large bodies', () => {
       ],
     });
 
+  const searching = (tools: number) =>
+    body({
+      model: 'é',
+      max_tokens: 9,
+      messages: [],
+      tools: Array.from({ length: tools }, () => ({ type: 'web_search_20250305', name: 'é' })),
+    });
+
   test.each<[string, (size: number) => Buffer, number]>([
     ['many messages', messages, 10_000],
     ['references to a large tool', referring, 20_000],
     ['a document full of pages', pdfs, 8_000],
+    ['searches without a bound, in a body that is not plain ASCII', searching, 4_000],
   ])('%s: twice as many → at most two and a half times the work of reading and changing', (_, make, size) => {
     const [once, twice] = [make(size), make(2 * size)].map((given) =>
       fastest(() => {
         const read = reading('messages', given);
         for (let other = 0; other < 16; other++) read.factsFor(`m${other}`, anthropicCompatible);
-        read.changed({ model: 'other' }, anthropicCompatible);
+        read.changed({ model: 'other', toolCallsMax: 5 }, anthropicCompatible);
       }),
     );
     expect(twice).toBeLessThan(2.5 * once + 5);

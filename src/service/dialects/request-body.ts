@@ -154,8 +154,8 @@ export function changeElements(
   change: (element: Uint8Array, index: number) => Uint8Array,
 ): Uint8Array {
   const text = textOf(list);
-  const ends = elementSpans(text);
-  const spans = text.length === list.length ? ends : ends.map((span) => spanInBytes(text, span));
+  const inChars = elementSpans(text);
+  const spans = text.length === list.length ? inChars : spansInBytes(text, inChars);
   const pieces = spans.map((span, index) => ({
     span,
     bytes: change(list.subarray(span.start, span.end), index),
@@ -327,21 +327,26 @@ function isSpace(code: number): boolean {
 }
 
 function inBytes(text: string, places: Places): Places {
-  const spans = new Map<string, Span>();
-  let at = 0;
-  let bytes = 0;
-  const offset = (to: number) => {
-    bytes += Buffer.byteLength(text.slice(at, to));
-    at = to;
-    return bytes;
-  };
+  const offset = offsetsIn(text);
   const insertAt = offset(places.insertAt);
+  const spans = new Map<string, Span>();
   for (const [name, { start, end }] of places.spans)
     spans.set(name, { start: offset(start), end: offset(end) });
   return { spans, insertAt };
 }
 
-function spanInBytes(text: string, { start, end }: Span): Span {
-  const before = Buffer.byteLength(text.slice(0, start));
-  return { start: before, end: before + Buffer.byteLength(text.slice(start, end)) };
+function spansInBytes(text: string, spans: readonly Span[]): Span[] {
+  const offset = offsetsIn(text);
+  return spans.map(({ start, end }) => ({ start: offset(start), end: offset(end) }));
+}
+
+/** Places in characters as places in bytes, to be asked for in ascending order: each character is counted once. */
+function offsetsIn(text: string): (to: number) => number {
+  let at = 0;
+  let bytes = 0;
+  return (to) => {
+    bytes += Buffer.byteLength(text.slice(at, to));
+    at = to;
+    return bytes;
+  };
 }
