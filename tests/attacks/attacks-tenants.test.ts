@@ -158,7 +158,7 @@ async function operations(): Promise<Operation[]> {
 }
 
 /** Providers and policies are the platform's; what a tenant's users are named is not an id, see the test of quotas. */
-const NOT_OF_TENANTS = ['providers', 'policies', 'users'];
+const NOT_OF_TENANTS = ['providers', 'policies', 'users', 'reconciliations'];
 
 /** A path with its parameters in their order. */
 function filled(path: string, values: readonly string[]): string {
