@@ -266,6 +266,44 @@ describe('answers that look like errors', () => {
   });
 });
 
+test('a stored response that failed without a usage → is an answer of status 200, and nothing is charged', async () => {
+  await start();
+  const answer = {
+    id: 'r',
+    object: 'response',
+    status: 'failed',
+    error: { code: 'server_error', message: 'oh' },
+    output: [],
+    usage: null,
+  };
+  gateway.provider.answer = json(answer);
+  const response = await gateway.post(...RESPONSES);
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual(answer);
+  expect(gateway.ledger.holds()[0]).toMatchObject({ status: 'released', charged: { usd: 0n, calls: 1n } });
+});
+
+test('a whole answer behind a byte order mark → is read, and charged by its usage', async () => {
+  await start();
+  gateway.provider.answer = json(`\ufeff${JSON.stringify(chatAnswer(USED))}`);
+  const response = await gateway.post(...CHAT);
+  expect(response.status).toBe(200);
+  await response.text();
+  expect(gateway.ledger.holds()[0].charged?.usd).toBe(6_000n);
+});
+
+test('an error that repeats a name which its caller chose → is not taken for what that name says', async () => {
+  await start({
+    routes: '\n  - { model: "tuned-*", candidates: [{ provider: main }] }',
+    prices: '\n  - { provider: main, model: "tuned-*", input: "1", output: "10", contextWindow: 1000 }',
+  });
+  const model = 'tuned-insufficient_quota';
+  gateway.provider.answer = json({ error: { message: `You may not use the model ${model}.` } }, 403);
+  await gateway.post(CHAT[0], { ...CHAT[1], model });
+  gateway.provider.answer = json(chatAnswer(USED));
+  expect((await gateway.post(...CHAT)).status).toBe(200);
+});
+
 describe('an error hidden in an answer, with another candidate', () => {
   const both = (body: object) => gateway.post(CHAT[0], { ...CHAT[1], model: 'both', ...body });
   const first = (answer: Answer) => {
@@ -281,6 +319,8 @@ describe('an error hidden in an answer, with another candidate', () => {
       json([{ error: { code: 503, status: 'UNAVAILABLE', message: 'try later' } }]),
     ],
     ['as Anthropic states it', {}, json(OVERLOADED)],
+    ['in words that no pattern knows', {}, json({ errors: [{ message: 'bad gateway' }] })],
+    ['in a stream, in such words', { stream: true }, events([{ error: { message: 'oh' } }])],
   ] as const)('%s → the next candidate answers, and is charged alone', async (_what, body, answer) => {
     await start();
     first(answer);

@@ -85,7 +85,24 @@ describe('a form', () => {
     ).toEqual([1, 2]);
   });
 
+  test('form: several values of a list, as clients write them → all of them', async () => {
+    const bytes = await formOf([
+      ['timestamp_granularities[]', 'word'],
+      ['timestamp_granularities[]', 'segment'],
+      ['include[]', 'logprobs'],
+    ]);
+    expect(parseForm(bytes).json).toMatchObject({
+      timestamp_granularities: ['word', 'segment'],
+      include: 'logprobs',
+    });
+  });
+
   test.each([
+    [
+      'a list of a text',
+      line(...field('model[]', 'cheap'), ...field('model[]', 'dear'), '--b--', ''),
+      'states the field "model" twice',
+    ],
     [
       'a field twice',
       line(...field('model', 'cheap'), ...field('model', 'dear'), '--b--', ''),

@@ -65,6 +65,11 @@ describe('classes', () => {
     ],
     [429, `Rate limit reached for gpt-4o ${TPM}: Limit 30,000, Used 0, Requested 30,001.`, 'request'],
     [413, 'request_too_large: Request exceeds the maximum size', 'request'],
+    [429, 'Your request of 52,000 tokens exceeds the limit of 30,000 tokens per minute.', 'request'],
+    [429, 'The request exceeds the maximum tokens a minute (limit 100, got 5000)', 'request'],
+    [429, 'Tokens per request limit exceeded', 'request'],
+    [429, 'Your request was the 61st: exceeded 60 requests per minute', 'throttle'],
+    [429, 'Tokens per minute limit exceeded: limit of 30000, got 29000', 'throttle'],
     [429, 'rate_limit_error: Extra usage is required for long context requests.', 'request'],
     [400, 'invalid_request_error: prompt is too long: 215000 tokens > 200000 maximum', 'request'],
     [

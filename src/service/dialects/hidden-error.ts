@@ -34,6 +34,11 @@ export function hiddenError(answer: unknown): HiddenError | null {
   return text === '' ? null : { status: statusIn(one), text };
 }
 
+/** A response that is kept and says of itself that it failed: its caller reads that there, under the status that it came with. */
+export function isFailedResponse(answer: unknown): answer is Json {
+  return isObject(answer) && answer.object === 'response' && answer.status === 'failed';
+}
+
 /** The answer without the errors in its choices, whose text nobody generated. */
 export function withoutErrors(answer: unknown): unknown {
   if (!isObject(answer) || !Array.isArray(answer.choices)) return answer;

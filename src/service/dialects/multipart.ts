@@ -21,13 +21,15 @@ const CRLF = '\r\n';
 export interface FormPart {
   /** Without a trailing `[]`. */
   readonly name: string;
+  /** Whether its name ends in `[]`: it may be one of several. */
+  readonly isListed: boolean;
   /** Null for a field that is no file. */
   readonly fileName: string | null;
   readonly content: Buffer;
 }
 
 /**
- * The parts of a form, in their order. Only files may repeat their name.
+ * The parts of a form, in their order. Only files and values of a list may repeat their name.
  * @throws RefusedError `invalid_request` for what is no form, or can be read in two ways
  */
 export function readForm(body: Uint8Array): FormPart[] {
@@ -47,7 +49,7 @@ export function readForm(body: Uint8Array): FormPart[] {
     // A field that is stated twice, or as a field and as a file, is read differently by different parsers.
     if (
       seen.has(part.name) &&
-      (part.fileName === null || !parts.some(({ name, fileName }) => name === part.name && fileName !== null))
+      !parts.every((before) => before.name !== part.name || areOfOneList(before, part))
     )
       throw refused(`The form states the field ${JSON.stringify(part.name)} twice.`, part.name);
     seen.add(part.name);
@@ -62,6 +64,13 @@ export function readForm(body: Uint8Array): FormPart[] {
     if (!after.startsWith(CRLF)) throw refused('A boundary of the form is not followed by a line break.');
     at += CRLF.length;
   }
+}
+
+// Files of one field, and values of a list, which clients write as `name[]` again and again.
+function areOfOneList(before: FormPart, part: FormPart): boolean {
+  if (before.fileName !== null || part.fileName !== null)
+    return before.fileName !== null && part.fileName !== null;
+  return before.isListed && part.isListed && !TEXTS.has(part.name);
 }
 
 function readPart(bytes: Buffer): FormPart {
@@ -83,7 +92,13 @@ function readPart(bytes: Buffer): FormPart {
   }
   if (disposition === null) throw refused('A part of the form has no content-disposition.');
   const [, name, fileName = null] = disposition;
-  return { name: name.replace(/\[\]$/, ''), fileName, content: bytes.subarray(headEnd + 4) };
+  const isListed = name.endsWith('[]');
+  return {
+    name: isListed ? name.slice(0, -2) : name,
+    isListed,
+    fileName,
+    content: bytes.subarray(headEnd + 4),
+  };
 }
 
 /** Fields that are texts, whatever they look like. */
@@ -91,15 +106,18 @@ const TEXTS: ReadonlySet<string> = new Set(['model', 'prompt', 'user', 'language
 const WHOLE = /^(?:0|[1-9]\d{0,8})$/;
 
 /**
- * A form as one object: texts, whole numbers, `true` and `false` as such, and the files of a field as a list of parts.
+ * A form as one object: texts, whole numbers, `true` and `false` as such, and the files of a field as a list of parts;
+ * values of a list that has several as a list.
  * @throws RefusedError as `readForm`, and for a field that is not UTF-8
  */
 export function parseForm(body: Uint8Array): ParsedBody {
   const parts = readForm(body);
   const json: Record<string, unknown> = Object.create(null);
   for (const part of parts) {
-    const files = (json[part.name] ?? []) as readonly FormPart[];
-    json[part.name] = part.fileName === null ? fieldValue(part) : [...files, part];
+    const before = json[part.name];
+    const values = before === undefined ? [] : Array.isArray(before) ? before : [before];
+    if (part.fileName !== null) json[part.name] = [...values, part];
+    else json[part.name] = before === undefined ? fieldValue(part) : [...values, fieldValue(part)];
   }
   const hasOtherSpellings = parts.some(({ name }) => isOtherSpelling(name));
   return {

@@ -13,7 +13,11 @@ import { figure, quantitiesOf } from './usage-figures.js';
 /** Of `n` ("Create image"). */
 const IMAGES_MAX = 10;
 /** An image of the largest of the usual sizes, by quality ("Image generation": cost of 1024x1536 and 1536x1024). */
-const IMAGE_TOKENS: Readonly<Record<string, number>> = { low: 408, medium: 1_584, high: 6_240 };
+const IMAGE_TOKENS: ReadonlyMap<unknown, number> = new Map([
+  ['low', 408],
+  ['medium', 1_584],
+]);
+const IMAGE_TOKENS_MAX = 6_240;
 /** Each image that is shown before it is finished ("Image generation", partial images). */
 const PARTIAL_IMAGE_TOKENS = 100;
 const PARTIAL_IMAGES_MAX = 3;
@@ -61,11 +65,10 @@ export function imageFacts(endpoint: Endpoint, body: Json): RequestFacts {
   const images = filesIn(body, 'image').length + filesIn(body, 'mask').length;
   const imageTokens = images * IMAGE_INPUT_TOKENS_MAX;
   const text = typeof body.prompt === 'string' ? Buffer.byteLength(body.prompt) : 0;
-  const quality = typeof body.quality === 'string' ? body.quality : 'auto';
   return factsOf(endpoint, body, {
     inputTokensMax: text + imageTokens,
     inputImageTokensMax: imageTokens,
-    outputTokensStated: (IMAGE_TOKENS[quality] ?? IMAGE_TOKENS.high) + partial * PARTIAL_IMAGE_TOKENS,
+    outputTokensStated: (IMAGE_TOKENS.get(body.quality) ?? IMAGE_TOKENS_MAX) + partial * PARTIAL_IMAGE_TOKENS,
     choices: count,
     outputImage: true,
     billedBy: { component: 'image', most: count },
@@ -111,8 +114,11 @@ function secondsOf(sound: Buffer): number {
   return Math.ceil(sound.length / (waveBytesPerSecond(sound) ?? BYTES_PER_HEARD_SECOND));
 }
 
-/** The formats of WAV that are plain samples: PCM, floats, and both in the extensible form. */
-const WAVE_SAMPLES: ReadonlySet<number> = new Set([0x1, 0x3, 0xfffe]);
+/** The formats of WAV that are plain samples: PCM and floats. The extensible form names one of them behind its other fields. */
+const WAVE_SAMPLES: ReadonlySet<number> = new Set([0x1, 0x3]);
+const WAVE_EXTENSIBLE = 0xfffe;
+/** Of recordings as people make them; beyond, a header is not believed. */
+const WAVE_MAX = { channels: 8, rate: 192_000, bits: 64 } as const;
 
 /**
  * Of a WAV file (RIFF, `fmt ` in front), by its channels, rate and bits, as decoders take it: the field for bytes a second is
@@ -120,13 +126,16 @@ const WAVE_SAMPLES: ReadonlySet<number> = new Set([0x1, 0x3, 0xfffe]);
  */
 function waveBytesPerSecond(sound: Buffer): number | null {
   const isWave =
-    sound.length > 44 &&
+    sound.length > 46 &&
     sound.toString('latin1', 0, 4) === 'RIFF' &&
-    sound.toString('latin1', 8, 16) === 'WAVEfmt ' &&
-    WAVE_SAMPLES.has(sound.readUInt16LE(20));
+    sound.toString('latin1', 8, 16) === 'WAVEfmt ';
   if (!isWave) return null;
-  const bits = sound.readUInt16LE(22) * sound.readUInt32LE(24) * sound.readUInt16LE(34);
-  return bits < 8 ? null : bits / 8;
+  const stated = sound.readUInt16LE(20);
+  if (!WAVE_SAMPLES.has(stated === WAVE_EXTENSIBLE ? sound.readUInt16LE(44) : stated)) return null;
+  const [channels, rate, bits] = [sound.readUInt16LE(22), sound.readUInt32LE(24), sound.readUInt16LE(34)];
+  if (channels > WAVE_MAX.channels || rate > WAVE_MAX.rate || bits > WAVE_MAX.bits) return null;
+  const bitsPerSecond = channels * rate * bits;
+  return bitsPerSecond < 8 ? null : bitsPerSecond / 8;
 }
 
 function filesIn(body: Json, name: string): readonly FormPart[] {

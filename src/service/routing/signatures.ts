@@ -45,7 +45,13 @@ type Compiled = Readonly<Record<Kind, readonly RE2JS[]>>;
  */
 const WOULD_EXCEED = /^(?:200|429|503) .{0,200}\bthis request would exceed\b/is;
 /** A limit and what was asked for: more than the limit ever allows is the fault of the request, whoever else calls. */
-const LIMIT_AND_REQUESTED = /\blimit:? {0,2}(\d[\d,]{0,15}).{0,80}?\brequested:? {0,2}(\d[\d,]{0,15})/is;
+const LIMIT_AND_REQUESTED =
+  /\b(?:limit|max(?:imum)?)(?: is| of)?[:=]? {0,2}(?<limit>\d[\d,]{0,15}).{0,80}?\b(?:requested|got)[:=]? {0,2}(?<asked>\d[\d,]{0,15})/is;
+/** The same the other way round: `your request of 52000 tokens exceeds the limit of 30000`. */
+const REQUESTED_AND_LIMIT =
+  /\b(?:this|your|the) (?:request|prompt|input)\b[^.;\d]{0,60}(?<asked>\d[\d,]{0,15}) {0,2}tokens?\b[^.;\d]{0,60}\bexceed[^.;\d]{0,80}(?<limit>\d[\d,]{0,15})/is;
+/** What it says of tokens "per request" is said of this one. */
+const LIMIT_PER_REQUEST = /^(?:200|4\d\d) .*?\btokens.{0,3}per.{0,3}request\b/is;
 
 /** For patterns that `patternProblem` has nothing against, as those of settings that were read. */
 export function compileSignatures(settings: SignatureSettings): Signatures {
@@ -87,8 +93,11 @@ function kindOf(subject: string, lists: readonly Compiled[]): Kind | null {
 }
 
 function asksTooMuch(subject: string): boolean {
-  const [, limit, requested] = LIMIT_AND_REQUESTED.exec(subject) ?? [];
-  return limit !== undefined && numberOf(requested) > numberOf(limit);
+  if (LIMIT_PER_REQUEST.test(subject)) return true;
+  return [LIMIT_AND_REQUESTED, REQUESTED_AND_LIMIT].some((pattern) => {
+    const { limit, asked } = pattern.exec(subject)?.groups ?? {};
+    return limit !== undefined && numberOf(asked) > numberOf(limit);
+  });
 }
 
 function numberOf(digits: string): number {

@@ -6,7 +6,7 @@ import type { Call } from '../../service/calls/call.js';
 import { type CallEnd, type Charge, type EndOfCall, NOTHING_CHARGED } from '../../service/calls/charge.js';
 import { mayBillUnseen } from '../../service/calls/floor.js';
 import type { Dialect, RequestReading, UsageReading } from '../../service/dialects/dialect.js';
-import { hiddenError, withoutErrors } from '../../service/dialects/hidden-error.js';
+import { isFailedResponse } from '../../service/dialects/hidden-error.js';
 import type { OnRoster } from '../../service/roster.js';
 import { isBilledError } from '../../service/routing/billed-errors.js';
 import { readRetryAfter } from '../../service/routing/reset-times.js';
@@ -19,7 +19,7 @@ import type { GatewayContext } from './context.js';
 import { refusalAnswer } from './refusal-answers.js';
 import { type CallSpan, startCallSpan } from './spans.js';
 import { STALL_MAX_MS } from './stream-answer.js';
-import { answerIn, generatedNothing, shownStatus, tokensIn } from './whole-answer.js';
+import { answerIn, errorIn, shownStatus, tokensIn } from './whole-answer.js';
 
 /** A server that stops is back within a restart. */
 const DRAINED_RETRY_MS = 1_000;
@@ -164,15 +164,16 @@ export class Exchange implements OnRoster {
     const answer = answerIn(body, { endpoint, contentType: attempt.headers['content-type'] });
     if (answer === undefined) return this.#fail('malformed', 'gave an answer that cannot be read');
     const usage = dialect.readUsage(endpoint, answer, call.candidate.provider.profile);
-    const error = hiddenError(answer);
-    if (error !== null && generatedNothing(usage, dialect.estimateOutput(endpoint, withoutErrors(answer))))
+    const outputOf = (one: unknown) => dialect.estimateOutput(endpoint, one);
+    const error = errorIn(answer, usage, outputOf);
+    if (error !== null && !isFailedResponse(answer))
       return this.#guarded(this.#explicitError(attempt, error, body));
     // What is read on without a caller was never said to anybody.
-    const end = this.#stopped === null ? 'completed' : 'cancelled';
+    const answered = this.#stopped === null ? 'completed' : 'cancelled';
+    const end = error === null ? answered : this.errorEnd(error);
     if (end === 'completed') call.recorded?.transcript.answered(answer);
     this.#noteStored((answer as { readonly id?: unknown }).id, usage);
-    const isTold = usage !== null && usage.outputTokens.total !== null;
-    const outputTokensSoFar = isTold ? 0 : dialect.estimateOutput(endpoint, answer);
+    const outputTokensSoFar = usage?.outputTokens.total == null ? outputOf(answer) : 0;
     this.#end({ end, usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>
       this.#write(attempt.status, this.#headersFor(attempt, charge, lines), body),
     );
@@ -262,8 +263,9 @@ export class Exchange implements OnRoster {
     this.#failure = found;
     this.#span?.failed(error.status, found.class);
     this.#span = null;
-    const mayHelp = (found.class !== 'unknown' && found.class !== 'request') || !attempt.reached;
-    if (!mayHelp || this.#stopped !== null) return false;
+    // A 200 that is an error is broken, whatever it says.
+    const isOver = found.class === 'request' || (found.class === 'unknown' && error.status !== 200);
+    if ((isOver && attempt.reached) || this.#stopped !== null) return false;
     const next = await call.tryNext({ mayBeBilled });
     if (next !== true) return false;
     this.send();

@@ -18,6 +18,9 @@ type Tried = Pick<PricedCandidate, 'provider' | 'model'>;
 /** Some providers answer a wrong key with the status of a malformed request (Gemini's API). */
 const KEY_NOT_VALID = /^(?:\S+: ){0,3}api key not valid/i;
 
+/** No shorter name has a word in it that a pattern looks for. */
+const CHOSEN_NAME_LENGTH_MIN = 8;
+
 export class ProviderErrors {
   readonly #parts: Parts;
   readonly #unknown = new UnknownErrors();
@@ -40,7 +43,8 @@ export class ProviderErrors {
   classify(tried: Tried, error: ProviderError): ErrorClass {
     const now = this.#parts.clock.now();
     const { provider } = tried;
-    const byPattern = this.#signatures().classify(error, now, provider.profile.errors);
+    const said = { ...error, text: withoutName(error.text, tried.model) };
+    const byPattern = this.#signatures().classify(said, now, provider.profile.errors);
     const found: ErrorClass =
       byPattern.class === 'unknown' && isAboutKey(error) ? { class: 'key' } : byPattern;
     this.#parts.onProviderError?.(provider.name, found.class);
@@ -106,6 +110,11 @@ export class ProviderErrors {
     if (start !== null)
       this.#parts.logger.warn({ provider, error: start }, 'a provider gave an error that no pattern knows');
   }
+}
+
+// Messages repeat the model, whose name a caller can choose below a pattern: `ft:…:insufficient_quota:…` is no quota.
+function withoutName(text: string, model: string): string {
+  return model.length < CHOSEN_NAME_LENGTH_MIN ? text : text.replaceAll(model, '…');
 }
 
 // Also a 403 that no pattern takes for the request's: it is the operator's account that may not do this.

@@ -2,6 +2,7 @@
 // exchange.ts.
 
 import { type Endpoint, PLAIN_ENDPOINTS, type UsageReading } from '../../service/dialects/dialect.js';
+import { type HiddenError, hiddenError, withoutErrors } from '../../service/dialects/hidden-error.js';
 
 /** What an answer says; undefined where it cannot be read. Sound says nothing, and plain text is its own text. */
 export function answerIn(
@@ -13,9 +14,13 @@ export function answerIn(
   return contentType?.startsWith('text/') === true ? { text: body.toString('utf8') } : {};
 }
 
+const BYTE_ORDER_MARK = 0xfeff;
+
 function parsed(body: Buffer): unknown {
   try {
-    const answer: unknown = JSON.parse(body.toString('utf8'));
+    const text = body.toString('utf8');
+    // A byte order mark is no JSON, and some proxies write one.
+    const answer: unknown = JSON.parse(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text);
     return answer !== null && typeof answer === 'object' ? answer : undefined;
   } catch {
     return undefined;
@@ -23,12 +28,19 @@ function parsed(body: Buffer): unknown {
 }
 
 /**
- * Whether an answer that states an error states no more than that: then it is an error. One that states a usage, or has
- * some output, is an answer that failed midway.
+ * The error that an answer is, or null. One that states a usage beside its error, or has some output, is an answer that
+ * failed midway.
  */
-export function generatedNothing(usage: UsageReading | null, outputTokens: number): boolean {
-  const { inputTokens, outputTokens: stated } = usage ?? NO_USAGE;
-  return outputTokens === 0 && (inputTokens.total ?? 0) === 0 && (stated.total ?? 0) === 0;
+export function errorIn(
+  answer: unknown,
+  usage: UsageReading | null,
+  outputOf: (answer: unknown) => number,
+): HiddenError | null {
+  const error = hiddenError(answer);
+  if (error === null) return null;
+  const { inputTokens, outputTokens } = usage ?? NO_USAGE;
+  const isFree = (inputTokens.total ?? 0) === 0 && (outputTokens.total ?? 0) === 0;
+  return isFree && outputOf(withoutErrors(answer)) === 0 ? error : null;
 }
 
 const NO_USAGE = { inputTokens: { total: null }, outputTokens: { total: null } } as const;
