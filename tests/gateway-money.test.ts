@@ -259,6 +259,11 @@ describe('gateway: answers when money runs out', () => {
     expect(Number(read.hold[0].tokens)).toBeGreaterThan(60_000);
     expect(sum(read.hold)).toBe(steps(read.requested));
     expect(read.message).toContain('To hold less: send less input.');
+
+    // The whole window is held for it: no setting makes that less.
+    const stored = { model: 'small', input: 'hi', previous_response_id: 'resp_x', max_output_tokens: 10 };
+    const goesOn = await refused(await gateway.post('/openai/v1/responses', stored));
+    expect(goesOn.message).toContain('To hold less: send the conversation instead of naming what');
   });
 
   test('a denial of a request whose output no field limits → says what makes that request smaller', async () => {
