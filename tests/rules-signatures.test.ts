@@ -45,6 +45,11 @@ describe('classes', () => {
     [400, "Unknown parameter: 'foo'", 'unknown'],
     [401, 'Incorrect API key provided', 'unknown'],
     [404, 'The model does not exist', 'unknown'],
+    // What a caller wrote is repeated in quotes, and puts nobody out.
+    [403, "The tool 'insufficient_quota: spend limit' is not allowed.", 'unknown'],
+    [403, 'Role "your account is suspended, rate limit" is none of: user, assistant', 'unknown'],
+    [503, 'No deployment for `credit limit reached`', 'flake'],
+    [403, "You don't have any credits; insufficient credit, and can't go on", 'account'],
     [0, 'CERT_HAS_EXPIRED: certificate has expired', 'unknown'],
   ])('classify: %i %s → %s', (status, text, expected) => {
     expect(classOf(status, text)).toBe(expected);

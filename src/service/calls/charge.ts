@@ -137,7 +137,7 @@ function statedCharge({ candidate, unpriced, isSplit }: AnsweredCandidate, ended
 function estimatedCharge({ candidate, unpriced }: AnsweredCandidate, ended: EndOfCall): Charge {
   const { end, usage: reading, usageFinal, outputTokensSoFar } = ended;
   const outputIsFinal = usageFinal && wholeOrNull(reading?.outputTokens.total) !== null;
-  const wasLeft = end === 'cancelled';
+  const wasLeft = end === 'cancelled' || end === 'unknown';
   const seen = { usage: reading, outputTokens: outputTokensSoFar, outputIsFinal, wasLeft };
   const { usd, tokens, billed } = seenOrFloor(candidate, seen);
   return { end, usd, tokens, cost: billed.cost, estimated: true, unpriced, usage: usageOf(reading, billed) };

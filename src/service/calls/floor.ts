@@ -25,7 +25,7 @@ export interface Unseen {
   readonly input: boolean;
   /**
    * Reasoning that no event shows; and sound and images, whose tokens nobody can count. `maybe`, of a model that nobody
-   * knows: it counts where the caller ended the call, who could gain by it, and not where the provider did.
+   * knows: it counts unless the provider ended the call, by which no caller gains.
    */
   readonly thinking: 'no' | 'maybe' | 'yes';
   /** Tools that the provider runs, each of which reads the input again. */
@@ -77,7 +77,7 @@ export interface Seen {
   readonly outputTokens: number;
   /** Whether the output that the usage states is all of it. */
   readonly outputIsFinal: boolean;
-  /** Whether the caller, or the operator, ended it: the provider would have gone on. */
+  /** Whether the provider would have gone on: its caller left, the operator stopped it, or nobody can say. */
   readonly wasLeft: boolean;
 }
 
@@ -89,7 +89,7 @@ export interface Billed {
   readonly cost: Cost;
 }
 
-const NOTHING_SEEN: Seen = { usage: null, outputTokens: 0, outputIsFinal: false, wasLeft: false };
+const NOTHING_SEEN: Seen = { usage: null, outputTokens: 0, outputIsFinal: false, wasLeft: true };
 
 /** The floor: min(held, likely input + the least output), where what may be billed unseen counts as it was held. */
 export function floorOf(candidate: FlooredCandidate): FlooredCandidate['held'] {

@@ -53,6 +53,9 @@ const REQUESTED_AND_LIMIT =
 /** What it says of tokens "per request" is said of this one. */
 const LIMIT_PER_REQUEST = /^(?:200|4\d\d) .*?\btokens.{0,3}per.{0,3}request\b/is;
 
+/** A text in quotes; an apostrophe within a word opens none. */
+const QUOTED = /"[^"]*"|`[^`]*`|(?<=[\s(:=[])'[^']*'(?=$|[\s.,;:)\]])/g;
+
 /** For patterns that `patternProblem` has nothing against, as those of settings that were read. */
 export function compileSignatures(settings: SignatureSettings): Signatures {
   const common = compiledAll(settings);
@@ -84,11 +87,14 @@ export function compileSignatures(settings: SignatureSettings): Signatures {
 // What a caller can bring about comes first, since it must shut nobody out. What is said of the account is more precise than
 // what is said of limits, and a status alone (429) says least.
 function kindOf(subject: string, lists: readonly Compiled[]): Kind | null {
-  const is = (kind: Kind) => lists.some((list) => list[kind].some((pattern) => pattern.test(subject)));
+  const is = (kind: Kind, text = subject) =>
+    lists.some((list) => list[kind].some((pattern) => pattern.test(text)));
   if (is('request') || asksTooMuch(subject)) return 'request';
-  if (is('account')) return 'account';
+  // What a caller wrote stands in quotes: its words put nobody out.
+  const unquoted = subject.replaceAll(QUOTED, "''");
+  if (is('account', unquoted)) return 'account';
   if (WOULD_EXCEED.test(subject)) return 'flake';
-  if (is('throttle')) return 'throttle';
+  if (is('throttle', unquoted)) return 'throttle';
   return is('flake') ? 'flake' : null;
 }
 
