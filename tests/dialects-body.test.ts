@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Endpoint } from '#bursar/service/dialects/dialect.js';
 import { dialects } from '#bursar/service/dialects/dialects.js';
-import { BodyFields, LEFT_OUT, parseBody } from '#bursar/service/dialects/request-body.js';
+import { BodyFields, LEFT_OUT, parseBody, parseInTurns } from '#bursar/service/dialects/request-body.js';
 import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
 import { RefusedError } from '#bursar/service/refusals.js';
 
@@ -424,5 +424,38 @@ describe('large bodies', () => {
       }),
     );
     expect(twice).toBeLessThan(2.5 * once + 5);
+  });
+});
+
+describe('a body that is read in turns', () => {
+  test('in turns: what it says, its fields, and what is refused → the same as at once', async () => {
+    const large = body({
+      model: 'm',
+      note: 'é"\n'.repeat(900_000),
+      messages: [{ role: 'user', content: 'hi' }],
+    });
+    expect(large.length).toBeGreaterThan(2 * 2_000_000);
+    const [atOnce, inTurns] = [parseBody(large), await parseInTurns(large)];
+    expect(inTurns.json).toEqual(atOnce.json);
+    expect(text(inTurns.fields.with({ model: '"other"' }))).toBe(
+      text(atOnce.fields.with({ model: '"other"' })),
+    );
+    const twice = bytes(`{"model":"a","note":"${'x'.repeat(5_000_000)}","model":"b"}`);
+    await expect(parseInTurns(twice)).rejects.toThrow('the key "model" twice');
+    await expect(parseInTurns(bytes(`{"model":"a" "note":"${'x'.repeat(5_000_000)}"}`))).rejects.toThrow(
+      'not valid JSON',
+    );
+  });
+
+  test('in turns: others are served meanwhile', async () => {
+    const large = body({
+      model: 'm',
+      messages: Array.from({ length: 60_000 }, () => ({ role: 'user', content: 'x'.repeat(60) })),
+    });
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    await parseInTurns(large);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThanOrEqual(2);
   });
 });

@@ -3,7 +3,9 @@
 // could read differently is refused, or the provider might run another request than the one that was authorised.
 
 import { Buffer, isUtf8 } from 'node:buffer';
+import { setImmediate as turnOfOthers } from 'node:timers/promises';
 import { RefusedError } from '../refusals.js';
+import { isSpace, type Places, Scan, type Span, trimmed } from './body-scan.js';
 import {
   COLON,
   COMMA,
@@ -14,30 +16,11 @@ import {
   QUOTE,
   stringEnd,
 } from './json-scan.js';
-import { isOtherSpelling } from './request-spelling.js';
 
-/** Nested lists and objects. Schemas of tools are the deepest that callers send; OpenAI takes ten levels of those. */
-const DEPTH_MAX = 128;
-/** Values in a body: above what an embeddings request takes at most (300,000 tokens, each a number). */
-const VALUES_MAX = 400_000;
-/** Keys of one object: above OpenAI's limits for logit_bias (1,024) and for properties of a schema (5,000 in all). */
-const KEYS_MAX = 8_192;
-
-const BYTE_ORDER_MARK = 0xfeff;
+/** Characters of a body that are scanned before others get a turn: about 10 ms of work. */
+const TURN_CHARS = 2_000_000;
 
 export type Json = Readonly<Record<string, unknown>>;
-
-/** Where a value stands, in bytes. */
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Where the fields of an object stand, and where one can be added. */
-interface Places {
-  readonly spans: ReadonlyMap<string, Span>;
-  readonly insertAt: number;
-}
 
 /** A field to be written: JSON text, `LEFT_OUT` to take it out, or null to leave it as it is. */
 export type FieldEdits = Readonly<Record<string, string | null>>;
@@ -70,11 +53,34 @@ export interface RequestFields {
  *   an object that states one key twice.
  */
 export function parseBody(bytes: Uint8Array): ParsedBody {
-  if (!isUtf8(bytes)) throw refused('The body is not valid UTF-8.');
+  refuseUnlessUtf8(bytes);
   const text = textOf(bytes);
-  if (text.charCodeAt(0) === BYTE_ORDER_MARK)
-    throw refused('The body begins with a byte-order mark; leave it out.');
-  const { places, hasOtherSpellings } = scan(text);
+  const scan = new Scan(text);
+  scan.goOn(text.length);
+  return bodyOf(bytes, scan, jsonIn(text));
+}
+
+/** As `parseBody`, for bodies that take longer: others get a turn between its steps. */
+export async function parseInTurns(bytes: Uint8Array): Promise<ParsedBody> {
+  refuseUnlessUtf8(bytes);
+  await turnOfOthers();
+  const text = textOf(bytes);
+  const scan = new Scan(text);
+  while (!scan.isDone) {
+    await turnOfOthers();
+    scan.goOn(TURN_CHARS);
+  }
+  await turnOfOthers();
+  const json = jsonIn(text);
+  await turnOfOthers();
+  return bodyOf(bytes, scan, json);
+}
+
+function refuseUnlessUtf8(bytes: Uint8Array): void {
+  if (!isUtf8(bytes)) throw refused('The body is not valid UTF-8.');
+}
+
+function jsonIn(text: string): Json {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -82,6 +88,10 @@ export function parseBody(bytes: Uint8Array): ParsedBody {
     throw refused('The body is not valid JSON.');
   }
   if (!isObject(json)) throw refused('The body must be one JSON object.');
+  return json;
+}
+
+function bodyOf(bytes: Uint8Array, { places, hasOtherSpellings, text }: Scan, json: Json): ParsedBody {
   return { json, fields: new BodyFields(bytes, places, text.length), hasOtherSpellings };
 }
 
@@ -102,7 +112,9 @@ export class BodyFields implements RequestFields {
   /** Of the bytes of a valid JSON object: the value of a field, an element of a list. */
   static of(bytes: Uint8Array): BodyFields {
     const text = textOf(bytes);
-    return new BodyFields(bytes, scan(text).places, text.length);
+    const scan = new Scan(text);
+    scan.goOn(text.length);
+    return new BodyFields(bytes, scan.places, text.length);
   }
 
   /** The bytes of one field's value; null when the object does not have it. */
@@ -219,84 +231,6 @@ function refused(message: string): RefusedError {
   return new RefusedError('invalid_request', message);
 }
 
-// Scanning. One pass over the text, before it is parsed: it bounds what parsing may cost, finds duplicate keys at every
-// depth, and notes where the top-level values stand. It does not judge the grammar; JSON.parse does.
-
-interface Scan {
-  readonly places: Places;
-  readonly hasOtherSpellings: boolean;
-}
-
-function scan(text: string): Scan {
-  const spans = new Map<string, Span>();
-  /** For each open object the keys that it has had, for each open list null. */
-  const open: (Set<string> | null)[] = [];
-  let insertAt = 0;
-  let values = 0;
-  let name = '';
-  let valueStart = 0;
-  let keyNext = false;
-  let hasOtherSpellings = false;
-  const endValue = (end: number) => {
-    if (open.length !== 1) return;
-    if (valueStart > 0) spans.set(name, trimmed(text, valueStart, end));
-    valueStart = 0;
-  };
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) {
-      const end = stringEnd(text, at);
-      if (keyNext) {
-        const key = keyOf(text, at, end, open.at(-1) ?? new Set());
-        if (open.length === 1) name = key;
-        hasOtherSpellings ||= isOtherSpelling(key);
-        keyNext = false;
-      }
-      at = end - 1;
-    } else if (code === COLON) {
-      if (open.length === 1) valueStart = at + 1;
-    } else if (code === COMMA) {
-      endValue(at);
-      if (++values > VALUES_MAX) throw refused(`The body has more than ${VALUES_MAX} values.`);
-      keyNext = open.at(-1) instanceof Set;
-    } else if (code === OBJECT_OPENS || code === LIST_OPENS) {
-      if (++values > VALUES_MAX) throw refused(`The body has more than ${VALUES_MAX} values.`);
-      if (open.length === DEPTH_MAX) throw refused(`The body is nested deeper than ${DEPTH_MAX} levels.`);
-      if (open.length === 0) insertAt = at + 1;
-      keyNext = code === OBJECT_OPENS;
-      open.push(keyNext ? new Set() : null);
-    } else if (code === OBJECT_CLOSES || code === LIST_CLOSES) {
-      endValue(at);
-      open.pop();
-      keyNext = false;
-    }
-  }
-  return { places: { spans, insertAt }, hasOtherSpellings };
-}
-
-function keyOf(text: string, start: number, end: number, keys: Set<string>): string {
-  const key = unquoted(text.slice(start, end));
-  if (keys.has(key)) {
-    throw new RefusedError(
-      'invalid_request',
-      `The body states the key ${JSON.stringify(key.slice(0, 64))} twice in one object; parsers differ on which of them counts.`,
-      { field: key.slice(0, 64) },
-    );
-  }
-  keys.add(key);
-  if (keys.size > KEYS_MAX) throw refused(`An object in the body has more than ${KEYS_MAX} keys.`);
-  return key;
-}
-
-function unquoted(quoted: string): string {
-  if (!quoted.includes('\\')) return quoted.slice(1, -1);
-  try {
-    return JSON.parse(quoted) as string;
-  } catch {
-    throw refused('The body is not valid JSON.');
-  }
-}
-
 function elementSpans(text: string): Span[] {
   const spans: Span[] = [];
   let depth = 0;
@@ -314,16 +248,6 @@ function elementSpans(text: string): Span[] {
     } else if (code === OBJECT_CLOSES || code === LIST_CLOSES) depth--;
   }
   return spans;
-}
-
-function trimmed(text: string, start: number, end: number): Span {
-  while (start < end && isSpace(text.charCodeAt(start))) start++;
-  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
-  return { start, end };
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
 function inBytes(text: string, places: Places): Places {

@@ -1,6 +1,6 @@
 // Keys that a parser which ignores letters' case takes for another key. Go's encoding/json and others do so: `Max_Tokens`
 // would be a second limit, `Type` another kind of tool. Such keys are refused wherever the meter reads, which is everywhere
-// but in what callers write freely: schemas, arguments of tools, metadata. Called by request-body.ts for each key, and by both dialects.
+// but in what callers write freely: schemas, arguments of tools, metadata. Called by body-scan.ts for each key, and by both dialects.
 
 import { RefusedError } from '../refusals.js';
 import type { Json } from './request-body.js';

@@ -8,7 +8,7 @@ import { asksLongContext } from '../../service/dialects/anthropic-betas.js';
 import { FORM_ENDPOINTS } from '../../service/dialects/dialect.js';
 import { dialects } from '../../service/dialects/dialects.js';
 import { parseForm } from '../../service/dialects/multipart.js';
-import { type Json, type ParsedBody, parseBody } from '../../service/dialects/request-body.js';
+import { type Json, type ParsedBody, parseBody, parseInTurns } from '../../service/dialects/request-body.js';
 import { RefusedError } from '../../service/refusals.js';
 import { forDeployment } from './azure-paths.js';
 import type { GatewayContext } from './context.js';
@@ -22,6 +22,8 @@ import type { MeteredRoute } from './routes.js';
 /** A restart is over within it. */
 const DRAINING_RETRY_MS = 1_000;
 const NO_BODY = Buffer.alloc(0);
+/** Bytes of a body that is read while others get a turn: a smaller one takes a few milliseconds. */
+const LARGE_BYTES = 1024 * 1024;
 
 export class MeteredCalls {
   constructor(
@@ -47,7 +49,7 @@ export class MeteredCalls {
     }
     const { endpoint } = route;
     const { headers } = request;
-    const body = bodyOf(request, FORM_ENDPOINTS.has(endpoint) ? parseForm : parseBody);
+    const body = await bodyOf(request, FORM_ENDPOINTS.has(endpoint));
     const known = { earlierTokens: earlierTokens(body.json, caller, parts.storedResponses) };
     const dialect = dialects[route.dialect];
     const stated = labelsIn(headers);
@@ -102,8 +104,10 @@ function earlierTokens(
   return typeof id === 'string' ? stored.tokensOf(caller, id) : null;
 }
 
-function bodyOf({ body, params }: FastifyRequest, parse: (bytes: Uint8Array) => ParsedBody): ParsedBody {
-  const stated = parse(body instanceof Buffer ? body : NO_BODY);
+async function bodyOf({ body, params }: FastifyRequest, isForm: boolean): Promise<ParsedBody> {
+  const bytes = body instanceof Buffer ? body : NO_BODY;
+  const parse = isForm ? parseForm : parseBody;
+  const stated = !isForm && bytes.length > LARGE_BYTES ? await parseInTurns(bytes) : parse(bytes);
   const { deployment } = params as { readonly deployment?: string };
   return deployment === undefined ? stated : forDeployment(deployment, stated, parse);
 }
