@@ -9,12 +9,13 @@ const COMMANDS = [
   ...['authorize_hold', 'settle_hold', 'expire_hold', 'record_spend', 'open_window', 'extend_hold'],
   ...['release_hold', 'reverse_hold', 'correct_hold', 'top_up', 'set_budget_status', 'exhaust_budget'],
   ...['set_balance_limit', 'put_definitions', 'restore_snapshot', 'take_snapshot', 'open_ledger'],
+  'credit_spend',
 ];
 const EVENTS = [
   ...['hold_authorized', 'hold_denied', 'hold_extended', 'hold_released', 'hold_reversed', 'hold_settled'],
   ...['hold_corrected', 'spend_recorded', 'command_rejected', 'balance_topped_up', 'budget_status_set'],
   ...['budget_exhausted', 'balance_limit_set', 'definitions_put', 'snapshot_restored', 'snapshot_taken'],
-  ...['hold_expired', 'window_opened', 'ledger_opened'],
+  ...['hold_expired', 'window_opened', 'ledger_opened', 'spend_credited'],
 ];
 const ENDINGS = [null, 'completed', 'failed', 'cancelled', 'unknown'];
 const OVERRUN = ['record', 'reject', 'forbid', 'cap'];

@@ -91,4 +91,31 @@ describe('access: a full meter', () => {
     await house.restart();
     expect(await figures()).toEqual(stopped);
   });
+
+  test('the platform takes back what somebody recorded, and nobody else may, alone or in a batch', async () => {
+    const tokens = { id: 'tokens', match: {}, unit: 'tokens', limit: null, window: 'lifetime' };
+    await house.post('/v1/definitions', { budgets: [tokens] });
+    const recorded = { amounts: { tokens: '9223372036854775807' }, labels: { tenant: 'other' } };
+    await house.post('/v1/spend', recorded);
+    const credit = { ...recorded, reason: 'filled by mistake' };
+    const { key } = (
+      await house.post('/v1/keys', { name: 't', scopes: ['tenant_admin'], labels: { tenant: 'acme' } })
+    ).body as Json;
+    for (const mine of [{ amounts: { tokens: 1 }, reason: 'r' }, credit])
+      expect(said(await house.post('/v1/spend/credits', mine, { key }))).toMatch(/^403 forbidden/);
+    const batch = { commands: [{ command: 'credit_spend', amounts: { tokens: 1 }, reason: 'r' }] };
+    expect(said(await house.post('/v1/batch', batch, { key }))).toMatch(/^403 forbidden/);
+    const { reason: _reason, ...unexplained } = credit;
+    expect(said(await house.post('/v1/spend/credits', unexplained))).toBe('400 invalid_request reason');
+    const done = await house.post('/v1/spend/credits', credit);
+    expect(done).toMatchObject({
+      status: 200,
+      body: { event: 'spend_credited', returned: recorded.amounts },
+    });
+    const [balance] = (await house.get('/v1/balances?budgetId=tokens')).body.items as Json[];
+    expect(balance).toMatchObject({ spent: '0', held: '0' });
+    const again = await house.post('/v1/spend/credits', credit);
+    expect(again).toMatchObject({ status: 409, body: { code: 'credit_exceeds_spent' } });
+    expect((await house.post('/v1/verify', {})).body).toMatchObject({ ok: true, failure: null });
+  });
 });

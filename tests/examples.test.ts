@@ -229,6 +229,7 @@ async function everyKind(path: string): Promise<number> {
       amounts: { credits: 1_000n },
       occurredAt: clock.ms - 1,
     },
+    { command: 'credit_spend', labels, amounts: { usd: 2n, calls: 1n }, reason: 'twice', commandId: 'c3' },
     { command: 'top_up', budgetId: 'user', values: { user: 'ü1' }, amount: usd('1') },
     { command: 'set_balance_limit', budgetId: 'user', values: { user: 'u9' }, limit: null },
     { command: 'set_budget_status', budgetId: 'meter', status: 'paused' },
@@ -306,8 +307,8 @@ describe('read-journal', () => {
       expect(record.outcome.lines.map(comparableLine)).toEqual(event.lines.map(comparableLine));
     }
     // Else the comparison above would prove less than it seems to.
-    expect(new Set(read.map((record) => record.kind)).size).toBe(17);
-    expect(new Set(read.map((record) => record.type)).size).toBe(19);
+    expect(new Set(read.map((record) => record.kind)).size).toBe(18);
+    expect(new Set(read.map((record) => record.type)).size).toBe(20);
   });
 
   test('a flipped bit in a stored batch → the reader says where the chain breaks', async () => {

@@ -153,6 +153,29 @@ export function goldenNotes(): ScriptedLedger {
   return ledger;
 }
 
+/** Spend that is recorded and taken back: in part, from an earlier window, beyond what was spent. */
+export function goldenCredits(): ScriptedLedger {
+  const ledger = new ScriptedLedger();
+  const budget = { match: { tenant: '*' }, unit: 'usd', limit: 100n } as const;
+  ledger.run({
+    command: 'put_definitions',
+    budgets: [
+      { id: 'all', ...budget, window: 'lifetime' },
+      { id: 'hour', ...budget, limit: null, window: 'hour' },
+    ],
+  });
+  const occurredAt = START;
+  ledger.run({ command: 'record_spend', labels: ALICE, amounts: { usd: 70n }, occurredAt });
+  ledger.tick(3_600_000);
+  const credit = { command: 'credit_spend', labels: ALICE, reason: 'zweimal ✓' } as const;
+  ledger.run({ ...credit, amounts: { usd: 30n, calls: 1n }, occurredAt, commandId: 'credit-1' });
+  ledger.run({ ...credit, amounts: { usd: 41n }, occurredAt });
+  ledger.run({ ...credit, amounts: { usd: 1n } });
+  ledger.run({ ...credit, amounts: { usd: 40n }, occurredAt });
+  ledger.seal();
+  return ledger;
+}
+
 function defineAndAuthorize(ledger: ScriptedLedger): void {
   ledger.run({
     command: 'put_definitions',

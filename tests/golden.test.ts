@@ -16,10 +16,15 @@ import { encodeCheckpoint } from '#bursar/journal/checkpoint-codec.js';
 import { COMMAND_KINDS, FORMAT_VERSION } from '#bursar/journal/format.js';
 import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
 import { eventOf } from '#bursar/journal/recorded.js';
-import { goldenLedger, goldenNotes, goldenRestored } from './golden-ledger.js';
+import { goldenCredits, goldenLedger, goldenNotes, goldenRestored } from './golden-ledger.js';
 
 const FOLDER = fileURLToPath(new URL('./golden/', import.meta.url));
-const SCRIPTS = { journal: goldenLedger, restored: goldenRestored, notes: goldenNotes } as const;
+const SCRIPTS = {
+  journal: goldenLedger,
+  restored: goldenRestored,
+  notes: goldenNotes,
+  credits: goldenCredits,
+} as const;
 
 /** One batch a line: first sequence number, records, hash, bytes. */
 function journalText(store: MemoryStore): string {
@@ -79,7 +84,7 @@ describe('golden: the bytes that this version writes', () => {
     expect([...types].sort()).toEqual([...EVENT_TYPES].sort());
   });
 
-  test.each(['journal', 'restored', 'notes'] as const)(
+  test.each(['journal', 'restored', 'notes', 'credits'] as const)(
     '%s: the script is run → the bytes of the golden file, and its events',
     (name) => {
       const { store } = SCRIPTS[name]();
@@ -97,7 +102,9 @@ describe('golden: the bytes that this version writes', () => {
 });
 
 describe('golden: files of every version', () => {
-  const journals = readdirSync(FOLDER).filter((file) => /^(journal|restored|notes)-\d+\.hex$/.test(file));
+  const journals = readdirSync(FOLDER).filter((file) =>
+    /^(journal|restored|notes|credits)-\d+\.hex$/.test(file),
+  );
 
   test.each(journals)('%s: it is read → the events of its golden file, and it verifies', async (file) => {
     const store = storeOf(readFileSync(join(FOLDER, file), 'utf8'));

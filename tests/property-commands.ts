@@ -174,6 +174,12 @@ const FIELDS: Record<Command['command'], fc.Arbitrary<Record<string, unknown>>> 
     agoMs: optional(fc.integer({ min: -10, max: 4 * 86_400_000 }), 4),
     note,
   }),
+  credit_spend: record({
+    labels,
+    amounts,
+    agoMs: optional(fc.integer({ min: -10, max: 4 * 86_400_000 }), 1),
+    reason: fc.constant('wrong'),
+  }),
   top_up: record({ account: accountRef, amount: fc.oneof(amount, fc.constant(0n)) }),
   set_budget_status: record({
     account: accountRef,
@@ -209,6 +215,7 @@ const WEIGHTS: Record<Command['command'], number> = {
   reverse_hold: 3,
   correct_hold: 4,
   record_spend: 7,
+  credit_spend: 4,
   top_up: 4,
   set_budget_status: 3,
   exhaust_budget: 2,
@@ -298,6 +305,7 @@ export function commandOf(model: ReferenceModel, draft: Draft, serial: number): 
   switch (command) {
     case 'authorize_hold':
       return authorizeOf(model, draft, serial, id);
+    case 'credit_spend':
     case 'record_spend': {
       const { agoMs, ...rest } = fields as { agoMs?: number };
       if (!unitsKnown(model, rest)) return null;

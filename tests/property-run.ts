@@ -62,6 +62,8 @@ class Subject {
         return this.ledger.correct(request as never);
       case 'record_spend':
         return this.ledger.record(request as never);
+      case 'credit_spend':
+        return this.ledger.credit(request as never);
       case 'top_up':
         return this.ledger.topUp(request as never);
       case 'set_budget_status':

@@ -310,6 +310,19 @@ describe('reconcile: posting', () => {
     ]);
   });
 
+  test('recorded spend that was taken back → the ledger’s side is lower by it, on the day that it was recorded for', async () => {
+    await call('h1', '3');
+    const labels = { provider: 'openai', model: 'gpt-5' };
+    const recorded = { labels, amounts: { usd: usd('2') }, occurredAt: clock.at };
+    await ledger.record(recorded);
+    clock.at = START + DAY;
+    await ledger.credit({ ...recorded, amounts: { usd: usd('1.5') }, reason: 'twice' });
+    const [row] = (await ask(BILL)).gaps.rows;
+    expect(row).toMatchObject({ ledgerUsd: usd('3.5'), gapUsd: -usd('0.5') });
+    await ledger.credit({ ...recorded, amounts: { usd: usd('0.5') }, reason: 'twice' });
+    expect(await ask(BILL)).toMatchObject({ gapLeftUsd: 0n, isWithin: true });
+  });
+
   test('the same report again → nothing is booked; two at once → one of them books', async () => {
     await call('h1', '1');
     clock.at = START + DAY;

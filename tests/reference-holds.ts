@@ -38,6 +38,8 @@ export function runHoldCommand(model: ReferenceModel, command: Command): Expecte
       return authorize(model, command);
     case 'record_spend':
       return record(model, command);
+    case 'credit_spend':
+      return credit(model, command);
     case 'settle_hold':
       return onHold(model, command, (hold) => settle(model, hold, command));
     case 'correct_hold':
@@ -104,6 +106,28 @@ function record(model: ReferenceModel, request: Extract<Command, { command: 'rec
     lines,
     of: charged,
   });
+}
+
+function credit(model: ReferenceModel, request: Extract<Command, { command: 'credit_spend' }>): Expected {
+  const amounts = stated(model, request.amounts);
+  if ([...amounts.values()].every((steps) => steps === 0n)) return model.rejected('invalid_amount');
+  const instant = request.occurredAt ?? model.time;
+  if (instant > model.time) return model.rejected('occurred_in_future');
+  if ([...amounts.values()].some((steps) => steps < 0n)) return model.rejected('invalid_amount');
+  const matches = model.matches(request.labels).map((match) => {
+    const window = model.windowFor(match.budget, instant);
+    const amount = amounts.get(match.budget.spec.unit);
+    return { ...match, window, amount, balance: window.balances.get(keyOf(match.values)) };
+  });
+  const exceeds = matches.some(({ balance, amount = 0n }) => amount > (balance?.spent ?? 0n));
+  const inAll = [...amounts].some(([unit, steps]) => steps > (model.spentTotal.get(unit) ?? 0n));
+  if (exceeds || inAll) return model.rejected('credit_exceeds_spent');
+  for (const { balance, amount = 0n } of matches) if (balance !== undefined) balance.spent -= amount;
+  for (const [unit, steps] of amounts) model.spend(unit, -steps);
+  const lines = matches.map((one) =>
+    model.line(one, one.amount ?? 0n, one.amount === undefined ? ['unit_missing'] : []),
+  );
+  return settled(model, 'spend_credited', null, { charged: new Map(), returned: amounts, lines, of: [] });
 }
 
 /** Pauses the budgets that a charge has used up, and answers. */
@@ -239,7 +263,12 @@ function charge(
     } else if (!fits(steps)) return model.rejected('overrun');
   }
   const before = (unit: string) => (isOpen ? 0n : (hold.figures.get(unit) as bigint));
+  for (const [unit, steps] of charged)
+    if (before(unit) - steps > (model.spentTotal.get(unit) ?? 0n))
+      return model.rejected('credit_exceeds_spent');
   for (const { balance, unit } of hold.postings) {
+    const back = before(unit) - (charged.get(unit) as bigint);
+    if (back > balance.spent && balance.stopped !== true) return model.rejected('credit_exceeds_spent');
     const leaving = isOpen ? (hold.figures.get(unit) as bigint) : 0n;
     const total =
       balance.spent + model.held(balance) - leaving - before(unit) + (charged.get(unit) as bigint);

@@ -27,6 +27,8 @@ export interface ReferenceBalance {
   limit: bigint | null;
   topUps: bigint;
   spent: bigint;
+  /** It stopped at the largest figure once, so that its spent is no sum of what was charged. */
+  stopped?: boolean;
 }
 
 export interface ReferenceWindowState extends ReferenceBounds {
@@ -237,6 +239,7 @@ export class ReferenceModel {
     for (const balance of balances) {
       const isMeter = balance.limit === null && !balance.budget.forGrants;
       const room = MAX - this.held(balance);
+      if ((isMeter && balance.spent > room) || balance.spent < 0n) balance.stopped = true;
       if (isMeter && balance.spent > room) balance.spent = room;
       if (balance.spent < 0n) balance.spent = 0n;
     }

@@ -8,7 +8,8 @@
 //          [require a,b] [grant CAP/G U [calls N] [perHold X] [total X]]… [lease A/L/N] [id C] [or labels… unit X…]…
 //   settle ID unit X… [exposure unit X…] [outcome O] · release ID [unit X…] · reverse ID · extend ID [ttl D] [add unit X…]
 //   correct ID unit X… [because R]        (each also: [for labels…] [of CAP/G] [lease A/L/N] [id C])
-//   record labels… unit X… [at I] [id C] · check labels… [unit X…] · balance ID [values] [at I] · show HOLD
+//   record labels… unit X… [at I] [id C] · credit labels… unit X… [because R] [at I] [id C]
+//   check labels… [unit X…] · balance ID [values] [at I] · show HOLD
 //   define ID (a budget's view) · snapshot · certify
 
 import type {
@@ -142,6 +143,15 @@ const VERBS: Readonly<Record<string, Verb>> = {
     const rest = { ...given({ occurredAt }), ...commandId(words) };
     return submitted(stage, words, { command: 'record_spend', labels, amounts, ...rest });
   },
+  credit(stage, words) {
+    const labels = words.labels();
+    const amounts = words.amounts(stage.scales);
+    const reason = words.after('because') ?? 'recorded twice';
+    const at = words.after('at');
+    const occurredAt = at === undefined ? undefined : instantOf(at, stage.clock.at);
+    const rest = { reason, ...given({ occurredAt }), ...commandId(words) };
+    return submitted(stage, words, { command: 'credit_spend', labels, amounts, ...rest });
+  },
   check(stage, words) {
     const labels = words.labels();
     const amounts = some(words.amounts(stage.scales));
@@ -207,7 +217,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
 
 /** The verbs that `again` repeats. */
 const COMMANDS = new Set(
-  'unit alias budget pause resume close exhaust topup limit hold settle release reverse extend correct record'.split(
+  'unit alias budget pause resume close exhaust topup limit hold settle release reverse extend correct record credit'.split(
     ' ',
   ),
 );

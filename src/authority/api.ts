@@ -26,6 +26,7 @@ import type {
   BudgetSpec,
   Command,
   Correct,
+  CreditSpend,
   Exhaust,
   Extend,
   Labels,
@@ -153,6 +154,8 @@ export interface Ledger extends LedgerReads {
   settle(request: Settle): Promise<Settlement>;
   correct(request: Correct): Promise<Settlement>;
   record(request: RecordSpend): Promise<Settlement>;
+  /** Takes recorded spend back. */
+  credit(request: CreditSpend): Promise<Settlement>;
   /** One durable group, decided in order; each command has its own outcome. At most 10,000. */
   submit(commands: readonly Command[], options?: SubmitOptions): Promise<readonly CommandOutcome[]>;
   /** The books at this moment, with a version one above the last; blocks until they are durable. */

@@ -2,6 +2,7 @@
 
 import type {
   CorrectHold,
+  CreditSpendCommand,
   ExtendHold,
   RecordSpendCommand,
   ReleaseHold,
@@ -13,12 +14,21 @@ import { NOTHING_STATED } from '../core/commands.js';
 import { InvalidInputError } from '../core/errors.js';
 import { HOLD_ENDINGS } from '../core/holds.js';
 import { assertText, LABEL_VALUE_LENGTH_MAX, shown } from '../core/labels.js';
-import type { Correct, Extend, OnHold, RecordSpend, Release, Reverse, Settle } from '../core/requests.js';
+import type {
+  Correct,
+  CreditSpend,
+  Extend,
+  OnHold,
+  RecordSpend,
+  Release,
+  Reverse,
+  Settle,
+} from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { assertObject, commandIdIn, INSTANT_MAX_MS, noteIn, wholeIn } from './checks.js';
 import { labelsIn, leaseIn, quantities, TTL_MAX_MS, usageIn } from './intake-parts.js';
 
-/** Why a correction was made, for people. */
+/** Why a correction or a credit was made, for people. */
 export const REASON_LENGTH_MAX = 512;
 
 function onHold(state: State, request: OnHold): { commandId: string | null; holdId: string; stated: Stated } {
@@ -108,5 +118,19 @@ export function recordCommand(state: State, request: RecordSpend): RecordSpendCo
       request.occurredAt === undefined ? null : wholeIn(request.occurredAt, 'occurredAt', 0, INSTANT_MAX_MS),
     usage: request.usage === undefined ? null : usageIn(request.usage),
     note: noteIn(request.note),
+  };
+}
+
+export function creditCommand(state: State, request: CreditSpend): CreditSpendCommand {
+  assertObject(request, 'request');
+  assertText(request.reason, 'reason', REASON_LENGTH_MAX);
+  return {
+    kind: 'credit_spend',
+    commandId: commandIdIn(request.commandId),
+    labels: labelsIn(state, request.labels, 'labels'),
+    amounts: quantities(state, request.amounts, 'amounts', false),
+    occurredAt:
+      request.occurredAt === undefined ? null : wholeIn(request.occurredAt, 'occurredAt', 0, INSTANT_MAX_MS),
+    reason: request.reason,
   };
 }

@@ -12,6 +12,7 @@ import { authorizeCommand } from './intake-authorize.js';
 import { accountCommand, definitionsCommand } from './intake-definitions.js';
 import {
   correctCommand,
+  creditCommand,
   extendCommand,
   recordCommand,
   releaseCommand,
@@ -61,7 +62,8 @@ export class GroupIntake {
 
 function charactersOf(command: CoreCommand): number {
   let characters = 'note' in command && command.note !== null ? command.note.length : 0;
-  if (command.kind !== 'authorize_hold' && command.kind !== 'record_spend') return characters;
+  if (command.kind !== 'authorize_hold' && command.kind !== 'record_spend' && command.kind !== 'credit_spend')
+    return characters;
   characters += command.labels.length;
   if (command.kind === 'authorize_hold') {
     for (const candidate of command.candidates ?? []) characters += candidate.labels.length;
@@ -87,6 +89,8 @@ export function coreCommand(state: State, command: Command): CoreCommand {
       return correctCommand(state, command);
     case 'record_spend':
       return recordCommand(state, command);
+    case 'credit_spend':
+      return creditCommand(state, command);
     case 'put_definitions':
       return definitionsCommand(state, command);
     case 'top_up':

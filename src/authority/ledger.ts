@@ -30,6 +30,7 @@ import type {
   BudgetSpec,
   Command,
   Correct,
+  CreditSpend,
   Exhaust,
   Extend,
   Labels,
@@ -65,6 +66,7 @@ import { coreCommand, groupCommands } from './intake.js';
 import { authorizeCommand } from './intake-authorize.js';
 import {
   correctCommand,
+  creditCommand,
   extendCommand,
   recordCommand,
   releaseCommand,
@@ -132,6 +134,10 @@ export class OpenLedger implements Ledger, PipelineOwner {
 
   record(request: RecordSpend): Promise<Settlement> {
     return this.#run(() => recordCommand(this.#state, request)) as Promise<Settlement>;
+  }
+
+  credit(request: CreditSpend): Promise<Settlement> {
+    return this.#run(() => creditCommand(this.#state, request)) as Promise<Settlement>;
   }
 
   topUp(request: TopUp): Promise<Outcome> {

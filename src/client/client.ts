@@ -15,6 +15,7 @@ import type {
   BatchCommand,
   CheckAnswer,
   CheckRequest,
+  CreditRequest,
   SpendRequest,
 } from '../service/wire/schema-holds.js';
 import type { Problem } from '../service/wire/schema-outcomes.js';
@@ -74,6 +75,11 @@ export class BursarClient {
     this.policies = new Policies(transport);
     this.quotas = new UserQuotas(transport);
     this.reconciliations = new Reconciliations(transport);
+  }
+
+  /** Takes recorded spend back; needs a key with the scope `admin`. */
+  creditSpend(request: CreditRequest, options?: CallOptions): Promise<Settlement> {
+    return this.#transport.outcome({ method: 'POST', path: '/v1/spend/credits', body: request, options });
   }
 
   /** Books spend that nobody authorised; never denied. */

@@ -11,6 +11,7 @@ import type {
   HoldAuthorized,
   HoldCharged,
   HoldExtended,
+  SpendCredited,
   SpendRecorded,
 } from './effects.js';
 import { hashText } from './hash-index.js';
@@ -52,6 +53,9 @@ function applyEffect(state: State, command: CoreCommand, effect: Effect, at: num
       return true;
     case 'spend_recorded':
       applyRecorded(state, effect);
+      return true;
+    case 'spend_credited':
+      applyCredited(state, effect);
       return true;
     case 'hold_denied':
     case 'command_rejected':
@@ -228,6 +232,17 @@ function applyRecorded(state: State, effect: SpendRecorded): void {
   }
   for (let place = 0; place < steps.length; place += 1) state.spentTotal[set.units[place]] += steps[place];
   pauseLines(state, effect.pausedLines);
+}
+
+// A balance that does not exist has nothing to give back, and is not opened for it.
+function applyCredited(state: State, { set, returned }: SpendCredited): void {
+  const { lines, balances } = state;
+  for (let line = 0; line < lines.count; line += 1) {
+    if (lines.slots[line] === -1 || lines.flags[line] & UNIT_MISSING) continue;
+    balances.post(lines.slots[line], 0n, -returned[set.placeOf[lines.budgets[line].unit]]);
+  }
+  for (let place = 0; place < returned.length; place += 1)
+    state.spentTotal[set.units[place]] -= returned[place];
 }
 
 /** Opens a window of a budget; it is the one in force when it contains the ledger's time. */

@@ -36,7 +36,7 @@ export function chargeActual(
       before: figuresOf(state, slot),
       cappedPlaces: 0,
     };
-    return checkedForOverflow(state, slot, charge);
+    return checkedForBounds(state, slot, charge);
   }
   let { charged, cappedPlaces }: Judged = { charged: actual, cappedPlaces: 0 };
   if (holds.overrun(slot) !== OVERRUN_RECORD) {
@@ -54,7 +54,7 @@ export function chargeActual(
   }
   const charge: Charge = { type: 'charge', charged, returned, before: zeros, cappedPlaces };
   // What was held before and is spent now cannot overflow: only an excess can.
-  return exceeds ? checkedForOverflow(state, slot, charge) : charge;
+  return exceeds ? checkedForBounds(state, slot, charge) : charge;
 }
 
 function figuresOf(state: State, slot: number): bigint[] {
@@ -79,7 +79,7 @@ export function chargeCorrected(
     ? { charged: final, cappedPlaces: 0 }
     : byPolicy(state, slot, final, ceiling, before);
   if ('type' in judged) return judged;
-  return checkedForOverflow(state, slot, {
+  return checkedForBounds(state, slot, {
     type: 'charge',
     ...judged,
     returned: holds.units[slot].zeros,
@@ -136,15 +136,24 @@ function fitsEverywhere(state: State, slot: number, place: number, excess: bigin
   return true;
 }
 
-// Rule L6: a figure past 2^63−1 is refused and the hold kept, but for metered balances, which stop there. Held and spent together stay below it, so that
-// remaining = granted − held − spent always fits its column.
-function checkedForOverflow(state: State, slot: number, charge: Charge): Charge | CommandRejected {
+// Rule L6: a figure past 2^63−1 is refused and the hold kept, but for metered balances, which stop there. Held and spent
+// together stay below it, so that remaining = granted − held − spent always fits its column. And none falls below zero:
+// what a credit took back already, a lower charge does not take back again.
+function checkedForBounds(state: State, slot: number, charge: Charge): Charge | CommandRejected {
   const { lines, balances, holds } = state;
   const { placeOf } = holds.units[slot];
   const open = holds.status[slot] === OPEN;
+  for (let place = 0; place < charge.charged.length; place += 1) {
+    const back = charge.before[place] - charge.charged[place];
+    if (back > state.spentTotal[holds.units[slot].units[place]])
+      return rejected('credit_exceeds_spent', back);
+  }
   for (let line = 0; line < lines.count; line += 1) {
     const place = placeOf[lines.budgets[line].unit];
     const balance = lines.slots[line];
+    const back = charge.before[place] - charge.charged[place];
+    if (back > balances.spent[balance] && !balances.isSaturated(balance))
+      return rejected('credit_exceeds_spent', back);
     if (saturates(state, lines.budgets[line], balance)) continue;
     const leaving = open ? holds.figure(slot, place) : 0n;
     const total =

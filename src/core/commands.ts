@@ -91,6 +91,14 @@ export interface RecordSpendCommand extends FromCaller, Noted {
   readonly usage: Usage | null;
 }
 
+export interface CreditSpendCommand extends FromCaller {
+  readonly kind: 'credit_spend';
+  readonly labels: string;
+  readonly amounts: Quantities;
+  readonly occurredAt: number | null;
+  readonly reason: string;
+}
+
 interface OnAccount extends FromCaller {
   readonly budgetId: string;
   /** The values as stated, as label text; null when none were. Which account that is, the core says (accountOf). */
@@ -168,6 +176,7 @@ export type CoreCommand =
   | AuthorizeHold
   | HoldCommand
   | RecordSpendCommand
+  | CreditSpendCommand
   | AccountCommand
   | PutDefinitionsCommand
   | RestoreSnapshot

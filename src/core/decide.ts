@@ -5,12 +5,12 @@ import { AMOUNT_MAX } from './amount.js';
 import { usesUp } from './charge.js';
 import type { CoreCommand, OpenWindow, RecordSpendCommand } from './commands.js';
 import { decideAccount, decideDefinitions, decideRestore } from './decide-account.js';
-import { decideAuthorize, judgeLine, LINES_MAX } from './decide-authorize.js';
+import { decideAuthorize, judgeLine } from './decide-authorize.js';
+import { balanceAt, decideCredit, matchedAt } from './decide-credit.js';
 import { decideExpire, decideHold } from './decide-hold.js';
 import type { Administered, CommandRejected, Effect, SpendRecorded, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
 import { IS_FORCED, IS_METERED, UNIT_MISSING } from './lines.js';
-import { slotOf } from './matcher.js';
 import { type State, saturates } from './state.js';
 
 export function decide(state: State, command: CoreCommand, at: number): Effect | WindowsDue {
@@ -29,6 +29,8 @@ export function decide(state: State, command: CoreCommand, at: number): Effect |
       return decideExpire(state, command, at);
     case 'record_spend':
       return decideRecord(state, command, at);
+    case 'credit_spend':
+      return decideCredit(state, command, at);
     case 'top_up':
     case 'set_budget_status':
     case 'exhaust_budget':
@@ -53,24 +55,13 @@ function decideRecord(
   command: RecordSpendCommand,
   at: number,
 ): SpendRecorded | CommandRejected | WindowsDue {
-  const instant = command.occurredAt ?? at;
-  if (instant > at) return rejected('occurred_in_future', BigInt(instant), BigInt(at));
-  const earliest = Math.max(state.horizon, at - state.retentionMs);
-  if (instant < earliest) return rejected('occurred_too_early', instant, earliest);
-  const negative = command.amounts.steps.find((steps) => steps < 0n);
-  if (negative !== undefined) return rejected('invalid_amount', negative, 0);
   const { set, steps } = command.amounts;
-  const { entries } = state.matcher.matched(command.labels);
-  const lapsed = entries.filter((entry) => entry.budget.windowAt(instant) === undefined);
-  if (lapsed.length > 0) {
-    return { type: 'windows_due', budgetIds: lapsed.map((entry) => entry.budget.id), instant };
-  }
-  if (entries.length > LINES_MAX)
-    return rejected('too_many_budgets', BigInt(entries.length), BigInt(LINES_MAX));
+  const matched = matchedAt(state, command, at);
+  if ('type' in matched) return matched;
+  const { instant, entries } = matched;
   const pausedLines: number[] = [];
   for (const entry of entries) {
-    const window = entry.budget.windowAt(instant) as NonNullable<ReturnType<typeof entry.budget.windowAt>>;
-    const slot = window === entry.budget.current ? slotOf(entry) : window.index.get(entry.values);
+    const { window, slot } = balanceAt(entry, instant);
     const place = set.placeOf[entry.budget.unit];
     const amount = place < 0 ? 0n : steps[place];
     const line = state.lines.add(entry.budget, window, entry.values, slot, amount);

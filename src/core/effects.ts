@@ -82,6 +82,13 @@ export interface SpendRecorded {
   readonly pausedLines: readonly number[];
 }
 
+/** Recorded spend that was taken back: by place of `set`. */
+export interface SpendCredited {
+  readonly type: 'spend_credited';
+  readonly set: UnitSet;
+  readonly returned: readonly bigint[];
+}
+
 /** Refused, with the facts of the refusal; the wording is the catalogue's. */
 export interface CommandRejected {
   readonly type: 'command_rejected';
@@ -122,6 +129,7 @@ export type Effect =
   | HoldReversed
   | HoldCharged
   | SpendRecorded
+  | SpendCredited
   | CommandRejected
   | Administered;
 

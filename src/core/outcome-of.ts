@@ -2,7 +2,7 @@
 // both are the same but for `replayed`.
 
 import type { CoreCommand } from './commands.js';
-import type { Effect, HoldCharged, SpendRecorded } from './effects.js';
+import type { Effect, HoldCharged, SpendCredited, SpendRecorded } from './effects.js';
 import { worstVerdict } from './line-facts.js';
 import type {
   Authorized,
@@ -57,6 +57,8 @@ export function outcomeOf(told: Told): CommandOutcome {
       return settled(told, effect);
     case 'spend_recorded':
       return recorded(told, effect);
+    case 'spend_credited':
+      return credited(told, effect);
     case 'command_rejected':
       return rejection(told, effect);
     default:
@@ -181,6 +183,22 @@ function recorded(told: Told, effect: SpendRecorded): Settled {
     lines: told.lines,
     verdict: worstVerdict(told.lines),
     paused: effect.pausedLines.map((line) => told.lines[line].budgetId),
+    ...evidence(told),
+  };
+}
+
+function credited(told: Told, effect: SpendCredited): Settled {
+  return {
+    outcome: 'settled',
+    event: 'spend_credited',
+    holdId: null,
+    late: false,
+    charged: {},
+    returned: told.units.amounts(effect.set, effect.returned),
+    capped: NONE,
+    lines: told.lines,
+    verdict: worstVerdict(told.lines),
+    paused: NONE,
     ...evidence(told),
   };
 }

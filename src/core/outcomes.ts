@@ -137,13 +137,13 @@ export type Outcome = Done | Rejected;
 
 export interface Settled extends Evidence {
   readonly outcome: 'settled';
-  readonly event: 'hold_settled' | 'hold_corrected' | 'spend_recorded';
+  readonly event: 'hold_settled' | 'hold_corrected' | 'spend_recorded' | 'spend_credited';
   readonly holdId: string | null;
   /** Booked after the hold had expired, to its own windows. */
   readonly late: boolean;
   /** What is charged in all. */
   readonly charged: Amounts;
-  /** What went back from held to remaining. */
+  /** What went back to remaining: from held, or, where spend was credited, from spent. */
   readonly returned: Amounts;
   /** Units whose charge stopped at the hold by the overrun policy `cap`. */
   readonly capped: readonly string[];
@@ -158,7 +158,7 @@ export type CommandOutcome = Decision | Outcome | Settlement;
 
 export type HoldStatus = 'open' | 'settled' | 'released' | 'reversed' | 'expired';
 
-/** Every kind of journal event. The last four are the ledger's own and no caller's command. */
+/** Every kind of journal event, by its code. `hold_expired`, `window_opened` and `ledger_opened` are the ledger's own. */
 export const EVENT_TYPES = [
   'hold_authorized',
   'hold_denied',
@@ -179,6 +179,7 @@ export const EVENT_TYPES = [
   'hold_expired',
   'window_opened',
   'ledger_opened',
+  'spend_credited',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

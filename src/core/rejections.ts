@@ -38,6 +38,7 @@ export const REJECTIONS = {
   release_exceeds_held: { meaning: 'More would be given back than is still held.', retry: false },
   exposure_mismatch: { meaning: 'The exposure stated is not what is still held.', retry: false },
   expiry_not_later: { meaning: 'The new expiry is not later than the one in force.', retry: false },
+  credit_exceeds_spent: { meaning: 'More would be taken back than was spent there.', retry: false },
   overrun: { meaning: 'The actual amount is above the hold and the excess does not fit.', retry: true },
   overrun_forbidden: { meaning: 'The actual amount is above the hold, which forbids it.', retry: false },
   calls_not_released: {

@@ -155,6 +155,19 @@ export interface RecordSpend extends WithCommandId, WithNote {
   readonly usage?: Usage;
 }
 
+/**
+ * Takes spend back that should not have been recorded, off every balance that the labels match, in the windows of
+ * `occurredAt`; all of it or nothing. What a hold was charged is corrected on the hold.
+ */
+export interface CreditSpend extends WithCommandId {
+  readonly labels: Labels;
+  /** Never more than a matching balance has spent. `calls` only where stated. */
+  readonly amounts: Amounts;
+  /** The instant of the spend that is taken back, now when absent. */
+  readonly occurredAt?: number;
+  readonly reason: string;
+}
+
 /** Names one balance family: a budget, and the values of its wildcard labels (empty when it has none). */
 export interface AccountRef {
   readonly budgetId: string;
@@ -200,6 +213,7 @@ export type Command =
   | ({ readonly command: 'settle_hold' } & Settle)
   | ({ readonly command: 'correct_hold' } & Correct)
   | ({ readonly command: 'record_spend' } & RecordSpend)
+  | ({ readonly command: 'credit_spend' } & CreditSpend)
   | ({ readonly command: 'top_up' } & TopUp)
   | ({ readonly command: 'set_budget_status' } & SetBudgetStatus)
   | ({ readonly command: 'exhaust_budget' } & Exhaust)

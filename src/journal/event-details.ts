@@ -39,6 +39,10 @@ function commandDetails(command: CoreCommand, units: UnitTable): Details {
       const { labels, amounts, occurredAt, usage, note } = command;
       return { labels: labelsOf(labels), amounts: shown(amounts, units), occurredAt, usage, note };
     }
+    case 'credit_spend': {
+      const { labels, amounts, occurredAt, reason } = command;
+      return { labels: labelsOf(labels), amounts: shown(amounts, units), occurredAt, reason };
+    }
     case 'top_up':
       return { budgetId: command.budgetId, values: statedValues(command.values), amount: command.amount };
     case 'set_budget_status':
@@ -172,6 +176,7 @@ function effectDetails(effect: Effect, units: UnitTable): Details {
       return { expiresAt: effect.expiresAt };
     case 'hold_released':
     case 'hold_reversed':
+    case 'spend_credited':
       return { returned: units.amounts(effect.set, effect.returned) };
     case 'hold_settled':
     case 'hold_corrected':

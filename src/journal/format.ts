@@ -25,6 +25,7 @@ export const COMMAND_KINDS: readonly CoreCommand['kind'][] = [
   'restore_snapshot',
   'take_snapshot',
   'open_ledger',
+  'credit_spend',
 ];
 
 /** Record flags. */

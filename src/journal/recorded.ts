@@ -93,6 +93,7 @@ function amountsOf(reader: BatchReader): Quantities | null {
       return { set: effect.set, steps: effect.charged };
     case 'hold_released':
     case 'hold_reversed':
+    case 'spend_credited':
       return { set: effect.set, steps: effect.returned };
     case 'hold_extended':
       return effect.added === null ? null : { set: effect.set, steps: effect.added };

@@ -52,6 +52,7 @@ function amountsIn(command: Command): [string, Amounts][] {
     case 'settle_hold':
     case 'correct_hold':
     case 'record_spend':
+    case 'credit_spend':
       return [['amounts', command.amounts]];
     default:
       return [];

@@ -23,6 +23,8 @@ export const SCOPE_OF_COMMAND: Readonly<Record<Command['command'], Scope>> = {
   settle_hold: 'spend',
   correct_hold: 'correct',
   record_spend: 'spend',
+  // It counts for everybody whom the balances count: the platform's alone.
+  credit_spend: 'admin',
   top_up: 'tenant_admin',
   set_budget_status: 'tenant_admin',
   exhaust_budget: 'tenant_admin',

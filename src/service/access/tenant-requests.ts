@@ -56,6 +56,7 @@ export function commandFor(caller: Caller, command: Command, books: RequestBooks
     case 'correct_hold':
       return { ...command, ...holdParts(caller, command, books), ...commandIdFor(caller, command) };
     case 'record_spend':
+    case 'credit_spend':
       return { ...command, labels: labelsOfCall(caller, command.labels), ...commandIdFor(caller, command) };
     case 'top_up':
     case 'set_budget_status':

@@ -168,6 +168,9 @@ class Tally {
         return;
       case 'spend_recorded':
         this.#record(event);
+        return;
+      case 'spend_credited':
+        this.#credit(event);
     }
   }
 
@@ -257,10 +260,8 @@ class Tally {
     if (!this.#ours(labels)) return;
     const { usd = 0n, calls = 0n, tokens = 0n } = details.amounts as Amounts;
     const posted = postedNote(labels, details.note);
-    const occurredAt = typeof details.occurredAt === 'number' ? details.occurredAt : at;
-    const day = posted?.day ?? dayOf(occurredAt);
-    const { from, to } = this.#options.range;
-    if (day < from || day > to) return;
+    const day = posted?.day ?? dayOfSpend(at, details);
+    if (!this.#isInRange(day)) return;
     const note = chargeNote(details.note);
     const model = labels.model ?? note.model;
     const item = posted === null ? (model === null ? null : modelItem(model)) : posted.item;
@@ -282,6 +283,23 @@ class Tally {
     }
   }
 
+  /** Spend without a hold that was taken back: that much less was recorded on its day. */
+  #credit({ at, details }: LedgerEvent): void {
+    const labels = details.labels as Labels;
+    const day = dayOfSpend(at, details);
+    if (!this.#ours(labels) || !this.#isInRange(day)) return;
+    const { usd = 0n } = details.returned as Amounts;
+    const row = this.#row(day, labels.model === undefined ? null : modelItem(labels.model));
+    row.usd -= usd;
+    row.withoutHoldUsd -= usd;
+    row.recorded.usd -= usd;
+  }
+
+  #isInRange(day: string): boolean {
+    const { from, to } = this.#options.range;
+    return day >= from && day <= to;
+  }
+
   #row(day: string, item: ReportedItem | null): LedgerRow {
     const key = rowKey(day, item?.item ?? null);
     const known = this.rows.get(key);
@@ -290,6 +308,10 @@ class Tally {
     this.rows.set(key, made);
     return made;
   }
+}
+
+function dayOfSpend(at: number, { occurredAt }: LedgerEvent['details']): string {
+  return dayOf(typeof occurredAt === 'number' ? occurredAt : at);
 }
 
 /** The labels of what was held: those of the candidate that was chosen, over those of the request. */

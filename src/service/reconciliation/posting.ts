@@ -116,8 +116,10 @@ class GapPosting {
       known.filter(({ hold }) => hold.isSoft),
       -row.gapUsd,
     );
-    // What was recorded without a hold is nobody's charge, and is not taken off the charges of others.
-    const firmUsd = -row.gapUsd - sumOf(soft) - (row.ledger?.withoutHoldUsd ?? 0n);
+    // What was recorded without a hold is nobody's charge, and is not taken off the charges of others. Below
+    // zero it is when credits took more back than was recorded.
+    const withoutHoldUsd = row.ledger?.withoutHoldUsd ?? 0n;
+    const firmUsd = -row.gapUsd - sumOf(soft) - (withoutHoldUsd < 0n ? 0n : withoutHoldUsd);
     const firm = takenInProportion(
       known.filter(({ hold }) => !hold.isSoft),
       firmUsd,

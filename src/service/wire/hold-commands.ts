@@ -10,6 +10,7 @@ import type {
   AuthorizeRequest,
   BatchCommand,
   CorrectRequest,
+  CreditRequest,
   ExtendRequest,
   ReleaseRequest,
   ReverseRequest,
@@ -160,6 +161,18 @@ export function spendIn(body: SpendRequest, commandId: string, stated: Stated): 
   };
 }
 
+export function creditIn(body: CreditRequest, commandId: string, stated: Stated): Named<'credit_spend'> {
+  const { labels, amounts, occurredAt, reason } = body;
+  return {
+    command: 'credit_spend',
+    commandId,
+    labels: labels ?? NO_LABELS,
+    amounts: amountsIn(amounts, 'amounts', stated),
+    ...(occurredAt === undefined ? {} : { occurredAt: instantIn(occurredAt, 'occurredAt') }),
+    reason,
+  };
+}
+
 function optional<Name extends string>(
   name: Name,
   amounts: Readonly<Record<string, string | number>> | undefined,
@@ -177,6 +190,8 @@ export function batchCommandIn(body: BatchCommand, commandId: string, stated: St
       return authorizeIn(body, commandId, stated);
     case 'record_spend':
       return spendIn(body, commandId, stated);
+    case 'credit_spend':
+      return creditIn(body, commandId, stated);
     case 'extend_hold':
       return extendIn(body, { holdId: body.holdId, commandId }, stated);
     case 'release_hold':

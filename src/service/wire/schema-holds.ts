@@ -133,6 +133,15 @@ const SPEND = {
 export const SpendRequest = Type.Object(SPEND, CLOSED);
 export type SpendRequest = Static<typeof SpendRequest>;
 
+const CREDIT = {
+  labels: Type.Optional(LabelsIn),
+  amounts: AmountsIn,
+  occurredAt: Type.Optional(InstantIn),
+  reason: Type.String({ minLength: 1, maxLength: 512 }),
+};
+export const CreditRequest = Type.Object(CREDIT, CLOSED);
+export type CreditRequest = Static<typeof CreditRequest>;
+
 export const CheckRequest = Type.Object(
   { labels: Type.Optional(LabelsIn), amounts: Type.Optional(AmountsIn) },
   CLOSED,
@@ -201,6 +210,7 @@ export const BatchCommand = {
   settle_hold: Type.Object({ command: Type.Literal('settle_hold'), ...HOLD, ...SETTLE }, CLOSED),
   correct_hold: Type.Object({ command: Type.Literal('correct_hold'), ...HOLD, ...CORRECT }, CLOSED),
   record_spend: Type.Object({ command: Type.Literal('record_spend'), ...SPEND }, CLOSED),
+  credit_spend: Type.Object({ command: Type.Literal('credit_spend'), ...CREDIT }, CLOSED),
 };
 export type BatchCommand = {
   [Name in keyof typeof BatchCommand]: Static<(typeof BatchCommand)[Name]>;

@@ -112,7 +112,7 @@ export type Done = Static<typeof Done>;
 export const Settled = Type.Object(
   {
     outcome: Type.Literal('settled'),
-    event: oneOf(['hold_settled', 'hold_corrected', 'spend_recorded'] as const),
+    event: oneOf(['hold_settled', 'hold_corrected', 'spend_recorded', 'spend_credited'] as const),
     holdId: orNull(Type.String()),
     late: Type.Boolean(),
     charged: AmountsOut,

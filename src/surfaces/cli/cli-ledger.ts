@@ -34,5 +34,6 @@ export type CliLedger = Answering<
   | 'settle'
   | 'correct'
   | 'record'
+  | 'credit'
   | 'certify'
 >;

@@ -38,6 +38,7 @@ export function addHoldCommands(program: Command, cli: CliContext): void {
   addRelease(program, cli);
   addReverse(program, cli);
   addRecord(program, cli);
+  addCredit(program, cli);
   addCorrect(program, cli);
 }
 
@@ -304,6 +305,36 @@ function addRecord(program: Command, cli: CliContext): void {
             usage: usageOf(options),
             commandId: options.commandId,
           }),
+        }),
+      );
+    });
+}
+
+interface CreditOptions extends Omit<RecordOptions, keyof UsageOptions> {
+  readonly reason: string;
+}
+
+function addCredit(program: Command, cli: CliContext): void {
+  program
+    .command('credit')
+    .description('take recorded spend back, off every balance that its labels match; all of it or nothing')
+    .option('--label <key=value>', 'what it was recorded for; repeatable', pairOption('--label'))
+    .option('--amount <unit=amount>', `what is taken back, ${AMOUNT_HELP}`, pairOption('--amount'))
+    .requiredOption('--reason <text>', 'why, for the journal')
+    .option(
+      '--occurred-at <instant>',
+      'when it was spent, for example 2026-03-01T12:00:00Z; now when absent',
+      instantOption('--occurred-at'),
+    )
+    .option('--command-id <id>', 'makes a repeat give the first answer again')
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<CreditOptions>();
+      await decideAndPrint(cli, options, (ledger, units) =>
+        ledger.credit({
+          labels: labelsOf(options.label),
+          amounts: amountsOf('--amount', options.amount, units),
+          reason: options.reason,
+          ...stated({ occurredAt: options.occurredAt, commandId: options.commandId }),
         }),
       );
     });

@@ -40,6 +40,7 @@ const EXIT_OF_REJECTION: Readonly<Record<RejectionCode, ExitCode>> = {
   labels_mismatch: EXIT.error,
   grant_mismatch: EXIT.error,
   release_exceeds_held: EXIT.error,
+  credit_exceeds_spent: EXIT.error,
   calls_not_released: EXIT.error,
   exposure_mismatch: EXIT.error,
   expiry_not_later: EXIT.error,

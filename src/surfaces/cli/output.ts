@@ -10,6 +10,7 @@ import type {
   Denied,
   HoldView,
   LedgerEvent,
+  Settled,
   WindowBounds,
 } from '../../core/outcomes.js';
 import type { Labels } from '../../core/requests.js';
@@ -75,7 +76,7 @@ export function outcomeText(outcome: CommandOutcome, scales: Scales): string {
       ].filter((note) => note !== '');
       const noted = notes.length === 0 ? '' : ` · ${notes.join(' · ')}`;
       const of = outcome.holdId === null ? '' : ` ${outcome.holdId}`;
-      return `${words(outcome.event)}${of}: charged ${amountsText(outcome.charged, scales)}${noted}${again}${table}`;
+      return `${words(outcome.event)}${of}: ${movedText(outcome, scales)}${noted}${again}${table}`;
     }
     case 'done':
       return `${words(outcome.event)}${outcome.holdId === null ? '' : ` ${outcome.holdId}`} · #${outcome.sequence}${again}${table}`;
@@ -259,6 +260,12 @@ export function iso(at: number): string {
 
 function isoOrBlank(at: number | null): string {
   return at === null ? '' : iso(at);
+}
+
+function movedText({ event, charged, returned }: Settled, scales: Scales): string {
+  return event === 'spend_credited'
+    ? `taken back ${amountsText(returned, scales)}`
+    : `charged ${amountsText(charged, scales)}`;
 }
 
 function words(event: string): string {

@@ -22,6 +22,7 @@ import type {
   Aliases,
   Authorize,
   Correct,
+  CreditSpend,
   Exhaust,
   Extend,
   Labels,
@@ -185,6 +186,11 @@ export class RemoteLedger implements CliReads, CliLedger {
   async record(request: RecordSpend): Promise<Settlement> {
     const { commandId, ...body } = request;
     return this.#outcome(this.#client.spend(await this.#wire(body), keyOf(commandId)));
+  }
+
+  async credit(request: CreditSpend): Promise<Settlement> {
+    const { commandId, ...body } = request;
+    return this.#outcome(this.#client.creditSpend(await this.#wire(body), keyOf(commandId)));
   }
 
   async #scales(): Promise<Scales> {

@@ -71,6 +71,8 @@ function perform(ledger: Ledger, command: Command): Promise<CommandOutcome> {
       return ledger.correct(command);
     case 'record_spend':
       return ledger.record(command);
+    case 'credit_spend':
+      return ledger.credit(command);
     case 'top_up':
       return ledger.topUp(command);
     case 'set_budget_status':

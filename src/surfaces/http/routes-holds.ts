@@ -6,6 +6,7 @@ import { amountsIn } from '../../service/wire/amounts.js';
 import {
   authorizeIn,
   correctIn,
+  creditIn,
   extendIn,
   type On,
   releaseIn,
@@ -47,6 +48,9 @@ export function holdRoutes(app: FastifyInstance, api: Api): void {
   );
   serve(app, 'recordSpend', HOLD_ROUTES.recordSpend, (request, reply) =>
     decide(api, request, reply, spendIn(request.body, commandIdIn(request), statedIn(api, request))),
+  );
+  serve(app, 'creditSpend', HOLD_ROUTES.creditSpend, (request, reply) =>
+    decide(api, request, reply, creditIn(request.body, commandIdIn(request), statedIn(api, request))),
   );
   serve(app, 'check', HOLD_ROUTES.check, (request) => {
     const { amounts } = request.body;

@@ -27,6 +27,7 @@ export const REJECTION_STATUS: Readonly<Record<RejectionCode, 400 | 402 | 404 | 
   labels_mismatch: 409,
   grant_mismatch: 409,
   release_exceeds_held: 409,
+  credit_exceeds_spent: 409,
   exposure_mismatch: 409,
   expiry_not_later: 409,
   overrun: 402,
