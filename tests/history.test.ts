@@ -233,6 +233,7 @@ describe('figures', () => {
         () => ledger.extend({ holdId, ttlMs: 90_000, add: amounts() }),
         () => ledger.correct({ holdId, amounts: amounts(), reason: 'invoice' }),
         () => ledger.record({ labels: { user }, amounts: amounts(), occurredAt: now - below(HOUR) }),
+        () => ledger.credit({ labels: { user }, amounts: { usd: BigInt(below(9)) }, reason: 'wrong' }),
         () => ledger.putBudget({ ...BUDGETS[1], limit: BigInt(below(2 ** 30)) }),
         () => ledger.setBalanceLimit({ budgetId: 'user', values: { user }, limit: 'default' }),
         () => ledger.topUp({ budgetId: 'user', values: { user }, amount: 5n }),
