@@ -97,14 +97,32 @@ describe('L6: credits', () => {
   scenario(
     'credit: what it has taken back already, a lower charge of a hold does not take back again',
     `
-    budget  B match all unit tokens limit 100
-    hold    H1 tokens 10
+    budget  B match team=x unit tokens limit 100
+    budget  M match team=x unit tokens limit none
+    record  team=y tokens 1000
+    hold    H1 team=x tokens 10
     settle  H1 tokens 10
-    credit  tokens 8
+    credit  team=x tokens 8
     correct H1 tokens 1                         -> rejected credit_exceeds_spent
     correct H1 tokens 8
     balance B                                   -> spent 0 remaining 100
+    balance M                                   -> spent 0
     show    H1                                  -> settled charged tokens 8
+    snapshot                                    -> spent tokens 1000
+    `,
+    ({ ledger }) => {
+      expect(ledger.balances({ budgetId: 'M' })[0]).not.toHaveProperty('saturated');
+    },
+  );
+
+  scenario(
+    'credit: what it has taken off the total already, a lower charge of a hold does not take off again',
+    `
+    hold     H1 tokens 10
+    settle   H1 tokens 10
+    credit   tokens 8
+    correct  H1 tokens 1                        -> rejected credit_exceeds_spent
+    snapshot                                    -> spent tokens 2
     `,
   );
 

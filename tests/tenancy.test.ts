@@ -38,6 +38,20 @@ describe('tenancy: holds', () => {
       expect(await house.ask(caller, command)).toMatchObject({ replayed: true });
   });
 
+  test('tenancy: the platform takes spend back → its tenant sees what was taken, and nothing of what could not be', async () => {
+    const house = await House.open();
+    await house.ask(ACME, { command: 'record_spend', labels: {}, amounts: { usd: 5n } });
+    const credit = { command: 'credit_spend', labels: { tenant: 'acme' } } as const;
+    const refused = await house.ask(ADMIN, { ...credit, amounts: { usd: 777n }, reason: 'refused-credit' });
+    expect(refused).toMatchObject({ outcome: 'rejected', code: 'credit_exceeds_spent' });
+    const done = await house.ask(ADMIN, { ...credit, amounts: { usd: 5n }, reason: 'done-credit' });
+    expect(done).toMatchObject({ outcome: 'settled', returned: { usd: 5n } });
+    const text = JSON.stringify(leaves(await house.allShownTo(ACME)));
+    expect(text).toContain('done-credit');
+    expect(text).not.toContain('refused-credit');
+    expect(JSON.stringify(leaves(await house.allShownTo(OTHER)))).not.toContain('done-credit');
+  });
+
   test.each([
     ['an unknown hold', 'h2'],
     ['another tenant’s id in full', 'tenant/other/h1'],

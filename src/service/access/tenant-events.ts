@@ -76,6 +76,8 @@ function definesOwnOnly(caller: Caller, { budgets, close, units, aliases }: Ledg
 
 // What was rejected had no lines: it is the tenant's when the tenant asked.
 function isOwnRejection(caller: Caller, event: LedgerEvent, tenant: string, books: Books): boolean {
+  // A credit is the platform's to ask for, and what it may not take names the platform's balance.
+  if (event.details.command === 'credit_spend') return false;
   if (event.commandId !== null) return fromLedgerId(caller, event.commandId) !== null;
   const { budgetId } = event.details;
   if (typeof budgetId === 'string') return fromLedgerId(caller, budgetId) !== null;
