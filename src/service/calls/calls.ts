@@ -339,7 +339,12 @@ export class Calls implements CallOwner {
 
 /** The model by its canonical name: how its caller writes it must not lead past a budget. */
 function labelsAt(labels: Labels, { provider, canonical }: PricedCandidate): Labels {
-  return { ...labels, provider: provider.name, model: canonical };
+  // Name by name: on the path of every call, where spreading costs ten times as much.
+  const at: Record<string, string> = {};
+  for (const name of Object.keys(labels)) at[name] = labels[name];
+  at.provider = provider.name;
+  at.model = canonical;
+  return at;
 }
 
 /** One charge stands for all candidates: the dearest, which the ledger cuts to what is held. */

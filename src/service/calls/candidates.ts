@@ -178,7 +178,11 @@ export function candidateWith(
     held,
     unseen,
     floor: floorOf({ facts, price: asked, worst, held, unseen }),
-    changes: changesOf({ ...of, request: provider.profile.request }, outputTokensMax, gateway),
+    changes: changesOf(
+      { facts, model, outputTokensOwn, request: provider.profile.request },
+      outputTokensMax,
+      gateway,
+    ),
   };
 }
 

@@ -74,10 +74,24 @@ export function traitsOf(
   { models }: Pick<ProviderProfile, 'models'>,
   model: string,
 ): Omit<ModelTraits, 'models'> {
-  return (
-    traitsIn(models, model) ?? traitsIn(FAMILIES, model.slice(model.lastIndexOf('/') + 1)) ?? UNKNOWN_TRAITS
-  );
+  // Asked twice for every call, and the patterns are many.
+  let names = KNOWN.get(models);
+  if (names === undefined) {
+    names = new Map();
+    KNOWN.set(models, names);
+  }
+  const known = names.get(model);
+  if (known !== undefined) return known;
+  const bare = model.slice(model.lastIndexOf('/') + 1);
+  const traits = traitsIn(models, model) ?? traitsIn(FAMILIES, bare) ?? UNKNOWN_TRAITS;
+  if (names.size >= NAMES_MAX) names.delete(names.keys().next().value as string);
+  names.set(model, traits);
+  return traits;
 }
+
+/** Names remembered for the models of one profile: more than any provider has. */
+const NAMES_MAX = 1_000;
+const KNOWN = new WeakMap<readonly ModelTraits[], Map<string, Omit<ModelTraits, 'models'>>>();
 
 function traitsIn(models: readonly ModelTraits[], model: string): ModelTraits | undefined {
   return models.find((one) => one.models.some((pattern) => matchesModel(pattern, model)));
