@@ -2,8 +2,8 @@
 // of the same size, and decides and stores nothing.
 
 import Fastify from 'fastify';
-import { AuthorizeRequest } from '../dist/service/wire/schema-holds.js';
-import { Authorized, SHARED_SCHEMAS } from '../dist/service/wire/schema-outcomes.js';
+import { AuthorizeRequest } from '../dist/budgets/holds-schema.js';
+import { Authorized, SHARED_SCHEMAS } from '../dist/budgets/outcomes-schema.js';
 
 process.once('message', async ({ settings: { answer } }) => {
   const app = Fastify({ ajv: { customOptions: { allowUnionTypes: true } } });

@@ -10,16 +10,12 @@ export type {
   LedgerReads,
   Progress,
 } from './authority/api.js';
-export {
-  type History,
-  type HistoryBalance,
-  type HistoryBalanceFilter,
-  type HistoryHoldFilter,
-  type HistoryOptions,
-  openHistory,
-} from './authority/history.js';
 export { type OpenOptions, openLedger, openReader, SYSTEM_CLOCK } from './authority/open.js';
 export type { Replica } from './authority/replica.js';
+export { runBacktest, TraceClock } from './backtest/backtest.js';
+export { EXAMPLE_COSTS } from './backtest/backtest-costs.js';
+export { BudgetFileError, parseBudgetFile, planApply, renderPlan } from './budgets/budget-file.js';
+export * from './budgets/providers.js';
 export {
   AMOUNT_MAX,
   AmountFormatError,
@@ -35,7 +31,11 @@ export type * from './core/outcomes.js';
 export { METERING_PROFILE, VERDICTS } from './core/outcomes.js';
 export { REJECTIONS, type RejectionCode } from './core/rejections.js';
 export type * from './core/requests.js';
-export { runBacktest, TraceClock } from './service/backtest.js';
-export { EXAMPLE_COSTS } from './service/backtest-costs.js';
-export { BudgetFileError, parseBudgetFile, planApply, renderPlan } from './service/budget-file.js';
-export * from './service/providers.js';
+export {
+  type History,
+  type HistoryBalance,
+  type HistoryBalanceFilter,
+  type HistoryHoldFilter,
+  type HistoryOptions,
+  openHistory,
+} from './views/history.js';

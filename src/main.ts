@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // The composition root of the program: the environment, the ledger, the server and the command line are put together here.
 
-import { type Config, readConfig } from './config.js';
-import { openKeys } from './data-folder.js';
+import type { CliParts } from './cli/context.js';
+import { runCli } from './cli/program.js';
+import { type Config, readConfig } from './composition/config.js';
+import { openKeys } from './composition/data-folder.js';
 import { openHistory, openLedger, openReader, SYSTEM_CLOCK } from './index.js';
-import type { CliParts } from './surfaces/cli/context.js';
-import { runCli } from './surfaces/cli/program.js';
 
 process.exitCode = await run();
 
@@ -33,7 +33,7 @@ function partsOf(config: Config): CliParts {
     dataPath: config.dataPath,
     serve: async ({ data = config.dataPath, drain, ...options }) => {
       // Loaded only here: no other command should wait for the whole server.
-      const { serve } = await import('./serve.js');
+      const { serve } = await import('./composition/serve.js');
       await serve({
         ...options,
         config: options.config ?? config.configPath ?? undefined,
@@ -49,7 +49,7 @@ function partsOf(config: Config): CliParts {
       });
     },
     checkConfig: async (file) => {
-      const { checkConfiguration } = await import('./settings-in-force.js');
+      const { checkConfiguration } = await import('./composition/settings-in-force.js');
       const { secretOf, configPath } = config;
       return checkConfiguration(file ?? configPath ?? undefined, { secretOf, now: SYSTEM_CLOCK.now() });
     },

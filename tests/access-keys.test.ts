@@ -4,9 +4,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Scope } from '#bursar/service/access/caller.js';
-import { KEYS_PER_TENANT_MAX, OVERLAP_DEFAULT_MS, OVERLAP_MAX_MS } from '#bursar/service/access/key-ring.js';
-import type { NewKey } from '#bursar/service/access/key-spec.js';
+import { KEYS_PER_TENANT_MAX, OVERLAP_DEFAULT_MS, OVERLAP_MAX_MS } from '#bursar/access/key-ring.js';
+import type { NewKey } from '#bursar/access/key-spec.js';
+import type { Scope } from '#bursar/kit/caller.js';
 import { Access, refusal } from './access-setup.js';
 
 const DAY_MS = 86_400_000;

@@ -2,10 +2,10 @@
 // alike is not the same. And what each scope allows.
 
 import { describe, expect, test } from 'vitest';
+import { labelsOfCall, labelsOfGatewayCall } from '#bursar/access/labels.js';
+import { hasScope } from '#bursar/access/scopes.js';
 import type { Labels } from '#bursar/index.js';
-import type { Caller, Scope } from '#bursar/service/access/caller.js';
-import { labelsOfCall, labelsOfGatewayCall } from '#bursar/service/access/labels.js';
-import { hasScope } from '#bursar/service/access/scopes.js';
+import type { Caller, Scope } from '#bursar/kit/caller.js';
 import { refusal } from './access-setup.js';
 
 function caller(stated: Partial<Record<'scopes' | 'callerLabels', string[]>> & { labels?: Labels }): Caller {

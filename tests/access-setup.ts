@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
-import type { Caller } from '#bursar/service/access/caller.js';
-import { KeyRing } from '#bursar/service/access/key-ring.js';
-import type { NewKey } from '#bursar/service/access/key-spec.js';
-import { RefusedError } from '#bursar/service/refusals.js';
-import { openServiceStore } from '#bursar/service/store/areas.js';
-import type { ServiceStore } from '#bursar/service/store/service-store.js';
+import { KeyRing } from '#bursar/access/key-ring.js';
+import type { NewKey } from '#bursar/access/key-spec.js';
+import { openServiceStore } from '#bursar/composition/store/areas.js';
+import type { Caller } from '#bursar/kit/caller.js';
+import { RefusedError } from '#bursar/kit/refusals.js';
+import type { ServiceStore } from '#bursar/kit/service-store.js';
 import { TestClock } from './scenario.js';
 
 const opened: { close(): void }[] = [];

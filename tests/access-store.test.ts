@@ -5,9 +5,9 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
+import { openServiceStore } from '#bursar/composition/store/areas.js';
 import { InvalidInputError } from '#bursar/index.js';
-import { openServiceStore } from '#bursar/service/store/areas.js';
-import { ServiceStore, type StoreArea } from '#bursar/service/store/service-store.js';
+import { ServiceStore, type StoreArea } from '#bursar/kit/service-store.js';
 import { Access, newFolder, refusal } from './access-setup.js';
 
 const CHATS: StoreArea = { name: 'chats', migrations: ['CREATE TABLE chats (id TEXT PRIMARY KEY) STRICT'] };

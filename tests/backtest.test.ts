@@ -2,13 +2,13 @@
 // must say what the ledger says.
 
 import { describe, expect, test } from 'vitest';
+import { runBacktest, TraceClock } from '#bursar/backtest/backtest.js';
+import { type CostModel, completionOf, EXAMPLE_COSTS, worstCaseOf } from '#bursar/backtest/backtest-costs.js';
+import type { BacktestReport } from '#bursar/backtest/backtest-report.js';
+import { backtestText } from '#bursar/backtest/backtest-text.js';
+import { mergeTraces, readTraceText, type Trace } from '#bursar/backtest/trace.js';
+import { generateTrace } from '#bursar/backtest/trace-generated.js';
 import { type BalanceView, type BudgetSpec, type Ledger, openLedger, usd } from '#bursar/index.js';
-import { runBacktest, TraceClock } from '#bursar/service/backtest.js';
-import { type CostModel, completionOf, EXAMPLE_COSTS, worstCaseOf } from '#bursar/service/backtest-costs.js';
-import type { BacktestReport } from '#bursar/service/backtest-report.js';
-import { backtestText } from '#bursar/service/backtest-text.js';
-import { mergeTraces, readTraceText, type Trace } from '#bursar/service/trace.js';
-import { generateTrace } from '#bursar/service/trace-generated.js';
 
 // One token read or written costs 0.001 USD; a call takes 1 s and 10 ms for each token written.
 const COSTS: CostModel = {

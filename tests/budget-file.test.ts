@@ -3,9 +3,6 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BUILT_IN_UNITS, usd } from '#bursar/core/amount.js';
-import type { BudgetView } from '#bursar/core/outcomes.js';
-import type { BudgetSpec } from '#bursar/core/requests.js';
 import {
   ALIASES_MAX,
   BUDGETS_MAX,
@@ -15,7 +12,10 @@ import {
   parseBudgetFile,
   planApply,
   renderPlan,
-} from '#bursar/service/budget-file.js';
+} from '#bursar/budgets/budget-file.js';
+import { BUILT_IN_UNITS, usd } from '#bursar/core/amount.js';
+import type { BudgetView } from '#bursar/core/outcomes.js';
+import type { BudgetSpec } from '#bursar/core/requests.js';
 
 const EXAMPLE = readFileSync(new URL('../examples/budgets.yaml', import.meta.url), 'utf8');
 

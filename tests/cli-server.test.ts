@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { PROVIDER_ALIASES_DEFAULT } from '#bursar/service/providers.js';
+import { PROVIDER_ALIASES_DEFAULT } from '#bursar/budgets/providers.js';
 import { BUDGETS, BursarFolder, ended } from './bursar-process.js';
 import { STORY } from './cli-story.js';
 import { type InProcess, runInProcess, startInProcess } from './server-in-process.js';

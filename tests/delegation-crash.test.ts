@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ChildMode } from '#bursar/service/delegation/agent.js';
-import type { AgentStep } from '#bursar/service/delegation/agent-ends.js';
+import type { ChildMode } from '#bursar/agents/agent.js';
+import type { AgentStep } from '#bursar/agents/agent-ends.js';
 import { expectConserved, Grove, type Made, USD } from './delegation-setup.js';
 import { Crash } from './files-setup.js';
 

@@ -1,14 +1,14 @@
 // Agents on real files.
 
 import { expect } from 'vitest';
-import type { Caller } from '#bursar/service/access/caller.js';
-import { KeyRing } from '#bursar/service/access/key-ring.js';
-import type { AgentFigures, AgentView } from '#bursar/service/delegation/agent.js';
-import type { AgentStep } from '#bursar/service/delegation/agent-ends.js';
-import { Delegation, type MadeAgent } from '#bursar/service/delegation/delegation.js';
-import type { NewAgent } from '#bursar/service/delegation/new-agent.js';
-import type { TransferLedger } from '#bursar/service/delegation/transfers.js';
-import { RefusedError } from '#bursar/service/refusals.js';
+import { KeyRing } from '#bursar/access/key-ring.js';
+import type { AgentFigures, AgentView } from '#bursar/agents/agent.js';
+import type { AgentStep } from '#bursar/agents/agent-ends.js';
+import { Delegation, type MadeAgent } from '#bursar/agents/agents.js';
+import type { NewAgent } from '#bursar/agents/new-agent.js';
+import type { TransferLedger } from '#bursar/agents/transfers.js';
+import type { Caller } from '#bursar/kit/caller.js';
+import { RefusedError } from '#bursar/kit/refusals.js';
 import { OnFiles } from './files-setup.js';
 
 export const USD = 100_000_000n;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ChildMode } from '#bursar/service/delegation/agent.js';
+import type { ChildMode } from '#bursar/agents/agent.js';
 import { expectConserved, Grove, type Made, refused, USD } from './delegation-setup.js';
 
 const usd = (amount: bigint) => ({ usd: amount * USD });

@@ -3,11 +3,11 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Endpoint } from '#bursar/service/dialects/dialect.js';
-import { dialects } from '#bursar/service/dialects/dialects.js';
-import { BodyFields, LEFT_OUT, parseBody, parseInTurns } from '#bursar/service/dialects/request-body.js';
-import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
-import { RefusedError } from '#bursar/service/refusals.js';
+import type { Endpoint } from '#bursar/gateway/dialects/dialect.js';
+import { dialects } from '#bursar/gateway/dialects/dialects.js';
+import { BodyFields, LEFT_OUT, parseBody, parseInTurns } from '#bursar/gateway/dialects/request-body.js';
+import { anthropicCompatible, compatible } from '#bursar/gateway/profiles/compatible.js';
+import { RefusedError } from '#bursar/kit/refusals.js';
 
 const bytes = (text: string) => Buffer.from(text);
 const body = (value: unknown) => bytes(JSON.stringify(value));

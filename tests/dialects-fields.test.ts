@@ -2,11 +2,11 @@
 // it; what can cost and is not metered does not, unless the provider's settings say so; and no key may be read in two ways.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Endpoint, RequestFacts } from '#bursar/service/dialects/dialect.js';
-import { dialects } from '#bursar/service/dialects/dialects.js';
-import { parseBody } from '#bursar/service/dialects/request-body.js';
-import { compatible } from '#bursar/service/profiles/compatible.js';
-import { RefusedError } from '#bursar/service/refusals.js';
+import type { Endpoint, RequestFacts } from '#bursar/gateway/dialects/dialect.js';
+import { dialects } from '#bursar/gateway/dialects/dialects.js';
+import { parseBody } from '#bursar/gateway/dialects/request-body.js';
+import { compatible } from '#bursar/gateway/profiles/compatible.js';
+import { RefusedError } from '#bursar/kit/refusals.js';
 import { chatAnswer, type Gateway, json, startGateway } from './gateway-fixture.js';
 
 type Fields = Record<string, unknown>;

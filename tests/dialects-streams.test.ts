@@ -3,11 +3,11 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Endpoint, StreamMeter, StreamStep } from '#bursar/service/dialects/dialect.js';
-import { dialects } from '#bursar/service/dialects/dialects.js';
-import { parseBody } from '#bursar/service/dialects/request-body.js';
-import { EVENT_BYTES_MAX, EventSplitter } from '#bursar/service/dialects/sse-split.js';
-import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
+import type { Endpoint, StreamMeter, StreamStep } from '#bursar/gateway/dialects/dialect.js';
+import { dialects } from '#bursar/gateway/dialects/dialects.js';
+import { parseBody } from '#bursar/gateway/dialects/request-body.js';
+import { EVENT_BYTES_MAX, EventSplitter } from '#bursar/gateway/dialects/sse-split.js';
+import { anthropicCompatible, compatible } from '#bursar/gateway/profiles/compatible.js';
 
 function meter(endpoint: Endpoint, fields: Record<string, unknown> = {}): StreamMeter {
   const dialect = endpoint === 'messages' ? dialects.anthropic : dialects.openai;

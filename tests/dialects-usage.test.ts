@@ -3,12 +3,12 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { merged, messageReading } from '#bursar/service/dialects/anthropic-usage.js';
-import type { Endpoint, UsageReading } from '#bursar/service/dialects/dialect.js';
-import { dialects } from '#bursar/service/dialects/dialects.js';
-import { type Stated, usagePlaces } from '#bursar/service/dialects/usage-places.js';
-import type { Quantities } from '#bursar/service/prices/price.js';
-import { anthropicCompatible, compatible } from '#bursar/service/profiles/compatible.js';
+import { merged, messageReading } from '#bursar/gateway/dialects/anthropic-usage.js';
+import type { Endpoint, UsageReading } from '#bursar/gateway/dialects/dialect.js';
+import { dialects } from '#bursar/gateway/dialects/dialects.js';
+import { type Stated, usagePlaces } from '#bursar/gateway/dialects/usage-places.js';
+import type { Quantities } from '#bursar/gateway/prices/price.js';
+import { anthropicCompatible, compatible } from '#bursar/gateway/profiles/compatible.js';
 
 function usage(endpoint: Endpoint, answer: unknown): UsageReading | null {
   return endpoint === 'messages'

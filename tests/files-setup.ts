@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect } from 'vitest';
+import { openServiceStore } from '#bursar/composition/store/areas.js';
 import { type Ledger, type LedgerEvent, openLedger } from '#bursar/index.js';
-import type { Caller } from '#bursar/service/access/caller.js';
-import { RefusedError } from '#bursar/service/refusals.js';
-import { openServiceStore } from '#bursar/service/store/areas.js';
-import type { ServiceStore, ToDisk } from '#bursar/service/store/service-store.js';
+import type { Caller } from '#bursar/kit/caller.js';
+import { RefusedError } from '#bursar/kit/refusals.js';
+import type { ServiceStore, ToDisk } from '#bursar/kit/service-store.js';
 import { TestClock } from './scenario.js';
 import { callerOf } from './tenancy-setup.js';
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openLedger } from '#bursar/authority/open.js';
 import type { Denied } from '#bursar/core/outcomes.js';
 import type { Authorize, BudgetSpec } from '#bursar/core/requests.js';
-import { denialAnswer } from '#bursar/service/calls/denial.js';
+import { denialAnswer } from '#bursar/gateway/calls/denial.js';
 
 const NOON = Date.parse('2027-03-01T12:00:00Z');
 const HOUR_MS = 3_600_000;

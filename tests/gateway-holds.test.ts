@@ -2,7 +2,7 @@
 // Claude Code and Codex send. The figures are stated, so that a change of what a hold rests on is seen here.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openai } from '#bursar/service/profiles/openai.js';
+import { openai } from '#bursar/gateway/profiles/openai.js';
 import { type Gateway, startGateway } from './gateway-fixture.js';
 
 type Fields = Record<string, unknown>;

@@ -2,7 +2,7 @@
 // (conventions.md, "Answers when money runs out"; field problems 1, 5, 8, 32, 35 to 38).
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { explanationText } from '#bursar/surfaces/cli/explanation.js';
+import { explanationText } from '#bursar/cli/explanation.js';
 import { chatAnswer, type Gateway, type GatewayOptions, json, startGateway } from './gateway-fixture.js';
 
 const CHAT = { model: 'small', messages: [{ role: 'user', content: 'hi' }] };

@@ -3,7 +3,7 @@
 // read 0.1, cache write 1.25 (an hour: 2), output 10; so that a token costs 100, 10, 125, 200 or 1,000 steps.
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { PROFILES } from '#bursar/service/profiles/profiles.js';
+import { PROFILES } from '#bursar/gateway/profiles/profiles.js';
 import { chatAnswer, chatChunk, DONE, events, type Gateway, json, startGateway } from './gateway-fixture.js';
 import type { Json } from './json.js';
 

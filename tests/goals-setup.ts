@@ -1,7 +1,7 @@
 // Goals on real files.
 
-import type { Goal } from '#bursar/service/goals/goal.js';
-import { type GoalStep, Goals, type NewGoal } from '#bursar/service/goals/goals.js';
+import type { Goal } from '#bursar/goals/goal.js';
+import { type GoalStep, Goals, type NewGoal } from '#bursar/goals/goals.js';
 import { ACME, ANN, OnFiles } from './files-setup.js';
 
 export class Desk extends OnFiles<GoalStep> {

@@ -5,8 +5,8 @@ import { copyFileSync, mkdtempSync, rmSync, statSync, truncateSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { GroupCommit } from '#bursar/service/conversations/group-commit.js';
-import { ServiceStore } from '#bursar/service/store/service-store.js';
+import { GroupCommit } from '#bursar/chats/group-commit.js';
+import { ServiceStore } from '#bursar/kit/service-store.js';
 import { refused } from './files-setup.js';
 
 const AREA = { name: 'words', migrations: ['CREATE TABLE words (word TEXT NOT NULL UNIQUE) STRICT'] };

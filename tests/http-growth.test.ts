@@ -3,16 +3,16 @@
 
 import type { TSchema } from 'typebox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Route } from '#bursar/service/wire/route.js';
-import { AGENT_ROUTES } from '#bursar/service/wire/routes-agents.js';
-import { BUDGET_ROUTES } from '#bursar/service/wire/routes-budgets.js';
-import { CHAT_ROUTES } from '#bursar/service/wire/routes-chats.js';
-import { GOAL_ROUTES } from '#bursar/service/wire/routes-goals.js';
-import { HOLD_ROUTES } from '#bursar/service/wire/routes-holds.js';
-import { NOTICE_ROUTES } from '#bursar/service/wire/routes-notices.js';
-import { QUOTA_ROUTES } from '#bursar/service/wire/routes-quotas.js';
-import { RECONCILIATION_ROUTES } from '#bursar/service/wire/routes-reconciliation.js';
-import { EVIDENCE_ROUTES, SERVICE_ROUTES } from '#bursar/service/wire/routes-service.js';
+import { AGENT_ROUTES } from '#bursar/agents/agents-routes.js';
+import { BUDGET_ROUTES } from '#bursar/budgets/budgets-routes.js';
+import { HOLD_ROUTES } from '#bursar/budgets/holds-routes.js';
+import { CHAT_ROUTES } from '#bursar/chats/chats-routes.js';
+import { GOAL_ROUTES } from '#bursar/goals/goals-routes.js';
+import { EVIDENCE_ROUTES, SERVICE_ROUTES } from '#bursar/http/service-routes.js';
+import type { Route } from '#bursar/kit/route.js';
+import { NOTICE_ROUTES } from '#bursar/notices/notices-routes.js';
+import { QUOTA_ROUTES } from '#bursar/quotas/quotas-routes.js';
+import { RECONCILIATION_ROUTES } from '#bursar/reconciliation/reconciliation-routes.js';
 import { House } from './http-setup.js';
 
 const GROWTH_MAX = 2.5;

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { REJECTIONS } from '#bursar/core/rejections.js';
-import { REFUSALS } from '#bursar/service/refusals.js';
-import { REFUSAL_STATUS, REJECTION_STATUS } from '#bursar/surfaces/http/statuses.js';
+import { REFUSAL_STATUS, REJECTION_STATUS } from '#bursar/http/statuses.js';
+import { REFUSALS } from '#bursar/kit/refusals.js';
 import { House } from './http-setup.js';
 
 const OPENAPI = fileURLToPath(new URL('../docs/openapi.json', import.meta.url));

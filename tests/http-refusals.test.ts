@@ -4,8 +4,8 @@
 import { connect } from 'node:net';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { REJECTIONS } from '#bursar/core/rejections.js';
-import { REFUSALS } from '#bursar/service/refusals.js';
-import { REFUSAL_STATUS, REJECTION_STATUS } from '#bursar/surfaces/http/statuses.js';
+import { REFUSAL_STATUS, REJECTION_STATUS } from '#bursar/http/statuses.js';
+import { REFUSALS } from '#bursar/kit/refusals.js';
 import { House, said } from './http-setup.js';
 
 let house: House;

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 
-const LOG = new URL('../dist/log.js', import.meta.url);
+const LOG = new URL('../dist/composition/log.js', import.meta.url);
 
 function printedBy(script: string): string {
   const program = `import { openLog } from ${JSON.stringify(LOG.href)}; const log = openLog(process.stdout, 'info', process); ${script}`;

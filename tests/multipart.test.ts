@@ -1,8 +1,8 @@
 // Forms with files: read as they are, sent on byte for byte, and refused where two parsers could read them differently.
 
 import { describe, expect, test } from 'vitest';
-import { parseForm, readForm } from '#bursar/service/dialects/multipart.js';
-import { RefusedError } from '#bursar/service/refusals.js';
+import { parseForm, readForm } from '#bursar/gateway/dialects/multipart.js';
+import { RefusedError } from '#bursar/kit/refusals.js';
 
 /** The bytes of a form as a real client writes it. */
 async function formOf(fields: readonly (readonly [string, string | File])[]): Promise<Buffer> {

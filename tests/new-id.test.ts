@@ -1,7 +1,7 @@
 // Ids of chats and turns: version 7, whose order is that of their time.
 
 import { expect, test } from 'vitest';
-import { newId } from '#bursar/service/conversations/new-id.js';
+import { newId } from '#bursar/kit/new-id.js';
 
 test('id: is a UUID of version 7 that begins with its time, and one of a later time sorts after it', () => {
   const times = [0, 1, 255, 1_795_000_000_000, 1_795_000_000_001, 2 ** 48 - 1];

@@ -10,10 +10,10 @@ import { Webhook } from 'standardwebhooks';
 import { afterEach } from 'vitest';
 import type { Ledger } from '#bursar/index.js';
 import { openLedger } from '#bursar/index.js';
-import { NOTICE_AREA } from '#bursar/service/notices/notice-area.js';
-import { Notices } from '#bursar/service/notices/notices.js';
-import { ServiceStore } from '#bursar/service/store/service-store.js';
-import { openWebhooks, type Webhooks } from '#bursar/surfaces/webhooks/send.js';
+import { ServiceStore } from '#bursar/kit/service-store.js';
+import { NOTICE_AREA } from '#bursar/notices/notice-area.js';
+import { Notices } from '#bursar/notices/notices.js';
+import { openWebhooks, type Webhooks } from '#bursar/notices/webhook-connections.js';
 import type { Json } from './json.js';
 import { TestClock } from './scenario.js';
 

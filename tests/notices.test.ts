@@ -2,10 +2,10 @@
 // with back-off, and never lost by a restart; over real sockets to a receiver that fails, delays and restarts.
 
 import { describe, expect, test } from 'vitest';
-import { ATTEMPTS_MAX, waitAfter } from '#bursar/service/notices/back-off.js';
-import { SECRETS_MAX } from '#bursar/service/notices/notice.js';
-import { isPublicAddress, webhookUrlProblem } from '#bursar/service/notices/webhook-address.js';
-import { publicLookup } from '#bursar/surfaces/webhooks/send.js';
+import { ATTEMPTS_MAX, waitAfter } from '#bursar/notices/back-off.js';
+import { SECRETS_MAX } from '#bursar/notices/notice.js';
+import { isPublicAddress, webhookUrlProblem } from '#bursar/notices/webhook-address.js';
+import { publicLookup } from '#bursar/notices/webhook-connections.js';
 import { ACME, OTHER, PLATFORM, refused } from './files-setup.js';
 import { Post, Receiver } from './notices-setup.js';
 import { callerOf } from './tenancy-setup.js';

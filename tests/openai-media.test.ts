@@ -1,8 +1,8 @@
 // What requests for images and sound may cost, where the request says something that nobody would say by mistake.
 
 import { describe, expect, test } from 'vitest';
-import type { FormPart } from '#bursar/service/dialects/multipart.js';
-import { imageFacts, transcriptionFacts } from '#bursar/service/dialects/openai-media.js';
+import type { FormPart } from '#bursar/gateway/dialects/multipart.js';
+import { imageFacts, transcriptionFacts } from '#bursar/gateway/dialects/openai-media.js';
 
 describe('images', () => {
   test.each(['constructor', '__proto__', 'toString', 'ultra', 5, null])(

@@ -4,12 +4,12 @@
 import { readFileSync } from 'node:fs';
 import { calcPrice, type ModelInfo, waitForUpdate } from '@pydantic/genai-prices';
 import { describe, expect, test } from 'vitest';
+import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import { usd } from '#bursar/core/amount.js';
-import { costOf } from '#bursar/service/prices/cost.js';
-import { ratesOf, stepsOf } from '#bursar/service/prices/data-rates.js';
-import { openPriceBook } from '#bursar/service/prices/price-book.js';
-import type { OwnPrice } from '#bursar/service/settings/settings.js';
-import { parseSettings } from '#bursar/service/settings/settings-file.js';
+import { costOf } from '#bursar/gateway/prices/cost.js';
+import { ratesOf, stepsOf } from '#bursar/gateway/prices/data-rates.js';
+import type { OwnPrice } from '#bursar/gateway/prices/price.js';
+import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
 
 const AT = Date.parse('2026-11-01T12:00:00Z');
 const BOOK = openPriceBook([]);

@@ -1,15 +1,15 @@
 // Tiers, places and speeds: what they make of a price, exactly; which values nobody can price; and own prices before profiles.
 
 import { describe, expect, test } from 'vitest';
+import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import { usd } from '#bursar/core/amount.js';
-import { costOf } from '#bursar/service/prices/cost.js';
-import { priceHeld, priceOfAnswer, timesOf } from '#bursar/service/prices/modifiers.js';
-import type { ModelPrice } from '#bursar/service/prices/price.js';
-import { openPriceBook } from '#bursar/service/prices/price-book.js';
-import { parseTimes } from '#bursar/service/prices/times.js';
-import { profileNamed } from '#bursar/service/profiles/profiles.js';
-import { RefusedError } from '#bursar/service/refusals.js';
-import { parseSettings } from '#bursar/service/settings/settings-file.js';
+import { costOf } from '#bursar/gateway/prices/cost.js';
+import { priceHeld, priceOfAnswer, timesOf } from '#bursar/gateway/prices/modifiers.js';
+import type { ModelPrice } from '#bursar/gateway/prices/price.js';
+import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
+import { parseTimes } from '#bursar/gateway/prices/times.js';
+import { profileNamed } from '#bursar/gateway/profiles/profiles.js';
+import { RefusedError } from '#bursar/kit/refusals.js';
 
 const book = openPriceBook([]);
 const AT = Date.parse('2026-11-01T00:00:00Z');

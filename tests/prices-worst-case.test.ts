@@ -4,10 +4,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { usd } from '#bursar/core/amount.js';
-import type { RequestFacts } from '#bursar/service/dialects/dialect.js';
-import { costOf } from '#bursar/service/prices/cost.js';
-import type { Component, ModelPrice, Quantities, Rates } from '#bursar/service/prices/price.js';
-import { worstCaseOf } from '#bursar/service/prices/worst-case.js';
+import type { RequestFacts } from '#bursar/gateway/dialects/dialect.js';
+import { costOf } from '#bursar/gateway/prices/cost.js';
+import type { Component, ModelPrice, Quantities, Rates } from '#bursar/gateway/prices/price.js';
+import { worstCaseOf } from '#bursar/gateway/prices/worst-case.js';
 
 const FACTS: RequestFacts = {
   endpoint: 'chat_completions',

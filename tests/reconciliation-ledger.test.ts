@@ -3,11 +3,11 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Ledger, openLedger, usd } from '#bursar/index.js';
-import { dayRange } from '#bursar/service/reconciliation/days.js';
-import { type Reconciliation, reconcile } from '#bursar/service/reconciliation/reconcile.js';
-import { reconciliationOut } from '#bursar/service/reconciliation/reconciliation-out.js';
-import { reconciliationText } from '#bursar/service/reconciliation/reconciliation-text.js';
-import { parseTolerance } from '#bursar/service/reconciliation/tolerance.js';
+import { dayRange } from '#bursar/reconciliation/days.js';
+import { type Reconciliation, reconcile } from '#bursar/reconciliation/reconcile.js';
+import { reconciliationOut } from '#bursar/reconciliation/reconciliation-out.js';
+import { reconciliationText } from '#bursar/reconciliation/reconciliation-text.js';
+import { parseTolerance } from '#bursar/reconciliation/tolerance.js';
 import { TestClock } from './scenario.js';
 
 const HOUR = 3_600_000;

@@ -2,13 +2,13 @@
 // export, with what becomes of breaks, refusals and nonsense.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { anthropicReport } from '#bursar/service/reconciliation/anthropic-report.js';
-import { csvReport } from '#bursar/service/reconciliation/csv-report.js';
-import { dayRange } from '#bursar/service/reconciliation/days.js';
-import { modelItem } from '#bursar/service/reconciliation/items.js';
-import { attosOf, parseJsonWithNumberTexts } from '#bursar/service/reconciliation/money-text.js';
-import { lineItemOf, openAiReport } from '#bursar/service/reconciliation/openai-report.js';
-import type { UsageReport } from '#bursar/service/reconciliation/usage-report.js';
+import { anthropicReport } from '#bursar/reconciliation/anthropic-report.js';
+import { csvReport } from '#bursar/reconciliation/csv-report.js';
+import { dayRange } from '#bursar/reconciliation/days.js';
+import { modelItem } from '#bursar/reconciliation/items.js';
+import { attosOf, parseJsonWithNumberTexts } from '#bursar/reconciliation/money-text.js';
+import { lineItemOf, openAiReport } from '#bursar/reconciliation/openai-report.js';
+import type { UsageReport } from '#bursar/reconciliation/usage-report.js';
 import { cutOff, page, ReportServer, text } from './report-server.js';
 
 const RANGE = dayRange('2026-11-01', '2026-11-02');

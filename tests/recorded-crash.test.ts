@@ -3,18 +3,18 @@
 // real, and are opened again as after a crash.
 
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Call } from '#bursar/service/calls/call.js';
-import { Calls } from '#bursar/service/calls/calls.js';
-import type { EndOfCall } from '#bursar/service/calls/charge.js';
-import { Transcript } from '#bursar/service/conversations/transcript.js';
-import type { TurnStep } from '#bursar/service/conversations/turn-parts.js';
-import { dialects } from '#bursar/service/dialects/dialects.js';
-import { parseBody } from '#bursar/service/dialects/request-body.js';
-import { openPriceBook } from '#bursar/service/prices/price-book.js';
-import { compatible } from '#bursar/service/profiles/compatible.js';
-import { RoutingTable } from '#bursar/service/routing/routing-table.js';
-import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
-import { parseSettings } from '#bursar/service/settings/settings-file.js';
+import { Transcript } from '#bursar/chats/transcript.js';
+import type { TurnStep } from '#bursar/chats/turn-parts.js';
+import { parseSettings } from '#bursar/composition/settings/settings-file.js';
+import type { Call } from '#bursar/gateway/calls/call.js';
+import { Calls } from '#bursar/gateway/calls/calls.js';
+import type { EndOfCall } from '#bursar/gateway/calls/charge.js';
+import { dialects } from '#bursar/gateway/dialects/dialects.js';
+import { parseBody } from '#bursar/gateway/dialects/request-body.js';
+import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
+import { compatible } from '#bursar/gateway/profiles/compatible.js';
+import { RoutingTable } from '#bursar/gateway/routing/routing-table.js';
+import { ThrottledProviders } from '#bursar/gateway/routing/throttled.js';
 import { ANN, Crash } from './files-setup.js';
 import { PRICES, THINKS_NEVER, withModels } from './gateway-fixture.js';
 import { Talk } from './turns-setup.js';

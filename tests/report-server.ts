@@ -3,8 +3,8 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ReportReader } from '#bursar/service/reconciliation/report-pages.js';
-import type { ReportAccess } from '#bursar/service/reconciliation/report-source.js';
+import type { ReportReader } from '#bursar/reconciliation/report-pages.js';
+import type { ReportAccess } from '#bursar/reconciliation/report-source.js';
 
 export interface ReportRequest {
   readonly path: string;

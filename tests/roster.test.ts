@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Roster } from '#bursar/service/roster.js';
+import { Roster } from '#bursar/kit/roster.js';
 
 const members = Array.from({ length: 8 }, (_, number) => ({ number, place: -1 }));
 type Member = (typeof members)[number];

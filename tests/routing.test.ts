@@ -1,12 +1,12 @@
 // Rule P10: which candidates a call has, in which order and why; and P9's exhaustion of throttled providers.
 
 import { describe, expect, test } from 'vitest';
+import { providerVerdict } from '#bursar/budgets/providers.js';
+import { applySettings } from '#bursar/composition/settings/apply-settings.js';
+import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import { usd } from '#bursar/core/amount.js';
-import { providerVerdict } from '#bursar/service/providers.js';
-import { RoutingTable } from '#bursar/service/routing/routing-table.js';
-import { ThrottledProviders } from '#bursar/service/routing/throttled.js';
-import { applySettings } from '#bursar/service/settings/apply-settings.js';
-import { parseSettings } from '#bursar/service/settings/settings-file.js';
+import { RoutingTable } from '#bursar/gateway/routing/routing-table.js';
+import { ThrottledProviders } from '#bursar/gateway/routing/throttled.js';
 import { memoryPlace, onStage, START, type Stage } from './scenario.js';
 
 const HOUR_MS = 3_600_000;

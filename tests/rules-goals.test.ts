@@ -1,10 +1,10 @@
 // Goals by their rules, G1–G4, over real files: states, one active a owner, usage, budgets, and crashes between two steps.
 
 import { describe, expect, test } from 'vitest';
-import { TEXT_LENGTH_DEFAULT } from '#bursar/service/goals/goal.js';
-import { goalHeaders } from '#bursar/service/goals/goal-headers.js';
-import { promptBlock } from '#bursar/service/goals/goal-text.js';
-import { type GoalStep, OPEN_GOALS_MAX } from '#bursar/service/goals/goals.js';
+import { TEXT_LENGTH_DEFAULT } from '#bursar/goals/goal.js';
+import { goalHeaders } from '#bursar/goals/goal-headers.js';
+import { promptBlock } from '#bursar/goals/goal-text.js';
+import { type GoalStep, OPEN_GOALS_MAX } from '#bursar/goals/goals.js';
 import { ACME, ANN, BEN, Crash, OTHER, PLATFORM, refused } from './files-setup.js';
 import { Desk } from './goals-setup.js';
 

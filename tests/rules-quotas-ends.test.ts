@@ -1,7 +1,7 @@
 // Rules Q8 and Q9 over a real ledger: what a turn is charged, however it ends.
 
 import { expect, test } from 'vitest';
-import type { TurnEnd } from '#bursar/service/conversations/turn.js';
+import type { TurnEnd } from '#bursar/chats/turn.js';
 import { ACME, ANN, limited, ONE_TIER, Shop } from './quotas-setup.js';
 
 test.each([

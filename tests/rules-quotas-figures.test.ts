@@ -3,15 +3,9 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  ceilDiv,
-  creditsOf,
-  inputTokensOf,
-  MULTIPLIER_MAX,
-  TOKENS_MAX,
-} from '#bursar/service/quotas/credits.js';
-import { ESTIMATE_DEFAULT } from '#bursar/service/quotas/policy.js';
-import { RefusedError } from '#bursar/service/refusals.js';
+import { RefusedError } from '#bursar/kit/refusals.js';
+import { ceilDiv, creditsOf, inputTokensOf, MULTIPLIER_MAX, TOKENS_MAX } from '#bursar/quotas/credits.js';
+import { ESTIMATE_DEFAULT } from '#bursar/quotas/policy.js';
 import { BARE, modelOf, Shop } from './quotas-setup.js';
 
 /** A rational number, kept as a fraction and rounded by counting whole parts. */

@@ -1,7 +1,7 @@
 // Rules Q1–Q3, Q6 and Q7 of the rule book over a real ledger: quotas are budgets of it, turns its holds.
 
 import { expect, test } from 'vitest';
-import type { PolicyInput } from '#bursar/service/quotas/policy.js';
+import type { PolicyInput } from '#bursar/quotas/policy.js';
 import { ACME, ANN, DAY_MS, limited, modelOf, ONE_TIER, refused, Shop, TWO_TIERS } from './quotas-setup.js';
 
 test('Q1: one balance each tenant, user, period, start and bucket; first use makes it, later use adds to it', async () => {

@@ -2,17 +2,17 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { COMMON_SIGNATURES } from '#bursar/service/routing/common-signatures.js';
-import { readRetryAfter, statedReset } from '#bursar/service/routing/reset-times.js';
+import { defaultSettings, parseSettings } from '#bursar/composition/settings/settings-file.js';
+import { COMMON_SIGNATURES } from '#bursar/gateway/routing/common-signatures.js';
+import { readRetryAfter, statedReset } from '#bursar/gateway/routing/reset-times.js';
 import {
   compileSignatures,
   MESSAGE_BYTES_MAX,
   PATTERNS_MAX,
   type ProviderError,
   patternProblem,
-} from '#bursar/service/routing/signatures.js';
-import { UnknownErrors } from '#bursar/service/routing/unknown-errors.js';
-import { defaultSettings, parseSettings } from '#bursar/service/settings/settings-file.js';
+} from '#bursar/gateway/routing/signatures.js';
+import { UnknownErrors } from '#bursar/gateway/routing/unknown-errors.js';
 
 /** A Thursday, ten o'clock UTC. */
 const NOW = Date.UTC(2026, 0, 15, 10);

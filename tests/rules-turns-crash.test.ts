@@ -2,7 +2,7 @@
 // late. The files are real, and are opened again as after a crash.
 
 import { describe, expect, test } from 'vitest';
-import type { TurnStep } from '#bursar/service/conversations/turn-parts.js';
+import type { TurnStep } from '#bursar/chats/turn-parts.js';
 import { ANN, crashes, refused } from './files-setup.js';
 import { Talk, TIMEOUT_MS } from './turns-setup.js';
 

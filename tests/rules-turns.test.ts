@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { TEXT_BYTES_MAX, TURN_STATES, turnStateOf } from '#bursar/service/conversations/turn.js';
+import { TEXT_BYTES_MAX, TURN_STATES, turnStateOf } from '#bursar/chats/turn.js';
 import { ACME, ANN, BEN, OTHER, PLATFORM, refused } from './files-setup.js';
 import { Talk } from './turns-setup.js';
 

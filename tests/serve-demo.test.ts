@@ -3,7 +3,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type DemoProvider, startDemoProvider } from '#bursar/surfaces/gateway/demo-provider.js';
+import { type DemoProvider, startDemoProvider } from '#bursar/gateway/front/demo-provider.js';
 
 let demo: DemoProvider;
 let openai: OpenAI;

@@ -2,11 +2,11 @@
 
 import { EventEmitter } from 'node:events';
 import { Writable } from 'node:stream';
-import { openKeys } from '#bursar/data-folder.js';
+import { runCli } from '#bursar/cli/program.js';
+import { openKeys } from '#bursar/composition/data-folder.js';
+import { serve } from '#bursar/composition/serve.js';
+import { checkConfiguration } from '#bursar/composition/settings-in-force.js';
 import { openHistory, openLedger, openReader, SYSTEM_CLOCK } from '#bursar/index.js';
-import { serve } from '#bursar/serve.js';
-import { checkConfiguration } from '#bursar/settings-in-force.js';
-import { runCli } from '#bursar/surfaces/cli/program.js';
 import type { Ended } from './bursar-process.js';
 
 /** A stream that keeps what was written to it. */

@@ -1,10 +1,10 @@
 // What a configuration changes in a ledger, at a start and at a reload, and what it leaves alone.
 
 import { describe, expect, test } from 'vitest';
+import { applySettings } from '#bursar/composition/settings/apply-settings.js';
+import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import { usd } from '#bursar/core/amount.js';
 import type { Ledger } from '#bursar/index.js';
-import { applySettings } from '#bursar/service/settings/apply-settings.js';
-import { parseSettings } from '#bursar/service/settings/settings-file.js';
 import { memoryPlace, onStage, type Stage } from './scenario.js';
 
 const withLedger = (body: (stage: Stage) => Promise<void>) => onStage(memoryPlace, body);

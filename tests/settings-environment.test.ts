@@ -1,7 +1,7 @@
 // What the environment may say: the only other place where the server is told anything.
 
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '#bursar/config.js';
+import { readConfig } from '#bursar/composition/config.js';
 import { InvalidInputError } from '#bursar/index.js';
 
 describe('environment', () => {

@@ -3,14 +3,14 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { timesOf } from '#bursar/service/prices/modifiers.js';
-import { azureOpenAi } from '#bursar/service/profiles/azure-openai.js';
-import type { ProviderProfile } from '#bursar/service/profiles/profile.js';
-import { PROFILES, profileNamed, traitsOf, unseenThinking } from '#bursar/service/profiles/profiles.js';
-import { requestPath } from '#bursar/service/profiles/request-place.js';
-import { patternProblem } from '#bursar/service/routing/signatures.js';
-import type { ProviderSettings } from '#bursar/service/settings/settings.js';
-import { parseSettings } from '#bursar/service/settings/settings-file.js';
+import { parseSettings } from '#bursar/composition/settings/settings-file.js';
+import { timesOf } from '#bursar/gateway/prices/modifiers.js';
+import { azureOpenAi } from '#bursar/gateway/profiles/azure-openai.js';
+import type { ProviderProfile } from '#bursar/gateway/profiles/profile.js';
+import { PROFILES, profileNamed, traitsOf, unseenThinking } from '#bursar/gateway/profiles/profiles.js';
+import { requestPath } from '#bursar/gateway/profiles/request-place.js';
+import type { ProviderSettings } from '#bursar/gateway/routing/gateway-settings.js';
+import { patternProblem } from '#bursar/gateway/routing/signatures.js';
 
 function provider(fields: string): ProviderSettings {
   return parseSettings(`providers: { p: { ${fields} } }`, 'f').providers[0];

@@ -2,10 +2,14 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { PROVIDER_ALIASES_DEFAULT } from '#bursar/budgets/providers.js';
+import type { Settings } from '#bursar/composition/settings/settings.js';
+import {
+  BudgetFileError,
+  defaultSettings,
+  parseSettings,
+} from '#bursar/composition/settings/settings-file.js';
 import { usd } from '#bursar/core/amount.js';
-import { PROVIDER_ALIASES_DEFAULT } from '#bursar/service/providers.js';
-import type { Settings } from '#bursar/service/settings/settings.js';
-import { BudgetFileError, defaultSettings, parseSettings } from '#bursar/service/settings/settings-file.js';
 
 const EXAMPLE = readFileSync(new URL('../examples/bursar.yaml', import.meta.url), 'utf8');
 const PAGE = readFileSync(new URL('../docs/configuration.md', import.meta.url), 'utf8');

@@ -2,14 +2,14 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Tenancy } from '#bursar/service/access/tenancy.js';
+import { Tenancy } from '#bursar/access/tenancy.js';
 import {
   findableId,
   fromLedgerId,
   tenantPrefix,
   tenantProblem,
   toLedgerId,
-} from '#bursar/service/access/tenant-ids.js';
+} from '#bursar/access/tenant-ids.js';
 import { refusal } from './access-setup.js';
 import { ACME, ADMIN, callerOf, House, OTHER } from './tenancy-setup.js';
 

@@ -1,10 +1,10 @@
 // A ledger with budgets of the platform's and of two tenants, asked as surfaces ask it: through the tenancy.
 
+import type { Shown } from '#bursar/access/shown.js';
+import { Tenancy } from '#bursar/access/tenancy.js';
 import type { Command, CommandOutcome, Labels, Ledger, LedgerEvent, OpenOptions } from '#bursar/index.js';
 import { openLedger } from '#bursar/index.js';
-import type { Caller, Scope } from '#bursar/service/access/caller.js';
-import type { Shown } from '#bursar/service/access/shown.js';
-import { Tenancy } from '#bursar/service/access/tenancy.js';
+import type { Caller, Scope } from '#bursar/kit/caller.js';
 import { MemoryStore, openMemoryJournal } from '#bursar/testing.js';
 import { TestClock } from './scenario.js';
 

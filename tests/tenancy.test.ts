@@ -2,10 +2,10 @@
 // platform's budgets learns that they count and not what others spent.
 
 import { describe, expect, test } from 'vitest';
+import { isOpen, type ShownLine } from '#bursar/access/shown.js';
+import { callHoldId } from '#bursar/access/tenant-ids.js';
+import { TENANT_BUDGETS_MAX } from '#bursar/access/tenant-requests.js';
 import type { Command } from '#bursar/index.js';
-import { isOpen, type ShownLine } from '#bursar/service/access/shown.js';
-import { callHoldId } from '#bursar/service/access/tenant-ids.js';
-import { TENANT_BUDGETS_MAX } from '#bursar/service/access/tenant-requests.js';
 import { refusal } from './access-setup.js';
 import { ACME, ADMIN, callerOf, House, leaves, OTHER } from './tenancy-setup.js';
 

@@ -4,9 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { mergeTraces, type RawTrace, readTrace, readTraceText } from '#bursar/service/trace.js';
-import { generateTrace } from '#bursar/service/trace-generated.js';
-import type { SpreadOptions } from '#bursar/service/trace-spread.js';
+import { mergeTraces, type RawTrace, readTrace, readTraceText } from '#bursar/backtest/trace.js';
+import { generateTrace } from '#bursar/backtest/trace-generated.js';
+import type { SpreadOptions } from '#bursar/backtest/trace-spread.js';
 
 const SPREAD: SpreadOptions = { tenants: 3, users: 9, models: ['large', 'small'], seed: 7 };
 

@@ -1,10 +1,10 @@
 // Conversations on real files.
 
-import { Conversations } from '#bursar/service/conversations/conversations.js';
-import type { TurnWithMessages } from '#bursar/service/conversations/turn.js';
-import type { TurnStep } from '#bursar/service/conversations/turn-parts.js';
-import type { Started, TurnRequest } from '#bursar/service/conversations/turns.js';
-import { Quotas } from '#bursar/service/quotas/quotas.js';
+import { Conversations } from '#bursar/chats/conversations.js';
+import type { TurnWithMessages } from '#bursar/chats/turn.js';
+import type { TurnStep } from '#bursar/chats/turn-parts.js';
+import type { Started, TurnRequest } from '#bursar/chats/turns.js';
+import { Quotas } from '#bursar/quotas/quotas.js';
 import { ANN, OnFiles } from './files-setup.js';
 
 export const TIMEOUT_MS = 300_000;

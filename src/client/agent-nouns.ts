@@ -8,8 +8,8 @@ import type {
   AgentRaiseRequest,
   AgentRequest,
   AgentView,
-} from '../service/wire/schema-agents.js';
-import type { PageQuery } from '../service/wire/schema-service.js';
+} from '../agents/agents-schema.js';
+import type { PageQuery } from '../http/service-schema.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';
 

@@ -1,7 +1,7 @@
 // What the client throws: one class for every answer that is no result, and for a server that was not reached.
 // Denials and rejections of the ledger are results, and are returned.
 
-import type { Problem } from '../service/wire/schema-outcomes.js';
+import type { Problem } from '../budgets/outcomes-schema.js';
 
 /** Codes of the client's own, beside those of the server's problems. */
 export type ClientErrorCode = 'connection_failed' | 'timed_out' | 'answer_unreadable';

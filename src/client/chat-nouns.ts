@@ -17,7 +17,7 @@ import type {
   TurnRequest,
   TurnStarted,
   TurnView,
-} from '../service/wire/schema-chats.js';
+} from '../chats/chats-schema.js';
 import type { Denied, Rejected } from './outcomes.js';
 import { List, type Page } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';

@@ -8,8 +8,8 @@ import type {
   Definitions,
   DefinitionsRequest,
   UnitList,
-} from '../service/wire/schema-budgets.js';
-import type { Certificate, Head, VerifyReport } from '../service/wire/schema-evidence.js';
+} from '../budgets/budgets-schema.js';
+import type { Certificate, Head, VerifyReport } from '../budgets/evidence-schema.js';
 import type {
   BatchAnswer,
   BatchCommand,
@@ -17,9 +17,9 @@ import type {
   CheckRequest,
   CreditRequest,
   SpendRequest,
-} from '../service/wire/schema-holds.js';
-import type { Problem } from '../service/wire/schema-outcomes.js';
-import type { PageQuery, Reloaded } from '../service/wire/schema-service.js';
+} from '../budgets/holds-schema.js';
+import type { Problem } from '../budgets/outcomes-schema.js';
+import type { PageQuery, Reloaded } from '../http/service-schema.js';
 import { Agents } from './agent-nouns.js';
 import { Chats } from './chat-nouns.js';
 import { Goals } from './goal-nouns.js';

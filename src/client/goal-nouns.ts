@@ -10,7 +10,7 @@ import type {
   GoalUsage,
   GoalUsageRequest,
   GoalView,
-} from '../service/wire/schema-goals.js';
+} from '../goals/goals-schema.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type QueryValue, type Transport } from './transport.js';
 

@@ -10,14 +10,14 @@ import type {
   ExhaustRequest,
   StatusRequest,
   TopUpRequest,
-} from '../service/wire/schema-budgets.js';
+} from '../budgets/budgets-schema.js';
 import type {
   EventList,
   EventQuery,
   EventStreamQuery,
   Explanation,
   LedgerEvent,
-} from '../service/wire/schema-evidence.js';
+} from '../budgets/evidence-schema.js';
 import type {
   AuthorizeRequest,
   CorrectRequest,
@@ -28,7 +28,7 @@ import type {
   ReleaseRequest,
   ReverseRequest,
   SettleRequest,
-} from '../service/wire/schema-holds.js';
+} from '../budgets/holds-schema.js';
 import { followEvents } from './event-stream.js';
 import type { Decision, Outcome, Settlement } from './outcomes.js';
 import { List } from './pages.js';

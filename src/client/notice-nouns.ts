@@ -12,7 +12,7 @@ import type {
   WebhookRequest,
   WebhookTested,
   WebhookView,
-} from '../service/wire/schema-notices.js';
+} from '../notices/notices-schema.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';
 

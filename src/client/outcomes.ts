@@ -1,8 +1,8 @@
 // Denials and rejections as the values that the library has too: on the wire they are problems (RFC 9457) with an outcome.
 // Called by the nouns of the client.
 
+import type { Authorized, Done, Line, Problem, Settled, Skipped } from '../budgets/outcomes-schema.js';
 import type { RejectionCode } from '../core/rejections.js';
-import type { Authorized, Done, Line, Problem, Settled, Skipped } from '../service/wire/schema-outcomes.js';
 
 type Evidence = Pick<
   Authorized,

@@ -1,5 +1,6 @@
 // Policies and quotas of a chat product: one method for each route. Put together by client.ts.
 
+import type { PageQuery } from '../http/service-schema.js';
 import type {
   PolicyComparison,
   PolicyList,
@@ -10,8 +11,7 @@ import type {
   QuotaStatus,
   TenantQuery,
   UserLimitsRequest,
-} from '../service/wire/schema-quotas.js';
-import type { PageQuery } from '../service/wire/schema-service.js';
+} from '../quotas/quotas-schema.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';
 

@@ -6,7 +6,7 @@ import type {
   ReconciliationRequest,
   ReconciliationSummary,
   ReconciliationView,
-} from '../service/wire/schema-reconciliation.js';
+} from '../reconciliation/reconciliation-schema.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';
 

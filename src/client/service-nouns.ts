@@ -14,7 +14,7 @@ import type {
   ProviderList,
   ProviderSpendRequest,
   ProviderView,
-} from '../service/wire/schema-service.js';
+} from '../http/service-schema.js';
 import type { Settlement } from './outcomes.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';

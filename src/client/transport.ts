@@ -1,7 +1,7 @@
 // Sends one call to the server, and again where that is safe: the same idempotency key goes with every attempt, so that
 // nothing is authorised or booked twice. Uses fetch and nothing else. Called by the nouns of client.ts.
 
-import type { Problem } from '../service/wire/schema-outcomes.js';
+import type { Problem } from '../budgets/outcomes-schema.js';
 import { BursarError } from './bursar-error.js';
 import { outcomeOf } from './outcomes.js';
 

@@ -2,12 +2,12 @@
 // meter, cut at every byte and at random, which must change neither what the caller sees nor what is charged.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { StreamMeter } from '#bursar/service/dialects/dialect.js';
-import { dialects } from '#bursar/service/dialects/dialects.js';
-import { parseBody } from '#bursar/service/dialects/request-body.js';
-import { EventSplitter } from '#bursar/service/dialects/sse-split.js';
-import type { ProviderProfile } from '#bursar/service/profiles/profile.js';
-import { profileNamed } from '#bursar/service/profiles/profiles.js';
+import type { StreamMeter } from '#bursar/gateway/dialects/dialect.js';
+import { dialects } from '#bursar/gateway/dialects/dialects.js';
+import { parseBody } from '#bursar/gateway/dialects/request-body.js';
+import { EventSplitter } from '#bursar/gateway/dialects/sse-split.js';
+import type { ProviderProfile } from '#bursar/gateway/profiles/profile.js';
+import { profileNamed } from '#bursar/gateway/profiles/profiles.js';
 import { type Answer, type Gateway, startGateway } from '../gateway-fixture.js';
 import { PAUSE, type Row, type Sent } from './wire-row.js';
 

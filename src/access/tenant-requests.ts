@@ -1,0 +1,224 @@
+// What a caller asks, as the ledger is asked it: ids below the tenant's prefix, the key's labels merged in, and refused
+// what the key may not ask (rule T8). Called by tenancy.ts alone.
+
+import type { LedgerReads } from '../authority/api.js';
+import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../core/labels.js';
+import type {
+  AccountRef,
+  Authorize,
+  BudgetSpec,
+  Candidate,
+  Command,
+  GrantCaps,
+  OnHold,
+  PutDefinitions,
+} from '../core/requests.js';
+import type { Caller } from '../kit/caller.js';
+import { RefusedError } from '../kit/refusals.js';
+import type { BudgetTenants } from './budget-tenants.js';
+import { labelSetsOf, labelsOfCall } from './labels.js';
+import { carriesOwn, isOfPart } from './own-labels.js';
+import {
+  CALL_PREFIX,
+  findableId,
+  isOfAnotherTenant,
+  isOfGateway,
+  TURN_PREFIX,
+  tenantPrefix,
+  toLedgerId,
+} from './tenant-ids.js';
+
+/**
+ * Budgets of one tenant's own, closed ones included. A hold counts towards at most 255: a list of thousands is no plan
+ * but a loop that was let run. Checked against the ledger as it is, so that one batch may pass it.
+ */
+export const TENANT_BUDGETS_MAX = 1_000;
+
+/** What a request is judged by. */
+export interface RequestBooks {
+  readonly budgets: BudgetTenants;
+  readonly ledger: Pick<LedgerReads, 'holdLabels'>;
+  /** The ledger's ids of holds that commands before this one in the same batch open. */
+  readonly opening: ReadonlySet<string>;
+}
+
+/** One command as the ledger takes it; its scope has been checked. @throws RefusedError */
+export function commandFor<C extends Command>(caller: Caller, command: C, books: RequestBooks): C;
+export function commandFor(caller: Caller, command: Command, books: RequestBooks): Command {
+  const { budgets } = books;
+  switch (command.command) {
+    case 'authorize_hold':
+      return authorizeFor(caller, command);
+    case 'extend_hold':
+    case 'release_hold':
+    case 'reverse_hold':
+    case 'settle_hold':
+    case 'correct_hold':
+      return { ...command, ...holdParts(caller, command, books), ...commandIdFor(caller, command) };
+    case 'record_spend':
+    case 'credit_spend':
+      return { ...command, labels: labelsOfCall(caller, command.labels), ...commandIdFor(caller, command) };
+    case 'top_up':
+    case 'set_budget_status':
+    case 'exhaust_budget':
+    case 'set_balance_limit':
+      return {
+        ...command,
+        budgetId: ownBudgetId(caller, command, budgets),
+        ...commandIdFor(caller, command),
+      };
+    case 'put_definitions':
+      return { ...command, ...definitionParts(caller, command, budgets), ...commandIdFor(caller, command) };
+  }
+}
+
+function commandIdFor(
+  caller: Caller,
+  { commandId }: { readonly commandId?: string },
+): { commandId?: string } {
+  return commandId === undefined ? {} : { commandId: toLedgerId(caller, commandId, 'commandId') };
+}
+
+// One copy, and fields set in it: this is on the path of every call, and merging objects costs more than all else here.
+function authorizeFor<C extends Authorize>(caller: Caller, request: C): C {
+  const asked: { -readonly [Field in keyof C]: C[Field] } = { ...request };
+  asked.labels = labelsOfCall(caller, request.labels);
+  asked.holdId = toLedgerId(caller, request.holdId, 'holdId');
+  const { candidates, grants, commandId } = request;
+  if (isOfGateway(caller, request.holdId))
+    throw invalid(
+      'holdId',
+      `ids that begin with ${CALL_PREFIX} or ${TURN_PREFIX} are the gateway's and the chats'`,
+    );
+  if (candidates !== undefined) asked.candidates = candidates.map((one) => candidateFor(caller, one));
+  // Only the platform can write such an id: its tenant may end the hold, so the hold must be that tenant's.
+  if (labelSetsOf(asked).some(({ tenant }) => isOfAnotherTenant(asked.holdId, tenant)))
+    throw invalid('holdId', `${shown(asked.holdId)} is below the prefix of a tenant that is not the hold's`);
+  if (grants !== undefined) asked.grants = grants.map((one) => grantFor(caller, one));
+  if (commandId !== undefined) asked.commandId = toLedgerId(caller, commandId, 'commandId');
+  return asked;
+}
+
+// Laid over the request's labels, which the key's are in already: only what it states itself is judged.
+function candidateFor(caller: Caller, candidate: Candidate): Candidate {
+  if (candidate.labels !== undefined) labelsOfCall(caller, candidate.labels);
+  return candidate;
+}
+
+// Figures of a grant are kept by capability and grant alone: two tenants' capabilities of one name must be two.
+function grantFor<G extends Pick<GrantCaps, 'capability'>>(caller: Caller, grant: G): G {
+  if (caller.tenant === null) return grant;
+  const prefix = tenantPrefix(caller.tenant);
+  const problem = textProblem(grant.capability, LABEL_VALUE_LENGTH_MAX - prefix.length);
+  if (problem !== null) throw invalid('grants.capability', `${shown(grant.capability)} ${problem}`);
+  return { ...grant, capability: prefix + grant.capability };
+}
+
+function holdParts(caller: Caller, request: OnHold, books: RequestBooks): Partial<OnHold> {
+  if (isOfGateway(caller, request.holdId))
+    throw new RefusedError(
+      'forbidden',
+      "the hold is the gateway's or a turn's, and ends with its call or turn",
+      {
+        field: 'holdId',
+      },
+    );
+  const holdId = findableId(caller, request.holdId);
+  if (holdId === null || !isOwnHold(caller, holdId, books)) throw notFound('holdId', 'hold', request.holdId);
+  const { labels, grant } = request;
+  return {
+    holdId,
+    ...(labels === undefined ? {} : { labels: labelsOfCall(caller, labels) }),
+    ...(grant === undefined ? {} : { grant: grantFor(caller, grant) }),
+  };
+}
+
+// Of a tenant's key the id says it. One of a part of the tenant ends what carries its labels: for it another's hold is one
+// that is not there. Those of its own batch are opened with them.
+function isOwnHold(caller: Caller, holdId: string, { ledger, opening }: RequestBooks): boolean {
+  if (!isOfPart(caller)) return true;
+  const labels = ledger.holdLabels(holdId);
+  return labels === undefined ? opening.has(holdId) : carriesOwn(caller, labels);
+}
+
+/**
+ * The ledger's id of a budget that the caller may change.
+ * @throws RefusedError not_found; forbidden for a budget of the platform's that the caller can see
+ */
+function ownBudgetId(caller: Caller, { budgetId }: AccountRef, budgets: BudgetTenants): string {
+  const { tenant } = caller;
+  const id = findableId(caller, budgetId);
+  // Of the platform's ids the ledger says itself which it does not have.
+  if (tenant === null && id !== null) return id;
+  const match = id === null ? undefined : budgets.matchOf(id);
+  if (id !== null && match !== undefined) {
+    if (carriesOwn(caller, match)) return id;
+    const why = `the budget ${shown(budgetId)} is not of this key's part of the tenant alone`;
+    throw new RefusedError('forbidden', why, { field: 'budgetId' });
+  }
+  if (tenant !== null && id !== null && budgets.appliesTo(budgetId, tenant))
+    throw new RefusedError('forbidden', `the budget ${shown(budgetId)} is the platform's`, {
+      field: 'budgetId',
+    });
+  throw notFound('budgetId', 'budget', budgetId);
+}
+
+function definitionParts(
+  caller: Caller,
+  request: PutDefinitions,
+  budgets: BudgetTenants,
+): Partial<PutDefinitions> {
+  const { tenant } = caller;
+  if (tenant === null) return {};
+  for (const field of ['units', 'aliases'] as const) {
+    if (request[field] !== undefined)
+      throw new RefusedError('forbidden', `${field} are the platform's`, { field });
+  }
+  const { budgets: specs = [], close } = request;
+  if (specs.length > TENANT_BUDGETS_MAX || (close?.length ?? 0) > TENANT_BUDGETS_MAX) throw tooManyBudgets();
+  const put = specs.map((spec) => budgetSpecFor(caller, spec));
+  refuseTooMany(put, tenantPrefix(tenant), budgets);
+  for (const { id } of specs) {
+    if (budgets.matchOf(id) !== undefined)
+      throw new RefusedError('conflict', `the platform has a budget ${shown(id)}: choose another id`, {
+        field: 'id',
+      });
+  }
+  return {
+    budgets: put,
+    ...(close === undefined
+      ? {}
+      : { close: close.map((budgetId) => ownBudgetId(caller, { budgetId }, budgets)) }),
+  };
+}
+
+/** A budget of a tenant's own counts its own calls alone; one that an administrator of a part puts, that part's. */
+function budgetSpecFor(caller: Caller, spec: BudgetSpec): BudgetSpec {
+  for (const [name, value] of Object.entries(caller.labels)) {
+    if (Object.hasOwn(spec.match, name) && spec.match[name] === value) continue;
+    const field = `match.${name}`;
+    const why = `${field}: a budget of the tenant's own states ${shown(value)} here`;
+    throw new RefusedError('forbidden', why, { field });
+  }
+  return { ...spec, id: toLedgerId(caller, spec.id) };
+}
+
+function refuseTooMany(specs: readonly BudgetSpec[], prefix: string, budgets: BudgetTenants): void {
+  const added = new Set(specs.map(({ id }) => id).filter((id) => budgets.matchOf(id) === undefined));
+  if (added.size > 0 && budgets.countBelow(prefix) + added.size > TENANT_BUDGETS_MAX) throw tooManyBudgets();
+}
+
+function tooManyBudgets(): RefusedError {
+  return new RefusedError(
+    'conflict',
+    `budgets: a tenant has at most ${TENANT_BUDGETS_MAX} of its own, closed ones included`,
+  );
+}
+
+function notFound(field: string, what: string, id: unknown): RefusedError {
+  return new RefusedError('not_found', `there is no ${what} ${shown(id)}`, { field });
+}
+
+function invalid(field: string, problem: string): RefusedError {
+  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
+}

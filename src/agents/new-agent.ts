@@ -1,0 +1,202 @@
+// A new agent as its maker states it, checked: a root by an administrator of its tenant, a child by its parent's key. Nothing
+// that a child is given is wider than what its parent has: units, limits, labels, scopes, life, depth.
+
+import { createHash } from 'node:crypto';
+import { assertWithin, checkNewKey, type NewKey } from '../access/key-spec.js';
+import { labelsOfCall } from '../access/labels.js';
+import { hasScope } from '../access/scopes.js';
+import type { Amounts } from '../core/amount.js';
+import { shown, textProblem } from '../core/labels.js';
+import type { Labels } from '../core/requests.js';
+import type { Caller, Scope } from '../kit/caller.js';
+import { RefusedError } from '../kit/refusals.js';
+import { AGENT_UNITS_MAX, type Agent, type ChildMode, DEPTH_MAX, depthOf, poolOf } from './agent.js';
+import { AGENT_LABEL_PREFIX, treeLabels, UNITS_SEPARATOR } from './agent-budgets.js';
+import { type AgentIntent, newAgentId, type Request } from './agent-table.js';
+
+/** As long as an agent may live: what is given for longer is given without an end. 10 years, ms */
+export const TTL_MAX_MS = 10 * 366 * 86_400_000;
+
+export interface NewAgent {
+  /** For people; 1 … 200 characters. */
+  readonly name: string;
+  /** Of a child, and only of a child. */
+  readonly mode?: ChildMode;
+  /** Steps by unit, each above 0. A root's units are its tree's; a carved child states each of them, a shared one may not. */
+  readonly limits?: Amounts;
+  /** One of these or neither; a child's is at most its parent's, and that when absent. */
+  readonly ttlMs?: number;
+  readonly expiresAt?: number;
+  /** `spend` and `read`; `spend` for a root unless stated, for a child its parent's. */
+  readonly scopes?: readonly Scope[];
+  /** Labels of all its calls, from those that its maker may state. */
+  readonly labels?: Labels;
+  /** Names of labels that it may add to a call; a child's are of its parent's, and those when absent. */
+  readonly callerLabels?: readonly string[];
+  /** A repeat with the same id makes no second agent, and is answered with the one that the first made. */
+  readonly requestId?: string;
+}
+
+/** What both kinds are made of before they have a place in a tree. */
+type Powers = Pick<AgentIntent, 'labels' | 'callerLabels' | 'scopes' | 'expiresAt'>;
+
+/**
+ * A root, by an administrator of its tenant or the platform.
+ * @param makerExpiresAt when the key of its maker expires: the root lives no longer
+ * @throws RefusedError invalid_request, forbidden, label_forbidden
+ */
+export function newRoot(
+  maker: Caller,
+  stated: NewAgent,
+  { now, makerExpiresAt }: { readonly now: number; readonly makerExpiresAt: number | null },
+): AgentIntent {
+  if (!hasScope(maker, 'tenant_admin'))
+    throw new RefusedError(
+      'forbidden',
+      'a root needs a key with the scope tenant_admin, a child its parent’s key',
+    );
+  if (stated.mode !== undefined) throw invalid('mode', 'is a child’s; the key that asks is no agent’s');
+  const labels = labelsOfCall(maker, stated.labels);
+  if (!Object.hasOwn(labels, 'tenant'))
+    throw invalid('labels.tenant', 'says whose the root is, and is missing');
+  const { scopes = ['spend'], callerLabels = [] } = stated;
+  const expiresAt = expiryOf(stated, now) ?? makerExpiresAt;
+  const powers = { labels, callerLabels, scopes, expiresAt };
+  assertPowers(powers);
+  assertWithin(maker, powers, makerExpiresAt);
+  const limits = stated.limits ?? {};
+  const units = Object.keys(limits).sort();
+  if (units.length === 0 || units.length > AGENT_UNITS_MAX)
+    throw invalid('limits', `a root has limits in 1 … ${AGENT_UNITS_MAX} units; ${units.length} are stated`);
+  assertLimits(limits, units);
+  const id = newAgentId(now);
+  return {
+    ...placed(stated, null, now),
+    ...powers,
+    id,
+    mode: 'root',
+    chain: [id],
+    drawsOn: 0,
+    units,
+    limits,
+    tenant: labels.tenant,
+  };
+}
+
+/** A child, by its parent's key. @throws RefusedError invalid_request, forbidden, label_forbidden, conflict */
+export function newChild(maker: Caller, parent: Agent, stated: NewAgent, now: number): AgentIntent {
+  const { mode, limits = {} } = stated;
+  if (mode === undefined) throw invalid('mode', 'of a child is carved or shared');
+  if (depthOf(parent) === DEPTH_MAX)
+    throw new RefusedError('conflict', `agents: a tree has at most ${DEPTH_MAX} levels below its root`);
+  const labels = withoutTree(labelsOfCall(maker, stated.labels), parent);
+  const powers = {
+    labels,
+    callerLabels: stated.callerLabels ?? parent.callerLabels.filter((name) => !Object.hasOwn(labels, name)),
+    scopes: stated.scopes ?? parent.scopes,
+    expiresAt: expiryOf(stated, now) ?? parent.expiresAt,
+  };
+  assertPowers(powers);
+  assertNarrower(powers, parent);
+  const { units } = parent;
+  const other = Object.keys(limits).find((unit) => !units.includes(unit));
+  if (other !== undefined)
+    throw invalid(`limits.${shown(other)}`, `is no unit of the tree: ${units.join(', ')}`);
+  const missing = mode === 'carved' ? units.find((unit) => !Object.hasOwn(limits, unit)) : undefined;
+  if (missing !== undefined)
+    throw invalid(`limits.${missing}`, 'is missing: what is carved is stated in each unit');
+  assertLimits(limits, Object.keys(limits));
+  const id = newAgentId(now);
+  const place = { chain: [...parent.chain, id], drawsOn: poolOf(parent), units, tenant: parent.tenant };
+  return { ...placed(stated, parent, now), ...powers, ...place, id, mode, limits };
+}
+
+/** The key of an agent. */
+export function keyOf(agent: Agent): NewKey {
+  const { name, scopes, labels, callerLabels, expiresAt } = agent;
+  return { name, scopes, labels: { ...labels, ...treeLabels(agent) }, callerLabels, expiresAt };
+}
+
+/** What a key ring would refuse is refused before anything is set aside. @throws RefusedError invalid_request */
+export function assertKeyPossible(agent: Agent, now: number): void {
+  checkNewKey(keyOf(agent), now);
+}
+
+function placed(stated: NewAgent, parent: Agent | null, now: number) {
+  return { name: stated.name, request: requestOf(stated, parent), createdAt: now };
+}
+
+function requestOf({ requestId, ...stated }: NewAgent, parent: Agent | null): Request | null {
+  if (requestId === undefined) return null;
+  const problem = textProblem(requestId, REQUEST_ID_LENGTH_MAX);
+  if (problem !== null) throw invalid('requestId', `${shown(requestId)} ${problem}`);
+  // No id that is stated has a line break in it.
+  const id = parent === null ? requestId : `${parent.id}\n${requestId}`;
+  const sorted = (_key: string, value: unknown) =>
+    typeof value === 'bigint'
+      ? value.toString()
+      : value === null || typeof value !== 'object' || Array.isArray(value)
+        ? value
+        : Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
+  return { id, digest: createHash('sha256').update(JSON.stringify(stated, sorted)).digest('base64url') };
+}
+
+/** As an Idempotency-Key. */
+const REQUEST_ID_LENGTH_MAX = 255;
+
+function expiryOf({ ttlMs, expiresAt }: NewAgent, now: number): number | null {
+  if (ttlMs === undefined) return expiresAt ?? null;
+  if (expiresAt !== undefined) throw invalid('ttlMs', 'is stated, and expiresAt too: one says when it ends');
+  if (!Number.isInteger(ttlMs) || ttlMs < 1 || ttlMs > TTL_MAX_MS)
+    throw invalid('ttlMs', `${shown(ttlMs)} is not 1 … ${TTL_MAX_MS}`);
+  return now + ttlMs;
+}
+
+function assertPowers({ scopes, labels, callerLabels }: Powers): void {
+  const wide = scopes.find((scope) => scope !== 'spend' && scope !== 'read');
+  if (wide !== undefined) throw invalid('scopes', `an agent spends and reads; ${shown(wide)} is more`);
+  for (const name of [...Object.keys(labels), ...callerLabels]) {
+    if (String(name).startsWith(AGENT_LABEL_PREFIX))
+      throw invalid(
+        `labels`,
+        `names that begin with ${AGENT_LABEL_PREFIX} are the tree’s, and ${shown(name)} is one`,
+      );
+  }
+}
+
+function assertNarrower({ scopes, callerLabels, expiresAt }: Powers, parent: Agent): void {
+  const scope = scopes.find((one) => !parent.scopes.includes(one));
+  if (scope !== undefined) throw wider('scopes', `${scope} is no scope of the parent’s`);
+  const name = callerLabels.find((one) => !parent.callerLabels.includes(one));
+  if (name !== undefined) throw wider('callerLabels', `${shown(name)} is no label that the parent may state`);
+  const end = parent.expiresAt;
+  if (end !== null && (expiresAt === null || expiresAt > end))
+    throw wider('expiresAt', `the parent ends at ${end}`);
+}
+
+/** A parent's key fixes the tree's labels; its child has its own. */
+function withoutTree(labels: Labels, parent: Agent): Labels {
+  const tree = treeLabels(parent);
+  return Object.fromEntries(
+    Object.entries(labels).filter(([name]) => name === 'tenant' || !Object.hasOwn(tree, name)),
+  );
+}
+
+/** @throws RefusedError invalid_request */
+export function assertLimits(limits: Amounts, units: readonly string[]): void {
+  for (const unit of units) {
+    if (/[/+]/.test(unit))
+      throw invalid(`limits.${unit}`, `a unit with / or ${UNITS_SEPARATOR} in its name has no agents`);
+    if (limits[unit] <= 0n) throw invalid(`limits.${unit}`, `${limits[unit]} is not above 0`);
+  }
+}
+
+function wider(field: string, problem: string): RefusedError {
+  return new RefusedError('forbidden', `${field}: ${problem}; a child is never wider than its parent`, {
+    field,
+  });
+}
+
+function invalid(field: string, problem: string): RefusedError {
+  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
+}

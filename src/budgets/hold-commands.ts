@@ -1,0 +1,206 @@
+// From requests on holds and spend to the ledger's commands, as the caller states them: labels and ids are the tenancy's
+// to judge afterwards. A body has passed its schema; here its amounts and instants are read.
+
+import type { Amounts } from '../core/amount.js';
+import type { Command, OnExpiry, OverrunPolicy } from '../core/requests.js';
+import { amountIn, amountsIn, type Stated } from '../kit/amounts.js';
+import { instantIn } from '../kit/instants.js';
+import { RefusedError } from '../kit/refusals.js';
+import type {
+  AuthorizeRequest,
+  BatchCommand,
+  CorrectRequest,
+  CreditRequest,
+  ExtendRequest,
+  ReleaseRequest,
+  ReverseRequest,
+  SettleRequest,
+  SpendRequest,
+} from './holds-schema.js';
+
+type Named<Name extends Command['command']> = Extract<Command, { command: Name }>;
+
+/** Without a hold id of its own the hold has the command's: a repeat names the same one. */
+export function authorizeIn(
+  body: AuthorizeRequest,
+  commandId: string,
+  stated: Stated,
+): Named<'authorize_hold'> {
+  // Field by field: this is on the path of every call, and a spread costs more than all else here.
+  const command: Writable<Named<'authorize_hold'>> = {
+    command: 'authorize_hold',
+    commandId,
+    holdId: body.holdId ?? commandId,
+    labels: body.labels ?? NO_LABELS,
+    amounts: amountsIn(body.amounts, 'amounts', stated),
+  };
+  const { ttlMs, onExpiry, overrun, candidates, require, grants, authority, note } = body;
+  if (ttlMs !== undefined) command.ttlMs = ttlMs;
+  if (onExpiry !== undefined) command.onExpiry = onExpiryIn(onExpiry, stated);
+  if (overrun !== undefined) command.overrun = overrunIn(overrun);
+  if (candidates !== undefined)
+    command.candidates = candidates.map((one, index) => candidateIn(one, index, stated));
+  if (require !== undefined) command.require = require;
+  if (grants !== undefined) command.grants = grants.map((one, index) => grantIn(one, index, stated));
+  if (authority !== undefined) command.authority = authority;
+  if (note !== undefined) command.note = note;
+  return command;
+}
+
+const NO_LABELS = Object.freeze({});
+type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
+
+function candidateIn(
+  { labels, amounts }: NonNullable<AuthorizeRequest['candidates']>[number],
+  index: number,
+  stated: Stated,
+) {
+  return {
+    ...(labels === undefined ? {} : { labels }),
+    ...(amounts === undefined ? {} : { amounts: amountsIn(amounts, `candidates[${index}].amounts`, stated) }),
+  };
+}
+
+function grantIn(grant: NonNullable<AuthorizeRequest['grants']>[number], index: number, stated: Stated) {
+  const { maxPerHold, maxTotal, ...rest } = grant;
+  const field = `grants[${index}]`;
+  return {
+    ...rest,
+    ...(maxPerHold === undefined
+      ? {}
+      : { maxPerHold: amountIn(maxPerHold, grant.unit, `${field}.maxPerHold`, stated) }),
+    ...(maxTotal === undefined
+      ? {}
+      : { maxTotal: amountIn(maxTotal, grant.unit, `${field}.maxTotal`, stated) }),
+  };
+}
+
+function onExpiryIn(onExpiry: NonNullable<AuthorizeRequest['onExpiry']>, stated: Stated): OnExpiry {
+  if (typeof onExpiry === 'string') return onExpiry;
+  const charge = onlyField(onExpiry, 'onExpiry', 'charge');
+  return { charge: amountsIn(amountsOrThrow(charge, 'onExpiry.charge'), 'onExpiry.charge', stated) };
+}
+
+function overrunIn(overrun: NonNullable<AuthorizeRequest['overrun']>): OverrunPolicy {
+  if (typeof overrun === 'string') return overrun;
+  const cap = onlyField(overrun, 'overrun', 'cap');
+  return { cap: { tolerancePercent: onlyField(cap, 'overrun.cap', 'tolerancePercent') as number } };
+}
+
+// The schemas of these leave words and objects to the ledger; an object has one field.
+function onlyField(value: unknown, field: string, name: string): unknown {
+  const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  if (keys.length !== 1 || keys[0] !== name) throw invalid(field, `is {"${name}": …} and nothing else`);
+  return (value as Record<string, unknown>)[name];
+}
+
+function amountsOrThrow(value: unknown, field: string): Readonly<Record<string, string | number>> {
+  const isAmounts =
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((amount) => typeof amount === 'string' || typeof amount === 'number');
+  if (!isAmounts) throw invalid(field, 'expected amounts by unit, {"usd":"0.25"}');
+  return value as Readonly<Record<string, string | number>>;
+}
+
+function invalid(field: string, problem: string): RefusedError {
+  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
+}
+
+/** The hold or command that a request on a hold is about. */
+export interface On {
+  readonly holdId: string;
+  readonly commandId: string;
+}
+
+export function extendIn({ add, ...rest }: ExtendRequest, on: On, stated: Stated): Named<'extend_hold'> {
+  return { ...rest, ...on, command: 'extend_hold', ...optional('add', add, stated) };
+}
+
+export function releaseIn(
+  { amounts, ...rest }: ReleaseRequest,
+  on: On,
+  stated: Stated,
+): Named<'release_hold'> {
+  return { ...rest, ...on, command: 'release_hold', ...optional('amounts', amounts, stated) };
+}
+
+export function reverseIn(body: ReverseRequest, on: On): Named<'reverse_hold'> {
+  return { ...body, ...on, command: 'reverse_hold' };
+}
+
+export function settleIn(body: SettleRequest, on: On, stated: Stated): Named<'settle_hold'> {
+  const { amounts, exposure, ...rest } = body;
+  return {
+    ...rest,
+    ...on,
+    command: 'settle_hold',
+    amounts: amountsIn(amounts, 'amounts', stated),
+    ...optional('exposure', exposure, stated),
+  };
+}
+
+export function correctIn(
+  { amounts, ...rest }: CorrectRequest,
+  on: On,
+  stated: Stated,
+): Named<'correct_hold'> {
+  return { ...rest, ...on, command: 'correct_hold', amounts: amountsIn(amounts, 'amounts', stated) };
+}
+
+export function spendIn(body: SpendRequest, commandId: string, stated: Stated): Named<'record_spend'> {
+  const { labels, amounts, occurredAt, ...rest } = body;
+  return {
+    ...rest,
+    command: 'record_spend',
+    commandId,
+    labels: labels ?? NO_LABELS,
+    amounts: amountsIn(amounts, 'amounts', stated),
+    ...(occurredAt === undefined ? {} : { occurredAt: instantIn(occurredAt, 'occurredAt') }),
+  };
+}
+
+export function creditIn(body: CreditRequest, commandId: string, stated: Stated): Named<'credit_spend'> {
+  const { labels, amounts, occurredAt, reason } = body;
+  return {
+    command: 'credit_spend',
+    commandId,
+    labels: labels ?? NO_LABELS,
+    amounts: amountsIn(amounts, 'amounts', stated),
+    ...(occurredAt === undefined ? {} : { occurredAt: instantIn(occurredAt, 'occurredAt') }),
+    reason,
+  };
+}
+
+function optional<Name extends string>(
+  name: Name,
+  amounts: Readonly<Record<string, string | number>> | undefined,
+  stated: Stated,
+): { [N in Name]?: Amounts } {
+  return (amounts === undefined ? {} : { [name]: amountsIn(amounts, name, stated) }) as {
+    [N in Name]?: Amounts;
+  };
+}
+
+/** A command of a batch, with the id that its place gives it. */
+export function batchCommandIn(body: BatchCommand, commandId: string, stated: Stated): Command {
+  switch (body.command) {
+    case 'authorize_hold':
+      return authorizeIn(body, commandId, stated);
+    case 'record_spend':
+      return spendIn(body, commandId, stated);
+    case 'credit_spend':
+      return creditIn(body, commandId, stated);
+    case 'extend_hold':
+      return extendIn(body, { holdId: body.holdId, commandId }, stated);
+    case 'release_hold':
+      return releaseIn(body, { holdId: body.holdId, commandId }, stated);
+    case 'reverse_hold':
+      return reverseIn(body, { holdId: body.holdId, commandId });
+    case 'settle_hold':
+      return settleIn(body, { holdId: body.holdId, commandId }, stated);
+    case 'correct_hold':
+      return correctIn(body, { holdId: body.holdId, commandId }, stated);
+  }
+}

@@ -1,0 +1,168 @@
+// Holds, budgets, balances, events and proofs as the wire has them.
+
+import type { KeyView as RingKey } from '../access/key-ring.js';
+import {
+  isOpen,
+  type ShownBalance,
+  type ShownBudget,
+  type ShownEvent,
+  type ShownExplanation,
+  type ShownHold,
+} from '../access/shown.js';
+import { formatAmount } from '../core/amount.js';
+import type { Head, Certificate as LedgerCertificate } from '../core/outcomes.js';
+import type { BudgetSpec } from '../core/requests.js';
+import type { KeyView, ProviderView } from '../http/service-schema.js';
+import { amountOut, amountOutOrNull, amountsOut, type Scales } from '../kit/amounts.js';
+import { instantOut, instantOutOrNull } from '../kit/instants.js';
+import type { BalanceView, BudgetView } from './budgets-schema.js';
+import { detailsOut } from './details-out.js';
+import type { Certificate, Explanation, LedgerEvent } from './evidence-schema.js';
+import type { HoldView } from './holds-schema.js';
+import { lineOut, linesOut, windowOut } from './outcomes-out.js';
+import type { ProviderVerdict } from './providers.js';
+
+export function holdOut(hold: ShownHold, scales: Scales): HoldView {
+  const { charged, ...rest } = hold;
+  return {
+    ...rest,
+    held: amountsOut(hold.held, scales),
+    authorized: amountsOut(hold.authorized, scales),
+    ...(charged === undefined ? {} : { charged: amountsOut(charged, scales) }),
+    openedAt: instantOut(hold.openedAt),
+    expiresAt: instantOut(hold.expiresAt),
+    endedAt: instantOutOrNull(hold.endedAt),
+    balances: [...hold.balances],
+  };
+}
+
+function budgetDefinedOut(spec: BudgetSpec, scales: Scales) {
+  const { id, match, unit, limit, window, perHoldMax, heldMax, warnAtPercent, onExhausted } = spec;
+  return {
+    id,
+    match: { ...match },
+    unit,
+    limit: amountOutOrNull(limit, unit, scales),
+    window,
+    ...(perHoldMax === undefined ? {} : { perHoldMax: amountOut(perHoldMax, unit, scales) }),
+    ...(heldMax === undefined ? {} : { heldMax: amountOut(heldMax, unit, scales) }),
+    ...(warnAtPercent === undefined ? {} : { warnAtPercent }),
+    ...(onExhausted === undefined ? {} : { onExhausted }),
+  };
+}
+
+export function budgetOut(budget: ShownBudget, scales: Scales): BudgetView {
+  const { version, status, scope, forcedExhaustedUntil, currentWindow, balances } = budget;
+  return {
+    ...budgetDefinedOut(budget, scales),
+    version,
+    status,
+    scope,
+    forcedExhaustedUntil: instantOutOrNull(forcedExhaustedUntil),
+    currentWindow: currentWindow === null ? null : windowOut(currentWindow),
+    ...(balances === undefined ? {} : { balances }),
+  };
+}
+
+export function balanceOut(balance: ShownBalance, scales: Scales): BalanceView {
+  const { unit, window } = balance;
+  return {
+    ...balance,
+    values: { ...balance.values },
+    window: windowOut(window),
+    limit: amountOutOrNull(balance.limit, unit, scales),
+    granted: amountOutOrNull(balance.granted, unit, scales),
+    held: amountOut(balance.held, unit, scales),
+    spent: amountOut(balance.spent, unit, scales),
+    remaining: amountOutOrNull(balance.remaining, unit, scales),
+  };
+}
+
+export function eventOut(event: ShownEvent, scales: Scales): LedgerEvent {
+  const unit = event.lines.length === 0 ? null : event.lines[0].unit;
+  return {
+    ...event,
+    at: instantOut(event.at),
+    lines: linesOut(event.lines, scales),
+    details: detailsOut(event.details, unit, scales),
+  };
+}
+
+export function explanationOut(explanation: ShownExplanation, scales: Scales): Explanation {
+  const { decisionId, sentence, event } = explanation;
+  return {
+    decisionId,
+    sentence,
+    event: eventOut(event, scales),
+    lines: explanation.lines.map((explained) => {
+      const line = lineOut(explained.line, scales);
+      if (!('budget' in explained) || !isOpen(explained.line)) return { line };
+      const { budget, budgetVersion, holds, openHolds, addsUp } = explained;
+      return {
+        line,
+        budget: budgetDefinedOut(budget, scales),
+        budgetVersion,
+        holds: holds.map(({ holdId, amount, labels, expiresAt }) => ({
+          holdId,
+          amount: amountOut(amount, budget.unit, scales),
+          labels,
+          expiresAt: instantOut(expiresAt),
+        })),
+        openHolds,
+        addsUp,
+      };
+    }),
+  };
+}
+
+export function certificateOut(certificate: LedgerCertificate, scales: Scales): Certificate {
+  const { digest, status, failure, version, head, at, spentSinceLast } = certificate;
+  return {
+    digest,
+    status,
+    // By how much is in whole steps: the balance is named, not its unit.
+    failure: failure === null ? null : (detailsOut({ ...failure }, null, scales) as Record<string, unknown>),
+    version,
+    head: headOut(head),
+    at: instantOut(at),
+    spentSinceLast: amountsOut(spentSinceLast, scales),
+  };
+}
+
+export function headOut({ sequence, hash }: Head): Head {
+  return { sequence, hash };
+}
+
+/** For the platform alone: its lines have their figures. */
+export function providerOut(verdict: ProviderVerdict, scales: Scales): ProviderView {
+  const line = (one: ProviderVerdict['hour']) =>
+    one === null ? null : lineOut({ ...one, scope: 'platform' }, scales);
+  return {
+    ...verdict,
+    resetsAt: instantOutOrNull(verdict.resetsAt),
+    hour: line(verdict.hour),
+    day: line(verdict.day),
+  };
+}
+
+/** A built-in unit's, which never changes. */
+const USD_SCALE = 8;
+
+export function keyOut(key: RingKey): KeyView {
+  const { id, name, scopes, labels, callerLabels, createdAt, createdBy } = key;
+  return {
+    id,
+    name,
+    tenant: Object.hasOwn(labels, 'tenant') ? labels.tenant : null,
+    scopes: [...scopes],
+    labels: { ...labels },
+    callerLabels: [...callerLabels],
+    createdAt: instantOut(createdAt),
+    createdBy,
+    expiresAt: instantOutOrNull(key.expiresAt),
+    revokedAt: instantOutOrNull(key.revokedAt),
+    overlapUntil: instantOutOrNull(key.overlapUntil),
+    lastUsedAt: instantOutOrNull(key.lastUsedAt),
+    amountMaxUsd: key.amountMaxUsd === null ? null : formatAmount(key.amountMaxUsd, USD_SCALE),
+  };
+}

@@ -1,0 +1,118 @@
+// The commands that prove: verify, snapshot, certify. Verifying only reads; the other two write their result into the
+// journal, so they need the ledger for themselves.
+
+import type { Command } from 'commander';
+import type { Certificate, Head, VerifyReport } from '../core/outcomes.js';
+import { grouped } from '../kit/text-table.js';
+import type { CliReads } from './cli-ledger.js';
+import type { CliContext, GlobalOptions } from './context.js';
+import { EXIT } from './exit-codes.js';
+import type { Scales } from './json.js';
+import { amountsText, figureTable, iso, Output } from './output.js';
+import { showProgress } from './progress.js';
+
+export function addEvidenceCommands(program: Command, cli: CliContext): void {
+  addVerify(program, cli);
+  addSnapshot(program, cli);
+  addCertify(program, cli);
+}
+
+function addVerify(program: Command, cli: CliContext): void {
+  program
+    .command('verify')
+    .description(
+      'walk the chain, decide every command again, recompute every figure; names the first position that is wrong',
+    )
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      await cli.withReader(options, async (reader) => {
+        const report = await verifyShown(cli, reader);
+        new Output(cli, options, await reader.units()).answer(report, () => verifyText(report));
+        if (!report.ok) cli.exitCode = EXIT.error;
+      });
+    });
+}
+
+/** Verifies with a progress bar; also what a backtest ends with. */
+export async function verifyShown(cli: CliContext, reader: Pick<CliReads, 'verify'>): Promise<VerifyReport> {
+  const progress = showProgress('verify', cli.parts.stderr);
+  try {
+    return await reader.verify(progress.report);
+  } finally {
+    progress.end();
+  }
+}
+
+export function verifyText(report: VerifyReport): string {
+  const size = `${grouped(report.commands)} commands in ${grouped(report.batches)} batches`;
+  const lines = [
+    report.failure === null
+      ? `verified: ${size}; the chain holds, every decision and every figure is as recorded`
+      : `WRONG at position ${report.failure.sequence}: ${report.failure.what} (${size} looked at)`,
+    headText(report.head),
+    `state digest ${report.stateDigest}`,
+  ];
+  return lines.join('\n');
+}
+
+export function headText(head: Head): string {
+  return `head #${head.sequence} ${head.hash}`;
+}
+
+function addSnapshot(program: Command, cli: CliContext): void {
+  program
+    .command('snapshot')
+    .description('the books at this moment, with a version and a digest')
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      await cli.withLocalLedger(options, async (ledger) => {
+        const snapshot = ledger.snapshot();
+        const output = new Output(cli, options, ledger.units());
+        output.answer(snapshot, () => {
+          const title = `snapshot ${snapshot.version} at ${iso(snapshot.at)}, ${grouped(snapshot.openHolds)} open holds`;
+          return `${title}\n${headText(snapshot.head)}\ndigest ${snapshot.digest}\n\n${figureTable(snapshot.balances, output.scales)}`;
+        });
+      });
+    });
+}
+
+function addCertify(program: Command, cli: CliContext): void {
+  program
+    .command('certify')
+    .description(
+      'a proof over a fresh snapshot: whether the books balance, their digest, and what was spent since the last',
+    )
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      await cli.withLedger(options, async (ledger) => {
+        const certificate = await ledger.certify();
+        const output = new Output(cli, options, await ledger.units());
+        output.answer(certificate, () => certificateText(certificate, output.scales));
+        if (certificate.status !== 'balanced') cli.exitCode = EXIT.error;
+      });
+    });
+}
+
+function certificateText(certificate: Certificate, scales: Scales): string {
+  const { failure } = certificate;
+  const spent = amountsText(certificate.spentSinceLast, scales);
+  const lines = [
+    `${certificate.status} · version ${certificate.version} at ${iso(certificate.at)}`,
+    ...(failure === null ? [] : [failureText(failure)]),
+    `spent since the last certificate: ${spent === '' ? 'nothing' : spent}`,
+    headText(certificate.head),
+    `digest ${certificate.digest}`,
+  ];
+  return lines.join('\n');
+}
+
+function failureText(failure: NonNullable<Certificate['failure']>): string {
+  switch (failure.kind) {
+    case 'unbalanced':
+      return `balance ${failure.balanceId} does not add up: off by ${failure.by} steps`;
+    case 'negative_remaining':
+      return `balance ${failure.balanceId} is below zero by ${failure.by} steps, which its policies forbid`;
+    case 'aggregate_overflow':
+      return `the sum of ${failure.unit} passes 2^63−1 steps`;
+  }
+}

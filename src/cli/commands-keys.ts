@@ -1,0 +1,203 @@
+// The commands on access keys: over a server, or with `--data` in its folder itself, for whoever has locked himself out.
+
+import type { Command } from 'commander';
+import type { KeyRing, KeyView } from '../access/key-ring.js';
+import type { BursarClient } from '../client/index.js';
+import type { Caller } from '../kit/caller.js';
+import { SCOPES, type Scope } from '../kit/caller.js';
+import { textTable } from '../kit/text-table.js';
+import type { CliContext, GlobalOptions } from './context.js';
+import { jsonValue } from './json.js';
+import {
+  durationOption,
+  instantOption,
+  labelsOf,
+  type Pairs,
+  pairOption,
+  textsOption,
+  UsageError,
+} from './options.js';
+
+/** Keys of one page of the folder's own list. */
+const PAGE_KEYS = 1_000;
+
+/** Who has the folder's files may see all that is in them. */
+const OFFLINE: Caller = {
+  keyId: 'offline',
+  scopes: new Set<Scope>(['admin']),
+  labels: {},
+  callerLabels: new Set(),
+  tenant: null,
+};
+
+interface KeyOptions extends GlobalOptions {
+  readonly data?: string;
+}
+
+type KeyRow = Awaited<ReturnType<BursarClient['keys']['get']>>;
+type IssuedRow = Awaited<ReturnType<BursarClient['keys']['create']>>;
+
+export function addKeyCommands(program: Command, cli: CliContext): void {
+  const keys = program
+    .command('keys')
+    .description('access keys of a server: over --url, or create and list in its folder with --data');
+  addCreate(keys, cli);
+  addList(keys, cli);
+  addRotate(keys, cli);
+  addRevoke(keys, cli);
+}
+
+interface CreateOptions extends KeyOptions {
+  readonly name: string;
+  readonly scope?: readonly string[];
+  readonly label?: Pairs;
+  readonly callerLabel?: readonly string[];
+  readonly expiresAt?: number;
+  readonly amountMaxUsd?: string;
+}
+
+function addCreate(keys: Command, cli: CliContext): void {
+  keys
+    .command('create')
+    .description('a new key, shown once; with --data it is an admin key')
+    .requiredOption('--name <name>', 'for people: whose it is, and what for')
+    .option('--scope <scope>', `${SCOPES.join(', ')}; repeatable`, textsOption)
+    .option(
+      '--label <key=value>',
+      'a label of every call with it, such as tenant=acme; repeatable',
+      pairOption('--label'),
+    )
+    .option(
+      '--caller-label <name>',
+      'a label that its callers may add, such as user; repeatable',
+      textsOption,
+    )
+    .option(
+      '--expires-at <instant>',
+      'for example 2027-01-01T00:00:00Z; never when absent',
+      instantOption('--expires-at'),
+    )
+    .option('--amount-max-usd <usd>', 'the most that one command with it may state (default 1000000)')
+    .option('--data <dir>', 'the folder of the server, which may be running')
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<CreateOptions>();
+      const { name, label, callerLabel, expiresAt, amountMaxUsd } = options;
+      const scopes = (options.scope ?? []).map(scopeOf);
+      if (options.data !== undefined) {
+        const powers = [options.scope, label, callerLabel, expiresAt, amountMaxUsd];
+        if (powers.some((power) => power !== undefined))
+          throw new UsageError(
+            '--data',
+            'makes an admin key, which has no other options; make others over --url with it',
+          );
+        return cli.withKeys(options.data, 'create', (ring) =>
+          printIssued(cli, options, offlineIssued(ring, name)),
+        );
+      }
+      if (scopes.length === 0) throw new UsageError('--scope', `state at least one of ${SCOPES.join(', ')}`);
+      const issued = await cli.client(options).keys.create({
+        name,
+        scopes,
+        ...(label === undefined ? {} : { labels: labelsOf(label) }),
+        ...(callerLabel === undefined ? {} : { callerLabels: [...callerLabel] }),
+        ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
+        ...(amountMaxUsd === undefined ? {} : { amountMaxUsd }),
+      });
+      printIssued(cli, options, issued);
+    });
+}
+
+function addList(keys: Command, cli: CliContext): void {
+  keys
+    .command('list')
+    .description('keys without their secrets, the oldest first')
+    .option('--data <dir>', 'the folder of the server, which may be running')
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<KeyOptions>();
+      const rows: KeyRow[] = [];
+      if (options.data !== undefined)
+        await cli.withKeys(options.data, 'read', (ring) => rows.push(...offlineKeys(ring)));
+      else for await (const row of cli.client(options).keys.all()) rows.push(row);
+      cli.answer(options, rows, () => keyTable(rows));
+    });
+}
+
+function addRotate(keys: Command, cli: CliContext): void {
+  keys
+    .command('rotate')
+    .description('a new secret, shown once; the one before stays valid for the overlap; needs --url')
+    .argument('<id>', 'id of the key, the part between the first two _')
+    .option(
+      '--overlap <duration>',
+      'how long both are valid, for example 1h (default 24h)',
+      durationOption('--overlap'),
+    )
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions & { overlap?: number }>();
+      const request = options.overlap === undefined ? {} : { overlapMs: options.overlap };
+      printIssued(cli, options, await cli.client(options).keys.rotate(id, request));
+    });
+}
+
+function addRevoke(keys: Command, cli: CliContext): void {
+  keys
+    .command('revoke')
+    .description('refuse a key from now on, for good; needs --url')
+    .argument('<id>', 'id of the key')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      const row = await cli.client(options).keys.revoke(id);
+      cli.answer(options, row, () => keyTable([row]));
+    });
+}
+
+function scopeOf(text: string): Scope {
+  const scope = SCOPES.find((known) => known === text);
+  if (scope !== undefined) return scope;
+  throw new UsageError('--scope', `${JSON.stringify(text)} is not ${SCOPES.join(', ')}`);
+}
+
+function offlineIssued(ring: KeyRing, name: string): IssuedRow {
+  const { key, secret } = ring.createOffline(name);
+  return { key: secret, ...rowOf(key) };
+}
+
+function offlineKeys(ring: KeyRing): KeyRow[] {
+  const rows: KeyRow[] = [];
+  let after: string | null = '';
+  while (after !== null) {
+    const page = ring.list(OFFLINE, { after, max: PAGE_KEYS });
+    rows.push(...page.keys.map(rowOf));
+    after = page.next;
+  }
+  return rows;
+}
+
+/** As the server shows it. */
+function rowOf(key: KeyView): KeyRow {
+  return jsonValue({ ...key, tenant: key.labels.tenant ?? null }, new Map()) as KeyRow;
+}
+
+/** The key alone on the standard output, so that `KEY=$(bursar keys create …)` is the key; what is said of it beside. */
+function printIssued(cli: CliContext, options: GlobalOptions, issued: IssuedRow): void {
+  cli.answer(options, issued, () => issued.key);
+  if (options.json !== true) cli.note(`This key is shown this once; its id is ${issued.id}.`);
+}
+
+function keyTable(rows: readonly KeyRow[]): string {
+  if (rows.length === 0) return 'no keys';
+  return textTable(
+    ['id', 'name', 'scopes', 'labels', 'callers may add', 'created at', 'ends'],
+    rows.map((row) => [
+      row.id,
+      row.name ?? '',
+      row.scopes.join(' '),
+      Object.entries(row.labels)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(' '),
+      row.callerLabels.join(' '),
+      row.createdAt,
+      row.revokedAt === null ? (row.expiresAt ?? '') : `revoked ${row.revokedAt}`,
+    ]),
+  );
+}

@@ -1,0 +1,137 @@
+// The product rules on top of the ledger, put together: quotas, conversations, agents, goals, notices and reconciliations. Whatever a crash cut is finished before
+// anybody calls. Called by serve.ts, which hands the parts to the surfaces.
+
+import type { Logger } from 'pino';
+import type { KeyRing } from '../access/key-ring.js';
+import { Delegation } from '../agents/agents.js';
+import type { Clock, Ledger } from '../authority/api.js';
+import { RETENTION_DEFAULT_MS } from '../authority/open.js';
+import { Conversations } from '../chats/conversations.js';
+import { Goals } from '../goals/goals.js';
+import type { ServiceStore } from '../kit/service-store.js';
+import { Notices } from '../notices/notices.js';
+import type { SendWebhook } from '../notices/sender.js';
+import { Quotas } from '../quotas/quotas.js';
+import { Reconciliations } from '../reconciliation/reconciliations.js';
+import type { Opened } from './opened.js';
+import type { Settings } from './settings/settings.js';
+
+export interface Product {
+  readonly quotas: Quotas;
+  readonly conversations: Conversations;
+  readonly goals: Goals;
+  readonly notices: Notices;
+  readonly delegation: Delegation;
+  readonly reconciliations: Reconciliations;
+}
+
+export interface ProductNeeds {
+  readonly store: ServiceStore;
+  readonly keyRing: KeyRing;
+  readonly ledger: Ledger;
+  readonly settings: () => Settings;
+  /** Environment variables, which the configuration names. */
+  readonly secrets: (name: string) => string | undefined;
+  readonly logger: Pick<Logger, 'info' | 'error'>;
+  readonly clock: Clock;
+  readonly opened: Opened;
+  /** How a notice goes out to a webhook. */
+  readonly send: SendWebhook;
+}
+
+export async function openProduct(needs: ProductNeeds): Promise<Product> {
+  const { store, ledger, logger, clock } = needs;
+  const onAlert = (what: string) => logger.error({ alert: true }, what);
+  const quotas = await Quotas.open({ ledger, store, clock, onAlert });
+  const conversations = await openConversations(needs, quotas);
+  const delegation = await openDelegation(needs);
+  const goals = await openGoals(needs);
+  const notices = await openNotices(needs);
+  const reconciliations = openReconciliations(needs);
+  return { quotas, conversations, delegation, goals, notices, reconciliations };
+}
+
+function openReconciliations({
+  ledger,
+  store,
+  clock,
+  settings,
+  secrets,
+  opened,
+}: ProductNeeds): Reconciliations {
+  const reconciliations = new Reconciliations({
+    ledger,
+    store,
+    clock,
+    settings: () => settings().reconciliation,
+    secrets,
+  });
+  return opened.add('the reconciliations', reconciliations, (held) => held.close());
+}
+
+async function openConversations(needs: ProductNeeds, quotas: Quotas): Promise<Conversations> {
+  const { store, ledger, settings, logger, clock, opened } = needs;
+  const conversations = new Conversations({
+    store,
+    ledger,
+    quotas: quotas.turns,
+    clock,
+    settings: () => settings().conversations,
+    onFault: (what, error) => logger.error({ err: error }, what),
+  });
+  opened.add('the conversations', conversations, (held) => held.close());
+  const recovered = await conversations.recover();
+  if (Object.values(recovered).some((count) => count > 0)) logger.info(recovered, 'turns recovered');
+  conversations.watchdog.start();
+  return conversations;
+}
+
+async function openDelegation(needs: ProductNeeds): Promise<Delegation> {
+  const { store, keyRing: keys, ledger, logger, clock, opened } = needs;
+  const delegation = new Delegation({
+    store,
+    ledger,
+    keys,
+    clock,
+    retentionMs: RETENTION_DEFAULT_MS,
+    onFault: (what, error) => logger.error({ err: error }, what),
+  });
+  await delegation.recover();
+  delegation.start();
+  return opened.add('the agents', delegation, (agents) => agents.stop());
+}
+
+async function openGoals({ store, ledger, settings, logger, clock }: ProductNeeds): Promise<Goals> {
+  const goals = new Goals({
+    store,
+    ledger,
+    clock,
+    settings: () => settings().goals,
+    onFault: (what, error) => logger.error({ err: error }, what),
+  });
+  const finished = await goals.recover();
+  if (finished > 0) logger.info({ goals: finished }, 'goals recovered');
+  return goals;
+}
+
+async function openNotices({
+  store,
+  ledger,
+  settings,
+  logger,
+  clock,
+  opened,
+  send,
+}: ProductNeeds): Promise<Notices> {
+  const notices = new Notices({
+    store,
+    ledger,
+    clock,
+    send,
+    settings: () => settings().notices,
+    onFault: (what, error) => logger.error({ err: error }, what),
+  });
+  opened.add('the notices', notices, (held) => held.close());
+  await notices.start();
+  return notices;
+}

@@ -1,0 +1,23 @@
+// The configuration in force, as its file states it once checked. Read by settings-file.ts; every part of the service is
+// given the part that it needs. Secrets are not here: a provider names the environment variable that holds its key.
+
+import type { BudgetFile } from '../../budgets/budget-file.js';
+import type { TurnSettings } from '../../chats/turn-parts.js';
+import type { Aliases } from '../../core/requests.js';
+import type { OwnPrice } from '../../gateway/prices/price.js';
+import type { GatewayConfiguration } from '../../gateway/routing/gateway-settings.js';
+import type { GoalSettings } from '../../goals/goal.js';
+import type { NoticeSettings } from '../../notices/notice.js';
+import type { ReportSettings } from '../../reconciliation/report-source.js';
+
+export interface Settings extends GatewayConfiguration {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Units, aliases, budgets and the providers' caps: what the ledger is told at the start and at each reload. */
+  readonly definitions: BudgetFile;
+  readonly aliases: Aliases;
+  readonly prices: readonly OwnPrice[];
+  readonly goals: GoalSettings;
+  readonly notices: NoticeSettings;
+  readonly conversations: TurnSettings;
+  readonly reconciliation: readonly ReportSettings[];
+}

@@ -1,0 +1,375 @@
+// The calls of the gateway, free of any transport: route, price, hold, and hand out a Call that ends once. Keeps that no
+// call goes out without a durable authorisation of its worst case (fail closed), and that holds of open calls stay alive.
+
+import { randomUUID } from 'node:crypto';
+import { callHoldId } from '../../access/tenant-ids.js';
+import type { Clock, Ledger } from '../../authority/api.js';
+import type { RecordedCall } from '../../chats/recorder.js';
+import {
+  FencedError,
+  InvalidInputError,
+  JournalCorruptError,
+  JournalUnavailableError,
+  LedgerClosedError,
+  OverloadedError,
+} from '../../core/errors.js';
+import { shown } from '../../core/labels.js';
+import type { Decision, Denied } from '../../core/outcomes.js';
+import type { Authorize, Command, GrantCaps, Labels } from '../../core/requests.js';
+import type { Caller } from '../../kit/caller.js';
+import { type RefusalCode, RefusedError } from '../../kit/refusals.js';
+import { Roster } from '../../kit/roster.js';
+import type { DialectName, RequestFacts, RequestReading } from '../dialects/dialect.js';
+import type { PriceBook } from '../prices/price.js';
+import type { GatewayConfiguration } from '../routing/gateway-settings.js';
+import type { Placement, RoutedCandidate, Routing } from '../routing/route.js';
+import type { RoutingTable } from '../routing/routing-table.js';
+import { Call, type CallOwner, type Reservation } from './call.js';
+import { heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
+import { atNothing, type GivesBack } from './give-back.js';
+import type { AttemptEnd } from './lost-attempt.js';
+import { NO_CALLS, type NoProvider, noProvider } from './no-provider.js';
+import { authorizationNote } from './note.js';
+import { type FitOf, limited } from './output-limit.js';
+
+/** Candidates in one authorisation: the ledger's bound. */
+export const CANDIDATES_MAX = 16;
+/** Holds extended in one durable group: a part of what the ledger takes, so that other commands get in between. */
+const EXTENSIONS_PER_GROUP = 1_000;
+/** After a fault of the ledger: long enough for an operator's restart to begin, short enough to be tried within a request. */
+const UNAVAILABLE_RETRY_MS = 1_000;
+
+export type CallsLedger = GivesBack & Pick<Ledger, 'authorize' | 'submit' | 'extend' | 'check'>;
+
+export interface CallsParts {
+  readonly ledger: CallsLedger;
+  readonly settings: () => GatewayConfiguration;
+  readonly prices: () => PriceBook;
+  /** Rule P10. */
+  readonly routing: () => Pick<RoutingTable, 'route'>;
+  readonly clock: Clock;
+  /** Told of what went wrong where no caller can be: a hold that will expire, an extension that failed. */
+  readonly onFault: (what: string, error: unknown) => void;
+}
+
+export interface CallRequest {
+  readonly caller: Caller;
+  /** The key's and the caller's labels; provider, model and requested_model are added here. */
+  readonly labels: Labels;
+  readonly dialect: DialectName;
+  readonly reading: RequestReading;
+  /** Whether a header asks for the long context. */
+  readonly longContext?: boolean;
+  /** Through which it speaks to the ledger, where it is recorded as a turn. */
+  readonly recorded?: RecordedCall | null;
+}
+
+/** Why a call does not go out: the ledger denied it, or it was refused before the ledger was asked. */
+export type Refusal =
+  | {
+      readonly refusal: 'denied';
+      readonly denied: Denied;
+      /** What was asked for, in the ledger's order. */
+      readonly candidates: readonly PricedCandidate[];
+    }
+  | {
+      readonly refusal: RefusalCode;
+      readonly message: string;
+      readonly retryAfterMs: number | null;
+      readonly field: string | null;
+      /** Where the ledger refused it for want of a provider. */
+      readonly decision: NoProvider | null;
+    };
+
+interface Attempt extends Omit<CallRequest, 'dialect' | 'reading' | 'longContext'> {
+  readonly facts: RequestFacts;
+  readonly candidates: readonly PricedCandidate[];
+  readonly placements: readonly Placement[];
+  readonly pricesVersion: string;
+  readonly attempt: number;
+  /** Caps of the request's own. */
+  readonly grants?: readonly GrantCaps[];
+}
+
+export class Calls implements CallOwner {
+  readonly #parts: CallsParts;
+  readonly #open = new Roster<Call>();
+
+  constructor(parts: CallsParts) {
+    this.#parts = parts;
+  }
+
+  get ledger(): CallsLedger {
+    return this.#parts.ledger;
+  }
+  get failedAttempts(): 'provider' | 'caller' {
+    return this.#parts.settings().gateway.failedAttempts;
+  }
+  get holdTtlMs(): number {
+    return this.#parts.settings().gateway.holdTtlMs;
+  }
+  /** Calls that hold something now. */
+  get openCalls(): number {
+    return this.#open.size;
+  }
+  now(): number {
+    return this.#parts.clock.now();
+  }
+
+  /** Authorises a call; durable when it resolves. Never rejects for a fault of the ledger: that is a refusal too. */
+  async begin(request: CallRequest): Promise<Call | Refusal> {
+    const settings = this.#parts.settings();
+    try {
+      if (this.#open.size >= settings.gateway.openCallsMax) {
+        throw new RefusedError(
+          'overloaded',
+          `${settings.gateway.openCallsMax} calls are open; try again shortly.`,
+          {
+            retryAfterMs: UNAVAILABLE_RETRY_MS,
+          },
+        );
+      }
+      const { caller, reading, recorded = null } = request;
+      const { facts } = reading;
+      const labels = { ...request.labels, requested_model: facts.model };
+      const routing = this.#route(request);
+      const prices = this.#parts.prices();
+      const isTaken = routing.candidates.length > 0;
+      const priced = this.#priced(isTaken ? routing.candidates : routing.dropped, request, prices);
+      const candidates = isTaken ? this.#limited(priced, labels, settings) : priced;
+      const { placements } = routing;
+      const attempt = {
+        caller,
+        labels,
+        facts,
+        recorded,
+        candidates,
+        placements,
+        pricesVersion: prices.version,
+        attempt: 1,
+        ...(isTaken ? {} : { grants: NO_CALLS }),
+      };
+      const reservation = await this.#authorize(attempt);
+      if ('refusal' in reservation)
+        return isTaken ? reservation : this.#noProvider(reservation, facts.model, routing.resetsAt);
+      const call = new Call(this, attempt, reservation);
+      this.#open.add(call);
+      return call;
+    } catch (error) {
+      return this.#refusalOf(error);
+    }
+  }
+
+  #route({ reading: { facts }, dialect }: CallRequest): Routing {
+    const routing = this.#parts.routing().route({ dialect, model: facts.model }, this.now());
+    if (routing === null) {
+      const problem = `No route of this dialect is configured for the model ${shown(facts.model)}.`;
+      throw new RefusedError('model_not_found', problem, { field: 'model' });
+    }
+    return routing;
+  }
+
+  // What the ledger denied since every provider is out: about the providers, whatever else stood in the way.
+  #noProvider(refusal: Refusal, model: string, resetsAt: number | null): Refusal {
+    if (refusal.refusal !== 'denied') return refusal;
+    return {
+      refusal: 'no_provider',
+      message: `Every provider of ${shown(model)} is exhausted.`,
+      retryAfterMs: resetsAt === null ? null : Math.max(1, resetsAt - this.now()),
+      field: null,
+      decision: noProvider(refusal.denied, resetsAt),
+    };
+  }
+
+  #priced(routed: readonly RoutedCandidate[], request: CallRequest, prices: PriceBook): PricedCandidate[] {
+    const { gateway } = this.#parts.settings();
+    const { reading, longContext = false } = request;
+    const pricing = { prices, gateway, at: this.now(), longContext };
+    return pricedCandidates(routed.slice(0, CANDIDATES_MAX), reading, pricing);
+  }
+
+  #limited(priced: PricedCandidate[], labels: Labels, { gateway }: GatewayConfiguration): PricedCandidate[] {
+    const fitOf: FitOf = (candidate, amounts) =>
+      this.ledger.check({ labels: labelsAt(labels, candidate), amounts });
+    return priced.map((candidate) => limited(candidate, gateway, fitOf));
+  }
+
+  async #authorize(attempt: Attempt, before?: AttemptEnd): Promise<Reservation | Refusal> {
+    const { grants } = attempt;
+    const plain = this.#request(attempt);
+    const request = grants === undefined ? plain : { ...plain, grants };
+    const ledger = attempt.recorded ?? this.ledger;
+    const decision =
+      before === undefined ? await ledger.authorize(request) : await this.#inOneStep(ledger, before, request);
+    switch (decision.outcome) {
+      case 'denied':
+        return { refusal: 'denied', denied: decision, candidates: attempt.candidates };
+      case 'rejected':
+        throw new RefusedError('not_meterable', `The ledger cannot hold this call: ${decision.message}`);
+      case 'authorized': {
+        const { holdId, decisionId, lines, expiresAt } = decision;
+        return {
+          holdId,
+          decisionId,
+          lines,
+          expiresAt,
+          candidate: attempt.candidates[decision.candidate ?? 0],
+        };
+      }
+    }
+  }
+
+  async #inOneStep(
+    ledger: Pick<CallsLedger, 'submit'>,
+    { hold, lost }: AttemptEnd,
+    request: Authorize,
+  ): Promise<Decision> {
+    const commands: Command[] = [hold, { command: 'authorize_hold', ...request }];
+    const [given, decision, booked] = await ledger.submit(lost === null ? commands : [...commands, lost]);
+    if (booked?.outcome === 'rejected')
+      this.fault('a failed attempt could not be charged to its provider', new Error(booked.message));
+    if (given.outcome !== 'rejected') return decision as Decision;
+    // It expired while this step waited: what that charged is taken back before anything is sent again.
+    const isExpired = given.code === 'hold_already_expired';
+    const taken = isExpired ? await this.ledger.settle(atNothing(hold.holdId, 'reverse')) : given;
+    if (taken.outcome === 'rejected') this.fault('a hold could not be given back', new Error(taken.message));
+    return decision as Decision;
+  }
+
+  #request({ caller, labels, facts, candidates, placements, pricesVersion, attempt }: Attempt): Authorize {
+    const { gateway } = this.#parts.settings();
+    const [first] = candidates;
+    const note = authorizationNote({
+      pricesVersion,
+      endpoint: facts.endpoint,
+      placements,
+      candidates,
+      attempt,
+    });
+    const isAlone = candidates.length === 1;
+    const request: Authorize = {
+      holdId: callHoldId(caller, randomUUID()),
+      labels: isAlone ? labelsAt(labels, first) : labels,
+      amounts: heldAmounts(first),
+      require: gateway.require,
+      ttlMs: gateway.holdTtlMs,
+      overrun: 'record',
+      onExpiry: { charge: isAlone ? first.floor : dearestFloor(candidates) },
+      note,
+    };
+    if (isAlone) return request;
+    const places = candidates.map((candidate) => ({
+      labels: { provider: candidate.provider.name, model: candidate.canonical },
+      amounts: heldAmounts(candidate),
+    }));
+    return { ...request, candidates: places };
+  }
+
+  /** For Call: gives the last attempt's hold back and authorises the candidates that remain. */
+  async authorizeAgain(call: Call, before: AttemptEnd): Promise<Reservation | Refusal> {
+    const {
+      caller,
+      labels,
+      facts,
+      recorded,
+      remaining: candidates,
+      placements,
+      pricesVersion,
+      attempts: attempt,
+    } = call;
+    try {
+      return await this.#authorize(
+        { caller, labels, facts, recorded, candidates, placements, pricesVersion, attempt },
+        before,
+      );
+    } catch (error) {
+      return this.#refusalOf(error);
+    }
+  }
+
+  // A ledger that cannot decide is an answer too: nothing goes out (fail closed).
+  #refusalOf(error: unknown): Refusal {
+    if (error instanceof RefusedError) {
+      const { code, message, about } = error;
+      const { retryAfterMs = null, field = null } = about;
+      return { refusal: code, message, retryAfterMs, field, decision: null };
+    }
+    if (error instanceof InvalidInputError) {
+      const { message, field } = error;
+      return { refusal: 'invalid_request', message, retryAfterMs: null, field, decision: null };
+    }
+    if (!isLedgerFault(error)) throw error;
+    this.fault('a call could not be authorised', error);
+    const message = 'The ledger cannot make a decision durable; nothing was sent.';
+    const retryAfterMs = UNAVAILABLE_RETRY_MS;
+    return { refusal: 'ledger_unavailable', message, retryAfterMs, field: null, decision: null };
+  }
+
+  closed(call: Call): void {
+    this.#open.remove(call);
+  }
+
+  fault(what: string, error: unknown): void {
+    this.#parts.onFault(what, error);
+  }
+
+  /**
+   * Extends every open hold that has lived for half of its time. One sweep for all calls, to be run a few times in a
+   * hold's time; a call shorter than that is never touched.
+   */
+  async keepAlive(): Promise<void> {
+    const at = this.now();
+    const due: { readonly call: Call; readonly extension: Command }[] = [];
+    for (const call of this.#open.all()) {
+      const extension = call.keepAlive(at);
+      if (extension !== null) due.push({ call, extension });
+    }
+    for (let from = 0; from < due.length; from += EXTENSIONS_PER_GROUP) {
+      try {
+        const group = due.slice(from, from + EXTENSIONS_PER_GROUP);
+        await this.ledger.submit(group.map(({ extension }) => extension));
+      } catch (error) {
+        this.fault('holds could not be extended', error);
+        for (const { call } of due.slice(from)) call.keepAliveFailed();
+        return;
+      }
+    }
+  }
+}
+
+/** The model by its canonical name: how its caller writes it must not lead past a budget. */
+function labelsAt(labels: Labels, { provider, canonical }: PricedCandidate): Labels {
+  // Name by name: on the path of every call, where spreading costs ten times as much.
+  const at: Record<string, string> = {};
+  for (const name of Object.keys(labels)) at[name] = labels[name];
+  at.provider = provider.name;
+  at.model = canonical;
+  return at;
+}
+
+/** One charge stands for all candidates: the dearest, which the ledger cuts to what is held. */
+function dearestFloor(candidates: readonly PricedCandidate[]): PricedCandidate['floor'] {
+  return {
+    usd: largest(candidates.map(({ floor }) => floor.usd)),
+    tokens: largest(candidates.map(({ floor }) => floor.tokens)),
+  };
+}
+
+function largest(steps: readonly bigint[]): bigint {
+  let most = 0n;
+  for (const one of steps) if (one > most) most = one;
+  return most;
+}
+
+const LEDGER_FAULTS = [
+  LedgerClosedError,
+  FencedError,
+  JournalUnavailableError,
+  JournalCorruptError,
+  OverloadedError,
+];
+
+/** Whether the ledger cannot decide now, or any more. */
+export function isLedgerFault(error: unknown): boolean {
+  return LEDGER_FAULTS.some((fault) => error instanceof fault);
+}

@@ -1,0 +1,103 @@
+// Reads the fields of a request that bear on its cost, and refuses what cannot be one: each message names the field, the
+// value and the limit. Both dialects read through here.
+
+import { RefusedError } from '../../kit/refusals.js';
+import type { RequestChanges } from './dialect.js';
+import type { FieldEdits, Json } from './request-body.js';
+
+/** Longest name of a model; providers' longest are below 100. */
+const MODEL_CHARS_MAX = 256;
+/** Rule Q4 bounds tokens so. */
+export const OUTPUT_TOKENS_MAX = 10_000_000;
+/** How much of a wrong value a message repeats. */
+const SHOWN_CHARS_MAX = 80;
+
+export function readModel(body: Json): string {
+  const { model } = body;
+  if (typeof model !== 'string' || model === '' || model.length > MODEL_CHARS_MAX || /\p{Cc}/u.test(model)) {
+    throw invalid('model', model, `a name of 1 to ${MODEL_CHARS_MAX} characters without control characters`);
+  }
+  return model;
+}
+
+/** True or false; null and absent are false. */
+export function readFlag(body: Json, field: string): boolean {
+  const value = body[field];
+  if (value === undefined || value === null) return false;
+  if (typeof value !== 'boolean') throw invalid(field, value, 'true or false');
+  return value;
+}
+
+/** A whole number within bounds; null where it is absent or null. */
+export function readWhole(
+  body: Json,
+  field: string,
+  bounds: { readonly min: number; readonly max: number },
+): number | null {
+  const value = body[field];
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < bounds.min || value > bounds.max) {
+    throw invalid(field, value, `a whole number from ${bounds.min} to ${bounds.max}`);
+  }
+  return value;
+}
+
+/**
+ * Whom a request says it is for; null where it says nobody. A text that is a JSON object, as Claude Code sends one with its
+ * installation and session, names no user.
+ */
+export function readUser(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' && !value.startsWith('{') ? value : null;
+}
+
+/** A list; empty where it is absent or null. */
+export function readList(body: Json, field: string): readonly unknown[] {
+  const value = body[field];
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw invalid(field, value, 'a list');
+  return value;
+}
+
+/** Refuses a setting whose price differs from the model's, or is not known. Absent and null pass. */
+export function requirePriced(field: string, value: unknown, priced: readonly string[]): void {
+  if (value === undefined || value === null || priced.includes(value as string)) return;
+  throw new RefusedError(
+    'price_unknown',
+    `${field} is ${shown(value)}; the price is known for ${priced.join(', ')}.`,
+    { field },
+  );
+}
+
+/** What a request asks for that changes its price, by field; what each costs, the candidate's provider decides. */
+export function readModifiers(body: Json, fields: readonly string[]): Record<string, string> | undefined {
+  let asked: Record<string, string> | undefined;
+  for (const field of fields) {
+    const value = body[field];
+    if (value === undefined || value === null) continue;
+    if (typeof value !== 'string') throw invalid(field, value, 'a text');
+    asked ??= {};
+    asked[field] = value;
+  }
+  return asked;
+}
+
+/** The output limit that goes out, to each of the fields. */
+export function outputLimitEdits(fields: readonly string[], changes: RequestChanges): FieldEdits {
+  const { outputTokensMax } = changes;
+  if (outputTokensMax === undefined) return {};
+  return Object.fromEntries(fields.map((field) => [field, String(outputTokensMax)]));
+}
+
+export function invalid(field: string, value: unknown, wanted: string): RefusedError {
+  return new RefusedError('invalid_request', `${field} is ${shown(value)}; it must be ${wanted}.`, { field });
+}
+
+export function notMeterable(field: string, why: string): RefusedError {
+  return new RefusedError('not_meterable', `${field} cannot be metered: ${why}.`, { field });
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
+}

@@ -1,0 +1,42 @@
+// What the parts of the gateway share: settings in force, the clock, the connections, and what a failure means. Made once,
+// by gateway.ts; exchanges see it through this interface alone.
+
+import type { ShownLine } from '../../access/shown.js';
+import type { Clock } from '../../authority/api.js';
+import type { AtScale } from '../../budgets/rate-limit.js';
+import type { BudgetLine } from '../../core/outcomes.js';
+import type { Caller } from '../../kit/caller.js';
+import type { Call } from '../calls/call.js';
+import type { PricedCandidate } from '../calls/candidates.js';
+import type { Charge } from '../calls/charge.js';
+import type { GatewayConfiguration } from '../routing/gateway-settings.js';
+import type { ErrorClass } from '../routing/route.js';
+import type { ProviderError } from '../routing/signatures.js';
+import type { Exchange } from './exchange.js';
+import type { CallsReadOn } from './read-on.js';
+import type { Upstreams } from './upstreams.js';
+
+type Tried = Pick<PricedCandidate, 'provider' | 'model'>;
+
+export interface GatewayContext {
+  readonly clock: Clock;
+  readonly upstreams: Upstreams;
+  readonly callsReadOn: CallsReadOn;
+  settings(): GatewayConfiguration;
+  /** What an error is (rule P9); who throttles is left alone until it resets, an unknown error is logged once. */
+  classify(tried: Tried, error: ProviderError): ErrorClass;
+  /** A call to it succeeded. */
+  worked(tried: Tried): void;
+  /** Lines as their caller may see them. */
+  linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[];
+  scale(): AtScale;
+  /** A fault of the gateway's own, for its operator. */
+  bug(error: unknown, requestId: string): void;
+  /** What a call is charged, for what its operator should know of it. */
+  charged(candidate: PricedCandidate, charge: Charge): void;
+  /** The provider keeps the answer of a call under this id. */
+  stored(call: Call, answerId: string, tokens: number | null): void;
+  opened(exchange: Exchange): void;
+  /** Its call has ended, and that is durable. */
+  closed(exchange: Exchange): void;
+}

@@ -1,0 +1,400 @@
+// One call between its caller and the providers: sends it to the candidate that is held, tries the next one where that may
+// help, passes the answer on, and ends the call once, whatever happens on either side. Event-driven: no promise a chunk.
+
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { OnRoster } from '../../kit/roster.js';
+import type { Call } from '../calls/call.js';
+import { type CallEnd, type Charge, type EndOfCall, NOTHING_CHARGED } from '../calls/charge.js';
+import { mayBillUnseen } from '../calls/floor.js';
+import type { Dialect, RequestReading, UsageReading } from '../dialects/dialect.js';
+import { isFailedResponse } from '../dialects/hidden-error.js';
+import { isBilledError } from '../routing/billed-errors.js';
+import { readRetryAfter } from '../routing/reset-times.js';
+import type { ErrorClass } from '../routing/route.js';
+import type { ProviderError } from '../routing/signatures.js';
+import { type AnswerHeaders, costHeaders, passHeaders, retryHints } from './answer-headers.js';
+import { Attempt, Ended } from './attempt.js';
+import { callHeaders } from './call-headers.js';
+import type { GatewayContext } from './context.js';
+import { refusalAnswer } from './refusal-answers.js';
+import { type CallSpan, startCallSpan } from './spans.js';
+import { STALL_MAX_MS } from './stream-answer.js';
+import { answerIn, errorIn, shownStatus, tokensIn } from './whole-answer.js';
+
+/** A server that stops is back within a restart. */
+const DRAINED_RETRY_MS = 1_000;
+
+export interface ExchangeRequest {
+  readonly dialect: Dialect;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly reading: RequestReading;
+  readonly requestId: string;
+  readonly response: ServerResponse;
+  readonly call: Call;
+}
+
+export class Exchange implements OnRoster {
+  place = -1;
+  readonly call: Call;
+  readonly response: ServerResponse;
+  #attempt: Attempt | null = null;
+  #span: CallSpan | null = null;
+  /** Set once: the caller takes no more, or the server stops. What comes from the provider afterwards only settles. */
+  #stopped: Ended | null = null;
+  /** Whether the provider is read on all the same, for the usage that it states at its end. */
+  #isReadOn = false;
+  /** What the last attempt failed of. */
+  #failure: ErrorClass | null = null;
+  /** Whether the caller has its answer, or never will. */
+  #answered = false;
+
+  constructor(
+    readonly gateway: GatewayContext,
+    readonly request: ExchangeRequest,
+  ) {
+    this.call = request.call;
+    this.response = request.response;
+    this.response.on('close', this.#onClose);
+    gateway.opened(this);
+  }
+
+  readonly #onClose = (): void => {
+    if (!this.response.writableFinished) this.left(new Ended('caller_gone'));
+  };
+
+  get dialect(): Dialect {
+    return this.request.dialect;
+  }
+  get stopped(): Ended | null {
+    return this.#stopped;
+  }
+
+  /** Sends the request to the candidate that is held now. */
+  send(): void {
+    if (this.response.destroyed) this.#stopped ??= new Ended('caller_gone');
+    if (this.#stopped !== null) return this.#ended('failed_before', this.#stopped);
+    const { call, dialect, request } = this;
+    const { changes } = call.candidate;
+    const attempt = new Attempt(this);
+    // Of the provider that failed: the next one's answer has nothing to do with it.
+    this.#failure = null;
+    this.#attempt = attempt;
+    this.#span = startCallSpan(call, dialect.name);
+    try {
+      this.gateway.upstreams.send(
+        {
+          provider: call.candidate.provider,
+          dialect: dialect.name,
+          path: request.path,
+          headers: request.headers,
+          candidate: call.candidate,
+          body: request.reading.changed(changes, call.candidate.provider.profile),
+          contentType: request.reading.contentType,
+        },
+        attempt,
+      );
+    } catch (error) {
+      attempt.onResponseError(undefined, error as Error);
+    }
+  }
+
+  /** The caller takes no more: the provider is read on, or stopped. */
+  left(why: Ended): void {
+    if (this.#stopped !== null || this.#answered) return;
+    if (!this.readsOn(why)) this.stop(why);
+  }
+
+  /**
+   * Reads the provider on without a caller, where more may be billed than was seen (rule Q9). False: all was seen, or there
+   * is no room or time for it, and the provider is to be stopped.
+   */
+  readsOn(why: Ended): boolean {
+    if (!this.#mayBillMore() || !this.gateway.callsReadOn.admits(this)) return false;
+    this.#stopped = why;
+    this.#isReadOn = true;
+    this.#attempt?.readOn();
+    return true;
+  }
+
+  #mayBillMore(): boolean {
+    const attempt = this.#attempt;
+    if (attempt?.isOpen !== true) return false;
+    const meter = attempt.stream?.meter;
+    if (meter?.usageFinal === true) return false;
+    const { candidate, facts } = this.call;
+    return mayBillUnseen(candidate, {
+      stated: meter?.usage() ?? null,
+      streams: facts.stream && !attempt.isBody,
+    });
+  }
+
+  /** Ends it from outside, at once: nobody takes the answer, or the server stops. The provider's work is stopped too. */
+  stop(why: Ended): void {
+    const isOver = this.#stopped !== null || this.#answered;
+    if (isOver && !this.#isReadOn) return;
+    this.#isReadNoMore();
+    this.#stopped ??= why;
+    this.#attempt?.abort(why);
+  }
+
+  #isReadNoMore(): void {
+    if (!this.#isReadOn) return;
+    this.#isReadOn = false;
+    this.gateway.callsReadOn.remove(this);
+  }
+
+  /** Called by the sweep: a caller that takes nothing for long is gone, and one that waits for long gets what there is. */
+  checkStalled(now: number): void {
+    this.#attempt?.stream?.waitsNoMore(now);
+    if (this.#attempt?.stream?.isStalled(now) === true) {
+      this.left(new Ended('stalled'));
+      this.response.destroy();
+    }
+  }
+
+  /** A whole answer came. */
+  answered(attempt: Attempt): void {
+    const { dialect, call } = this;
+    if (attempt.status >= 400) return this.#guarded(this.#statusError(attempt, attempt.body()));
+    if (attempt.status >= 300)
+      return this.#fail('refused_by_provider', 'answered with a redirect, which is not followed');
+    const body = attempt.body();
+    const { endpoint } = call.facts;
+    const answer = answerIn(body, { endpoint, contentType: attempt.headers['content-type'] });
+    if (answer === undefined) return this.#fail('malformed', 'gave an answer that cannot be read');
+    const usage = dialect.readUsage(endpoint, answer, call.candidate.provider.profile);
+    const outputOf = (one: unknown) => dialect.estimateOutput(endpoint, one);
+    const error = errorIn(answer, usage, outputOf);
+    if (error !== null && !isFailedResponse(answer))
+      return this.#guarded(this.#explicitError(attempt, error, body));
+    // What is read on without a caller was never said to anybody.
+    const answered = this.#stopped === null ? 'completed' : 'cancelled';
+    const end = error === null ? answered : this.errorEnd(error);
+    if (end === 'completed') call.recorded?.transcript.answered(answer);
+    this.#noteStored((answer as { readonly id?: unknown }).id, usage);
+    const outputTokensSoFar = usage?.outputTokens.total == null ? outputOf(answer) : 0;
+    this.#end({ end, usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>
+      this.#write(attempt.status, this.#headersFor(attempt, charge, lines), body),
+    );
+  }
+
+  /** No answer came, or not all of it, and the caller has seen nothing of it. */
+  failed(attempt: Attempt, error: Error): void {
+    // Its status has said what it is, whether or not all of its text came.
+    if (attempt.status >= 400) return this.#guarded(this.#statusError(attempt, null));
+    if (this.#stopped !== null)
+      return this.#ended(attempt.reached ? 'cancelled' : 'failed_before', this.#stopped);
+    if (error instanceof Ended) {
+      const what = error.why === 'unreadable' ? 'cannot be read' : 'is too large';
+      return this.#fail('malformed', `gave an answer that ${what}`);
+    }
+    this.#guarded(this.#connectionError(attempt, error));
+  }
+
+  async #connectionError(attempt: Attempt, error: Error): Promise<void> {
+    const code = (error as { code?: unknown }).code;
+    const text = `${typeof code === 'string' ? `${code} ` : ''}${error.message}`;
+    // Its work may have begun, and may be billed.
+    if (await this.#tryNext(attempt, { status: 0, text }, attempt.reached)) return;
+    const why = this.#failure?.class === 'key' ? 'has no key' : 'could not be reached';
+    if (!attempt.reached) return this.#fail('failed_before', why);
+    const timedOut = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
+    if (timedOut) return this.#fail('failed_at_provider', 'did not answer in time', 504);
+    this.#fail('failed_at_provider', 'broke off its answer');
+  }
+
+  // Ended from this side before the caller had anything: one who still listens is told to come back.
+  #ended(end: CallEnd, { why }: Ended): void {
+    this.#end({ ...this.#came(), end }, (charge, lines) => {
+      if (why !== 'drained') return void this.response.destroy();
+      const message = 'Bursar is stopping and ended this call; try again shortly.';
+      this.#refuse({ code: 'draining', message, retryAfterMs: DRAINED_RETRY_MS }, charge, lines);
+    });
+  }
+
+  /** A fault of the gateway itself: the call's end is unknown, so it is charged the floor (rule Q9). */
+  bug(error: unknown): void {
+    this.gateway.bug(error, this.request.requestId);
+    this.#end({ ...this.#seen(), end: 'unknown' });
+    this.response.destroy();
+  }
+
+  #guarded(work: Promise<void>): void {
+    work.catch((error) => this.bug(error));
+  }
+
+  #statusError(attempt: Attempt, body: Buffer | null): Promise<void> {
+    const { status } = attempt;
+    const text = this.dialect.errorText(status, body ?? attempt.body());
+    return this.#explicitError(attempt, { status, text }, body);
+  }
+
+  async #explicitError(
+    attempt: Attempt,
+    { status, text }: ProviderError,
+    body: Buffer | null,
+  ): Promise<void> {
+    const { headers } = attempt;
+    const waits = {
+      retryAfter: single(headers['retry-after']),
+      retryAfterMs: single(headers['retry-after-ms']),
+    };
+    const error = { status, text, retryAfterMs: readRetryAfter(waits, this.gateway.clock.now()) };
+    const end = this.errorEnd(error);
+    if (await this.#tryNext(attempt, error, end === 'failed_at_provider')) return;
+    // What a provider says of the operator's key is not for callers, who would take it for their own.
+    if (this.#failure?.class === 'key')
+      return this.#fail(end, 'does not take the key that is configured for it');
+    if (body === null || this.repeatsKey(body))
+      return this.#fail(end, `answered ${status} with an error that is not shown here`);
+    this.#end({ ...NOTHING_CAME, end }, (charge, lines) =>
+      this.#write(shownStatus(status), this.#headersFor(attempt, charge, lines), body),
+    );
+  }
+
+  /**
+   * Classifies what went wrong (rule P9) and goes on with the next candidate where that may help and the budgets allow
+   * it. False: there is nowhere to go, and the call still has to be ended.
+   */
+  async #tryNext(attempt: Attempt, error: ProviderError, mayBeBilled: boolean): Promise<boolean> {
+    const { call, gateway } = this;
+    const found = gateway.classify(call.candidate, error);
+    this.#failure = found;
+    this.#span?.failed(error.status, found.class);
+    this.#span = null;
+    // A 200 that is an error is broken, whatever it says.
+    const isOver = found.class === 'request' || (found.class === 'unknown' && error.status !== 200);
+    if ((isOver && attempt.reached) || this.#stopped !== null) return false;
+    const next = await call.tryNext({ mayBeBilled });
+    if (next !== true) return false;
+    this.send();
+    return true;
+  }
+
+  /** An error that a stream begins with, before the caller has seen anything. True: another candidate goes on. */
+  retryInstead(attempt: Attempt, error: ProviderError): Promise<boolean> {
+    return this.#tryNext(attempt, error, this.errorEnd(error) === 'failed_at_provider');
+  }
+
+  /** How a call ends whose provider says that it failed, before any output: nothing is billed, unless its profile says so. */
+  errorEnd(error: ProviderError): 'failed_at_provider' | 'refused_by_provider' {
+    const { errors } = this.call.candidate.provider.profile;
+    return isBilledError(errors, error) ? 'failed_at_provider' : 'refused_by_provider';
+  }
+
+  /** Whether an error of the provider's repeats the key that it was sent. */
+  repeatsKey(error: Buffer): boolean {
+    return this.gateway.upstreams.repeatsKey(this.call.candidate.provider, error);
+  }
+
+  get hasOthers(): boolean {
+    return this.call.remaining.length > 0;
+  }
+
+  /** The stream's end, however it came; the answer itself is the stream's to end. What it cost is known at once. */
+  streamEnded(ended: EndOfCall): Charge {
+    this.#isAnswered();
+    this.#noteStored(this.#attempt?.stream?.meter.answerId, ended.usageFinal ? ended.usage : null);
+    let charged: Charge | null = null;
+    this.#settle(ended, (charge) => {
+      charged = charge;
+    });
+    return charged ?? { end: ended.end, ...NOTHING_CHARGED };
+  }
+
+  // Its caller can ask the provider for it again, and nobody else can.
+  #noteStored(id: unknown, usage: UsageReading | null): void {
+    if (this.call.facts.storesAnswer === true && typeof id === 'string')
+      this.gateway.stored(this.call, id, tokensIn(usage));
+  }
+
+  // Node keeps a connection's last answer until its next one: without its listener, nothing of the call is kept with it.
+  #isAnswered(): void {
+    this.#answered = true;
+    this.response.off('close', this.#onClose);
+  }
+
+  // Ends the call, and answers once that is durable.
+  #end(ended: EndOfCall, answer?: (charge: Charge, lines: Call['lines']) => void): void {
+    this.#settle(ended, undefined, answer);
+  }
+
+  #settle(
+    ended: EndOfCall,
+    known?: (charge: Charge) => void,
+    durable?: (charge: Charge, lines: Call['lines']) => void,
+  ): void {
+    this.#span?.ended(ended);
+    this.#span = null;
+    this.#isReadNoMore();
+    if (ended.end === 'completed') this.gateway.worked(this.call.candidate);
+    const result = this.call.end(ended);
+    if (result === null) {
+      // The budgets had nothing for the next candidate: the call has ended already, without a charge.
+      durable?.({ end: ended.end, ...NOTHING_CHARGED }, this.call.lines);
+      this.gateway.closed(this);
+      return;
+    }
+    this.gateway.charged(this.call.candidate, result.charge);
+    known?.(result.charge);
+    const answered = result.settled.then((lines) => {
+      durable?.(result.charge, lines);
+      this.gateway.closed(this);
+    });
+    this.#guarded(answered);
+  }
+
+  /** The headers that every answer to an authorised call has. */
+  ownHeaders(lines: Call['lines']): AnswerHeaders {
+    return callHeaders(this.call, lines, { gateway: this.gateway, requestId: this.request.requestId });
+  }
+
+  #headersFor(attempt: Attempt, charge: Charge, lines: Call['lines']): AnswerHeaders {
+    const headers = this.ownHeaders(lines);
+    passHeaders(attempt.headers, headers);
+    if (this.#failure !== null) retryHints(headers, this.#failure, this.gateway.clock.now());
+    return Object.assign(headers, costHeaders(charge));
+  }
+
+  #fail(end: CallEnd, what: string, status = 502): void {
+    const message = `The provider ${this.call.candidate.provider.name} ${what}.`;
+    this.#end({ ...this.#came(), end }, (charge, lines) =>
+      this.#refuse({ code: 'provider_failed', message, status }, charge, lines),
+    );
+  }
+
+  // What came of the attempt under way, whatever it is.
+  #seen(): Omit<EndOfCall, 'end'> {
+    const meter = this.#attempt?.stream?.meter;
+    if (meter === undefined) return this.#came();
+    const { usageFinal, outputTokensSoFar } = meter;
+    return { usage: meter.usage(), usageFinal, outputTokensSoFar };
+  }
+
+  // What came of an answer in one piece that did not come whole.
+  #came(): Omit<EndOfCall, 'end'> {
+    return { ...NOTHING_CAME, outputTokensSoFar: this.#attempt?.outputTokensSoFar ?? 0 };
+  }
+
+  #refuse(refusal: Parameters<typeof refusalAnswer>[1], charge: Charge, lines: Call['lines']): void {
+    const { status, headers, body } = refusalAnswer(this.dialect.name, refusal, this.request.requestId);
+    this.#write(status, { ...this.ownHeaders(lines), ...costHeaders(charge), ...headers }, Buffer.from(body));
+  }
+
+  #write(status: number, headers: AnswerHeaders, body: Buffer): void {
+    if (this.#answered || this.response.destroyed) return;
+    this.#isAnswered();
+    headers['content-length'] = String(body.length);
+    this.response.writeHead(status, headers);
+    this.response.end(body);
+    // Settled, and no longer looked after by the sweep: Node lets go of it, with an answer of up to 128 MiB.
+    if (!this.response.writableFinished) this.response.setTimeout(STALL_MAX_MS);
+  }
+}
+
+const NOTHING_CAME = { usage: null as UsageReading | null, usageFinal: false, outputTokensSoFar: 0 } as const;
+
+function single(value: string | string[] | undefined): string | null {
+  return typeof value === 'string' ? value : null;
+}

@@ -1,0 +1,49 @@
+// What the gateway is made of, as the composition root puts it together (serve.ts).
+
+import type { ShownLine } from '../../access/shown.js';
+import type { Clock, LedgerReads } from '../../authority/api.js';
+import type { Recorder } from '../../chats/recorder.js';
+import type { BudgetLine } from '../../core/outcomes.js';
+import type { Goals } from '../../goals/goals.js';
+import type { Caller } from '../../kit/caller.js';
+import type { CallsParts } from '../calls/calls.js';
+import type { StoredResponses } from '../calls/stored-responses.js';
+import type { PriceCatalogue } from '../prices/price-book.js';
+import type { GatewayConfiguration } from '../routing/gateway-settings.js';
+import type { ErrorClass } from '../routing/route.js';
+import type { RoutingTable } from '../routing/routing-table.js';
+import type { ThrottledProviders } from '../routing/throttled.js';
+
+export interface GatewayParts {
+  readonly ledger: CallsParts['ledger'] & Pick<LedgerReads, 'units' | 'budget'>;
+  readonly keyRing: { authenticate(key: string | undefined): Caller | null };
+  readonly tenancy: { lines(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] };
+  readonly clock: Clock;
+  /** Whose the responses are that providers keep. */
+  readonly storedResponses: StoredResponses;
+  /** Makes calls turns of chats, where they ask for it. */
+  readonly recorder: Recorder;
+  /** Says whether the goal that a call carries is its caller's. */
+  readonly goals: Pick<Goals, 'assertUsable'>;
+  readonly settings: () => GatewayConfiguration;
+  readonly prices: () => PriceCatalogue;
+  /** Told how each call was decided, and how long that took. */
+  readonly onDecision: (outcome: 'authorized' | 'denied', ms: number) => void;
+  readonly routing: () => RoutingTable;
+  readonly throttled: Pick<
+    ThrottledProviders,
+    'throttle' | 'throttlePair' | 'until' | 'pairUntil' | 'worked'
+  >;
+  /** Told of each attempt that failed; absent where nobody counts them. */
+  readonly onProviderError?: (provider: string, what: ErrorClass['class']) => void;
+  /** The value of an environment variable that holds a provider's key. */
+  readonly secrets: (name: string) => string | undefined;
+  /** Where providers without a base URL are: the built-in demonstration. */
+  readonly demoOrigin: string;
+  readonly logger: {
+    warn(about: object, message: string): void;
+    error(about: object, message: string): void;
+  };
+  /** Whether new calls are refused because the server stops. */
+  readonly isDraining: () => boolean;
+}

@@ -1,0 +1,344 @@
+// A streamed answer on its way to the caller: bytes pass as they come, read by read, while the meter reads them. Keeps
+// back-pressure (a slow caller pauses the provider), takes out the usage chunk that nobody asked for, holds more or cuts
+// when the output passes what is held, and tells the end apart from a break: only a whole stream ends cleanly.
+
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Charge, EndOfCall } from '../calls/charge.js';
+import type { StreamMeter, StreamStep } from '../dialects/dialect.js';
+import { hiddenStatus } from '../dialects/hidden-error.js';
+import { eventData } from '../dialects/output-text.js';
+import { EventSplitter } from '../dialects/sse-split.js';
+import type { ProviderError } from '../routing/signatures.js';
+import { type AnswerHeaders, costHeaders, passHeaders } from './answer-headers.js';
+import { type Attempt, Ended } from './attempt.js';
+import { StreamCut } from './stream-cut.js';
+
+/** A caller that takes no byte for so long is gone: its hold and its connection to the provider are needed by others. */
+export const STALL_MAX_MS = 120_000;
+/** The meter counts text, not tokens, and English text runs up to a fifth above: a hold is passed at 125 % of it. */
+const METER_PERCENT = 125;
+/**
+ * How long what comes before an answer waits for it, while another candidate could still take the call: comments,
+ * keep-alives, announcements. Proxies and clients wait for a first byte, the impatient ones for 10 s.
+ */
+const FOREWORD_MAX_MS = 5_000;
+const FOREWORD_BYTES_MAX = 64 * 1024;
+/** How long a stream may go on behind its provider's error, for a usage or a last event. Clients have given up on it. */
+const ERROR_TAIL_MS = 2_000;
+
+export class StreamAnswer {
+  readonly #attempt: Attempt;
+  readonly #meter: StreamMeter;
+  readonly #splitter = new EventSplitter();
+  /** Only where streams may be cut. */
+  readonly #cut: StreamCut | null;
+  /** Events that the caller gets with the next chunk. */
+  readonly #unsent: Buffer[] = [];
+  #willFlush = false;
+  #headSent = false;
+  /** Bytes that wait for the answer to begin, and since when; null once they wait no more. */
+  #foreword: { bytes: number; readonly since: number } | null;
+  /** Whether the provider has said all. */
+  #said = false;
+  /** The provider's own error within the stream. */
+  #error: ProviderError | null = null;
+  /** Since when the caller takes nothing; null while it does. */
+  #pausedAt: number | null = null;
+  /** Whether the last event had its empty line. */
+  #endsEvent = true;
+  #sendsTrailers = false;
+  /** Set by the first end, of whatever kind. */
+  #over = false;
+  /** Nobody takes the answer any more: it is read for what it costs alone. */
+  #isUnheard = false;
+
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt;
+    const { call, dialect, gateway } = attempt.exchange;
+    this.#meter = dialect.streamMeter(call.facts.endpoint, call.facts, call.candidate.provider.profile);
+    this.#isUnheard = attempt.exchange.stopped !== null;
+    this.#foreword = attempt.exchange.hasOthers ? { bytes: 0, since: gateway.clock.now() } : null;
+    this.#cut = gateway.settings().gateway.cutStreams ? new StreamCut(call.facts.endpoint) : null;
+  }
+
+  /** What the stream has told so far. */
+  get meter(): StreamMeter {
+    return this.#meter;
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#over) return;
+    try {
+      this.#pass(chunk);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#attempt.abort(new Ended('too_large'));
+    }
+  }
+
+  #pass(chunk: Buffer): void {
+    const splitter = this.#splitter;
+    splitter.push(chunk);
+    for (let event = splitter.next(); event !== null; event = splitter.next()) {
+      const step = this.#meter.step(event);
+      if (!this.#isUnheard) this.#attempt.exchange.call.recorded?.transcript.event(event);
+      if (step.error !== null && this.#beginsWithError(step.error, event)) return;
+      this.#note(step, event);
+      if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide();
+      if (step.shown !== 'nothing') this.#write(step.shown === 'all' ? event : Buffer.from(step.shown));
+      this.#cut?.observe(event);
+      if (step.ended) return this.#saidAll();
+      if (this.#passesHold() && this.#goesOver()) return;
+    }
+  }
+
+  // The caller has its answer and the hold its end, whatever the connection does.
+  #saidAll(): void {
+    this.#over = true;
+    this.#attempt.letGo();
+    this.#conclude();
+  }
+
+  #note({ ended, error }: StreamStep, event: Buffer): void {
+    if (ended) this.#said = true;
+    if (error === null || this.#error !== null) return;
+    if (!ended) setTimeout(() => this.#attempt.abort(new Ended('let_go')), ERROR_TAIL_MS).unref();
+    this.#error = { status: hiddenStatus(eventData(event)), text: error };
+    const { exchange } = this.#attempt;
+    exchange.gateway.classify(exchange.call.candidate, this.#error);
+  }
+
+  // An error that repeats the key of the provider: the stream breaks instead.
+  #hide(): void {
+    this.#over = true;
+    this.#attempt.drop(new Ended('hidden'));
+    this.#break(this.#failedEnd());
+  }
+
+  // A provider may say that it is overloaded in a stream that has hardly begun: another candidate can take it then.
+  #beginsWithError(text: string, event: Buffer): boolean {
+    const { exchange } = this.#attempt;
+    if (this.#headSent || this.#meter.begun || !exchange.hasOthers) return false;
+    this.#over = true;
+    this.#attempt.drop(new Ended('retried'));
+    const error = { status: hiddenStatus(eventData(event)), text };
+    void exchange
+      .retryInstead(this.#attempt, error)
+      .then((went) => {
+        if (went) return;
+        const end = exchange.errorEnd(error);
+        if (exchange.repeatsKey(event)) return this.#break(end);
+        this.#foreword = null;
+        this.#write(event);
+        this.#finish({ end, usageFinal: false });
+      })
+      .catch((fault) => exchange.bug(fault));
+    return true;
+  }
+
+  #passesHold(): boolean {
+    const { outputHeld } = this.#attempt.exchange.call;
+    return !this.#said && this.#meter.outputTokensSoFar * 100 > outputHeld * METER_PERCENT;
+  }
+
+  // Holds more, or ends the stream here. True: it has ended.
+  #goesOver(): boolean {
+    if (this.#cut === null || this.#isUnheard) {
+      void this.#attempt.exchange.call.extendFor(this.#meter.outputTokensSoFar);
+      return false;
+    }
+    this.#write(this.#cut.ending(this.#meter.outputTokensSoFar));
+    const why = new Ended('cut');
+    this.#flush();
+    if (this.#attempt.exchange.readsOn(why)) return this.#endUnheard();
+    this.#over = true;
+    this.#attempt.drop(why);
+    this.#finish({ end: 'cancelled', usageFinal: false });
+    return true;
+  }
+
+  // The caller has all that it gets, and what it costs is not known yet: without trailers.
+  #endUnheard(): false {
+    this.#attempt.exchange.response.end();
+    return false;
+  }
+
+  /** The provider's stream ended as streams do. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const rest = this.#splitter.rest();
+    if (rest !== null) {
+      const step = this.#meter.step(Buffer.concat([rest, BLANK_LINE]));
+      this.#note(step, rest);
+      if (step.error !== null && this.#attempt.exchange.repeatsKey(rest)) return this.#hide();
+      if (step.shown === 'all') this.#write(rest);
+      else if (step.shown !== 'nothing') this.#write(Buffer.from(step.shown).subarray(0, -BLANK_LINE.length));
+    }
+    this.#flush();
+    const { exchange } = this.#attempt;
+    if (!this.#headSent && !this.#said && exchange.stopped === null)
+      return exchange.failed(this.#attempt, new Error('connection closed without an answer'));
+    this.#endsEvent = rest === null;
+    this.#conclude();
+  }
+
+  #conclude(): void {
+    const { usageFinal, isWhole } = this.#meter;
+    if (this.#error !== null) return this.#finish({ end: this.#failedEnd(), usageFinal });
+    if (this.#said || isWhole) return this.#finish({ end: 'completed', usageFinal });
+    this.#break('failed_at_provider');
+  }
+
+  /** The connection to the provider broke, or was ended from this side. */
+  broken(error: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#flush();
+    const { exchange } = this.#attempt;
+    const { usageFinal } = this.#meter;
+    if (this.#error !== null) return this.#finish({ end: this.#failedEnd(), usageFinal });
+    if (this.#said) return this.#finish({ end: 'completed', usageFinal });
+    if (exchange.stopped !== null) return this.#break('cancelled');
+    if (!this.#headSent) return exchange.failed(this.#attempt, error);
+    this.#break(error instanceof Ended ? 'malformed' : 'failed_at_provider');
+  }
+
+  // An error of the provider's before any output costs nothing (rule Q9); what came before one is charged.
+  #failedEnd(): EndOfCall['end'] {
+    const { outputTokensSoFar, usageFinal } = this.#meter;
+    const hasOutput = outputTokensSoFar > 0 || usageFinal || (this.#meter.usage()?.toolCalls ?? 0) > 0;
+    return hasOutput || this.#error === null
+      ? 'failed_at_provider'
+      : this.#attempt.exchange.errorEnd(this.#error);
+  }
+
+  /**
+   * The caller takes no more of the answer, and the provider is read on for its usage: events are metered and go nowhere.
+   * How long that may take is the exchange's to bound, which ends the attempt then.
+   */
+  readOn(): void {
+    this.#isUnheard = true;
+    this.#unsent.length = 0;
+    if (this.#pausedAt === null) return;
+    this.#pausedAt = null;
+    this.#attempt.resume();
+  }
+
+  /** Called by the sweep: what waits for the answer to begin goes out, and no other candidate is tried any more. */
+  waitsNoMore(now: number): void {
+    if (this.#foreword === null || now - this.#foreword.since < FOREWORD_MAX_MS) return;
+    this.#foreword = null;
+    this.#flush();
+  }
+
+  isStalled(now: number): boolean {
+    return this.#pausedAt !== null && now - this.#pausedAt > STALL_MAX_MS;
+  }
+
+  #finish(how: Pick<EndOfCall, 'end' | 'usageFinal'>): void {
+    const charge = this.#charged(how);
+    const { response } = this.#attempt.exchange;
+    if (this.#isUnheard || response.destroyed) return;
+    this.#foreword = null;
+    if (wantsCostEvent(this.#attempt.exchange.request.headers))
+      this.#write(costEvent(charge, this.#endsEvent));
+    this.#flush();
+    if (!this.#headSent) this.#writeHead();
+    if (this.#sendsTrailers) response.addTrailers(costHeaders(charge));
+    response.end();
+  }
+
+  // What came is charged, and the caller sees a stream that broke, not one that ended.
+  #break(end: EndOfCall['end']): void {
+    this.#foreword = null;
+    this.#flush();
+    this.#charged({ end, usageFinal: this.#meter.usageFinal });
+    const { response } = this.#attempt.exchange;
+    if (this.#isUnheard) return;
+    const takesBytes = this.#pausedAt === null && response.socket !== null;
+    if (takesBytes) response.socket.destroySoon();
+    else response.destroy();
+  }
+
+  #charged({ end: how, usageFinal }: Pick<EndOfCall, 'end' | 'usageFinal'>): Charge {
+    const { exchange } = this.#attempt;
+    const { outputTokensSoFar } = this.#meter;
+    const end = exchange.stopped !== null && how === 'completed' ? 'cancelled' : how;
+    return exchange.streamEnded({ end, usage: this.#meter.usage(), usageFinal, outputTokensSoFar });
+  }
+
+  // What came in one read goes out as one chunk, when the read is done: a chunk for each event would cost more than all
+  // else that is done with it.
+  #write(bytes: Buffer): void {
+    if (this.#isUnheard) return;
+    if (this.#foreword !== null) this.#foreword.bytes += bytes.length;
+    this.#unsent.push(bytes);
+    if (this.#willFlush) return;
+    this.#willFlush = true;
+    queueMicrotask(this.#flushRead);
+  }
+
+  readonly #flushRead = (): void => {
+    this.#willFlush = false;
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#attempt.exchange.bug(error);
+    }
+  };
+
+  #flush(): void {
+    const { response } = this.#attempt.exchange;
+    if (this.#isForeword()) return;
+    const unsent = this.#unsent.splice(0);
+    if (unsent.length === 0 || response.destroyed) return;
+    if (!this.#headSent) this.#writeHead();
+    const bytes = unsent.length === 1 ? unsent[0] : Buffer.concat(unsent);
+    if (response.write(bytes) || this.#pausedAt !== null) return;
+    this.#pausedAt = this.#attempt.exchange.gateway.clock.now();
+    this.#attempt.pause();
+    response.once('drain', () => {
+      this.#pausedAt = null;
+      this.#attempt.resume();
+    });
+  }
+
+  #isForeword(): boolean {
+    const foreword = this.#foreword;
+    if (foreword === null) return false;
+    const isOver = this.#meter.begun || this.#error !== null || foreword.bytes > FOREWORD_BYTES_MAX;
+    if (isOver) this.#foreword = null;
+    return !isOver;
+  }
+
+  // With the first byte, so that until then another candidate can still be tried.
+  #writeHead(): void {
+    this.#headSent = true;
+    const { exchange, status, headers: theirs } = this.#attempt;
+    const headers: AnswerHeaders = exchange.ownHeaders(exchange.call.lines);
+    passHeaders(theirs, headers);
+    // Several proxies break on trailers that nobody announced; and HTTP/1.0 has none.
+    this.#sendsTrailers =
+      takesTrailers(exchange.request.headers) && exchange.response.useChunkedEncodingByDefault;
+    if (this.#sendsTrailers) headers.trailer = 'bursar-cost, bursar-cost-estimated';
+    exchange.response.writeHead(status, headers);
+  }
+}
+
+const BLANK_LINE = Buffer.from('\n\n');
+
+/** RFC 9110, "TE". */
+function takesTrailers({ te }: IncomingHttpHeaders): boolean {
+  return /(?:^|,)\s*trailers\s*(?:,|$)/i.test(String(te ?? ''));
+}
+
+function wantsCostEvent(headers: IncomingHttpHeaders): boolean {
+  return headers['bursar-cost-event'] === 'true';
+}
+
+/** A comment, which clients of every dialect skip: the names and values of the trailers. */
+function costEvent(charge: Charge, endsEvent: boolean): Buffer {
+  const lines = Object.entries(costHeaders(charge)).map(([name, value]) => `: ${name}: ${value}\n`);
+  return Buffer.from(`${endsEvent ? '' : '\n\n'}${lines.join('')}\n`);
+}

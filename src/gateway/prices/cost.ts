@@ -1,0 +1,100 @@
+// What quantities cost by a model's rates: whole steps of usd, each component rounded up by itself, nothing free that is
+// not priced at zero. Worst cases, estimates and charges all come from here, so that they compare exactly.
+
+import { AMOUNT_MAX } from '../../core/amount.js';
+import { RefusedError } from '../../kit/refusals.js';
+import type { Component, Cost, CostComponent, Quantities, Rates, RateTier } from './price.js';
+import { COMPONENTS } from './price.js';
+
+/** Most units of one component that are priced: a million times the largest context window; more is no usage. */
+export const QUANTITY_MAX = 1_000_000_000_000;
+
+const MILLION = 1_000_000n;
+
+/**
+ * The component whose rate applies when one has none of its own: what it is a part of. Tools, characters, seconds and
+ * images that are billed by themselves are a part of nothing.
+ * `request` is not here: a model without a fee for each call has none.
+ */
+const COVERED_BY: Readonly<Partial<Record<Component, Component>>> = {
+  cache_read: 'input',
+  cache_write: 'input',
+  cache_write_1h: 'cache_write',
+  input_audio: 'input',
+  cache_read_audio: 'cache_read',
+  input_image: 'input',
+  cache_read_image: 'cache_read',
+  reasoning: 'output',
+  output_audio: 'output',
+  output_image: 'output',
+};
+
+/**
+ * What a call costs. `inputTokensTotal` is all of its input, cached, written and audio included: it selects the tiers.
+ * A negative quantity counts as 0 (a provider that reports more cached tokens than tokens); `request` counts 1 unless
+ * stated, where the model has a fee for it.
+ * @throws RefusedError `price_unknown` for a used component without a rate; `not_meterable` for a quantity that is not
+ *   whole or above 10^12, and for a total above 2^63−1 steps.
+ */
+export function costOf(rates: Rates, quantities: Quantities, inputTokensTotal: number): Cost {
+  const components: CostComponent[] = [];
+  let total = 0n;
+  for (const component of COMPONENTS) {
+    const quantity = quantityOf(rates, quantities, component);
+    if (quantity === 0) continue;
+    const perMillion = rateOf(rates, component, inputTokensTotal);
+    if (perMillion === null) {
+      throw new RefusedError(
+        'price_unknown',
+        `The model has no price for ${component}, of which ${quantity} counted.`,
+      );
+    }
+    const cost = costOfQuantity(quantity, perMillion);
+    total += cost;
+    components.push({ component, quantity, perMillion, cost });
+  }
+  if (total > AMOUNT_MAX) {
+    throw new RefusedError(
+      'not_meterable',
+      `The cost, ${total} steps of usd, is above the largest amount, ${AMOUNT_MAX}.`,
+    );
+  }
+  return { total, components };
+}
+
+/** Steps of usd for a quantity at a rate, rounded up. */
+export function costOfQuantity(quantity: number, perMillion: bigint): bigint {
+  return (BigInt(quantity) * perMillion + MILLION - 1n) / MILLION;
+}
+
+/** The rate that applies to a component at a size of the input, its own or that of what covers it; null when unknown. */
+export function rateOf(rates: Rates, component: Component, inputTokensTotal: number): bigint | null {
+  for (let at: Component | undefined = component; at !== undefined; at = COVERED_BY[at]) {
+    const tiers = rates[at];
+    if (tiers !== undefined) return rateAt(tiers, inputTokensTotal);
+  }
+  return null;
+}
+
+function rateAt(tiers: readonly RateTier[], inputTokensTotal: number): bigint {
+  let at = tiers.length - 1;
+  while (at > 0 && tiers[at].fromInputTokens > inputTokensTotal) at -= 1;
+  return tiers[at].perMillion;
+}
+
+function quantityOf(rates: Rates, quantities: Quantities, component: Component): number {
+  if (component === 'request')
+    return rates.request === undefined ? 0 : checked(quantities.request ?? 1, component);
+  return checked(quantities[component] ?? 0, component);
+}
+
+function checked(quantity: number, component: Component): number {
+  if (quantity <= 0) return 0;
+  if (!Number.isInteger(quantity) || quantity > QUANTITY_MAX) {
+    throw new RefusedError(
+      'not_meterable',
+      `${quantity} of ${component} is not a whole number up to ${QUANTITY_MAX}.`,
+    );
+  }
+  return quantity;
+}

@@ -1,0 +1,26 @@
+// How the configuration names models: a name, or the beginning of names with a `*` behind it. Called by the sections
+// that do so, and by routing and prices, so that a pattern means one thing.
+
+import { LABEL_VALUE_LENGTH_MAX, shown } from '../../core/labels.js';
+import { type Findings, type Located, readText } from '../../kit/located-values.js';
+
+export function isModelPattern(text: string): boolean {
+  return text.endsWith('*');
+}
+
+export function matchesModel(pattern: string, model: string): boolean {
+  return isModelPattern(pattern) ? model.startsWith(pattern.slice(0, -1)) : pattern === model;
+}
+
+/** Whether every model that `narrow` matches is matched by `wide`. */
+export function coversPattern(wide: string, narrow: string): boolean {
+  if (!isModelPattern(wide)) return wide === narrow;
+  return narrow.startsWith(wide.slice(0, -1));
+}
+
+/** Reports a `*` that is not at the end: it would match nothing, or more than it says. */
+export function readModelPattern(node: Located, field: string, findings: Findings): string | undefined {
+  const text = readText(node, field, LABEL_VALUE_LENGTH_MAX, findings);
+  if (text === undefined || !text.slice(0, -1).includes('*')) return text;
+  return findings.add(node.offset, field, `${shown(text)}: a "*" stands at the end only`);
+}

@@ -1,0 +1,123 @@
+// Where a call may go (rule P10): the candidates of the first route that matches its model, exhausted and throttled ones dropped, near
+// ones behind the others. When none is left there is no fallback: the call is refused. One instance for each configuration;
+// asked for every call of the gateway. Verdicts are the ledger's, under canonical names.
+
+import type { LedgerReads } from '../../authority/api.js';
+import { canonicalProvider, type ProviderVerdict, providerVerdict } from '../../budgets/providers.js';
+import type { DialectName } from '../dialects/dialect.js';
+import { matchesModel } from '../prices/model-pattern.js';
+import type { GatewayConfiguration, ProviderSettings, RouteCandidate } from './gateway-settings.js';
+import type { Placement, RoutedCandidate, Routing } from './route.js';
+import type { ThrottledProviders } from './throttled.js';
+
+/** A candidate with what the ledger and its provider say of it now. */
+interface Judged {
+  readonly candidate: RoutedCandidate;
+  readonly placed: Placement['placed'];
+  /** When it was dropped and comes back by itself. */
+  readonly resetsAt: number | null;
+}
+
+export interface CompiledRoute {
+  readonly pattern: string;
+  readonly candidates: readonly { readonly provider: ProviderSettings; readonly model: string | null }[];
+  readonly outputTokensUnstated?: number | undefined;
+}
+
+export class RoutingTable {
+  /** For each dialect the routes that have candidates of it, in the order of the configuration. */
+  readonly #routes: ReadonlyMap<DialectName, readonly CompiledRoute[]>;
+  /** The name under which each provider's figures stand, by its own name. */
+  readonly #canonical: ReadonlyMap<string, string>;
+
+  constructor(
+    settings: Pick<GatewayConfiguration, 'providers' | 'routes'>,
+    private readonly ledger: LedgerReads,
+    private readonly throttled: ThrottledProviders,
+  ) {
+    const providers = new Map(settings.providers.map((provider) => [provider.name, provider]));
+    const dialects = new Set(settings.providers.map(({ dialect }) => dialect));
+    this.#routes = new Map([...dialects].map((dialect) => [dialect, compile(settings, providers, dialect)]));
+    const aliases = ledger.aliases();
+    this.#canonical = new Map([...providers.keys()].map((name) => [name, canonicalProvider(aliases, name)]));
+  }
+
+  /** @returns null when no route of the dialect matches the model */
+  route(call: { readonly dialect: DialectName; readonly model: string }, now: number): Routing | null {
+    const route = this.#routes.get(call.dialect)?.find(({ pattern }) => matchesModel(pattern, call.model));
+    if (route === undefined) return null;
+    const judged = route.candidates.map(({ provider, model }) =>
+      this.#judged(provider, model ?? call.model, now),
+    );
+    const placed = (as: Placement['placed']) => judged.filter(({ placed }) => placed === as);
+    const { outputTokensUnstated } = route;
+    const candidates = [...placed('tried'), ...placed('behind_near')].map(({ candidate }) =>
+      outputTokensUnstated === undefined ? candidate : { ...candidate, outputTokensUnstated },
+    );
+    const placements = judged.map(placementOf);
+    if (candidates.length > 0) return { candidates, placements, dropped: [], resetsAt: null };
+    const dropped = judged.map(({ candidate }) => candidate);
+    return { candidates, placements, dropped, resetsAt: earliest(judged) };
+  }
+
+  /** The routes that have candidates of a dialect, in the order in which they are tried. */
+  routes(dialect: DialectName): readonly CompiledRoute[] {
+    return this.#routes.get(dialect) ?? [];
+  }
+
+  #judged(provider: ProviderSettings, model: string, now: number): Judged {
+    const { name } = provider;
+    const told =
+      this.throttled.until(name, now) ?? this.throttled.until(this.#canonical.get(name) ?? name, now);
+    const stated = providerVerdict(this.ledger, name);
+    // A provider without caps cannot be exhausted in the ledger: what it said itself counts.
+    const isTold = stated.verdict === 'uncapped' && told !== null;
+    const verdict = isTold ? 'exhausted' : stated.verdict;
+    const candidate = { provider, model, verdict } as const;
+    if (isTold) return { candidate, placed: 'dropped_exhausted', resetsAt: told };
+    if (verdict === 'exhausted') return { candidate, placed: 'dropped_exhausted', resetsAt: resetOf(stated) };
+    if (!stated.open) return { candidate, placed: 'dropped_not_open', resetsAt: null };
+    const waits =
+      this.throttled.pairUntil({ provider: name, model }, now) ??
+      this.throttled.pairUntil({ provider: this.#canonical.get(name) ?? name, model }, now);
+    if (waits !== null) return { candidate, placed: 'dropped_throttled', resetsAt: waits };
+    return { candidate, placed: verdict === 'near' ? 'behind_near' : 'tried', resetsAt: null };
+  }
+}
+
+function compile(
+  settings: Pick<GatewayConfiguration, 'routes'>,
+  providers: ReadonlyMap<string, ProviderSettings>,
+  dialect: DialectName,
+): CompiledRoute[] {
+  return settings.routes.flatMap(({ model: pattern, candidates, outputTokensUnstated }) => {
+    const own = candidates.flatMap(({ provider: name, model }: RouteCandidate) => {
+      const provider = providers.get(name);
+      return provider?.dialect === dialect ? [{ provider, model }] : [];
+    });
+    return own.length === 0 ? [] : [{ pattern, candidates: own, outputTokensUnstated }];
+  });
+}
+
+function placementOf({ candidate, placed }: Judged): Placement {
+  return { provider: candidate.provider.name, model: candidate.model, verdict: candidate.verdict, placed };
+}
+
+/**
+ * When an exhausted provider takes calls again: once each of its exhausted windows has. Null for a provider that a paused
+ * or closed budget keeps out as well.
+ */
+function resetOf({ hour, day }: ProviderVerdict): number | null {
+  let resetsAt = 0;
+  for (const line of [hour, day]) {
+    if (line === null) continue;
+    if (line.violations.includes('paused') || line.violations.includes('closed')) return null;
+    if (line.verdict === 'exhausted') resetsAt = Math.max(resetsAt, line.resetsAt ?? 0);
+  }
+  return resetsAt === 0 ? null : resetsAt;
+}
+
+function earliest(judged: readonly Judged[]): number | null {
+  const resets = judged.flatMap(({ resetsAt }) => resetsAt ?? []);
+  return resets.length === 0 ? null : Math.min(...resets);
+}

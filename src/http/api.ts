@@ -1,0 +1,47 @@
+// What the routes of the HTTP API share: the parts that they were given, and what is made of these once.
+
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Tenancy } from '../access/tenancy.js';
+import type { Stated } from '../kit/amounts.js';
+import type { Caller } from '../kit/caller.js';
+import { UnitScales } from '../kit/unit-scales.js';
+import { BudgetUnits } from './budget-units.js';
+import { InFlight } from './in-flight.js';
+import type { Metrics } from './metrics.js';
+import type { HttpParts } from './parts.js';
+
+export interface Api extends HttpParts {
+  readonly tenancy: Tenancy;
+  readonly scales: UnitScales;
+  readonly units: BudgetUnits;
+  readonly inFlight: InFlight;
+  readonly metrics: Metrics;
+}
+
+export function apiOf(parts: HttpParts, metrics: Metrics): Api {
+  const { ledger, clock } = parts;
+  return {
+    ...parts,
+    tenancy: new Tenancy(ledger),
+    scales: new UnitScales(ledger, clock),
+    units: new BudgetUnits(ledger),
+    inFlight: new InFlight(),
+    metrics,
+  };
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose key came with the request; set before any handler of the native API. */
+    caller: Caller;
+    /** Numbers of the body that were not written plainly: an amount must not be one of them. */
+    unplainNumbers: ReadonlySet<number>;
+  }
+}
+
+export type Request = FastifyRequest;
+export type Reply = FastifyReply;
+
+export function statedIn(api: Api, request: Request): Stated {
+  return { scales: api.scales, unplain: request.unplainNumbers };
+}

@@ -1,0 +1,110 @@
+// A route of the table as the server has it: its schemas for validation, serialisation and OpenAPI, and who may call it.
+
+import type { FastifyInstance, FastifyRequest, RouteShorthandOptions } from 'fastify';
+import type { TSchema } from 'typebox';
+import { hasScope } from '../access/scopes.js';
+import { RefusedError } from '../kit/refusals.js';
+import type { BodyOf, ParamsOf, QueryOf, Route } from '../kit/route.js';
+import type { Reply } from './api.js';
+import { longListSteps } from './long-lists.js';
+
+interface Generics<R extends Route> {
+  Body: BodyOf<R>;
+  Querystring: QueryOf<R>;
+  Params: ParamsOf<R>;
+}
+export type RequestOf<R extends Route> = FastifyRequest<Generics<R>>;
+
+type Handler<R extends Route> = (request: RequestOf<R>, reply: Reply) => unknown;
+
+/** Puts a route of the table on the server. */
+export function serve<R extends Route>(
+  app: FastifyInstance,
+  name: string,
+  route: R,
+  handler: Handler<R>,
+): void {
+  const longLists = route.bodyBytesMax === undefined ? null : longListSteps(route.body as TSchema);
+  const preValidation = [...before(route), ...(longLists === null ? [] : [longLists.preValidation])];
+  const options: RouteShorthandOptions = {
+    schema: schemaOf(name, route),
+    // Before the body is read: who may not ask has none of it parsed.
+    onRequest: scopeStep(route),
+    ...(preValidation.length === 0 ? {} : { preValidation }),
+    ...(longLists === null ? {} : { bodyLimit: route.bodyBytesMax, preHandler: longLists.preHandler }),
+  };
+  app.route({
+    method: route.method,
+    url: route.path,
+    ...options,
+    handler: handler as (request: FastifyRequest, reply: Reply) => unknown,
+  } as Parameters<FastifyInstance['route']>[0]);
+}
+
+type Before = (request: FastifyRequest, reply: Reply, done: (error?: Error) => void) => void;
+
+/** What is made of a request before its schemas, which would be too strict about it. */
+function before(route: Route): Before[] {
+  const steps: Before[] = [];
+  const numbers = numbersIn(route.query);
+  if (numbers.length > 0) steps.push(numberStep(numbers));
+  if (route.body !== undefined && (requiredOf(route.body) ?? []).length === 0) steps.push(emptyBodyStep);
+  return steps;
+}
+
+function scopeStep({ scopes, platformOnly }: Route): Before {
+  return ({ caller }, _reply, done) => {
+    if (!scopes.some((scope) => hasScope(caller, scope)))
+      done(new RefusedError('forbidden', `this needs a key with the scope ${scopes.join(' or ')}`));
+    else if (platformOnly && caller.tenant !== null)
+      done(new RefusedError('forbidden', 'this is about every tenant and needs a key of the platform’s own'));
+    else done();
+  };
+}
+
+/** A query is text: whole numbers in it are read here, and judged by the schema. */
+function numberStep(names: readonly string[]): Before {
+  return (request, _reply, done) => {
+    const query = request.query as Record<string, unknown>;
+    for (const name of names) {
+      const text = query[name];
+      if (typeof text === 'string' && /^\d{1,16}$/.test(text)) query[name] = Number(text);
+    }
+    done();
+  };
+}
+
+/** A command that says nothing may come without a body. */
+function emptyBodyStep(request: FastifyRequest, _reply: Reply, done: (error?: Error) => void): void {
+  request.body ??= {};
+  done();
+}
+
+interface JsonObject {
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, { readonly type?: unknown }>>;
+}
+
+function numbersIn(query: TSchema | undefined): string[] {
+  const properties = (query as JsonObject | undefined)?.properties ?? {};
+  return Object.keys(properties).filter((name) => properties[name].type === 'integer');
+}
+
+function requiredOf(body: TSchema): readonly string[] | undefined {
+  return (body as JsonObject).required;
+}
+
+// Problems are every route's and written as they are: a serialiser of each route's own would double the time of a start.
+function schemaOf(name: string, route: Route): Record<string, unknown> {
+  const { tag, summary, params, query, body, answers, idempotencyKey } = route;
+  return {
+    operationId: name,
+    tags: [tag],
+    summary,
+    ...(params === undefined ? {} : { params }),
+    ...(query === undefined ? {} : { querystring: query }),
+    ...(body === undefined ? {} : { body }),
+    ...(idempotencyKey === undefined ? {} : { 'x-idempotency-key': idempotencyKey }),
+    response: answers,
+  };
+}

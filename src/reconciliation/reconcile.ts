@@ -1,0 +1,124 @@
+// One reconciliation: reads the provider's report, reads what the ledger charged, compares them, and where it is told to
+// books the difference. Called by the command line for a ledger file, and by reconciliations.ts for a server.
+
+import type { Ledger, LedgerReads, Progress } from '../authority/api.js';
+import { shown } from '../core/labels.js';
+import type { Labels } from '../core/requests.js';
+import { CorrectableHolds } from './correctable-holds.js';
+import type { DayRange } from './days.js';
+import { type Cause, type GapRow, type Gaps, gapsOf } from './gaps.js';
+import { rowKey } from './ledger-row.js';
+import { type LedgerSpend, ledgerSpend } from './ledger-spend.js';
+import { type Posting, postGaps } from './posting.js';
+import { type ReportSource, readReport } from './report-source.js';
+import { type Tolerance, toleratedUsd } from './tolerance.js';
+import type { UsageReport } from './usage-report.js';
+
+export interface ReconcileOptions {
+  /** The name that the ledger's label `provider` has, or another name for it. */
+  readonly provider: string;
+  readonly range: DayRange;
+  readonly source: ReportSource;
+  readonly tolerance: Tolerance;
+  /** Epoch ms. */
+  readonly now: number;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Post {
+  readonly ledger: Ledger;
+  /** More labels of what is recorded. */
+  readonly labels: Labels;
+}
+
+export interface Reconciliation {
+  readonly provider: string;
+  readonly range: DayRange;
+  readonly at: number;
+  readonly report: UsageReport;
+  readonly tolerance: Tolerance;
+  readonly gaps: Gaps;
+  /** Steps of usd. */
+  readonly toleratedUsd: bigint;
+  /** Whether the deviation is tolerated, as the books are now: after what was posted. */
+  readonly isWithin: boolean;
+  /** Null where nothing was to be booked. */
+  readonly posting: Posting | null;
+  /** What is left of the gap after what was posted. */
+  readonly gapLeftUsd: bigint;
+  readonly notes: readonly string[];
+}
+
+export type { Cause, GapRow };
+
+/** @throws ReportError, InvalidInputError; whatever the ledger throws */
+export async function reconcile(
+  ledger: LedgerReads,
+  options: ReconcileOptions,
+  post: Post | null = null,
+): Promise<Reconciliation> {
+  const { provider, range, source, tolerance, now, progress, signal } = options;
+  const report = await readReport(source, range);
+  const spend = await ledgerSpend({ ledger, provider, range, progress, signal });
+  const gaps = gapsOf(spend.rows, report);
+  const posting = post === null ? null : await posted(options, { report, gaps, post });
+  const left = posting === null ? gaps : await gapsAfter(ledger, options, report);
+  const tolerated = toleratedUsd(tolerance, gaps.reportUsd);
+  return {
+    provider,
+    range,
+    at: now,
+    report,
+    tolerance,
+    gaps,
+    toleratedUsd: tolerated,
+    isWithin: left.deviationUsd <= tolerated,
+    posting,
+    gapLeftUsd: left.gapUsd,
+    notes: [...report.notes, ...spendNotes(spend, options, report)],
+  };
+}
+
+function spendNotes(spend: LedgerSpend, { provider }: ReconcileOptions, report: UsageReport): string[] {
+  const notes: string[] = [];
+  if (spend.unknownHolds > 0)
+    notes.push(`${spend.unknownHolds} charges are of holds that the ledger does not know any more`);
+  // A name that is misspelt looks like a provider that was never called.
+  if (spend.rows.size === 0 && report.rows.length > 0)
+    notes.push(
+      `the ledger has no charge of ${shown(provider)} on these days; --provider is the value of the label provider`,
+    );
+  return notes;
+}
+
+async function posted(
+  options: ReconcileOptions,
+  { report, gaps, post }: { readonly report: UsageReport; readonly gaps: Gaps; readonly post: Post },
+): Promise<Posting> {
+  const { provider, now, signal } = options;
+  const rows = gaps.rows.filter(({ deviationUsd }) => deviationUsd > 0n);
+  const correctable = await correctableOf(options, { report, rows, post });
+  return postGaps({ ...post, provider, report: report.digest, rows, correctable, now, signal });
+}
+
+/** The holds behind the rows that are above the bill. Without such rows nothing is read. */
+async function correctableOf(
+  { provider, range, signal }: ReconcileOptions,
+  {
+    report,
+    rows,
+    post,
+  }: { readonly report: UsageReport; readonly rows: readonly GapRow[]; readonly post: Post },
+): Promise<CorrectableHolds> {
+  const above = rows.filter(({ gapUsd }) => gapUsd < 0n).map(({ day, item }) => rowKey(day, item));
+  const correctable = new CorrectableHolds(new Set(above), report.hasItems ? 'items' : 'days');
+  if (above.length > 0) await ledgerSpend({ ledger: post.ledger, provider, range, correctable, signal });
+  return correctable;
+}
+
+/** The figures of the books themselves, read again. */
+async function gapsAfter(ledger: LedgerReads, options: ReconcileOptions, report: UsageReport): Promise<Gaps> {
+  const { provider, range, signal } = options;
+  return gapsOf((await ledgerSpend({ ledger, provider, range, signal })).rows, report);
+}
