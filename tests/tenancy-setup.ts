@@ -1,7 +1,7 @@
 // A ledger with budgets of the platform's and of two tenants, asked as surfaces ask it: through the tenancy.
 
-import type { Shown } from '#bursar/access/shown.js';
 import { Tenancy } from '#bursar/access/tenancy.js';
+import type { Visible } from '#bursar/access/visible.js';
 import type { Command, CommandOutcome, Labels, Ledger, LedgerEvent, OpenOptions } from '#bursar/index.js';
 import { openLedger } from '#bursar/index.js';
 import type { Caller, Scope } from '#bursar/kit/caller.js';
@@ -55,12 +55,12 @@ export class House {
   }
 
   /** What the caller is answered. */
-  async ask<C extends Command>(caller: Caller, command: C): Promise<Shown<CommandOutcome>> {
+  async ask<C extends Command>(caller: Caller, command: C): Promise<Visible<CommandOutcome>> {
     const [outcome] = await this.ledger.submit([this.tenancy.command(caller, command)]);
     return this.tenancy.outcome(caller, outcome);
   }
 
-  hold(caller: Caller, holdId: string, usd = 10n, labels: Labels = {}): Promise<Shown<CommandOutcome>> {
+  hold(caller: Caller, holdId: string, usd = 10n, labels: Labels = {}): Promise<Visible<CommandOutcome>> {
     return this.ask(caller, { command: 'authorize_hold', holdId, labels, amounts: { usd } });
   }
 

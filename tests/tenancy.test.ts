@@ -2,15 +2,15 @@
 // platform's budgets learns that they count and not what others spent.
 
 import { describe, expect, test } from 'vitest';
-import { isOpen, type ShownLine } from '#bursar/access/shown.js';
 import { callHoldId } from '#bursar/access/tenant-ids.js';
 import { TENANT_BUDGETS_MAX } from '#bursar/access/tenant-requests.js';
+import { isOpen, type VisibleLine } from '#bursar/access/visible.js';
 import type { Command } from '#bursar/index.js';
 import { refusal } from './access-setup.js';
 import { ACME, ADMIN, callerOf, House, leaves, OTHER } from './tenancy-setup.js';
 
-function linesOf(shown: unknown): Record<string, ShownLine> {
-  const { lines } = shown as { lines: readonly ShownLine[] };
+function linesOf(shown: unknown): Record<string, VisibleLine> {
+  const { lines } = shown as { lines: readonly VisibleLine[] };
   return Object.fromEntries(lines.map((line) => [line.budgetId, line]));
 }
 

@@ -2,7 +2,7 @@
 // a change is on disk before it counts. Surfaces authenticate here; nothing else ever sees a secret.
 
 import type { Clock } from '../authority/api.js';
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller, Scope } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -168,7 +168,7 @@ export class KeyRing {
     requireScope(actor, 'tenant_admin');
     const { after = '', max = LISTED_DEFAULT } = page;
     if (!Number.isInteger(max) || max < 1 || max > LISTED_MAX)
-      throw new RefusedError('invalid_request', `max: ${shown(max)} is not 1 … ${LISTED_MAX}`, {
+      throw new RefusedError('invalid_request', `max: ${quoted(max)} is not 1 … ${LISTED_MAX}`, {
         field: 'max',
       });
     if (after !== '') this.#managed(actor, after);
@@ -202,7 +202,7 @@ export class KeyRing {
   /** As `rotate`, for whoever the service itself has judged. @throws RefusedError invalid_request, conflict */
   renewFor(id: string, overlapMs?: number): IssuedKey {
     const record = this.#entries.get(id)?.record;
-    if (record === undefined) throw new RefusedError('conflict', `there is no key ${shown(id)} any more`);
+    if (record === undefined) throw new RefusedError('conflict', `there is no key ${quoted(id)} any more`);
     return this.#renew(record, overlapMs);
   }
 
@@ -211,7 +211,7 @@ export class KeyRing {
     if (!Number.isInteger(overlapMs) || overlapMs < 0 || overlapMs > OVERLAP_MAX_MS)
       throw new RefusedError(
         'invalid_request',
-        `overlapMs: ${shown(overlapMs)} is not 0 … ${OVERLAP_MAX_MS}`,
+        `overlapMs: ${quoted(overlapMs)} is not 0 … ${OVERLAP_MAX_MS}`,
         {
           field: 'overlapMs',
         },
@@ -338,7 +338,7 @@ export class KeyRing {
     requireScope(actor, 'tenant_admin');
     const record = this.#entries.get(id)?.record;
     if (record === undefined || !manages(actor, record))
-      throw new RefusedError('not_found', `there is no key ${shown(id)}`, { field: 'id' });
+      throw new RefusedError('not_found', `there is no key ${quoted(id)}`, { field: 'id' });
     return record;
   }
 

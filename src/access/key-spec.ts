@@ -2,7 +2,7 @@
 // Called by key-ring.ts for each new key and each rotation.
 
 import { AMOUNT_MAX } from '../core/amount.js';
-import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../core/labels.js';
+import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import { type Caller, SCOPES, type Scope } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -48,13 +48,13 @@ export interface CheckedKey extends Powers {
 export function checkNewKey(stated: NewKey, now: number): CheckedKey {
   const { name, scopes, labels = {}, callerLabels = [], expiresAt = null, amountMaxUsd } = stated;
   const problem = textProblem(name, KEY_NAME_LENGTH_MAX);
-  if (problem !== null) throw invalid('name', `${shown(name)} ${problem}`);
+  if (problem !== null) throw invalid('name', `${quoted(name)} ${problem}`);
   checkScopes(scopes);
   checkLabels(labels);
   checkCallerLabels(callerLabels, labels);
   checkTenant(scopes, labels);
   if (expiresAt !== null && !(Number.isInteger(expiresAt) && expiresAt > now && expiresAt <= INSTANT_MAX_MS))
-    throw invalid('expiresAt', `${shown(expiresAt)} is no instant after now (${now}), in epoch ms`);
+    throw invalid('expiresAt', `${quoted(expiresAt)} is no instant after now (${now}), in epoch ms`);
   if (amountMaxUsd !== undefined && !(amountMaxUsd > 0n && amountMaxUsd <= AMOUNT_MAX))
     throw invalid('amountMaxUsd', `${amountMaxUsd} steps are not from 1 to ${AMOUNT_MAX}`);
   return {
@@ -70,13 +70,13 @@ export function checkNewKey(stated: NewKey, now: number): CheckedKey {
 function checkScopes(scopes: readonly Scope[]): void {
   if (!Array.isArray(scopes) || scopes.length === 0) throw invalid('scopes', 'at least one is needed');
   for (const scope of scopes) {
-    if (!SCOPES.includes(scope)) throw invalid('scopes', `${shown(scope)} is none of ${SCOPES.join(', ')}`);
+    if (!SCOPES.includes(scope)) throw invalid('scopes', `${quoted(scope)} is none of ${SCOPES.join(', ')}`);
   }
 }
 
 function checkLabels(labels: Labels): void {
   if (typeof labels !== 'object' || labels === null || Array.isArray(labels))
-    throw invalid('labels', `expected an object of names and values, got ${shown(labels)}`);
+    throw invalid('labels', `expected an object of names and values, got ${quoted(labels)}`);
   const names = Object.keys(labels);
   checkCount('labels', names.length);
   for (const name of names) {
@@ -84,20 +84,20 @@ function checkLabels(labels: Labels): void {
     const value = labels[name];
     const problem =
       textProblem(value, LABEL_VALUE_LENGTH_MAX) ?? (name === 'tenant' ? tenantProblem(value) : null);
-    if (problem !== null) throw invalid(`labels.${name}`, `${shown(value)} ${problem}`);
+    if (problem !== null) throw invalid(`labels.${name}`, `${quoted(value)} ${problem}`);
     if (name !== 'tenant' && LABELS_OF_THE_SERVICE.has(name))
       throw invalid(`labels.${name}`, 'is decided for each call, not by the key');
   }
 }
 
 function checkCallerLabels(names: readonly string[], labels: Labels): void {
-  if (!Array.isArray(names)) throw invalid('callerLabels', `expected a list of names, got ${shown(names)}`);
+  if (!Array.isArray(names)) throw invalid('callerLabels', `expected a list of names, got ${quoted(names)}`);
   checkCount('callerLabels', names.length + Object.keys(labels).length);
   for (const name of names) {
     checkName('callerLabels', name);
     if (LABELS_OF_THE_SERVICE.has(name))
-      throw invalid('callerLabels', `${shown(name)} is never its caller's to state`);
-    if (Object.hasOwn(labels, name)) throw invalid('callerLabels', `${shown(name)} is fixed by the key`);
+      throw invalid('callerLabels', `${quoted(name)} is never its caller's to state`);
+    if (Object.hasOwn(labels, name)) throw invalid('callerLabels', `${quoted(name)} is fixed by the key`);
   }
   if (new Set(names).size !== names.length) throw invalid('callerLabels', 'a name stands there twice');
 }
@@ -109,7 +109,7 @@ function checkCount(field: string, count: number): void {
 
 function checkName(field: string, name: unknown): void {
   if (typeof name !== 'string' || !CALLER_LABEL_NAME.test(name))
-    throw invalid(field, `${shown(name)} is no name: a lower-case letter, then up to 62 of a-z 0-9 _ . -`);
+    throw invalid(field, `${quoted(name)} is no name: a lower-case letter, then up to 62 of a-z 0-9 _ . -`);
 }
 
 function checkTenant(scopes: readonly Scope[], labels: Labels): void {

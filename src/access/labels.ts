@@ -1,7 +1,7 @@
 // The labels of a call: those that the key fixes, and those that its caller states. What a budget counts by is decided
 // here, so nothing passes that the key does not allow. Called for every authorisation, spend and check, and by key-spec.ts.
 
-import { LABEL_VALUE_LENGTH_MAX, LABELS_MAX, shown, textProblem } from '../core/labels.js';
+import { LABEL_VALUE_LENGTH_MAX, LABELS_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -107,12 +107,12 @@ function checkStated(caller: Caller, { name, value, free }: Stated): void {
   const problem = textProblem(value, LABEL_VALUE_LENGTH_MAX);
   if (problem !== null) {
     const field = fieldOf(name);
-    throw new RefusedError('invalid_request', `${field}: ${shown(value)} ${problem}`, { field });
+    throw new RefusedError('invalid_request', `${field}: ${quoted(value)} ${problem}`, { field });
   }
 }
 
 function forbidden(name: string, why: string): RefusedError {
-  return new RefusedError('label_forbidden', `the label ${shown(name)} ${why}`, { field: fieldOf(name) });
+  return new RefusedError('label_forbidden', `the label ${quoted(name)} ${why}`, { field: fieldOf(name) });
 }
 
 // A hostile name is not repeated at length.

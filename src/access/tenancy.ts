@@ -19,16 +19,6 @@ import { assertBounded } from './amount-bound.js';
 import { BudgetTenants } from './budget-tenants.js';
 import { ownLabels } from './own-labels.js';
 import { requireScope, SCOPE_OF_COMMAND } from './scopes.js';
-import type {
-  Shown,
-  ShownBalance,
-  ShownBudget,
-  ShownEvent,
-  ShownExplanation,
-  ShownHold,
-  ShownLine,
-  ShownVerdict,
-} from './shown.js';
 import { explanationFor, visibleEvent } from './tenant-events.js';
 import { findableId, TENANT_PREFIX } from './tenant-ids.js';
 import { commandFor } from './tenant-requests.js';
@@ -40,6 +30,16 @@ import {
   visibleBudget,
   visibleHold,
 } from './tenant-views.js';
+import type {
+  Visible,
+  VisibleBalance,
+  VisibleBudget,
+  VisibleEvent,
+  VisibleExplanation,
+  VisibleHold,
+  VisibleLine,
+  VisibleVerdict,
+} from './visible.js';
 
 const NONE_OPENING: ReadonlySet<string> = new Set();
 
@@ -61,15 +61,15 @@ export class Tenancy {
     return commandFor(caller, command, { budgets: this.#budgets, ledger: this.ledger, opening });
   }
 
-  outcome<O extends CommandOutcome>(caller: Caller, outcome: O): Shown<O> {
+  outcome<O extends CommandOutcome>(caller: Caller, outcome: O): Visible<O> {
     return outcomeFor(caller, outcome, this.#budgets);
   }
 
-  lines(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] {
+  lines(caller: Caller, lines: readonly BudgetLine[]): readonly VisibleLine[] {
     return linesFor(caller, lines, this.#budgets);
   }
 
-  verdict(caller: Caller, verdict: Verdict): ShownVerdict {
+  verdict(caller: Caller, verdict: Verdict): VisibleVerdict {
     return verdictFor(caller, verdict, this.#budgets);
   }
 
@@ -77,7 +77,7 @@ export class Tenancy {
    * The hold that the caller names: its own, or one that the platform opened for it, which it sees and cannot command.
    * @throws RefusedError not_found, also when it is another tenant's or carries other labels than the key's
    */
-  hold(caller: Caller, id: string): ShownHold {
+  hold(caller: Caller, id: string): VisibleHold {
     const own = findableId(caller, id);
     // Full ids are the platform's to name.
     const opened = caller.tenant !== null && id.startsWith(TENANT_PREFIX) ? null : id;
@@ -103,24 +103,24 @@ export class Tenancy {
   }
 
   /** The four below: as the caller may see it, or null when it is nothing of the caller's. */
-  visibleHold(caller: Caller, hold: HoldView): ShownHold | null {
+  visibleHold(caller: Caller, hold: HoldView): VisibleHold | null {
     return visibleHold(caller, hold);
   }
 
-  visibleBalance(caller: Caller, balance: BalanceView): ShownBalance | null {
+  visibleBalance(caller: Caller, balance: BalanceView): VisibleBalance | null {
     return visibleBalance(caller, balance, this.#budgets);
   }
 
-  visibleBudget(caller: Caller, budget: BudgetView): ShownBudget | null {
+  visibleBudget(caller: Caller, budget: BudgetView): VisibleBudget | null {
     return visibleBudget(caller, budget, this.#budgets);
   }
 
-  visibleEvent(caller: Caller, event: LedgerEvent): ShownEvent | null {
+  visibleEvent(caller: Caller, event: LedgerEvent): VisibleEvent | null {
     return visibleEvent(caller, event, { budgets: this.#budgets, ledger: this.ledger });
   }
 
   /** @throws RefusedError not_found, also when the decision is another tenant's */
-  explanation(caller: Caller, explanation: Explanation): ShownExplanation {
+  explanation(caller: Caller, explanation: Explanation): VisibleExplanation {
     const shown = explanationFor(caller, explanation, { budgets: this.#budgets, ledger: this.ledger });
     if (shown === null)
       throw new RefusedError('not_found', 'there is no such decision', { field: 'decisionId' });

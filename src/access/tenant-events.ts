@@ -7,16 +7,16 @@ import type { BudgetSpec, Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import type { BudgetTenants } from './budget-tenants.js';
 import { carriesOwn, isOfPart } from './own-labels.js';
-import { isOpen, type ShownEvent, type ShownExplainedLine, type ShownExplanation } from './shown.js';
-import { fromLedgerId, shownId } from './tenant-ids.js';
+import { fromLedgerId, visibleId } from './tenant-ids.js';
 import { lineFor, linesFor, withoutPrefix } from './tenant-views.js';
+import { isOpen, type VisibleEvent, type VisibleExplainedLine, type VisibleExplanation } from './visible.js';
 
 interface Books {
   readonly budgets: BudgetTenants;
   readonly ledger: Pick<LedgerReads, 'hold' | 'holdLabels'>;
 }
 
-export function visibleEvent(caller: Caller, event: LedgerEvent, books: Books): ShownEvent | null {
+export function visibleEvent(caller: Caller, event: LedgerEvent, books: Books): VisibleEvent | null {
   const { tenant } = caller;
   if (tenant !== null && !isTenants(caller, event, tenant, books)) return null;
   if (isOfPart(caller) && isOfHold(event) && !carriesItsLabels(caller, event, books)) return null;
@@ -26,7 +26,7 @@ export function visibleEvent(caller: Caller, event: LedgerEvent, books: Books): 
     ...event,
     // A command id of the platform's is the platform's.
     commandId: event.commandId === null ? null : fromLedgerId(caller, event.commandId),
-    holdId: event.holdId === null ? null : shownId(caller, event.holdId),
+    holdId: event.holdId === null ? null : visibleId(caller, event.holdId),
     lines,
     details: detailsFor(caller, event.details),
   };
@@ -112,7 +112,7 @@ function detailsFor(caller: Caller, details: LedgerEvent['details']): LedgerEven
 }
 
 function idsShown(caller: Caller, value: unknown): unknown {
-  if (typeof value === 'string') return shownId(caller, value);
+  if (typeof value === 'string') return visibleId(caller, value);
   if (Array.isArray(value)) return value.map((part) => idsShown(caller, part));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
@@ -128,14 +128,18 @@ export function explanationFor(
   caller: Caller,
   explanation: Explanation,
   books: Books,
-): ShownExplanation | null {
+): VisibleExplanation | null {
   const event = visibleEvent(caller, explanation.event, books);
   if (event === null) return null;
   const lines = explanation.lines.map((line) => explainedLineFor(caller, line, books));
   return { ...explanation, event, lines, sentence: sentenceFor(caller, explanation, event) };
 }
 
-function explainedLineFor(caller: Caller, explained: ExplainedLine, { budgets }: Books): ShownExplainedLine {
+function explainedLineFor(
+  caller: Caller,
+  explained: ExplainedLine,
+  { budgets }: Books,
+): VisibleExplainedLine {
   const line = lineFor(caller, explained.line, budgets);
   if (!isOpen(line)) return { line };
   const { tenant } = caller;
@@ -143,16 +147,16 @@ function explainedLineFor(caller: Caller, explained: ExplainedLine, { budgets }:
   return {
     ...explained,
     line,
-    budget: { ...explained.budget, id: shownId(caller, explained.budget.id) },
+    budget: { ...explained.budget, id: visibleId(caller, explained.budget.id) },
     // Aliases of a tenant's name can bring another's holds into one quota: those count, and are not shown.
     holds: explained.holds
       .filter(({ labels }) => carriesOwn(caller, labels))
-      .map((hold) => ({ ...hold, holdId: shownId(caller, hold.holdId) })),
+      .map((hold) => ({ ...hold, holdId: visibleId(caller, hold.holdId) })),
   };
 }
 
 /** The ledger's own sentence, unless it states figures of the platform's. */
-function sentenceFor(caller: Caller, explanation: Explanation, event: ShownEvent): string {
+function sentenceFor(caller: Caller, explanation: Explanation, event: VisibleEvent): string {
   const broken = event.lines.filter(({ violated }) => violated !== null);
   if (broken.every(isOpen)) return withoutPrefix(caller, explanation.sentence);
   const causes = broken.map(({ budgetId, scope, violations }) => {

@@ -1,7 +1,7 @@
 // A tenant's own ids in the ledger: `tenant/<encoded tenant>/<id>`. The tenant never sees the prefix and cannot write
 // one, so no id of its own can be, or look like, another's (rule T8). The platform sees and names full ids.
 
-import { ID_LENGTH_MAX, shown, textProblem } from '../core/labels.js';
+import { ID_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
 
@@ -55,7 +55,7 @@ export function toLedgerId(caller: Caller, id: string, field = 'id'): string {
   const problem = textProblem(id, left);
   if (problem !== null) {
     const why = prefix === '' ? '' : ` (${ID_LENGTH_MAX}, less the ${prefix.length} that name the tenant)`;
-    throw new RefusedError('invalid_request', `${field}: ${shown(id)} ${problem}${why}`, { field });
+    throw new RefusedError('invalid_request', `${field}: ${quoted(id)} ${problem}${why}`, { field });
   }
   if (prefix !== '' && id.startsWith(TENANT_PREFIX))
     throw new RefusedError('invalid_request', `${field}: ids that begin with ${TENANT_PREFIX} are reserved`, {
@@ -90,7 +90,7 @@ export function fromLedgerId(caller: Caller, ledgerId: string): string | null {
 }
 
 /** A ledger id as the caller is shown it: without the tenant's prefix where it has one, else as it is. */
-export function shownId(caller: Caller, ledgerId: string): string {
+export function visibleId(caller: Caller, ledgerId: string): string {
   return fromLedgerId(caller, ledgerId) ?? ledgerId;
 }
 

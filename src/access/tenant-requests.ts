@@ -2,7 +2,7 @@
 // what the key may not ask (rule T8). Called by tenancy.ts alone.
 
 import type { LedgerReads } from '../authority/api.js';
-import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../core/labels.js';
+import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type {
   AccountRef,
   Authorize,
@@ -93,7 +93,7 @@ function authorizeFor<C extends Authorize>(caller: Caller, request: C): C {
   if (candidates !== undefined) asked.candidates = candidates.map((one) => candidateFor(caller, one));
   // Only the platform can write such an id: its tenant may end the hold, so the hold must be that tenant's.
   if (labelSetsOf(asked).some(({ tenant }) => isOfAnotherTenant(asked.holdId, tenant)))
-    throw invalid('holdId', `${shown(asked.holdId)} is below the prefix of a tenant that is not the hold's`);
+    throw invalid('holdId', `${quoted(asked.holdId)} is below the prefix of a tenant that is not the hold's`);
   if (grants !== undefined) asked.grants = grants.map((one) => grantFor(caller, one));
   if (commandId !== undefined) asked.commandId = toLedgerId(caller, commandId, 'commandId');
   return asked;
@@ -110,7 +110,7 @@ function grantFor<G extends Pick<GrantCaps, 'capability'>>(caller: Caller, grant
   if (caller.tenant === null) return grant;
   const prefix = tenantPrefix(caller.tenant);
   const problem = textProblem(grant.capability, LABEL_VALUE_LENGTH_MAX - prefix.length);
-  if (problem !== null) throw invalid('grants.capability', `${shown(grant.capability)} ${problem}`);
+  if (problem !== null) throw invalid('grants.capability', `${quoted(grant.capability)} ${problem}`);
   return { ...grant, capability: prefix + grant.capability };
 }
 
@@ -153,11 +153,11 @@ function ownBudgetId(caller: Caller, { budgetId }: AccountRef, budgets: BudgetTe
   const match = id === null ? undefined : budgets.matchOf(id);
   if (id !== null && match !== undefined) {
     if (carriesOwn(caller, match)) return id;
-    const why = `the budget ${shown(budgetId)} is not of this key's part of the tenant alone`;
+    const why = `the budget ${quoted(budgetId)} is not of this key's part of the tenant alone`;
     throw new RefusedError('forbidden', why, { field: 'budgetId' });
   }
   if (tenant !== null && id !== null && budgets.appliesTo(budgetId, tenant))
-    throw new RefusedError('forbidden', `the budget ${shown(budgetId)} is the platform's`, {
+    throw new RefusedError('forbidden', `the budget ${quoted(budgetId)} is the platform's`, {
       field: 'budgetId',
     });
   throw notFound('budgetId', 'budget', budgetId);
@@ -180,7 +180,7 @@ function definitionParts(
   refuseTooMany(put, tenantPrefix(tenant), budgets);
   for (const { id } of specs) {
     if (budgets.matchOf(id) !== undefined)
-      throw new RefusedError('conflict', `the platform has a budget ${shown(id)}: choose another id`, {
+      throw new RefusedError('conflict', `the platform has a budget ${quoted(id)}: choose another id`, {
         field: 'id',
       });
   }
@@ -197,7 +197,7 @@ function budgetSpecFor(caller: Caller, spec: BudgetSpec): BudgetSpec {
   for (const [name, value] of Object.entries(caller.labels)) {
     if (Object.hasOwn(spec.match, name) && spec.match[name] === value) continue;
     const field = `match.${name}`;
-    const why = `${field}: a budget of the tenant's own states ${shown(value)} here`;
+    const why = `${field}: a budget of the tenant's own states ${quoted(value)} here`;
     throw new RefusedError('forbidden', why, { field });
   }
   return { ...spec, id: toLedgerId(caller, spec.id) };
@@ -216,7 +216,7 @@ function tooManyBudgets(): RefusedError {
 }
 
 function notFound(field: string, what: string, id: unknown): RefusedError {
-  return new RefusedError('not_found', `there is no ${what} ${shown(id)}`, { field });
+  return new RefusedError('not_found', `there is no ${what} ${quoted(id)}`, { field });
 }
 
 function invalid(field: string, problem: string): RefusedError {

@@ -16,33 +16,33 @@ import type { Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import type { BudgetTenants } from './budget-tenants.js';
 import { carriesOwn } from './own-labels.js';
+import { tenantPrefix, visibleId } from './tenant-ids.js';
 import {
   type BudgetScope,
   isOpen,
   type OpenLine,
-  type Shown,
-  type ShownBalance,
-  type ShownBudget,
-  type ShownHold,
-  type ShownLine,
-  type ShownSkip,
-  type ShownVerdict,
-} from './shown.js';
-import { shownId, tenantPrefix } from './tenant-ids.js';
+  type Visible,
+  type VisibleBalance,
+  type VisibleBudget,
+  type VisibleHold,
+  type VisibleLine,
+  type VisibleSkip,
+  type VisibleVerdict,
+} from './visible.js';
 
 export function linesFor(
   caller: Caller,
   lines: readonly BudgetLine[],
   budgets: BudgetTenants,
-): readonly ShownLine[] {
+): readonly VisibleLine[] {
   return lines.map((line) => lineFor(caller, line, budgets));
 }
 
-export function lineFor(caller: Caller, line: BudgetLine, budgets: BudgetTenants): ShownLine {
+export function lineFor(caller: Caller, line: BudgetLine, budgets: BudgetTenants): VisibleLine {
   const tenant = budgets.tenantOf(line);
   if (caller.tenant === null)
     return openLine(line, line.budgetId, line.values, tenant === null ? 'platform' : 'tenant');
-  const budgetId = shownId(caller, line.budgetId);
+  const budgetId = visibleId(caller, line.budgetId);
   if (tenant === caller.tenant) return openLine(line, budgetId, valuesFor(caller, line.values), 'tenant');
   const { unit, window, resetsAt, violated, violations } = line;
   return { budgetId, unit, window, resetsAt, violated, violations, scope: 'platform' };
@@ -73,26 +73,26 @@ function openLine(line: BudgetLine, budgetId: string, values: Labels, scope: Bud
 /** Values of a grant's figures name its capability as the ledger keeps it. */
 function valuesFor(caller: Caller, values: Labels): Labels {
   if (!Object.hasOwn(values, 'capability')) return values;
-  return { ...values, capability: shownId(caller, values.capability) };
+  return { ...values, capability: visibleId(caller, values.capability) };
 }
 
 export function outcomeFor<O extends CommandOutcome>(
   caller: Caller,
   outcome: O,
   budgets: BudgetTenants,
-): Shown<O>;
+): Visible<O>;
 export function outcomeFor(
   caller: Caller,
   outcome: CommandOutcome,
   budgets: BudgetTenants,
-): Shown<CommandOutcome> {
+): Visible<CommandOutcome> {
   switch (outcome.outcome) {
     case 'authorized':
     case 'denied': {
       const lines = linesFor(caller, outcome.lines, budgets);
       return {
         ...outcome,
-        holdId: shownId(caller, outcome.holdId),
+        holdId: visibleId(caller, outcome.holdId),
         lines,
         skipped: outcome.skipped.map((skip) => skipFor(caller, skip, budgets)),
         verdict: verdictOf(caller, outcome.verdict, lines, outcome.lines),
@@ -102,16 +102,16 @@ export function outcomeFor(
       const lines = linesFor(caller, outcome.lines, budgets);
       return {
         ...outcome,
-        holdId: outcome.holdId === null ? null : shownId(caller, outcome.holdId),
+        holdId: outcome.holdId === null ? null : visibleId(caller, outcome.holdId),
         lines,
         verdict: verdictOf(caller, outcome.verdict, lines, outcome.lines),
-        paused: outcome.paused.map((id) => shownId(caller, id)),
+        paused: outcome.paused.map((id) => visibleId(caller, id)),
       };
     }
     case 'done':
       return {
         ...outcome,
-        holdId: outcome.holdId === null ? null : shownId(caller, outcome.holdId),
+        holdId: outcome.holdId === null ? null : visibleId(caller, outcome.holdId),
         lines: linesFor(caller, outcome.lines, budgets),
       };
     case 'rejected':
@@ -119,7 +119,7 @@ export function outcomeFor(
   }
 }
 
-function skipFor(caller: Caller, skip: SkippedCandidate, budgets: BudgetTenants): ShownSkip {
+function skipFor(caller: Caller, skip: SkippedCandidate, budgets: BudgetTenants): VisibleSkip {
   return { ...skip, lines: linesFor(caller, skip.lines, budgets) };
 }
 
@@ -135,7 +135,7 @@ export function withoutPrefix(caller: Caller, text: string): string {
 function verdictOf(
   caller: Caller,
   verdict: VerdictLevel,
-  shown: readonly ShownLine[],
+  shown: readonly VisibleLine[],
   lines: readonly BudgetLine[],
 ): VerdictLevel {
   if (caller.tenant === null || verdict === 'exhausted') return verdict;
@@ -146,7 +146,7 @@ function verdictOf(
   return VERDICTS[worst];
 }
 
-export function verdictFor(caller: Caller, verdict: Verdict, budgets: BudgetTenants): ShownVerdict {
+export function verdictFor(caller: Caller, verdict: Verdict, budgets: BudgetTenants): VisibleVerdict {
   const lines = linesFor(caller, verdict.lines, budgets);
   const level = verdictOf(caller, verdict.verdict, lines, verdict.lines);
   const named = verdict.worst === null ? -1 : verdict.lines.indexOf(verdict.worst);
@@ -156,17 +156,17 @@ export function verdictFor(caller: Caller, verdict: Verdict, budgets: BudgetTena
   return { ...verdict, verdict: level, lines, worst: shown };
 }
 
-function firstOf(lines: readonly ShownLine[], level: VerdictLevel): ShownLine | null {
+function firstOf(lines: readonly VisibleLine[], level: VerdictLevel): VisibleLine | null {
   if (level === 'uncapped') return null;
   return lines.find((line) => isOpen(line) && line.verdict === level) ?? null;
 }
 
-export function visibleHold(caller: Caller, hold: HoldView): ShownHold | null {
+export function visibleHold(caller: Caller, hold: HoldView): VisibleHold | null {
   if (!carriesOwn(caller, hold.labels)) return null;
   if (caller.tenant === null) return hold;
   return {
     ...hold,
-    holdId: shownId(caller, hold.holdId),
+    holdId: visibleId(caller, hold.holdId),
     balances: hold.balances.map((id) => withoutPrefix(caller, id)),
   };
 }
@@ -175,14 +175,14 @@ export function visibleBalance(
   caller: Caller,
   balance: BalanceView,
   budgets: BudgetTenants,
-): ShownBalance | null {
+): VisibleBalance | null {
   const tenant = budgets.tenantOf(balance);
   if (caller.tenant === null) return { ...balance, scope: tenant === null ? 'platform' : 'tenant' };
   if (tenant !== caller.tenant) return null;
   return {
     ...balance,
     id: withoutPrefix(caller, balance.id),
-    budgetId: shownId(caller, balance.budgetId),
+    budgetId: visibleId(caller, balance.budgetId),
     values: valuesFor(caller, balance.values),
     scope: 'tenant',
   };
@@ -192,7 +192,7 @@ export function visibleBudget(
   caller: Caller,
   budget: BudgetView,
   budgets: BudgetTenants,
-): ShownBudget | null {
+): VisibleBudget | null {
   const { match } = budget;
   const matched = Object.hasOwn(match, 'tenant') ? match.tenant : null;
   if (caller.tenant === null) return { ...budget, scope: matched === null ? 'platform' : 'tenant' };
@@ -200,7 +200,7 @@ export function visibleBudget(
   const { balances, ...shown } = budget;
   return {
     ...shown,
-    id: shownId(caller, budget.id),
+    id: visibleId(caller, budget.id),
     ...(matched === '*' ? {} : { balances }),
     scope: 'tenant',
   };

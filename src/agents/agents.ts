@@ -8,7 +8,7 @@ import { assertWithin, type NewKey } from '../access/key-spec.js';
 import { LimitSetters } from '../access/limit-setters.js';
 import { hasScope } from '../access/scopes.js';
 import type { Amounts } from '../core/amount.js';
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
 import { type Agent, type AgentView, parentOf } from './agent.js';
@@ -300,7 +300,7 @@ export class Delegation {
     const agent = id === SELF && own !== undefined ? own : this.#table.byId(id);
     const isSeen =
       agent !== undefined && (own === undefined ? isWithin(caller, agent) : agent.chain.includes(own.id));
-    if (!isSeen) throw new RefusedError('not_found', `there is no agent ${shown(id)}`, { field: 'id' });
+    if (!isSeen) throw new RefusedError('not_found', `there is no agent ${quoted(id)}`, { field: 'id' });
     return agent;
   }
 

@@ -6,7 +6,7 @@ import { assertWithin, checkNewKey, type NewKey } from '../access/key-spec.js';
 import { labelsOfCall } from '../access/labels.js';
 import { hasScope } from '../access/scopes.js';
 import type { Amounts } from '../core/amount.js';
-import { shown, textProblem } from '../core/labels.js';
+import { quoted, textProblem } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller, Scope } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -101,7 +101,7 @@ export function newChild(maker: Caller, parent: Agent, stated: NewAgent, now: nu
   const { units } = parent;
   const other = Object.keys(limits).find((unit) => !units.includes(unit));
   if (other !== undefined)
-    throw invalid(`limits.${shown(other)}`, `is no unit of the tree: ${units.join(', ')}`);
+    throw invalid(`limits.${quoted(other)}`, `is no unit of the tree: ${units.join(', ')}`);
   const missing = mode === 'carved' ? units.find((unit) => !Object.hasOwn(limits, unit)) : undefined;
   if (missing !== undefined)
     throw invalid(`limits.${missing}`, 'is missing: what is carved is stated in each unit');
@@ -129,7 +129,7 @@ function placed(stated: NewAgent, parent: Agent | null, now: number) {
 function requestOf({ requestId, ...stated }: NewAgent, parent: Agent | null): Request | null {
   if (requestId === undefined) return null;
   const problem = textProblem(requestId, REQUEST_ID_LENGTH_MAX);
-  if (problem !== null) throw invalid('requestId', `${shown(requestId)} ${problem}`);
+  if (problem !== null) throw invalid('requestId', `${quoted(requestId)} ${problem}`);
   // No id that is stated has a line break in it.
   const id = parent === null ? requestId : `${parent.id}\n${requestId}`;
   const sorted = (_key: string, value: unknown) =>
@@ -148,18 +148,18 @@ function expiryOf({ ttlMs, expiresAt }: NewAgent, now: number): number | null {
   if (ttlMs === undefined) return expiresAt ?? null;
   if (expiresAt !== undefined) throw invalid('ttlMs', 'is stated, and expiresAt too: one says when it ends');
   if (!Number.isInteger(ttlMs) || ttlMs < 1 || ttlMs > TTL_MAX_MS)
-    throw invalid('ttlMs', `${shown(ttlMs)} is not 1 … ${TTL_MAX_MS}`);
+    throw invalid('ttlMs', `${quoted(ttlMs)} is not 1 … ${TTL_MAX_MS}`);
   return now + ttlMs;
 }
 
 function assertPowers({ scopes, labels, callerLabels }: Powers): void {
   const wide = scopes.find((scope) => scope !== 'spend' && scope !== 'read');
-  if (wide !== undefined) throw invalid('scopes', `an agent spends and reads; ${shown(wide)} is more`);
+  if (wide !== undefined) throw invalid('scopes', `an agent spends and reads; ${quoted(wide)} is more`);
   for (const name of [...Object.keys(labels), ...callerLabels]) {
     if (String(name).startsWith(AGENT_LABEL_PREFIX))
       throw invalid(
         `labels`,
-        `names that begin with ${AGENT_LABEL_PREFIX} are the tree’s, and ${shown(name)} is one`,
+        `names that begin with ${AGENT_LABEL_PREFIX} are the tree’s, and ${quoted(name)} is one`,
       );
   }
 }
@@ -168,7 +168,8 @@ function assertNarrower({ scopes, callerLabels, expiresAt }: Powers, parent: Age
   const scope = scopes.find((one) => !parent.scopes.includes(one));
   if (scope !== undefined) throw wider('scopes', `${scope} is no scope of the parent’s`);
   const name = callerLabels.find((one) => !parent.callerLabels.includes(one));
-  if (name !== undefined) throw wider('callerLabels', `${shown(name)} is no label that the parent may state`);
+  if (name !== undefined)
+    throw wider('callerLabels', `${quoted(name)} is no label that the parent may state`);
   const end = parent.expiresAt;
   if (end !== null && (expiresAt === null || expiresAt > end))
     throw wider('expiresAt', `the parent ends at ${end}`);

@@ -9,7 +9,7 @@ import type { Amounts } from '../core/amount.js';
 import type { BudgetLine, CommandOutcome } from '../core/outcomes.js';
 import type { Command } from '../core/requests.js';
 import { RefusedError } from '../kit/refusals.js';
-import { OneAtATime } from '../kit/serial-queue.js';
+import { SerialQueue } from '../kit/serial-queue.js';
 import { type Agent, depthOf } from './agent.js';
 import { accountAt, budgetsAt, unitsText } from './agent-budgets.js';
 import { Standing } from './standing.js';
@@ -34,7 +34,7 @@ interface Move {
 }
 
 export class Transfers {
-  readonly #trees = new OneAtATime();
+  readonly #trees = new SerialQueue();
   /** Depths of trees whose budgets the ledger has. */
   readonly #defined = new Set<string>();
 

@@ -2,7 +2,7 @@
 
 import { AMOUNT_MAX } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
-import { assertText, ID_LENGTH_MAX, shown } from '../core/labels.js';
+import { assertText, ID_LENGTH_MAX, quoted } from '../core/labels.js';
 
 /** The last instant that a JavaScript date has. */
 export const INSTANT_MAX_MS = 8_640_000_000_000_000;
@@ -10,7 +10,7 @@ export const INSTANT_MAX_MS = 8_640_000_000_000_000;
 /** A cap or limit: steps from 0 to 2^63−1. */
 export function stepsIn(value: unknown, field: string): bigint {
   if (typeof value !== 'bigint')
-    throw new InvalidInputError(field, `expected a bigint number of steps, got ${shown(value)}`);
+    throw new InvalidInputError(field, `expected a bigint number of steps, got ${quoted(value)}`);
   if (value < 0n || value > AMOUNT_MAX)
     throw new InvalidInputError(field, `${value} is not between 0 and ${AMOUNT_MAX}`);
   return value;
@@ -18,7 +18,7 @@ export function stepsIn(value: unknown, field: string): bigint {
 
 export function wholeIn(value: unknown, field: string, least: number, most: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
-    throw new InvalidInputError(field, `${shown(value)} is not a whole number from ${least} to ${most}`);
+    throw new InvalidInputError(field, `${quoted(value)} is not a whole number from ${least} to ${most}`);
   }
   return value;
 }
@@ -29,7 +29,7 @@ export const NOTE_BYTES_MAX = 4_096;
 /** Any text that UTF-8 can hold and C strings too. */
 export function noteIn(note: unknown): string | null {
   if (note === undefined) return null;
-  if (typeof note !== 'string') throw new InvalidInputError('note', `expected text, got ${shown(note)}`);
+  if (typeof note !== 'string') throw new InvalidInputError('note', `expected text, got ${quoted(note)}`);
   const problem = noteProblem(note);
   if (problem !== null) throw new InvalidInputError('note', problem);
   return note;
@@ -50,12 +50,12 @@ export function commandIdIn(commandId: unknown): string | null {
 
 export function assertObject(value: unknown, field: string, expected = 'an object'): void {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new InvalidInputError(field, `expected ${expected}, got ${shown(value)}`);
+    throw new InvalidInputError(field, `expected ${expected}, got ${quoted(value)}`);
   }
 }
 
 export function assertList(value: unknown, field: string, most: number): void {
-  if (!Array.isArray(value)) throw new InvalidInputError(field, `expected a list, got ${shown(value)}`);
+  if (!Array.isArray(value)) throw new InvalidInputError(field, `expected a list, got ${quoted(value)}`);
   if (value.length > most)
     throw new InvalidInputError(field, `has ${value.length} entries; at most ${most} are allowed`);
 }

@@ -3,7 +3,7 @@
 
 import { formatAmount } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
-import { labelsOf, shown } from '../core/labels.js';
+import { labelsOf, quoted } from '../core/labels.js';
 import type { BudgetLine, ExplainedLine, Explanation, LedgerEvent } from '../core/outcomes.js';
 import type { BudgetSpec } from '../core/requests.js';
 import type { State } from '../core/state.js';
@@ -28,7 +28,7 @@ export function explainDecision(
   const sequence = sequenceOf(decision);
   const record = findRecord(reader, sequence);
   if (record === undefined)
-    throw new InvalidInputError('decisionId', `the journal has no ${shown(decision)}`);
+    throw new InvalidInputError('decisionId', `the journal has no ${quoted(decision)}`);
   const { state } = recover(reader, { seed, upTo: sequence, ...(points === undefined ? {} : { points }) });
   const event = eventOf(record);
   const lines = event.lines.map((line, index) => explainLine(state, record, index, line));
@@ -43,7 +43,7 @@ export function explainDecision(
 function sequenceOf(decision: string): number {
   const match = /^(?:dec|evt)-(\d{1,15})$/.exec(decision);
   if (match === null)
-    throw new InvalidInputError('decisionId', `${shown(decision)} is not like "dec-12" or "evt-12"`);
+    throw new InvalidInputError('decisionId', `${quoted(decision)} is not like "dec-12" or "evt-12"`);
   return Number(match[1]);
 }
 

@@ -9,7 +9,7 @@ import {
   LABEL_VALUE_LENGTH_MAX,
   labelKeyProblem,
   labelText,
-  shown,
+  quoted,
 } from '../core/labels.js';
 import type { Aliases, BudgetSpec, BudgetStatus, Command, PutDefinitions } from '../core/requests.js';
 import type { State } from '../core/state.js';
@@ -38,7 +38,7 @@ export function accountCommand(request: OnAccount): AccountCommand {
       if (typeof request.amount !== 'bigint')
         throw new InvalidInputError(
           'amount',
-          `expected a bigint number of steps, got ${shown(request.amount)}`,
+          `expected a bigint number of steps, got ${quoted(request.amount)}`,
         );
       return {
         kind: 'top_up',
@@ -53,7 +53,7 @@ export function accountCommand(request: OnAccount): AccountCommand {
     }
     case 'set_budget_status':
       if (!STATUSES.includes(request.status)) {
-        throw new InvalidInputError('status', `${shown(request.status)} is none of ${STATUSES.join(', ')}`);
+        throw new InvalidInputError('status', `${quoted(request.status)} is none of ${STATUSES.join(', ')}`);
       }
       return { kind: 'set_budget_status', commandId, budgetId, values, status: request.status };
     case 'exhaust_budget': {
@@ -73,7 +73,7 @@ export function definitionsCommand(state: State, request: PutDefinitions): PutDe
   const unknown = Object.keys(request).find((key) => !REQUEST_FIELDS.includes(key));
   if (unknown !== undefined) {
     throw new InvalidInputError(
-      shown(unknown),
+      quoted(unknown),
       `is no field of definitions; these are: ${REQUEST_FIELDS.join(', ')}`,
     );
   }
@@ -84,7 +84,7 @@ export function definitionsCommand(state: State, request: PutDefinitions): PutDe
   for (const [index, id] of (request.close ?? []).entries()) assertText(id, `close[${index}]`);
   const budgets = (request.budgets ?? []).map((spec, index) => budgetIn(spec, `budgets[${index}]`, names));
   const twice = firstTwice(budgets.map((spec) => spec.id));
-  if (twice !== undefined) throw new InvalidInputError('budgets', `${shown(twice)} is defined twice`);
+  if (twice !== undefined) throw new InvalidInputError('budgets', `${quoted(twice)} is defined twice`);
   return {
     kind: 'put_definitions',
     commandId: commandIdIn(request.commandId),
@@ -109,11 +109,11 @@ function unitsIn(
     assertObject(unit, `units[${index}]`);
     const problem = typeof unit.name === 'string' ? labelKeyProblem(unit.name) : 'is not text';
     if (problem !== null)
-      throw new InvalidInputError(`units[${index}].name`, `${shown(unit.name)} ${problem}`);
+      throw new InvalidInputError(`units[${index}].name`, `${quoted(unit.name)} ${problem}`);
     return { name: unit.name, scale: wholeIn(unit.scale, `units[${index}].scale`, 0, UNIT_SCALE_MAX) };
   });
   const twice = firstTwice(checked.map((unit) => unit.name));
-  if (twice !== undefined) throw new InvalidInputError('units', `${shown(twice)} is defined twice`);
+  if (twice !== undefined) throw new InvalidInputError('units', `${quoted(twice)} is defined twice`);
   const added = checked.filter((unit) => state.units.index(unit.name) === -1).length;
   if (state.units.units.length + added > UNITS_MAX) {
     throw new InvalidInputError(
@@ -130,11 +130,11 @@ function aliasesIn(aliases: Aliases): Aliases {
   const checked: Record<string, Record<string, string>> = {};
   for (const [key, table] of Object.entries(aliases)) {
     const problem = labelKeyProblem(key);
-    if (problem !== null) throw new InvalidInputError(`aliases.${shown(key)}`, `the label key ${problem}`);
+    if (problem !== null) throw new InvalidInputError(`aliases.${quoted(key)}`, `the label key ${problem}`);
     assertObject(table, `aliases.${key}`);
     checked[key] = {};
     for (const [name, canonical] of Object.entries(table)) {
-      const field = `aliases.${key}.${shown(name)}`;
+      const field = `aliases.${key}.${quoted(name)}`;
       assertText(name, field, LABEL_VALUE_LENGTH_MAX);
       assertText(canonical, field, LABEL_VALUE_LENGTH_MAX);
       if (name === '*' || canonical === '*' || name === '__proto__')
@@ -142,7 +142,7 @@ function aliasesIn(aliases: Aliases): Aliases {
       if (Object.hasOwn(table, canonical))
         throw new InvalidInputError(
           field,
-          `${shown(canonical)} is itself an alias; name the canonical value`,
+          `${quoted(canonical)} is itself an alias; name the canonical value`,
         );
       checked[key][name] = canonical;
       count += 1;
@@ -171,23 +171,23 @@ function budgetIn(spec: BudgetSpec, field: string, units: ReadonlySet<string>): 
   const unknown = Object.keys(spec).find((key) => !SPEC_FIELDS.includes(key));
   if (unknown !== undefined)
     throw new InvalidInputError(
-      `${field}.${shown(unknown)}`,
+      `${field}.${quoted(unknown)}`,
       `is no field of a budget; these are: ${SPEC_FIELDS.join(', ')}`,
     );
   assertText(spec.id, `${field}.id`);
   if (spec.id.startsWith(GRANT_BUDGET_PREFIX))
     throw new InvalidInputError(
       `${field}.id`,
-      `${shown(spec.id)} begins with ${GRANT_BUDGET_PREFIX}, which is the ledger's own`,
+      `${quoted(spec.id)} begins with ${GRANT_BUDGET_PREFIX}, which is the ledger's own`,
     );
   assertLabels(spec.match, `${field}.match`);
   if (!units.has(spec.unit))
-    throw new InvalidInputError(`${field}.unit`, `${shown(spec.unit)} is none of ${[...units].join(', ')}`);
+    throw new InvalidInputError(`${field}.unit`, `${quoted(spec.unit)} is none of ${[...units].join(', ')}`);
   const { onExhausted } = spec;
   if (onExhausted !== undefined && onExhausted !== 'refuse' && onExhausted !== 'pause') {
     throw new InvalidInputError(
       `${field}.onExhausted`,
-      `${shown(onExhausted)} is neither 'refuse' nor 'pause'`,
+      `${quoted(onExhausted)} is neither 'refuse' nor 'pause'`,
     );
   }
   const window = parseWindow(spec.window, `${field}.window`);

@@ -13,7 +13,7 @@ import type {
 import { NOTHING_STATED } from '../core/commands.js';
 import { InvalidInputError } from '../core/errors.js';
 import { HOLD_ENDINGS } from '../core/holds.js';
-import { assertText, LABEL_VALUE_LENGTH_MAX, shown } from '../core/labels.js';
+import { assertText, LABEL_VALUE_LENGTH_MAX, quoted } from '../core/labels.js';
 import type {
   Correct,
   CreditSpend,
@@ -62,7 +62,7 @@ export function settleCommand(state: State, request: Settle): SettleHold {
   if (ending === -1 || request.outcome === null) {
     throw new InvalidInputError(
       'outcome',
-      `${shown(request.outcome)} is none of ${HOLD_ENDINGS.slice(1).join(', ')}`,
+      `${quoted(request.outcome)} is none of ${HOLD_ENDINGS.slice(1).join(', ')}`,
     );
   }
   return {

@@ -3,7 +3,7 @@
 import type { Amounts } from '../core/amount.js';
 import { AMOUNT_MAX } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
-import { assertLabels, assertText, labelText, shown } from '../core/labels.js';
+import { assertLabels, assertText, labelText, quoted } from '../core/labels.js';
 import type { Labels, Lease, Usage } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import type { Quantities } from '../core/units.js';
@@ -37,7 +37,7 @@ export function usageIn(usage: Usage): Usage {
     const value = usage[key as keyof Usage];
     if (value === undefined) continue;
     if (!USAGE_FIELDS.includes(key as (typeof USAGE_FIELDS)[number])) {
-      throw new InvalidInputError(`usage.${shown(key)}`, `is none of ${USAGE_FIELDS.join(', ')}`);
+      throw new InvalidInputError(`usage.${quoted(key)}`, `is none of ${USAGE_FIELDS.join(', ')}`);
     }
     counts[key] = wholeIn(value, `usage.${key}`, 0, Number.MAX_SAFE_INTEGER);
   }
@@ -71,12 +71,12 @@ export function quantities(state: State, amounts: Amounts, field: string, withCa
   let mask = 0;
   for (const name of Object.keys(amounts)) {
     const unit = state.units.index(name);
-    if (unit === -1) throw unknownUnit(state, `${field}.${shown(name)}`);
+    if (unit === -1) throw unknownUnit(state, `${field}.${quoted(name)}`);
     const value = amounts[name];
     if (typeof value !== 'bigint') {
       throw new InvalidInputError(
         `${field}.${name}`,
-        `expected a bigint number of steps, got ${shown(value)} (${typeof value})`,
+        `expected a bigint number of steps, got ${quoted(value)} (${typeof value})`,
       );
     }
     if (value > AMOUNT_MAX || value < -AMOUNT_MAX) {

@@ -6,7 +6,7 @@ import { grantBudget } from '../core/apply-account.js';
 import { balanceId } from '../core/budgets.js';
 import type { RestoreSnapshot } from '../core/commands.js';
 import { InvalidInputError } from '../core/errors.js';
-import { assertLabels, shown } from '../core/labels.js';
+import { assertLabels, quoted } from '../core/labels.js';
 import { valuesText } from '../core/matcher.js';
 import type { Snapshot, SnapshotAccount, SnapshotBalance } from '../core/outcomes.js';
 import type { BudgetSpec, Labels } from '../core/requests.js';
@@ -26,7 +26,7 @@ export function restoreCommand(state: State, snapshot: Snapshot): RestoreSnapsho
   assertList(snapshot.balances, 'snapshot.balances', BALANCES_MAX);
   assertObject(snapshot.spent, 'snapshot.spent');
   if (typeof snapshot.digest !== 'string')
-    throw new InvalidInputError('snapshot.digest', `${shown(snapshot.digest)} is no digest`);
+    throw new InvalidInputError('snapshot.digest', `${quoted(snapshot.digest)} is no digest`);
   const { units, aliases, budgets } = definitionsCommand(state, {
     command: 'put_definitions',
     units: ownUnits,
@@ -58,7 +58,7 @@ export function restoreCommand(state: State, snapshot: Snapshot): RestoreSnapsho
 function headIn(head: Snapshot['head']): Snapshot['head'] {
   assertObject(head, 'snapshot.head');
   if (typeof head.hash !== 'string')
-    throw new InvalidInputError('snapshot.head.hash', `${shown(head.hash)} is no hash`);
+    throw new InvalidInputError('snapshot.head.hash', `${quoted(head.hash)} is no hash`);
   return {
     sequence: wholeIn(head.sequence, 'snapshot.head.sequence', 0, Number.MAX_SAFE_INTEGER),
     hash: head.hash,
@@ -68,11 +68,11 @@ function headIn(head: Snapshot['head']): Snapshot['head'] {
 function spentIn(spent: Snapshot['spent'], units: ReadonlySet<string>): Record<string, bigint> {
   const checked: Record<string, bigint> = {};
   for (const [unit, steps] of Object.entries(spent)) {
-    const field = `snapshot.spent.${shown(unit)}`;
+    const field = `snapshot.spent.${quoted(unit)}`;
     if (!units.has(unit)) throw new InvalidInputError(field, 'is no unit of the snapshot');
     // The ledger's own sum has no bound, unlike a balance.
     if (typeof steps !== 'bigint' || steps < 0n)
-      throw new InvalidInputError(field, `${shown(steps)} is no sum of steps`);
+      throw new InvalidInputError(field, `${quoted(steps)} is no sum of steps`);
     checked[unit] = steps;
   }
   return checked;
@@ -81,7 +81,7 @@ function spentIn(spent: Snapshot['spent'], units: ReadonlySet<string>): Record<s
 function specOf(budgetId: unknown, field: string, specs: ReadonlyMap<string, BudgetSpec>): BudgetSpec {
   const spec = typeof budgetId === 'string' ? specs.get(budgetId) : undefined;
   if (spec === undefined)
-    throw new InvalidInputError(`${field}.budgetId`, `${shown(budgetId)} is no budget of the snapshot`);
+    throw new InvalidInputError(`${field}.budgetId`, `${quoted(budgetId)} is no budget of the snapshot`);
   return spec;
 }
 
@@ -109,7 +109,7 @@ function accountIn(
   assertObject(row, field);
   const spec = specOf(row.budgetId, field, specs);
   if (!STATUSES.includes(row.status))
-    throw new InvalidInputError(`${field}.status`, `${shown(row.status)} is none of ${STATUSES.join(', ')}`);
+    throw new InvalidInputError(`${field}.status`, `${quoted(row.status)} is none of ${STATUSES.join(', ')}`);
   const { exhaustedUntil, limit } = row;
   return {
     budgetId: spec.id,
@@ -136,9 +136,9 @@ function balanceIn(
     throw new InvalidInputError(`${field}.window`, 'is no window of its budget');
   }
   const id = balanceId(spec.id, text, start);
-  if (row.id !== id) throw new InvalidInputError(`${field}.id`, `${shown(row.id)} is not ${shown(id)}`);
+  if (row.id !== id) throw new InvalidInputError(`${field}.id`, `${quoted(row.id)} is not ${quoted(id)}`);
   if (row.unit !== spec.unit)
-    throw new InvalidInputError(`${field}.unit`, `${shown(row.unit)} is not ${spec.unit}`);
+    throw new InvalidInputError(`${field}.unit`, `${quoted(row.unit)} is not ${spec.unit}`);
   if ((row.granted === null) !== (row.remaining === null)) {
     throw new InvalidInputError(`${field}.remaining`, 'is null exactly when granted is');
   }
@@ -164,7 +164,7 @@ function boundIn(bound: number | null, field: string, unbounded: number): number
 // Signs are the core's to judge: a negative figure has a code of its own.
 function figureIn(steps: unknown, field: string): bigint {
   if (typeof steps !== 'bigint' || steps > AMOUNT_MAX || steps < -AMOUNT_MAX) {
-    throw new InvalidInputError(field, `${shown(steps)} is no bigint within 2^63−1`);
+    throw new InvalidInputError(field, `${quoted(steps)} is no bigint within 2^63−1`);
   }
   return steps;
 }

@@ -4,7 +4,7 @@
 
 import type { CoreCommand } from '../core/commands.js';
 import { InvalidInputError } from '../core/errors.js';
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import type { Command } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { assertList, assertObject } from './checks.js';
@@ -101,7 +101,7 @@ export function coreCommand(state: State, command: Command): CoreCommand {
     default:
       throw new InvalidInputError(
         'command',
-        `${shown((command as { command: unknown }).command)} is no command`,
+        `${quoted((command as { command: unknown }).command)} is no command`,
       );
   }
 }

@@ -5,7 +5,13 @@
 import { assertTimeZone } from '../authority/time-zones.js';
 import { BUILT_IN_UNITS, UNIT_SCALE_MAX } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
-import { ID_LENGTH_MAX, LABEL_VALUE_LENGTH_MAX, LABELS_MAX, labelKeyProblem, shown } from '../core/labels.js';
+import {
+  ID_LENGTH_MAX,
+  LABEL_VALUE_LENGTH_MAX,
+  LABELS_MAX,
+  labelKeyProblem,
+  quoted,
+} from '../core/labels.js';
 import type { Aliases, BudgetSpec, Labels, WindowInput } from '../core/requests.js';
 import { GRANT_BUDGET_PREFIX } from '../core/state.js';
 import { UNITS_MAX } from '../core/units.js';
@@ -135,7 +141,7 @@ export class DefinitionsReader {
         this.findings.add(
           value.offset,
           path,
-          `${shown(canonical)} is itself an alias; state the name that it stands for`,
+          `${quoted(canonical)} is itself an alias; state the name that it stands for`,
         );
       } else if (name === '*' || canonical === '*') {
         this.findings.add(value.offset, path, '"*" stands for every value and has no alias');
@@ -143,7 +149,7 @@ export class DefinitionsReader {
         this.findings.add(
           value.offset,
           path,
-          `${shown(canonical)} names a model; state the provider before the "/"`,
+          `${quoted(canonical)} names a model; state the provider before the "/"`,
         );
       }
       table[name] = canonical;
@@ -298,11 +304,11 @@ export class DefinitionsReader {
       this.findings.add(
         offset,
         field,
-        `${shown(name)} is an alias of ${shown(canonical)}; state the caps there`,
+        `${quoted(name)} is an alias of ${quoted(canonical)}; state the caps there`,
       );
     } else if (name.includes('/')) {
-      const vendor = shown(name.slice(0, name.indexOf('/')));
-      this.findings.add(offset, field, `${shown(name)} names a model of ${vendor}; state the caps there`);
+      const vendor = quoted(name.slice(0, name.indexOf('/')));
+      this.findings.add(offset, field, `${quoted(name)} names a model of ${vendor}; state the caps there`);
     } else if (name === '*') {
       this.findings.add(
         offset,
@@ -317,12 +323,12 @@ export class DefinitionsReader {
     const first = this.#idOffsets.get(id);
     if (first !== undefined) {
       const lines = `lines ${this.findings.lineOf(first)} and ${this.findings.lineOf(offset)}`;
-      this.findings.add(offset, field, `the id ${shown(id)} stands on ${lines}; each budget has its own`);
+      this.findings.add(offset, field, `the id ${quoted(id)} stands on ${lines}; each budget has its own`);
     } else if (id.startsWith(GRANT_BUDGET_PREFIX)) {
       this.findings.add(
         offset,
         field,
-        `${shown(id)}: ids that begin with ${GRANT_BUDGET_PREFIX} are the ledger's own`,
+        `${quoted(id)}: ids that begin with ${GRANT_BUDGET_PREFIX} are the ledger's own`,
       );
     }
     this.#idOffsets.set(id, first ?? offset);

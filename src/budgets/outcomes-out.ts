@@ -1,16 +1,16 @@
 // The ledger's outcomes as the wire has them, once the tenancy has taken out what the caller may not see.
 
+import { visibleId } from '../access/tenant-ids.js';
 import {
   isOpen,
-  type ShownAuthorized,
-  type ShownDenied,
-  type ShownDone,
-  type ShownLine,
-  type ShownSettled,
-  type ShownSkip,
-  type ShownVerdict,
-} from '../access/shown.js';
-import { shownId } from '../access/tenant-ids.js';
+  type VisibleAuthorized,
+  type VisibleDenied,
+  type VisibleDone,
+  type VisibleLine,
+  type VisibleSettled,
+  type VisibleSkip,
+  type VisibleVerdict,
+} from '../access/visible.js';
 import { formatAmount } from '../core/amount.js';
 import type {
   Evidence,
@@ -36,7 +36,7 @@ export function windowOut(bounds: WindowBounds): Line['window'] {
   return window;
 }
 
-export function lineOut(line: ShownLine, scales: Scales): Line {
+export function lineOut(line: VisibleLine, scales: Scales): Line {
   const { unit } = line;
   const window = windowOut(line.window);
   // A line resets when its window ends.
@@ -76,13 +76,13 @@ export function lineOut(line: ShownLine, scales: Scales): Line {
   };
 }
 
-export function linesOut(lines: readonly ShownLine[], scales: Scales): Line[] {
+export function linesOut(lines: readonly VisibleLine[], scales: Scales): Line[] {
   const shown = new Array<Line>(lines.length);
   for (let index = 0; index < shown.length; index += 1) shown[index] = lineOut(lines[index], scales);
   return shown;
 }
 
-function skippedOut(skipped: readonly ShownSkip[], scales: Scales): Skipped[] {
+function skippedOut(skipped: readonly VisibleSkip[], scales: Scales): Skipped[] {
   return skipped.map(({ candidate, reason, lines }) => ({
     candidate,
     reason,
@@ -90,7 +90,7 @@ function skippedOut(skipped: readonly ShownSkip[], scales: Scales): Skipped[] {
   }));
 }
 
-export function authorizedOut(outcome: ShownAuthorized, scales: Scales): Authorized {
+export function authorizedOut(outcome: VisibleAuthorized, scales: Scales): Authorized {
   return {
     outcome: 'authorized',
     holdId: outcome.holdId,
@@ -112,11 +112,11 @@ export function authorizedOut(outcome: ShownAuthorized, scales: Scales): Authori
   };
 }
 
-export function doneOut(outcome: ShownDone, scales: Scales): Done {
+export function doneOut(outcome: VisibleDone, scales: Scales): Done {
   return { ...outcome, at: instantOut(outcome.at), lines: linesOut(outcome.lines, scales) };
 }
 
-export function settledOut(outcome: ShownSettled, scales: Scales): Settled {
+export function settledOut(outcome: VisibleSettled, scales: Scales): Settled {
   return {
     outcome: 'settled',
     event: outcome.event,
@@ -139,7 +139,7 @@ export function briefOut(
   scales: Scales,
 ): BriefOutcome {
   const { sequence, replayed } = outcome;
-  const holdId = outcome.holdId === null ? null : shownId(caller, outcome.holdId);
+  const holdId = outcome.holdId === null ? null : visibleId(caller, outcome.holdId);
   switch (outcome.outcome) {
     case 'authorized': {
       const { decisionId, candidate } = outcome;
@@ -157,7 +157,7 @@ export function briefOut(
 }
 
 /** What a denial adds to the problem that it is answered as. */
-export function deniedOut(outcome: ShownDenied, scales: Scales): Partial<Problem> {
+export function deniedOut(outcome: VisibleDenied, scales: Scales): Partial<Problem> {
   const { retryAfterMs } = outcome;
   return {
     ...evidenceOut(outcome),
@@ -178,7 +178,7 @@ export function evidenceOut(evidence: Evidence): Pick<Done, keyof Evidence> {
   return { sequence, eventId, position, at: instantOut(at), guarantee, metering, term, replayed };
 }
 
-export function verdictOut(verdict: ShownVerdict, scales: Scales): CheckAnswer {
+export function verdictOut(verdict: VisibleVerdict, scales: Scales): CheckAnswer {
   const { worst, lines, fits, reason } = verdict;
   return {
     verdict: verdict.verdict,

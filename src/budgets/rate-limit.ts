@@ -1,7 +1,7 @@
 // The RateLimit fields of an answer (IETF draft-ietf-httpapi-ratelimit-headers): budgets that count, in whole steps of
 // their units, since structured fields have integers only. Called by every surface that answers decisions.
 
-import { isOpen, type OpenLine, type ShownLine } from '../access/shown.js';
+import { isOpen, type OpenLine, type VisibleLine } from '../access/visible.js';
 import type { Scales } from '../kit/amounts.js';
 
 /** The largest integer of a structured field (RFC 9651, 3.3.1): more is shown as this. */
@@ -16,7 +16,7 @@ export interface AtScale {
 }
 
 /** `"budget";q=…;w=…;bursar-unit="usd";bursar-scale=8` and `"budget";r=…;t=…`; nothing where nothing limits. */
-export function rateLimitHeaders(lines: readonly ShownLine[], at: AtScale): Record<string, string> {
+export function rateLimitHeaders(lines: readonly VisibleLine[], at: AtScale): Record<string, string> {
   let policy = '';
   let limit = '';
   let count = 0;

@@ -3,12 +3,12 @@
 import type { KeyView as RingKey } from '../access/key-ring.js';
 import {
   isOpen,
-  type ShownBalance,
-  type ShownBudget,
-  type ShownEvent,
-  type ShownExplanation,
-  type ShownHold,
-} from '../access/shown.js';
+  type VisibleBalance,
+  type VisibleBudget,
+  type VisibleEvent,
+  type VisibleExplanation,
+  type VisibleHold,
+} from '../access/visible.js';
 import { formatAmount } from '../core/amount.js';
 import type { Head, Certificate as LedgerCertificate } from '../core/outcomes.js';
 import type { BudgetSpec } from '../core/requests.js';
@@ -22,7 +22,7 @@ import type { HoldView } from './holds-schema.js';
 import { lineOut, linesOut, windowOut } from './outcomes-out.js';
 import type { ProviderVerdict } from './providers.js';
 
-export function holdOut(hold: ShownHold, scales: Scales): HoldView {
+export function holdOut(hold: VisibleHold, scales: Scales): HoldView {
   const { charged, ...rest } = hold;
   return {
     ...rest,
@@ -51,7 +51,7 @@ function budgetDefinedOut(spec: BudgetSpec, scales: Scales) {
   };
 }
 
-export function budgetOut(budget: ShownBudget, scales: Scales): BudgetView {
+export function budgetOut(budget: VisibleBudget, scales: Scales): BudgetView {
   const { version, status, scope, forcedExhaustedUntil, currentWindow, balances } = budget;
   return {
     ...budgetDefinedOut(budget, scales),
@@ -64,7 +64,7 @@ export function budgetOut(budget: ShownBudget, scales: Scales): BudgetView {
   };
 }
 
-export function balanceOut(balance: ShownBalance, scales: Scales): BalanceView {
+export function balanceOut(balance: VisibleBalance, scales: Scales): BalanceView {
   const { unit, window } = balance;
   return {
     ...balance,
@@ -78,7 +78,7 @@ export function balanceOut(balance: ShownBalance, scales: Scales): BalanceView {
   };
 }
 
-export function eventOut(event: ShownEvent, scales: Scales): LedgerEvent {
+export function eventOut(event: VisibleEvent, scales: Scales): LedgerEvent {
   const unit = event.lines.length === 0 ? null : event.lines[0].unit;
   return {
     ...event,
@@ -88,7 +88,7 @@ export function eventOut(event: ShownEvent, scales: Scales): LedgerEvent {
   };
 }
 
-export function explanationOut(explanation: ShownExplanation, scales: Scales): Explanation {
+export function explanationOut(explanation: VisibleExplanation, scales: Scales): Explanation {
   const { decisionId, sentence, event } = explanation;
   return {
     decisionId,

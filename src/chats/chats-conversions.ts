@@ -1,7 +1,7 @@
 // Chats, turns and messages between the wire and the service: amounts at their unit's scale, instants as texts, ids as
 // their tenant sees them.
 
-import { shownId } from '../access/tenant-ids.js';
+import { visibleId } from '../access/tenant-ids.js';
 import { amountsIn, amountsOut, type Scales, type Stated } from '../kit/amounts.js';
 import type { Caller } from '../kit/caller.js';
 import { instantOut, instantOutOrNull } from '../kit/instants.js';
@@ -43,7 +43,7 @@ export function turnOut(turn: Turn, { caller, scales }: SeenBy): TurnView {
     state: turn.state,
     end: turn.end,
     meteredBy: turn.meteredBy,
-    holdId: shownId(caller, turn.holdId),
+    holdId: visibleId(caller, turn.holdId),
     decisionId: terms?.decisionId ?? null,
     policy: terms?.policy ?? null,
     tier: terms?.tier ?? null,

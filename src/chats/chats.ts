@@ -4,7 +4,7 @@
 import { labelsOfCall } from '../access/labels.js';
 import { tenantProblem } from '../access/tenant-ids.js';
 import type { Clock } from '../authority/api.js';
-import { shown, textProblem } from '../core/labels.js';
+import { quoted, textProblem } from '../core/labels.js';
 import type { Caller } from '../kit/caller.js';
 import { newId } from '../kit/new-id.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -41,7 +41,7 @@ export class Chats {
   async create(caller: Caller, { title, ...owner }: NewChat): Promise<Chat> {
     const { tenant, user } = ownerOf(caller, owner);
     const problem = title === undefined ? null : textProblem(title, TITLE_LENGTH_MAX);
-    if (problem !== null) throw invalid('title', `${shown(title)} ${problem}`);
+    if (problem !== null) throw invalid('title', `${quoted(title)} ${problem}`);
     const createdAt = this.clock.now();
     const chat = { id: newId(createdAt), tenant, user, title: title ?? null, createdAt };
     await this.writer.durably(() => this.table.insert(chat));
@@ -64,7 +64,7 @@ export class Chats {
   get(caller: Caller, id: string): ChatRow {
     const chat = this.table.find(id, ownersSeen(caller, {}));
     if (chat === undefined)
-      throw new RefusedError('not_found', `there is no chat ${shown(id)}`, { field: 'id' });
+      throw new RefusedError('not_found', `there is no chat ${quoted(id)}`, { field: 'id' });
     return chat;
   }
 
@@ -100,7 +100,7 @@ function ownerOf(caller: Caller, stated: StatedOwner): { tenant: string; user: s
   // In the account of a budget it stands for nobody, as quotas have it.
   if (user === '*') throw invalid('user', '"*" names nobody');
   const problem = tenantProblem(tenant);
-  if (problem !== null) throw invalid('tenant', `${shown(tenant)} ${problem}`);
+  if (problem !== null) throw invalid('tenant', `${quoted(tenant)} ${problem}`);
   return { tenant, user };
 }
 

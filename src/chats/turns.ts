@@ -7,7 +7,7 @@ import { labelsOfCall } from '../access/labels.js';
 import { TURN_PREFIX, tenantPrefix } from '../access/tenant-ids.js';
 import type { Amounts } from '../core/amount.js';
 import { InvalidInputError, OverloadedError } from '../core/errors.js';
-import { ID_LENGTH_MAX, shown, textProblem } from '../core/labels.js';
+import { ID_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Denied, Rejected } from '../core/outcomes.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
@@ -294,7 +294,7 @@ export class Turns {
     const isOwn = turn?.chatId === chatId && this.chats.sees(caller, turn);
     if (isOwn && !turn.isDeleted && turn.state !== 'starting') return turn as SeenTurn;
     this.chats.get(caller, chatId);
-    throw new RefusedError('not_found', `there is no turn ${shown(turnId)}`, { field: 'turn' });
+    throw new RefusedError('not_found', `there is no turn ${quoted(turnId)}`, { field: 'turn' });
   }
 
   #shown(turn: SeenTurn): { readonly turn: SeenTurn; readonly messages: MessageRow[] } {
@@ -304,7 +304,7 @@ export class Turns {
 
 function assertRequest({ requestId, text, systemText }: TurnRequest): void {
   const problem = textProblem(requestId, ID_LENGTH_MAX);
-  if (problem !== null) throw invalid('requestId', `${shown(requestId)} ${problem}`);
+  if (problem !== null) throw invalid('requestId', `${quoted(requestId)} ${problem}`);
   assertText(text, 'text');
   if (systemText !== undefined) assertText(systemText, 'systemText');
 }
@@ -313,7 +313,7 @@ function assertRequest({ requestId, text, systemText }: TurnRequest): void {
 function assertOwner(chat: ChatRow, labels: Labels): void {
   for (const name of ['tenant', 'user'] as const) {
     if (Object.hasOwn(labels, name) && labels[name] !== chat[name])
-      throw new RefusedError('label_forbidden', `labels.${name}: is the chat’s, ${shown(chat[name])}`, {
+      throw new RefusedError('label_forbidden', `labels.${name}: is the chat’s, ${quoted(chat[name])}`, {
         field: `labels.${name}`,
       });
   }
@@ -322,7 +322,7 @@ function assertOwner(chat: ChatRow, labels: Labels): void {
 function assertResult({ text, responseId }: TurnResult): void {
   if (text !== undefined) assertText(text, 'text');
   const problem = responseId === undefined ? null : textProblem(responseId, RESPONSE_ID_LENGTH_MAX);
-  if (problem !== null) throw invalid('responseId', `${shown(responseId)} ${problem}`);
+  if (problem !== null) throw invalid('responseId', `${quoted(responseId)} ${problem}`);
 }
 
 function hasEnded({ id, ending, state }: TurnRow): RefusedError {

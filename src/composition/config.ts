@@ -2,7 +2,7 @@
 // A bad value stops the program with the variable, the value and the bound; values of keys are never shown.
 
 import { InvalidInputError } from '../core/errors.js';
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import { plainBaseUrl, serverUrlProblem } from '../kit/base-url.js';
 import { isHost, PORT_MAX } from './settings/listen.js';
 
@@ -66,7 +66,7 @@ function checked(
 ): string | undefined {
   const value = stated(name);
   if (value === undefined || isRight(value)) return value;
-  throw new InvalidInputError(name, `${shown(value)} ${problem}`);
+  throw new InvalidInputError(name, `${quoted(value)} ${problem}`);
 }
 
 function path(stated: Stated, name: string): string | undefined {

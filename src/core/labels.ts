@@ -46,7 +46,7 @@ export function assertText(
   lengthMax = ID_LENGTH_MAX,
 ): asserts value is string {
   const problem = textProblem(value, lengthMax);
-  if (problem !== null) throw new InvalidInputError(field, `${shown(value)} ${problem}`);
+  if (problem !== null) throw new InvalidInputError(field, `${quoted(value)} ${problem}`);
 }
 
 /** What is wrong with a label key, or null. */
@@ -69,7 +69,7 @@ export function assertLabels(labels: unknown, field: string): asserts labels is 
     throw new InvalidInputError(field, `has ${entries.length} labels; at most ${LABELS_MAX}`);
   for (const [key, value] of entries) {
     const problem = labelKeyProblem(key);
-    if (problem !== null) throw new InvalidInputError(`${field}.${shown(key)}`, `the label key ${problem}`);
+    if (problem !== null) throw new InvalidInputError(`${field}.${quoted(key)}`, `the label key ${problem}`);
     assertText(value, `${field}.${key}`, LABEL_VALUE_LENGTH_MAX);
   }
 }
@@ -100,7 +100,7 @@ export function labelsOf(text: string): Labels {
 }
 
 /** A value as error messages show it: quoted, cut, never raw; an object by its kind alone. */
-export function shown(value: unknown): string {
+export function quoted(value: unknown): string {
   if (typeof value === 'string') {
     return value.length <= 80 ? JSON.stringify(value) : `${JSON.stringify(value.slice(0, 77))}…`;
   }

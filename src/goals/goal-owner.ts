@@ -3,7 +3,7 @@
 
 import { labelsOfCall } from '../access/labels.js';
 import { tenantProblem } from '../access/tenant-ids.js';
-import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../core/labels.js';
+import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -21,9 +21,9 @@ export function ownerOf(caller: Caller, stated: StatedOwner): { tenant: string; 
   if (tenant === null) throw invalid('tenant', 'is required: this key is no tenant’s');
   if (owner === null) throw invalid('owner', 'is required: the key does not fix the label user');
   const problem = textProblem(owner, LABEL_VALUE_LENGTH_MAX);
-  if (problem !== null) throw invalid('owner', `${shown(owner)} ${problem}`);
+  if (problem !== null) throw invalid('owner', `${quoted(owner)} ${problem}`);
   const ofTenant = textProblem(tenant, LABEL_VALUE_LENGTH_MAX) ?? tenantProblem(tenant);
-  if (ofTenant !== null) throw invalid('tenant', `${shown(tenant)} ${ofTenant}`);
+  if (ofTenant !== null) throw invalid('tenant', `${quoted(tenant)} ${ofTenant}`);
   return { tenant, owner };
 }
 

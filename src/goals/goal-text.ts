@@ -1,7 +1,7 @@
 // The text of a goal: what it may be, and how a prompt states it (rule G1). Nothing in a text can end the block that wraps
 // it, so that what follows in the prompt is not read as the operator's own words.
 
-import { shown, textProblem } from '../core/labels.js';
+import { quoted, textProblem } from '../core/labels.js';
 import type { Goal } from './goal.js';
 
 /** What would end the block, however it is spelt: spaces, letter case and full-width forms do not count. */
@@ -10,7 +10,7 @@ const CLOSING_TAG = '</goal';
 /** What is wrong with a text as a goal, or null. Line breaks are allowed. */
 export function goalTextProblem(text: string, lengthMax: number): string | null {
   const problem = textProblem(text.replaceAll('\n', ' '), lengthMax);
-  if (problem !== null) return `${shown(text)} ${problem}`;
+  if (problem !== null) return `${quoted(text)} ${problem}`;
   const plain = text.normalize('NFKC').replaceAll(/\s/g, '').toLowerCase();
   return plain.includes(CLOSING_TAG)
     ? `contains ${CLOSING_TAG}>, which would end its block in a prompt`

@@ -9,11 +9,11 @@ import { hasScope } from '../access/scopes.js';
 import { toLedgerId } from '../access/tenant-ids.js';
 import type { Clock, Ledger } from '../authority/api.js';
 import { OverloadedError } from '../core/errors.js';
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
-import { OneAtATime } from '../kit/serial-queue.js';
+import { SerialQueue } from '../kit/serial-queue.js';
 import type { ServiceStore } from '../kit/service-store.js';
 import {
   GOAL_PREFIX,
@@ -73,7 +73,7 @@ export class Goals {
   readonly #table: GoalTable;
   readonly #books: GoalLedger;
   /** What is done to one owner's goals: reading which is active and changing it is one step (rule G1). */
-  readonly #turns = new OneAtATime();
+  readonly #turns = new SerialQueue();
   readonly #setters: LimitSetters;
 
   constructor(parts: GoalParts) {
@@ -342,7 +342,7 @@ export class Goals {
   #usable(caller: Caller, id: string, field = 'id'): GoalRow {
     const row = this.#table.find(id);
     if (row !== undefined && mayUse(caller, row)) return row;
-    throw new RefusedError('not_found', `there is no goal ${shown(id)}`, { field });
+    throw new RefusedError('not_found', `there is no goal ${quoted(id)}`, { field });
   }
 
   #row(number: number): GoalRow {

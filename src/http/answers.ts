@@ -1,6 +1,6 @@
 // How outcomes and errors go out: status, headers, body (docs/http-api.md). Every answer of a command passes here.
 
-import type { ShownLine } from '../access/shown.js';
+import type { VisibleLine } from '../access/visible.js';
 import { authorizedOut, doneOut, settledOut } from '../budgets/outcomes-out.js';
 import type { Authorized, Done, Problem, Settled } from '../budgets/outcomes-schema.js';
 import { rateLimitHeaders } from '../budgets/rate-limit.js';
@@ -13,7 +13,7 @@ import { deniedProblem, rejectedProblem } from './problems.js';
 export interface Answer {
   readonly status: number;
   readonly body: Authorized | Done | Settled | Problem;
-  readonly lines: readonly ShownLine[];
+  readonly lines: readonly VisibleLine[];
 }
 
 /** What the caller is answered: 201 where something came to be, else 200; denials and rejections are problems. */
@@ -53,7 +53,7 @@ export function statusOf(outcome: Succeeded): 200 | 201 {
   return outcome.event === 'spend_recorded' ? 201 : 200;
 }
 
-const NO_LINES: readonly ShownLine[] = [];
+const NO_LINES: readonly VisibleLine[] = [];
 
 export function sendOutcome(
   api: Api,

@@ -1,7 +1,7 @@
 // Every error of the HTTP API as a problem (RFC 9457): what was thrown, denied or rejected, with the figures of the
 // budget that decided. Statuses come from statuses.ts and gateway/calls/denial.ts.
 
-import { isOpen, type ShownDenied, type ShownLine } from '../access/shown.js';
+import { isOpen, type VisibleDenied, type VisibleLine } from '../access/visible.js';
 import { deniedOut, evidenceOut } from '../budgets/outcomes-out.js';
 import type { Problem } from '../budgets/outcomes-schema.js';
 import { InvalidInputError, OverloadedError } from '../core/errors.js';
@@ -37,7 +37,7 @@ export function refusal(code: RefusalCode, detail: string, more: Partial<Problem
 const EXHAUSTED = { exhaustedStatus: 402 } as const;
 
 /** A denial: what it means is the same on every surface, the figures are those that the caller may see. */
-export function deniedProblem(api: Api, caller: Caller, denied: Denied, shown: ShownDenied): Problem {
+export function deniedProblem(api: Api, caller: Caller, denied: Denied, shown: VisibleDenied): Problem {
   const answer = denialAnswer(denied, EXHAUSTED, (id) => api.ledger.budget(id));
   const { status, code, sentence, retryAfterMs, line, cap } = answer;
   const title = `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
@@ -54,7 +54,7 @@ export function deniedProblem(api: Api, caller: Caller, denied: Denied, shown: S
   );
 }
 
-function figuresText(line: ShownLine, scales: Scales, cap: PerHoldCap | null): string {
+function figuresText(line: VisibleLine, scales: Scales, cap: PerHoldCap | null): string {
   if (!isOpen(line)) return `It is ${line.budgetId}, a budget of the platform's.`;
   const shown = (steps: bigint) => `${amountOut(steps, line.unit, scales)} ${line.unit}`;
   if (cap !== null)

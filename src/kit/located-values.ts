@@ -13,7 +13,7 @@ import {
   parseDocument,
 } from 'yaml';
 import { AmountFormatError, parseAmount } from '../core/amount.js';
-import { shown, textProblem } from '../core/labels.js';
+import { quoted, textProblem } from '../core/labels.js';
 
 /** 100,000 budgets of 160 characters; the parser needs about 100 times this in memory. */
 export const FILE_LENGTH_MAX = 16 * 1024 * 1024;
@@ -211,7 +211,7 @@ class Locator {
 
 /** A field's path as messages show it: `budgets[0].limit`, `aliases.provider["a b"]`. */
 export function pathOf(parent: string, key: string): string {
-  if (!/^[\w:-]{1,64}$/.test(key)) return `${parent}[${shown(key)}]`;
+  if (!/^[\w:-]{1,64}$/.test(key)) return `${parent}[${quoted(key)}]`;
   return parent === '' ? key : `${parent}.${key}`;
 }
 
@@ -227,7 +227,7 @@ export function readFields(
     if (known.includes(key)) continue;
     const near = nearest(key, known);
     const hint = near === null ? `known here: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
-    findings.add(keyOffset, field, `unknown field ${shown(key)}; ${hint}`);
+    findings.add(keyOffset, field, `unknown field ${quoted(key)}; ${hint}`);
   }
   return entries;
 }
@@ -256,7 +256,7 @@ export function readText(
     return findings.add(node.offset, field, `${described(node)} is not a text`);
   }
   const problem = textProblem(node.value, lengthMax);
-  return problem === null ? node.value : findings.add(node.offset, field, `${shown(node.value)} ${problem}`);
+  return problem === null ? node.value : findings.add(node.offset, field, `${quoted(node.value)} ${problem}`);
 }
 
 /** An amount in steps of a unit with this scale. */
@@ -318,7 +318,7 @@ export function plainOf(node: Located): unknown {
 }
 
 export function described(node: Located): string {
-  if (node.kind === 'scalar') return shown(node.value);
+  if (node.kind === 'scalar') return quoted(node.value);
   return node.kind === 'list' ? 'a list' : 'a map';
 }
 

@@ -1,6 +1,6 @@
 // Work that must not overlap, by key: each piece begins when the one before with its key has ended, however that ended.
 
-export class OneAtATime {
+export class SerialQueue {
   readonly #last = new Map<string, Promise<unknown>>();
 
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { BudgetTenants } from '../access/budget-tenants.js';
 import { findableId } from '../access/tenant-ids.js';
 import type { Clock, Ledger } from '../authority/api.js';
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import type { Scales } from '../kit/amounts.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -129,7 +129,7 @@ export class Notices {
       if (this.#budgets.appliesTo(id, tenant)) return id;
       throw new RefusedError('forbidden', 'the figures of this budget are of more than your tenant');
     }
-    throw new RefusedError('not_found', `there is no budget ${shown(id)}`, { field: 'budgetId' });
+    throw new RefusedError('not_found', `there is no budget ${quoted(id)}`, { field: 'budgetId' });
   }
 
   /** A webhook for all notices of the caller's tenant, or of the platform, from now on. @throws RefusedError */
@@ -195,7 +195,7 @@ export class Notices {
   #webhookNamed({ tenant }: Caller, id: string): WebhookRow {
     const webhook = this.#webhooks.find(id);
     if (webhook === undefined || webhook.tenant !== tenant)
-      throw new RefusedError('not_found', `there is no webhook ${shown(id)}`, { field: 'id' });
+      throw new RefusedError('not_found', `there is no webhook ${quoted(id)}`, { field: 'id' });
     return webhook;
   }
 
@@ -216,7 +216,7 @@ export class Notices {
   redeliver({ tenant }: Caller, id: string): Notice {
     const notice = this.#notices.find(id);
     if (notice === undefined || (tenant !== null && notice.tenant !== tenant))
-      throw new RefusedError('not_found', `there is no notice ${shown(id)}`, { field: 'id' });
+      throw new RefusedError('not_found', `there is no notice ${quoted(id)}`, { field: 'id' });
     const now = this.#parts.clock.now();
     this.#parts.store.transaction(() => {
       for (const { number } of this.#webhooks.ofTenant(notice.tenant))

@@ -1,7 +1,7 @@
 // Which tiers and models a request may get, in order, and why not those before (rule Q6): kill switches first; what does
 // not fit is the ledger's to say. Pure. Called by reserve.ts.
 
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import { RefusedError } from '../kit/refusals.js';
 import type { PolicyModel, QuotaRules } from './policy.js';
 
@@ -55,15 +55,15 @@ export function cascadeOf(rules: QuotaRules, wish: Wish): Cascade {
 function wishedModel(rules: QuotaRules, { model: name, tier }: Wish): PolicyModel | null {
   const { tiers } = rules.document;
   if (tier !== undefined && !tiers.includes(tier))
-    throw invalid('tier', `${shown(tier)} is none of ${tiers.join(', ')}`);
+    throw invalid('tier', `${quoted(tier)} is none of ${tiers.join(', ')}`);
   if (name === undefined) return null;
   const model = rules.models.get(name);
   if (model === undefined)
-    throw new RefusedError('model_not_found', `model: the policy has no model ${shown(name)}`, {
+    throw new RefusedError('model_not_found', `model: the policy has no model ${quoted(name)}`, {
       field: 'model',
     });
   if (tier !== undefined && tier !== model.tier)
-    throw invalid('tier', `${shown(name)} is a model of the tier ${model.tier}`);
+    throw invalid('tier', `${quoted(name)} is a model of the tier ${model.tier}`);
   return model;
 }
 

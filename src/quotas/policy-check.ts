@@ -2,7 +2,7 @@
 // Shapes are checked by the wire's schema; here, what a schema cannot say. Called by policies.ts.
 
 import { AmountFormatError, parseAmount } from '../core/amount.js';
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import { RefusedError } from '../kit/refusals.js';
 import { isMultiplier, isTokenCount, MULTIPLIER_MAX, TOKENS_MAX } from './credits.js';
 import {
@@ -87,9 +87,9 @@ function* tierProblems({ tiers }: PolicyDocument): Generator<Problem> {
     if (!TIER_NAME.test(tier))
       yield {
         field,
-        message: `${shown(tier)} is no name of lower-case letters, digits, _ and -, at most 32`,
+        message: `${quoted(tier)} is no name of lower-case letters, digits, _ and -, at most 32`,
       };
-    if (tiers.indexOf(tier) < index) yield { field, message: `${shown(tier)} is there already` };
+    if (tiers.indexOf(tier) < index) yield { field, message: `${quoted(tier)} is there already` };
   }
 }
 
@@ -103,23 +103,23 @@ function* modelProblems({ models, tiers, killSwitches }: PolicyDocument): Genera
     if (!MODEL_NAME.test(name))
       yield {
         field: `${field}.name`,
-        message: `${shown(name)} is no name of letters, digits and . _ : / @ + -, at most 64`,
+        message: `${quoted(name)} is no name of letters, digits and . _ : / @ + -, at most 64`,
       };
-    if (seen.has(name)) yield { field: `${field}.name`, message: `${shown(name)} is there already` };
+    if (seen.has(name)) yield { field: `${field}.name`, message: `${quoted(name)} is there already` };
     seen.add(name);
     if (!tiers.includes(tier))
-      yield { field: `${field}.tier`, message: `${shown(tier)} is none of ${tiers.join(', ')}` };
+      yield { field: `${field}.tier`, message: `${quoted(tier)} is none of ${tiers.join(', ')}` };
     for (const [part, multiplier] of Object.entries({ inputMultiplier, outputMultiplier })) {
       if (!isMultiplier(multiplier))
         yield {
           field: `${field}.${part}`,
-          message: `${shown(multiplier)} is no whole number from 1 to ${MULTIPLIER_MAX}`,
+          message: `${quoted(multiplier)} is no whole number from 1 to ${MULTIPLIER_MAX}`,
         };
     }
     if (!isTokenCount(outputTokensMax) || outputTokensMax < 1)
       yield {
         field: `${field}.outputTokensMax`,
-        message: `${shown(outputTokensMax)} is no whole number from 1 to ${TOKENS_MAX}`,
+        message: `${quoted(outputTokensMax)} is no whole number from 1 to ${TOKENS_MAX}`,
       };
   }
   const last = tiers.at(-1);
@@ -127,7 +127,7 @@ function* modelProblems({ models, tiers, killSwitches }: PolicyDocument): Genera
     ({ name, tier }) => tier === last && !killSwitches.disabledModels.includes(name),
   );
   if (!serves)
-    yield { field: 'models', message: `none that is not disabled is in the last tier, ${shown(last)}` };
+    yield { field: 'models', message: `none that is not disabled is in the last tier, ${quoted(last)}` };
 }
 
 function* limitProblems({ limits, tiers, models }: PolicyDocument): Generator<Problem> {
@@ -136,7 +136,7 @@ function* limitProblems({ limits, tiers, models }: PolicyDocument): Generator<Pr
   for (const { name } of models) buckets.add(`model:${name}`);
   for (const period of PERIODS) {
     for (const [bucket, limit] of Object.entries(limits[period])) {
-      const field = `limits.${period}.${buckets.has(bucket) ? bucket : shown(bucket)}`;
+      const field = `limits.${period}.${buckets.has(bucket) ? bucket : quoted(bucket)}`;
       if (!buckets.has(bucket))
         yield { field, message: 'is no bucket of this policy: total, tier:NAME or model:NAME' };
       try {
@@ -159,7 +159,7 @@ function* switchProblems({ killSwitches, tiers, models }: PolicyDocument): Gener
     if (!models.some((model) => model.name === name))
       yield {
         field: `killSwitches.disabledModels[${index}]`,
-        message: `${shown(name)} is no model of this policy`,
+        message: `${quoted(name)} is no model of this policy`,
       };
   }
 }
@@ -172,7 +172,7 @@ function* numberProblems({
   if (!isWhole(overshootTolerancePercent, OVERSHOOT_TOLERANCE_MAX_PERCENT))
     yield {
       field: 'overshootTolerancePercent',
-      message: `${shown(overshootTolerancePercent)} is no whole number from 0 to ${OVERSHOOT_TOLERANCE_MAX_PERCENT}`,
+      message: `${quoted(overshootTolerancePercent)} is no whole number from 0 to ${OVERSHOOT_TOLERANCE_MAX_PERCENT}`,
     };
   for (const [name, value] of Object.entries(estimate)) {
     const max = name === 'safetyPercent' ? 1_000 : ESTIMATE_PART_MAX;
@@ -180,7 +180,7 @@ function* numberProblems({
     if (!isWhole(value, max) || value < min)
       yield {
         field: `estimate.${name}`,
-        message: `${shown(value)} is no whole number from ${min} to ${max}`,
+        message: `${quoted(value)} is no whole number from ${min} to ${max}`,
       };
   }
   for (const tool of TOOLS) {
@@ -188,7 +188,7 @@ function* numberProblems({
       if (value !== null && !isWhole(value, TOOL_LIMIT_MAX))
         yield {
           field: `toolLimits.${tool}.${name}`,
-          message: `${shown(value)} is no whole number from 0 to ${TOOL_LIMIT_MAX}, or null`,
+          message: `${quoted(value)} is no whole number from 0 to ${TOOL_LIMIT_MAX}, or null`,
         };
     }
   }

@@ -1,7 +1,7 @@
 // Whose quotas a caller may see and change: a tenant's key, its own users'; a key that fixes a user, that user's alone
 // (rule T8). Called by quotas.ts.
 
-import { LABEL_VALUE_LENGTH_MAX, shown, textProblem } from '../core/labels.js';
+import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
 
@@ -28,7 +28,7 @@ export function accountOf(caller: Caller, { tenant: stated, user }: StatedAccoun
     // A '*' in the account of a budget stands for nobody, and one that is told apart by nobody's eye is refused.
     const problem = text === '*' ? 'names nobody' : textProblem(text, LABEL_VALUE_LENGTH_MAX);
     if (problem !== null)
-      throw new RefusedError('invalid_request', `${field}: ${shown(text)} ${problem}`, { field });
+      throw new RefusedError('invalid_request', `${field}: ${quoted(text)} ${problem}`, { field });
   }
   const isOthers =
     (stated !== undefined && stated !== tenant) ||

@@ -3,7 +3,7 @@
 
 import type { Ledger } from '../authority/api.js';
 import { formatAmount } from '../core/amount.js';
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import type { Command } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -70,7 +70,7 @@ function assertBuckets(rules: QuotaRules, { limits = {} }: UserLimits): void {
       const field = `limits.${period}`;
       throw new RefusedError(
         'invalid_request',
-        `${field}: ${shown(bucket)} is none of the buckets that the policy in force keeps: ${known.slice(0, 10).join(', ')}`,
+        `${field}: ${quoted(bucket)} is none of the buckets that the policy in force keeps: ${known.slice(0, 10).join(', ')}`,
         { field },
       );
     }

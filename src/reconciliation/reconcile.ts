@@ -2,7 +2,7 @@
 // books the difference. Called by the command line for a ledger file, and by reconciliations.ts for a server.
 
 import type { Ledger, LedgerReads, Progress } from '../authority/api.js';
-import { shown } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import { CorrectableHolds } from './correctable-holds.js';
 import type { DayRange } from './days.js';
@@ -87,7 +87,7 @@ function spendNotes(spend: LedgerSpend, { provider }: ReconcileOptions, report: 
   // A name that is misspelt looks like a provider that was never called.
   if (spend.rows.size === 0 && report.rows.length > 0)
     notes.push(
-      `the ledger has no charge of ${shown(provider)} on these days; --provider is the value of the label provider`,
+      `the ledger has no charge of ${quoted(provider)} on these days; --provider is the value of the label provider`,
     );
   return notes;
 }

@@ -16,7 +16,7 @@ import { accountOf } from '../core/decide-account.js';
 import type { Effect } from '../core/effects.js';
 import { InvalidInputError, LedgerClosedError } from '../core/errors.js';
 import { HOLD_ENDINGS, HOLD_STATUSES } from '../core/holds.js';
-import { assertLabels, assertText, shown } from '../core/labels.js';
+import { assertLabels, assertText, quoted } from '../core/labels.js';
 import type { Head, HoldView } from '../core/outcomes.js';
 import type { State } from '../core/state.js';
 import { balanceView, holdView } from '../core/views.js';
@@ -71,7 +71,7 @@ export async function openHistory(ledgerPath: string, options: HistoryOptions = 
   const { historyPath = `${ledgerPath}-history`, progress } = options;
   assertText(historyPath, 'historyPath', 4_200);
   if (resolve(historyPath) === resolve(ledgerPath))
-    throw new InvalidInputError('historyPath', `${shown(historyPath)} is the ledger itself`);
+    throw new InvalidInputError('historyPath', `${quoted(historyPath)} is the ledger itself`);
   const reader = openSqliteReader(ledgerPath);
   let history: OpenHistory | undefined;
   try {
@@ -121,7 +121,7 @@ class OpenHistory implements History {
     if (holdId !== undefined) assertText(holdId, 'holdId');
     if (labels !== undefined) assertLabels(labels, 'labels');
     if (status !== undefined && !HOLD_STATUSES.includes(status))
-      throw new InvalidInputError('status', `${shown(status)} is none of ${HOLD_STATUSES.join(', ')}`);
+      throw new InvalidInputError('status', `${quoted(status)} is none of ${HOLD_STATUSES.join(', ')}`);
     if (afterSequence !== undefined) wholeIn(afterSequence, 'afterSequence', 0, Number.MAX_SAFE_INTEGER);
     const max = maxOf(filter.max);
     return this.#reading(() => this.#file.holds(filter, max));

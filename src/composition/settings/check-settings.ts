@@ -2,7 +2,7 @@
 // no call can count towards. Behind `bursar check`, which needs no server.
 
 import { canonicalProvider, providerCapOf } from '../../budgets/providers.js';
-import { shown } from '../../core/labels.js';
+import { quoted } from '../../core/labels.js';
 import type { BudgetSpec } from '../../core/requests.js';
 import { coversPattern, isModelPattern, matchesModel } from '../../gateway/prices/model-pattern.js';
 import type { PriceCatalogue } from '../../gateway/prices/price-book.js';
@@ -58,7 +58,7 @@ function requiredWarnings({ gateway, definitions }: Settings): string[] {
     .filter((label) => !limited.some(({ match }) => Object.hasOwn(match, label)))
     .map(
       (label) =>
-        `gateway.require: no budget of this file limits the label ${shown(label)}; calls are refused until one does, here or through the API`,
+        `gateway.require: no budget of this file limits the label ${quoted(label)}; calls are refused until one does, here or through the API`,
     );
 }
 
@@ -81,7 +81,7 @@ function priceWarnings(
     if (isPriced) return [];
     const what = isModelPattern(asked) ? 'any model like' : 'the model';
     return [
-      `route ${shown(pattern)}: no price is known for ${what} ${shown(asked)} of ${name} (priced as ${provider}); its calls are refused`,
+      `route ${quoted(pattern)}: no price is known for ${what} ${quoted(asked)} of ${name} (priced as ${provider}); its calls are refused`,
     ];
   });
 }
@@ -107,12 +107,12 @@ function budgetWarnings(
   const names = providers.map(({ name }) => canonicalProvider(aliases, name));
   const isOwn = providerCapOf(id) !== null;
   if (!isOwn && isStated(provider) && !names.includes(canonicalProvider(aliases, provider)))
-    warnings.push(`budget ${id} matches the provider ${shown(provider)}, which is none of this file`);
+    warnings.push(`budget ${id} matches the provider ${quoted(provider)}, which is none of this file`);
   const isKnown = (name: string) =>
     providers.some(({ pricedAs }) => prices.canonicalModel({ provider: pricedAs, model: name }) !== null);
   if (isStated(model) && providers.length > 0 && !isKnown(model))
     warnings.push(
-      `budget ${id} matches the model ${shown(model)}, for which no provider of this file has a price`,
+      `budget ${id} matches the model ${quoted(model)}, for which no provider of this file has a price`,
     );
   return warnings;
 }

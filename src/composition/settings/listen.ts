@@ -1,6 +1,6 @@
 // Where the server listens: what the configuration and the environment may say of it, and the default.
 
-import { shown } from '../../core/labels.js';
+import { quoted } from '../../core/labels.js';
 import type { Findings, Located } from '../../kit/located-values.js';
 import { Section } from '../../kit/settings-section.js';
 import type { Settings } from './settings.js';
@@ -20,7 +20,7 @@ export function isHost(text: string): boolean {
 export function readListen(node: Located | undefined, findings: Findings): Settings['listen'] {
   const section = Section.read(node, 'listen', ['host', 'port'], findings);
   const host = section.text('host', { max: HOST_LENGTH_MAX, unlessStated: LISTEN_DEFAULT.host });
-  if (!isHost(host)) section.add('host', `${shown(host)} is no host name or address`);
+  if (!isHost(host)) section.add('host', `${quoted(host)} is no host name or address`);
   const port = section.whole('port', { min: 0, max: PORT_MAX, unlessStated: LISTEN_DEFAULT.port });
   return { host, port };
 }

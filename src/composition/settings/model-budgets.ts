@@ -2,7 +2,7 @@
 // for another spelling would count nothing, and a cap would be skipped in silence. Asked at the start, at each reload, and by
 // `bursar check`.
 
-import { shown } from '../../core/labels.js';
+import { quoted } from '../../core/labels.js';
 import type { Labels } from '../../core/requests.js';
 import type { PriceCatalogue } from '../../gateway/prices/price-book.js';
 import type { Settings } from './settings.js';
@@ -29,9 +29,9 @@ export function misnamedModels(
       asked.flatMap(({ pricedAs }) => prices.canonicalModel({ provider: pricedAs, model }) ?? []),
     );
     if (names.size === 0 || names.has(model)) return [];
-    const canonical = [...names].map(shown).join(' or ');
+    const canonical = [...names].map(quoted).join(' or ');
     return [
-      `budget ${id} matches the model ${shown(model)}, which no call has: the price book calls it ${canonical}. Match model: ${canonical}, or requested_model: ${shown(model)} for what callers write`,
+      `budget ${id} matches the model ${quoted(model)}, which no call has: the price book calls it ${canonical}. Match model: ${canonical}, or requested_model: ${quoted(model)} for what callers write`,
     ];
   });
 }

@@ -5,7 +5,7 @@
 import { DefinitionsReader, PROVIDER_CAP_FIELDS } from '../../budgets/budget-file-reader.js';
 import { PROVIDER_ALIASES_DEFAULT } from '../../budgets/providers.js';
 import { readConversations } from '../../chats/chats-settings.js';
-import { LABEL_VALUE_LENGTH_MAX, shown } from '../../core/labels.js';
+import { LABEL_VALUE_LENGTH_MAX, quoted } from '../../core/labels.js';
 import { OUTPUT_TOKENS_MAX, readGateway, readSignatures } from '../../gateway/calls/calls-settings.js';
 import { DIALECTS, type DialectName } from '../../gateway/dialects/dialect.js';
 import { coversPattern, readModelPattern } from '../../gateway/prices/model-pattern.js';
@@ -218,8 +218,8 @@ function readRoutes(
     const route = { model, candidates, ...(output === null ? {} : { outputTokensUnstated: output }) };
     const earlier = routes.find((each) => hides(each, route, dialectOf));
     if (earlier !== undefined) {
-      const first = `the route ${shown(earlier.model)} above matches first`;
-      section.add('model', `${shown(model)} is never reached: ${first}`);
+      const first = `the route ${quoted(earlier.model)} above matches first`;
+      section.add('model', `${quoted(model)} is never reached: ${first}`);
     }
     routes.push(route);
     return route;

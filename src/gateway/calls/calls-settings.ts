@@ -2,7 +2,7 @@
 // errors are told apart. Owns their defaults and bounds. Called by settings-file.ts; docs/configuration.md lists them.
 
 import { CALLER_LABEL_NAME, LABELS_OF_THE_SERVICE } from '../../access/labels.js';
-import { LABELS_MAX, labelKeyProblem, shown } from '../../core/labels.js';
+import { LABELS_MAX, labelKeyProblem, quoted } from '../../core/labels.js';
 import { described, type Findings, type Located, readText } from '../../kit/located-values.js';
 import { Section } from '../../kit/settings-section.js';
 import { COMMON_SIGNATURES } from '../routing/common-signatures.js';
@@ -119,7 +119,7 @@ function labelKeyOf(findings: Findings) {
       return findings.add(item.offset, field, `${described(item)} is not a label name`);
     const problem = labelKeyProblem(item.value);
     if (problem === null) return item.value;
-    return findings.add(item.offset, field, `the label name ${shown(item.value)} ${problem}`);
+    return findings.add(item.offset, field, `the label name ${quoted(item.value)} ${problem}`);
   };
 }
 

@@ -13,7 +13,7 @@ import {
   LedgerClosedError,
   OverloadedError,
 } from '../../core/errors.js';
-import { shown } from '../../core/labels.js';
+import { quoted } from '../../core/labels.js';
 import type { Decision, Denied } from '../../core/outcomes.js';
 import type { Authorize, Command, GrantCaps, Labels } from '../../core/requests.js';
 import type { Caller } from '../../kit/caller.js';
@@ -163,7 +163,7 @@ export class Calls implements CallOwner {
   #route({ reading: { facts }, dialect }: CallRequest): Routing {
     const routing = this.#parts.routing().route({ dialect, model: facts.model }, this.now());
     if (routing === null) {
-      const problem = `No route of this dialect is configured for the model ${shown(facts.model)}.`;
+      const problem = `No route of this dialect is configured for the model ${quoted(facts.model)}.`;
       throw new RefusedError('model_not_found', problem, { field: 'model' });
     }
     return routing;
@@ -174,7 +174,7 @@ export class Calls implements CallOwner {
     if (refusal.refusal !== 'denied') return refusal;
     return {
       refusal: 'no_provider',
-      message: `Every provider of ${shown(model)} is exhausted.`,
+      message: `Every provider of ${quoted(model)} is exhausted.`,
       retryAfterMs: resetsAt === null ? null : Math.max(1, resetsAt - this.now()),
       field: null,
       decision: noProvider(refusal.denied, resetsAt),

@@ -1,12 +1,12 @@
 // The figures that answers carry: the tightest budget of a call, and a line's figures as decimal texts. Shared by both
 // dialects. Lines come as the caller may see them (tenancy): one without figures is never the tightest.
 
-import { isOpen, type OpenLine, type ShownLine } from '../../access/shown.js';
+import { isOpen, type OpenLine, type VisibleLine } from '../../access/visible.js';
 import { amountOut, amountOutOrNull, type Scales } from '../../kit/amounts.js';
 import type { DenialAnswer } from './denial.js';
 
 /** The limited line with the smallest share left; on a tie the one that resets first. Null where nothing limits. */
-export function tightestOf(lines: readonly ShownLine[]): OpenLine | null {
+export function tightestOf(lines: readonly VisibleLine[]): OpenLine | null {
   let tightest: OpenLine | null = null;
   for (const line of lines) {
     if (!isOpen(line) || line.granted === null || line.remaining === null) continue;
@@ -49,7 +49,7 @@ export interface LineFigures {
  * request, where that is what decides; what was spent, and when it resets, then says nothing.
  */
 export function lineFigures(
-  line: ShownLine,
+  line: VisibleLine,
   scales: Scales,
   { resetsAt, cap }: Pick<DenialAnswer, 'resetsAt' | 'cap'> = { resetsAt: line.resetsAt, cap: null },
 ): LineFigures {

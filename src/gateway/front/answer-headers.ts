@@ -2,7 +2,7 @@
 // and RateLimit fields. And which of a provider's headers reach a caller.
 
 import type { IncomingHttpHeaders } from 'node:http';
-import type { OpenLine, ShownLine } from '../../access/shown.js';
+import type { OpenLine, VisibleLine } from '../../access/visible.js';
 import { type AtScale, rateLimitHeaders } from '../../budgets/rate-limit.js';
 import { formatAmount } from '../../core/amount.js';
 import { amountOut } from '../../kit/amounts.js';
@@ -58,7 +58,11 @@ export function retryHeaders(retryAfterMs: number): AnswerHeaders {
   return { 'retry-after': String(Math.ceil(wholeMs / 1_000)), 'retry-after-ms': String(wholeMs) };
 }
 
-export function decisionHeaders(decisionId: string, lines: readonly ShownLine[], at: AtScale): AnswerHeaders {
+export function decisionHeaders(
+  decisionId: string,
+  lines: readonly VisibleLine[],
+  at: AtScale,
+): AnswerHeaders {
   const headers: AnswerHeaders = { 'bursar-decision-id': decisionId };
   const tightest = tightestOf(lines);
   if (tightest !== null) {

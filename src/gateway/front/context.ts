@@ -1,7 +1,7 @@
 // What the parts of the gateway share: settings in force, the clock, the connections, and what a failure means. Made once,
 // by gateway.ts; exchanges see it through this interface alone.
 
-import type { ShownLine } from '../../access/shown.js';
+import type { VisibleLine } from '../../access/visible.js';
 import type { Clock } from '../../authority/api.js';
 import type { AtScale } from '../../budgets/rate-limit.js';
 import type { BudgetLine } from '../../core/outcomes.js';
@@ -28,7 +28,7 @@ export interface GatewayContext {
   /** A call to it succeeded. */
   worked(tried: Tried): void;
   /** Lines as their caller may see them. */
-  linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[];
+  linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly VisibleLine[];
   scale(): AtScale;
   /** A fault of the gateway's own, for its operator. */
   bug(error: unknown, requestId: string): void;

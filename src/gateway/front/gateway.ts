@@ -10,7 +10,7 @@ import type {
 } from 'fastify';
 import { keyRefused, keyTextIn } from '../../access/key-text.js';
 import { requireScope } from '../../access/scopes.js';
-import type { ShownLine } from '../../access/shown.js';
+import type { VisibleLine } from '../../access/visible.js';
 import type { Clock } from '../../authority/api.js';
 import type { AtScale } from '../../budgets/rate-limit.js';
 import type { BudgetLine } from '../../core/outcomes.js';
@@ -105,7 +105,7 @@ class GatewayServer implements Gateway, GatewayContext {
     return this.#parts.settings();
   }
 
-  linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] {
+  linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly VisibleLine[] {
     try {
       return this.#parts.tenancy.lines(caller, lines);
     } catch (error) {

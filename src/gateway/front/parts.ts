@@ -1,6 +1,6 @@
 // What the gateway is made of, as the composition root puts it together (serve.ts).
 
-import type { ShownLine } from '../../access/shown.js';
+import type { VisibleLine } from '../../access/visible.js';
 import type { Clock, LedgerReads } from '../../authority/api.js';
 import type { Recorder } from '../../chats/recorder.js';
 import type { BudgetLine } from '../../core/outcomes.js';
@@ -17,7 +17,7 @@ import type { ThrottledProviders } from '../routing/throttled.js';
 export interface GatewayParts {
   readonly ledger: CallsParts['ledger'] & Pick<LedgerReads, 'units' | 'budget'>;
   readonly keyRing: { authenticate(key: string | undefined): Caller | null };
-  readonly tenancy: { lines(caller: Caller, lines: readonly BudgetLine[]): readonly ShownLine[] };
+  readonly tenancy: { lines(caller: Caller, lines: readonly BudgetLine[]): readonly VisibleLine[] };
   readonly clock: Clock;
   /** Whose the responses are that providers keep. */
   readonly storedResponses: StoredResponses;

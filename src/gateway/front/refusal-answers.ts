@@ -1,7 +1,7 @@
 // Every answer of the gateway's own that is no success: one table from refusal codes to statuses, and the bodies in which
 // each dialect's clients look for them (conventions.md). A code that is missing here does not compile. Never answers 409.
 
-import type { ShownLine } from '../../access/shown.js';
+import type { VisibleLine } from '../../access/visible.js';
 import { formatAmount } from '../../core/amount.js';
 import type { DenialReason, Denied } from '../../core/outcomes.js';
 import type { Scales } from '../../kit/amounts.js';
@@ -140,7 +140,7 @@ export function noProviderAnswer(
 interface DenialAbout {
   readonly settings: Pick<GatewaySettings, 'exhaustedStatus'>;
   readonly scales: Scales;
-  readonly show: (lines: Denied['lines']) => readonly ShownLine[];
+  readonly show: (lines: Denied['lines']) => readonly VisibleLine[];
   readonly requestId: string;
   readonly budgetOf: BudgetOf;
 }

@@ -1,7 +1,7 @@
 // How the configuration names models: a name, or the beginning of names with a `*` behind it. Called by the sections
 // that do so, and by routing and prices, so that a pattern means one thing.
 
-import { LABEL_VALUE_LENGTH_MAX, shown } from '../../core/labels.js';
+import { LABEL_VALUE_LENGTH_MAX, quoted } from '../../core/labels.js';
 import { type Findings, type Located, readText } from '../../kit/located-values.js';
 
 export function isModelPattern(text: string): boolean {
@@ -22,5 +22,5 @@ export function coversPattern(wide: string, narrow: string): boolean {
 export function readModelPattern(node: Located, field: string, findings: Findings): string | undefined {
   const text = readText(node, field, LABEL_VALUE_LENGTH_MAX, findings);
   if (text === undefined || !text.slice(0, -1).includes('*')) return text;
-  return findings.add(node.offset, field, `${shown(text)}: a "*" stands at the end only`);
+  return findings.add(node.offset, field, `${quoted(text)}: a "*" stands at the end only`);
 }

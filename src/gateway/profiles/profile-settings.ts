@@ -2,7 +2,7 @@
 // bounds of these fields. Nothing here is a secret: a header or a query that looks like one is refused. Called by
 // settings-file.ts.
 
-import { LABEL_VALUE_LENGTH_MAX, shown } from '../../core/labels.js';
+import { LABEL_VALUE_LENGTH_MAX, quoted } from '../../core/labels.js';
 import {
   described,
   type Findings,
@@ -293,7 +293,7 @@ const KEY_PREFIX: Form = { pattern: /^[\x21-\x7e]{1,32}$/, what: 'a word of at m
 function readItem(node: Located, field: string, form: Form, findings: Findings): string | undefined {
   const text = readText(node, field, Math.max(TEXT_MAX, LABEL_VALUE_LENGTH_MAX), findings);
   if (text === undefined) return undefined;
-  const value = form.isSecret === true ? 'the value (not shown)' : shown(text);
+  const value = form.isSecret === true ? 'the value (not shown)' : quoted(text);
   if (!form.pattern.test(text)) return findings.add(node.offset, field, `${value} is not ${form.what}`);
   if (form.refused?.pattern.test(text) === true)
     return findings.add(node.offset, field, `${value} ${form.refused.why}`);
@@ -334,9 +334,9 @@ function readTexts(
     if (!forms.names.pattern.test(key)) {
       const near = nearest(key, ENDPOINTS);
       const hint = forms.names === ENDPOINT && near !== null ? `; did you mean "${near}"?` : '';
-      section.findings.add(keyOffset, field, `${shown(key)} is not ${forms.names.what}${hint}`);
+      section.findings.add(keyOffset, field, `${quoted(key)} is not ${forms.names.what}${hint}`);
     } else if (forms.names.refused?.pattern.test(key) === true)
-      section.findings.add(keyOffset, field, `${shown(key)} ${forms.names.refused.why}`);
+      section.findings.add(keyOffset, field, `${quoted(key)} ${forms.names.refused.why}`);
     else {
       const text = readItem(value, `${field}.${key}`, forms.values, section.findings);
       if (text !== undefined) texts[name === 'headers' ? key.toLowerCase() : key] = text;

@@ -4,7 +4,7 @@
 // which refuses a pattern that does not compile.
 
 import { RE2JS, RE2JSException } from 're2js';
-import { shown } from '../../core/labels.js';
+import { quoted } from '../../core/labels.js';
 import type { ErrorProfile } from '../profiles/profile.js';
 import type { SignatureSettings } from './gateway-settings.js';
 import { statedReset } from './reset-times.js';
@@ -142,13 +142,13 @@ function resetOf(
 export function patternProblem(text: string): string | null {
   try {
     const pattern = compiled(text);
-    if (pattern.test('')) return `the pattern ${shown(text)} matches every message`;
+    if (pattern.test('')) return `the pattern ${quoted(text)} matches every message`;
     const steps = pattern.programSize();
     if (steps <= PATTERN_STEPS_MAX) return null;
-    return `the pattern ${shown(text)} compiles to ${steps} steps; at most ${PATTERN_STEPS_MAX} are taken`;
+    return `the pattern ${quoted(text)} compiles to ${steps} steps; at most ${PATTERN_STEPS_MAX} are taken`;
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error;
-    return `the pattern ${shown(text)} does not compile: ${error.message}`;
+    return `the pattern ${quoted(text)} does not compile: ${error.message}`;
   }
 }
 

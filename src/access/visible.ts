@@ -30,55 +30,55 @@ export type WithheldLine = Pick<
   'budgetId' | 'unit' | 'window' | 'resetsAt' | 'violated' | 'violations'
 > & { readonly scope: 'platform' };
 
-export type ShownLine = OpenLine | WithheldLine;
+export type VisibleLine = OpenLine | WithheldLine;
 
-export function isOpen(line: ShownLine): line is OpenLine {
+export function isOpen(line: VisibleLine): line is OpenLine {
   return 'spent' in line;
 }
 
-type WithLines<T> = Omit<T, 'lines' | 'skipped'> & { readonly lines: readonly ShownLine[] };
+type WithLines<T> = Omit<T, 'lines' | 'skipped'> & { readonly lines: readonly VisibleLine[] };
 
-export type ShownSkip = WithLines<SkippedCandidate>;
-export type ShownAuthorized = WithLines<Authorized> & { readonly skipped: readonly ShownSkip[] };
-export type ShownDenied = WithLines<Denied> & { readonly skipped: readonly ShownSkip[] };
-export type ShownDone = WithLines<Done>;
-export type ShownSettled = WithLines<Settled>;
-export type ShownDecision = ShownAuthorized | ShownDenied | Rejected;
-export type ShownOutcome = ShownDecision | ShownDone | ShownSettled;
+export type VisibleSkip = WithLines<SkippedCandidate>;
+export type VisibleAuthorized = WithLines<Authorized> & { readonly skipped: readonly VisibleSkip[] };
+export type VisibleDenied = WithLines<Denied> & { readonly skipped: readonly VisibleSkip[] };
+export type VisibleDone = WithLines<Done>;
+export type VisibleSettled = WithLines<Settled>;
+export type VisibleDecision = VisibleAuthorized | VisibleDenied | Rejected;
+export type VisibleOutcome = VisibleDecision | VisibleDone | VisibleSettled;
 
 /** What each of the ledger's answers becomes. */
-export type Shown<O> = O extends Authorized
-  ? ShownAuthorized
+export type Visible<O> = O extends Authorized
+  ? VisibleAuthorized
   : O extends Denied
-    ? ShownDenied
+    ? VisibleDenied
     : O extends Settled
-      ? ShownSettled
+      ? VisibleSettled
       : O extends Done
-        ? ShownDone
+        ? VisibleDone
         : O;
 
-export type ShownVerdict = Omit<Verdict, 'lines' | 'worst'> & {
-  readonly lines: readonly ShownLine[];
-  readonly worst: ShownLine | null;
+export type VisibleVerdict = Omit<Verdict, 'lines' | 'worst'> & {
+  readonly lines: readonly VisibleLine[];
+  readonly worst: VisibleLine | null;
 };
 
-export type ShownHold = HoldView;
-export type ShownBalance = BalanceView & { readonly scope: BudgetScope };
+export type VisibleHold = HoldView;
+export type VisibleBalance = BalanceView & { readonly scope: BudgetScope };
 
 /** `balances` counts tenants where the budget is one for each, and is then the platform's to know. */
-export type ShownBudget = Omit<BudgetView, 'balances'> & {
+export type VisibleBudget = Omit<BudgetView, 'balances'> & {
   readonly balances?: number;
   readonly scope: BudgetScope;
 };
 
-export type ShownEvent = WithLines<LedgerEvent>;
+export type VisibleEvent = WithLines<LedgerEvent>;
 
 /** A line of the platform's is explained to a tenant by its name alone. */
-export type ShownExplainedLine =
+export type VisibleExplainedLine =
   | (Omit<ExplainedLine, 'line'> & { readonly line: OpenLine })
   | { readonly line: WithheldLine };
 
-export type ShownExplanation = Omit<Explanation, 'event' | 'lines'> & {
-  readonly event: ShownEvent;
-  readonly lines: readonly ShownExplainedLine[];
+export type VisibleExplanation = Omit<Explanation, 'event' | 'lines'> & {
+  readonly event: VisibleEvent;
+  readonly lines: readonly VisibleExplainedLine[];
 };
