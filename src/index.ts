@@ -14,7 +14,8 @@ export { type OpenOptions, openLedger, openReader, SYSTEM_CLOCK } from './author
 export type { Replica } from './authority/replica.js';
 export { runBacktest, TraceClock } from './backtest/backtest.js';
 export { EXAMPLE_COSTS } from './backtest/backtest-costs.js';
-export { BudgetFileError, parseBudgetFile, planApply, renderPlan } from './budgets/budget-file.js';
+export { planApply, renderPlan } from './budgets/budget-diff.js';
+export { parseBudgetFile } from './budgets/budget-file.js';
 export * from './budgets/providers.js';
 export {
   AMOUNT_MAX,
@@ -31,6 +32,7 @@ export type * from './core/outcomes.js';
 export { METERING_PROFILE, VERDICTS } from './core/outcomes.js';
 export { REJECTIONS, type RejectionCode } from './core/rejections.js';
 export type * from './core/requests.js';
+export { BudgetFileError } from './kit/located-values.js';
 export {
   type History,
   type HistoryBalance,

@@ -3,19 +3,13 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  ALIASES_MAX,
-  BUDGETS_MAX,
-  type BudgetFile,
-  BudgetFileError,
-  type InForce,
-  parseBudgetFile,
-  planApply,
-  renderPlan,
-} from '#bursar/budgets/budget-file.js';
+import { type InForce, planApply, renderPlan } from '#bursar/budgets/budget-diff.js';
+import { parseBudgetFile } from '#bursar/budgets/budget-file.js';
+import { ALIASES_MAX, BUDGETS_MAX, type BudgetFile } from '#bursar/budgets/budget-file-reader.js';
 import { BUILT_IN_UNITS, usd } from '#bursar/core/amount.js';
 import type { BudgetView } from '#bursar/core/outcomes.js';
 import type { BudgetSpec } from '#bursar/core/requests.js';
+import { BudgetFileError } from '#bursar/kit/located-values.js';
 
 const EXAMPLE = readFileSync(new URL('../examples/budgets.yaml', import.meta.url), 'utf8');
 

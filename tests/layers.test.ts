@@ -87,9 +87,6 @@ const TYPES_ONLY: readonly Room[] = ['client'];
 const PENDING: ReadonlySet<string> = new Set<string>([
   'agents/agents-routes.ts -> http/service-schema.ts',
   'authority/replay-points.ts -> authority/recovery.ts',
-  'backtest/trace-spread.ts -> backtest/trace.ts',
-  'budgets/budget-file-reader.ts -> budgets/budget-file.ts',
-  'budgets/budget-file.ts -> budgets/budget-diff.ts',
   'budgets/budgets-routes.ts -> http/service-schema.ts',
   'budgets/views-out.ts -> http/service-schema.ts',
   'cli/commands-serve.ts -> cli/context.ts',
@@ -130,8 +127,6 @@ const PENDING: ReadonlySet<string> = new Set<string>([
   'quotas/quotas-routes.ts -> http/service-schema.ts',
   'quotas/turn-quotas.ts -> chats/turn-budget.ts',
   'quotas/turn-quotas.ts -> chats/turn.ts',
-  'reconciliation/anthropic-report.ts -> reconciliation/report-source.ts',
-  'reconciliation/openai-report.ts -> reconciliation/report-source.ts',
 ]);
 
 function roomOf(path: string): Room {

@@ -3,7 +3,7 @@
 
 import type { Amounts } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
-import type { TraceRequest } from './trace.js';
+import type { TraceRequest } from './trace-request.js';
 
 const PRICED_TOKENS = 1_000_000n;
 

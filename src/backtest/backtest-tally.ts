@@ -14,7 +14,7 @@ import type {
 import type { Labels } from '../core/requests.js';
 import { TimeBins } from './backtest-bins.js';
 import { Exposure } from './backtest-exposure.js';
-import type { TraceRequest } from './trace.js';
+import type { TraceRequest } from './trace-request.js';
 
 /** One request with what is held for it (its worst case, unless costs are foreseen) and its final cost. */
 export interface TracedCall {

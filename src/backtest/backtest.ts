@@ -11,7 +11,8 @@ import { actualCostOf, type CostModel, completionOf, worstCaseOf } from './backt
 import { buildReport } from './backtest-findings.js';
 import type { BacktestReport } from './backtest-report.js';
 import { BacktestTally, type TracedCall } from './backtest-tally.js';
-import type { Trace, TraceRequest } from './trace.js';
+import type { Trace } from './trace.js';
+import type { TraceRequest } from './trace-request.js';
 
 /**
  * Commands sent and not yet answered: several batches' worth, and far below the 1 MiB of waiting records from which a ledger makes commands wait, which would decide them at a later time.

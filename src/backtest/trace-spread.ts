@@ -4,7 +4,7 @@
 
 import { InvalidInputError } from '../core/errors.js';
 import { HeavyTail, hashOfText, SeededRandom } from './seeded-random.js';
-import type { RawRequest, TraceRequest } from './trace.js';
+import type { RawRequest, TraceRequest } from './trace-request.js';
 
 /** Enough for any test of budgets, and few enough that their names and balances fit into memory. */
 export const SPREAD_USERS_MAX = 1_000_000;

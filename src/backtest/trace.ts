@@ -6,6 +6,7 @@ import { basename } from 'node:path';
 import { InvalidInputError } from '../core/errors.js';
 import { textProblem } from '../core/labels.js';
 import { type CsvRow, csvRows } from '../kit/csv.js';
+import type { RawRequest, TraceRequest } from './trace-request.js';
 import { type SpreadNote, type SpreadOptions, spreadLabels } from './trace-spread.js';
 
 /** As many as fit comfortably into the default heap of Node (about 150 bytes each). */
@@ -16,25 +17,6 @@ export const TRACE_TOKENS_MAX = 10_000_000;
 
 /** Names become label values (at most 256); this leaves room for the `-u123` of a spread user. */
 const NAME_CHARS_MAX = 200;
-
-export interface TraceRequest {
-  /** Arrival, epoch ms; digits below a millisecond are cut off. */
-  readonly at: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly tenant: string;
-  readonly user: string;
-  readonly model: string;
-  /** Name of the source that it came from. */
-  readonly source: string;
-}
-
-/** A request as read: null where the source does not say. */
-export interface RawRequest extends Omit<TraceRequest, 'tenant' | 'user' | 'model'> {
-  readonly tenant: string | null;
-  readonly user: string | null;
-  readonly model: string | null;
-}
 
 export interface TraceSource {
   /** File name without folder and `.csv`; the requests' label `source`. */

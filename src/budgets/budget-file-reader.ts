@@ -3,7 +3,7 @@
 // for the same sections of the configuration.
 
 import { assertTimeZone } from '../authority/time-zones.js';
-import { BUILT_IN_UNITS, UNIT_SCALE_MAX } from '../core/amount.js';
+import { BUILT_IN_UNITS, UNIT_SCALE_MAX, type Unit } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
 import {
   ID_LENGTH_MAX,
@@ -31,7 +31,6 @@ import {
   readText,
   readWholeNumber,
 } from '../kit/located-values.js';
-import type { BudgetFile } from './budget-file.js';
 import {
   canonicalProvider,
   PROVIDER_WINDOWS,
@@ -39,6 +38,14 @@ import {
   providerBudget,
   providerBudgetId,
 } from './providers.js';
+
+/** What a budget file states; windows in their shortest form, providers as the budgets they stand for. */
+export interface BudgetFile {
+  /** The declared units, without those that every ledger has. */
+  readonly units: readonly Unit[];
+  readonly aliases: Aliases;
+  readonly budgets: readonly BudgetSpec[];
+}
 
 /** What one definition command carries within its time-out, and what a ledger is measured with. */
 export const BUDGETS_MAX = 100_000;

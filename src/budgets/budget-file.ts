@@ -2,22 +2,8 @@
 // A file with problems gives nothing but all its problems. Format: docs/budgets.md. Called by every surface that
 // applies budgets; what applying a file would change is in budget-diff.ts.
 
-import type { Unit } from '../core/amount.js';
-import type { Aliases, BudgetSpec } from '../core/requests.js';
 import { readFields, readLocated } from '../kit/located-values.js';
-import { DefinitionsReader } from './budget-file-reader.js';
-
-export { BudgetFileError, type BudgetFileProblem } from '../kit/located-values.js';
-export { type ApplyPlan, type Change, type InForce, planApply, renderPlan } from './budget-diff.js';
-export { ALIASES_MAX, BUDGETS_MAX } from './budget-file-reader.js';
-
-/** What a budget file states; windows in their shortest form, providers as the budgets they stand for. */
-export interface BudgetFile {
-  /** The declared units, without those that every ledger has. */
-  readonly units: readonly Unit[];
-  readonly aliases: Aliases;
-  readonly budgets: readonly BudgetSpec[];
-}
+import { type BudgetFile, DefinitionsReader } from './budget-file-reader.js';
 
 /** @throws BudgetFileError listing everything that is wrong, by line and field */
 export function parseBudgetFile(text: string, fileName: string): BudgetFile {

@@ -4,13 +4,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import {
-  type ApplyPlan,
-  type InForce,
-  parseBudgetFile,
-  planApply,
-  renderPlan,
-} from '../budgets/budget-file.js';
+import { type ApplyPlan, type InForce, planApply, renderPlan } from '../budgets/budget-diff.js';
+import { parseBudgetFile } from '../budgets/budget-file.js';
 import { BUILT_IN_UNITS, type Unit } from '../core/amount.js';
 import type { CommandOutcome, Outcome } from '../core/outcomes.js';
 import type { AccountRef, BudgetStatus } from '../core/requests.js';

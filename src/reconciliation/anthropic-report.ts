@@ -11,8 +11,8 @@ import { type DayRange, dayOf } from './days.js';
 import { modelItem, otherItem, type ReportedItem } from './items.js';
 import { attosOf } from './money-text.js';
 import { countOf } from './openai-report.js';
+import type { ReportAccess } from './report-pages.js';
 import { isObject, ReportMissingError, type ReportPages, reportPages } from './report-pages.js';
-import type { ReportAccess } from './report-source.js';
 import { ReportBuilder, ReportError, type UsageReport } from './usage-report.js';
 
 const DAYS_ON_PAGE = '31';

@@ -9,8 +9,8 @@
 import { type DayRange, dayOf } from './days.js';
 import { modelItem, otherItem, type ReportedItem } from './items.js';
 import { attosOf } from './money-text.js';
+import type { ReportAccess } from './report-pages.js';
 import { isObject, ReportMissingError, type ReportPages, reportPages } from './report-pages.js';
-import type { ReportAccess } from './report-source.js';
 import { ReportBuilder, ReportError, type UsageReport } from './usage-report.js';
 
 /** The most days that the usage gives on a page; the costs take it as well. */

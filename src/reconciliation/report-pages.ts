@@ -194,3 +194,12 @@ function pageOf(url: string, body: unknown): ReadPage {
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** How an API is reached. */
+export interface ReportAccess {
+  /** Without a trailing slash. */
+  readonly baseUrl: string;
+  readonly key: { readonly secret: string; readonly from: string };
+  readonly reader: ReportReader;
+  readonly signal: AbortSignal | undefined;
+}

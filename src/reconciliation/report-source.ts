@@ -4,7 +4,7 @@ import { anthropicReport } from './anthropic-report.js';
 import { csvReport } from './csv-report.js';
 import type { DayRange } from './days.js';
 import { openAiReport } from './openai-report.js';
-import type { ReportReader } from './report-pages.js';
+import type { ReportAccess } from './report-pages.js';
 import type { UsageReport } from './usage-report.js';
 
 export const REPORT_APIS = ['openai', 'anthropic'] as const;
@@ -29,15 +29,6 @@ export interface ReportSettings {
   readonly baseUrl: string;
   /** Environment variable with the admin key. */
   readonly keyFrom: string;
-}
-
-/** How an API is reached. */
-export interface ReportAccess {
-  /** Without a trailing slash. */
-  readonly baseUrl: string;
-  readonly key: { readonly secret: string; readonly from: string };
-  readonly reader: ReportReader;
-  readonly signal: AbortSignal | undefined;
 }
 
 export type ReportSource =

@@ -3,7 +3,8 @@
 // keeps the settings before when this fails.
 
 import type { Ledger } from '../../authority/api.js';
-import { type BudgetFile, type Change, planApply, renderPlan } from '../../budgets/budget-file.js';
+import { type Change, planApply, renderPlan } from '../../budgets/budget-diff.js';
+import type { BudgetFile } from '../../budgets/budget-file-reader.js';
 import {
   canonicalProvider,
   PROVIDER_WINDOWS,
