@@ -1,4 +1,4 @@
-// Usage in answers: normalised as conventions.md says, partitioned by what is priced, and never read as less than what was
+// Usage in answers: each dialect's figures become the same parts, of which each is priced once, and never less than what was
 // stated. Hostile figures, error bodies, and estimates where an answer states none.
 
 import fc from 'fast-check';

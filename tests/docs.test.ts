@@ -105,3 +105,48 @@ function anchorsOf(page: string): string[] {
       .replaceAll(' ', '-'),
   );
 }
+
+test('docs: the drawing of the rooms has every room of the line, in its order', () => {
+  const line = /const LINE[^=]*= (\[[\s\S]*?\n\]);/.exec(text('tests/layers.test.ts'))?.[1] ?? '';
+  const steps = [...line.matchAll(/^ {2}\[(.*)\],$/gm)].map(([, step]) =>
+    [...step.matchAll(/'([\w/]+)'/g)].map(([, room]) => room),
+  );
+  expect(steps.length).toBeGreaterThan(10);
+  const drawing = /```text\n([\s\S]*?)```/.exec(text('ARCHITECTURE.md'))?.[1] ?? '';
+  const drawn = drawing.split('\n').map((row) => ` ${row.slice(15, 49)} `.split(/[ ,]+/));
+  const rowOf = (room: string) =>
+    drawn.findIndex((words) => words.includes(room === 'root' ? 'main.ts' : room));
+  for (const [index, rooms] of steps.entries())
+    for (const room of rooms) {
+      expect([room, rowOf(room)]).not.toEqual([room, -1]);
+      const before = (steps[index - 1] ?? []).map(rowOf);
+      expect([room, rowOf(room) > Math.max(-1, ...before)]).toEqual([room, true]);
+    }
+});
+
+test('docs: ARCHITECTURE.md names files that exist, each invariant with one of src/ that keeps it', () => {
+  const page = text('ARCHITECTURE.md');
+  const missing = [...page.matchAll(/`([a-z][\w/-]*(?:\.test)?\.ts|[a-z][\w/-]*\/)`/g)]
+    .map(([, name]) => name)
+    .filter((name) => !['src', 'tests', '.'].some((folder) => existsSync(join(ROOT, folder, name))));
+  expect(missing).toEqual([]);
+  const invariants = [...page.slice(page.indexOf('## Invariants')).matchAll(/^\d+\. .*$/gm)];
+  expect(invariants).toHaveLength(12);
+  for (const [row] of invariants) expect(row).toMatch(/(?:Kept|Remembered) in `/);
+});
+
+test('docs: a cell of a table in ARCHITECTURE.md is no longer than a line, and a word of the glossary has one row', () => {
+  const cells = text('ARCHITECTURE.md')
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .flatMap((line) => line.split('|').map((cell) => cell.trim()));
+  expect(cells.filter((cell) => cell.length > 110)).toEqual([]);
+  const words = text('ARCHITECTURE.md')
+    .split('## Glossary')[1]
+    .split('\n')
+    .filter((line) => /^\| [a-z]/.test(line))
+    .flatMap((line) => line.split('|')[1].split(','))
+    .map((word) => word.trim());
+  expect(words.length).toBeGreaterThan(60);
+  expect(words.filter((word, index) => words.indexOf(word) !== index)).toEqual([]);
+});

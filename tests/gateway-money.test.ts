@@ -1,5 +1,5 @@
 // What the gateway answers when money runs out, and that no race, missing limit or unknown price gets round a budget
-// (conventions.md, "Answers when money runs out"; field problems 1, 5, 8, 32, 35 to 38).
+// (docs/gateway.md, "Answers"; field problems 1, 5, 8, 32, 35 to 38).
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { explanationText } from '#bursar/cli/explanation.js';

@@ -1,4 +1,4 @@
-// Golden files pin the journal's bytes (design section 7): the same script gives the same bytes, and files that older
+// Golden files pin the journal's bytes (docs/journal-format.md): the same script gives the same bytes, and files that older
 // versions wrote still read and verify. `UPDATE_GOLDEN=1 npx vitest run tests/golden.test.ts` writes those of the
 // version in force anew; do that only before a version is released, or with a new FORMAT_VERSION.
 

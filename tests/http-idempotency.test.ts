@@ -1,4 +1,4 @@
-// Idempotency over HTTP (conventions.md): a key names a command, its first answer comes again, durably, and nothing that
+// Idempotency over HTTP (docs/http-api.md): a key names a command, its first answer comes again, durably, and nothing that
 // changes money passes without one.
 
 import { beforeEach, describe, expect, test } from 'vitest';

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
-/** Files stay below this, or there is a concept in them that wants a name (house style, 3). */
+/** Files stay below this, or there is a concept in them that wants a name. */
 const LINES_MAX = 400;
 
 interface SourceFile {

@@ -1,5 +1,5 @@
 // The reference model's authorisations: every cap of every budget that the labels match, and why a request is denied
-// (design section 2, rules L3, L4, H1, H2). Part of reference-model.ts; just as naive.
+// (rules L3, L4, H1, H2). Part of reference-model.ts; just as naive.
 
 import type { BudgetLine, DenialReason, Violation } from '#bursar/core/outcomes.js';
 import type { Authorize, GrantCaps, Labels } from '#bursar/core/requests.js';

@@ -1,4 +1,4 @@
-// How definitions are put in the reference model (rule L1, design section 2). Part of reference-model.ts.
+// How definitions are put in the reference model (rule L1). Part of reference-model.ts.
 
 import type { BudgetSpec, Command } from '#bursar/core/requests.js';
 import {

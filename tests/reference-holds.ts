@@ -1,4 +1,4 @@
-// The reference model's holds: what is done to them, from design.md sections 2 and 3 and rules L, H and P. Part of
+// The reference model's holds: what is done to them, by the rules L, H and P (docs/rules.md). Part of
 // reference-model.ts; just as naive.
 
 import type { BudgetLine, HoldStatus } from '#bursar/core/outcomes.js';

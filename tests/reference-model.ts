@@ -1,4 +1,4 @@
-// A deliberately naive ledger, written from design.md and rules.md: maps of plain objects, nothing cached, `held` summed
+// A deliberately naive ledger, written from docs/rules.md: maps of plain objects, nothing cached, `held` summed
 // over the open holds whenever it is asked for. The property test compares every outcome and every figure of the real
 // ledger with it. Time is given by the caller; nothing is ever forgotten. Holds are in reference-holds.ts.
 

@@ -61,3 +61,12 @@ export function numbersAfter(word: string, text: string): number[] {
     .filter((id) => /^\d/.test(id))
     .map(Number);
 }
+
+/** The comments of a TypeScript or JavaScript source. */
+export function commentsOf(source: string): string {
+  const pieces = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g;
+  return [...source.matchAll(pieces)]
+    .map(([piece]) => piece)
+    .filter((piece) => piece.startsWith('/'))
+    .join('\n');
+}

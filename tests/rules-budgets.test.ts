@@ -1,4 +1,4 @@
-// Design section 2: which budgets a hold counts towards, caps, windows, definitions and what is done to budgets.
+// Which budgets a hold counts towards, caps, windows, definitions and what is done to budgets.
 
 import { describe, expect } from 'vitest';
 import { scenario } from './scenario.js';

@@ -1,4 +1,4 @@
-// Design section 3: the life of a hold. Candidates, extension, expiry, late settlement, corrections, records, overruns.
+// The life of a hold: candidates, extension, expiry, late settlement, corrections, records, overruns.
 
 import { describe, expect, test } from 'vitest';
 import { memoryPlace, onStage, scenario } from './scenario.js';
