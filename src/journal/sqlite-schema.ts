@@ -6,6 +6,7 @@ import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync 
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { InvalidInputError, JournalCorruptError, JournalUnavailableError } from '../core/errors.js';
+import { isDamage } from './sqlite-files.js';
 
 /** "BRSR": what `file` and SQLite's own tools see. */
 const APPLICATION_ID = 0x42_52_53_52;
@@ -58,9 +59,6 @@ const TABLES = [
 ) STRICT`,
 ] as const;
 
-/** The page, the file and its name are damaged or lost below SQLite; no other writer or full disk does this. */
-const DAMAGE = /^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ|IOERR_CORRUPTFS|FORMAT|MISMATCH)/;
-
 /** Turns what SQLite throws into a journal error; passes on what already is one. `sequence`: how far it was right. */
 export function journalError(error: unknown, doing: string, sequence: number): Error {
   if (!(error instanceof Database.SqliteError)) {
@@ -71,7 +69,7 @@ export function journalError(error: unknown, doing: string, sequence: number): E
       : error;
   }
   const what = `${doing}: ${error.message} (${error.code})`;
-  if (DAMAGE.test(error.code)) return new JournalCorruptError(sequence, what);
+  if (isDamage(error)) return new JournalCorruptError(sequence, what);
   return new JournalUnavailableError(what, { cause: error });
 }
 
