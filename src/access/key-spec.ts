@@ -5,7 +5,7 @@ import { AMOUNT_MAX } from '../core/amount.js';
 import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import { type Caller, SCOPES, type Scope } from '../kit/caller.js';
-import { RefusedError } from '../kit/refusals.js';
+import { invalid, RefusedError } from '../kit/refusals.js';
 import { AMOUNT_MAX_USD_DEFAULT, amountMaxUsdOf } from './amount-bound.js';
 import { CALLER_LABEL_NAME, KEY_LABELS_MAX, LABELS_OF_THE_SERVICE } from './labels.js';
 import { hasScope } from './scopes.js';
@@ -159,10 +159,6 @@ export function boundedAs(key: CheckedKey, { amountMaxUsd }: Pick<Caller, 'amoun
   if (key.amountMaxUsd !== undefined || amountMaxUsd === undefined || amountMaxUsd >= AMOUNT_MAX_USD_DEFAULT)
     return key;
   return { ...key, amountMaxUsd };
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }
 
 function forbidden(field: string, problem: string): RefusedError {

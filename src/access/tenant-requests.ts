@@ -14,7 +14,7 @@ import type {
   PutDefinitions,
 } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
-import { RefusedError } from '../kit/refusals.js';
+import { invalid, notFound, RefusedError } from '../kit/refusals.js';
 import type { BudgetTenants } from './budget-tenants.js';
 import { labelSetsOf, labelsOfCall } from './labels.js';
 import { carriesOwn, isOfPart } from './own-labels.js';
@@ -213,12 +213,4 @@ function tooManyBudgets(): RefusedError {
     'conflict',
     `budgets: a tenant has at most ${TENANT_BUDGETS_MAX} of its own, closed ones included`,
   );
-}
-
-function notFound(field: string, what: string, id: unknown): RefusedError {
-  return new RefusedError('not_found', `there is no ${what} ${quoted(id)}`, { field });
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }

@@ -5,7 +5,7 @@ import type { Amounts } from '../core/amount.js';
 import type { Command, OnExpiry, OverrunPolicy } from '../core/requests.js';
 import { amountIn, amountsIn, type Stated } from '../kit/amounts.js';
 import { instantIn } from '../kit/instants.js';
-import { RefusedError } from '../kit/refusals.js';
+import { invalid } from '../kit/refusals.js';
 import type {
   AuthorizeRequest,
   BatchCommand,
@@ -102,10 +102,6 @@ function amountsOrThrow(value: unknown, field: string): Readonly<Record<string, 
     Object.values(value).every((amount) => typeof amount === 'string' || typeof amount === 'number');
   if (!isAmounts) throw invalid(field, 'expected amounts by unit, {"usd":"0.25"}');
   return value as Readonly<Record<string, string | number>>;
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }
 
 /** The hold or command that a request on a hold is about. */

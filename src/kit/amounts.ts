@@ -2,7 +2,7 @@
 // number is taken only where its text is exact; nothing rounds. Called by the conversions of this folder.
 
 import { AmountFormatError, type Amounts, formatAmount, parseAmount } from '../core/amount.js';
-import { RefusedError } from './refusals.js';
+import { invalid } from './refusals.js';
 
 /** The decimal digits of a unit; undefined for one that the ledger does not have. */
 export interface Scales {
@@ -85,10 +85,6 @@ export function amountsOut(amounts: Amounts, scales: Scales): Record<string, str
   const shown: Record<string, string> = {};
   for (const unit of Object.keys(amounts)) shown[unit] = amountOut(amounts[unit], unit, scales);
   return shown;
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }
 
 // A unit's name is 64 characters at most.

@@ -21,3 +21,8 @@ export interface Caller {
   /** The value of the label `tenant`; null for keys of the platform itself, which see every tenant. */
   readonly tenant: string | null;
 }
+
+/** Who asks, as the journal records it beside a command that is run for the caller. */
+export function actorOf({ keyId }: Caller): { readonly key: string; readonly address: null } {
+  return { key: keyId, address: null };
+}

@@ -1,6 +1,8 @@
 // What the service refuses before the ledger is asked, and why: one catalogue, as core/rejections.ts is the ledger's.
 // Every surface maps this list in one place; a code that is retired is never used again.
 
+import { quoted } from '../core/labels.js';
+
 export const REFUSALS = {
   invalid_request: { meaning: 'The request is malformed; the field, the value and the limit are named.' },
   invalid_api_key: { meaning: 'No key was given, or it is unknown, revoked or expired.' },
@@ -46,4 +48,14 @@ export class RefusedError extends Error {
   ) {
     super(message);
   }
+}
+
+/** The refusal of a field that is wrong by itself: `field: problem`. */
+export function invalid(field: string, problem: string): RefusedError {
+  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
+}
+
+/** The refusal of an id that nothing has, or nothing that the caller may see. `field` is where the request states it. */
+export function notFound(field: string, what: string, id: unknown): RefusedError {
+  return new RefusedError('not_found', `there is no ${what} ${quoted(id)}`, { field });
 }
