@@ -6,6 +6,7 @@ import { openLedger } from '#bursar/authority/open.js';
 import type { Denied } from '#bursar/core/outcomes.js';
 import type { Authorize, BudgetSpec } from '#bursar/core/requests.js';
 import { denialAnswer } from '#bursar/gateway/calls/denial.js';
+import { QUOTA_BUDGETS } from '#bursar/quotas/buckets.js';
 
 const NOON = Date.parse('2027-03-01T12:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -39,7 +40,11 @@ async function denied(
     ...asked,
   });
   expect(decision.outcome).toBe('denied');
-  return denialAnswer(decision as Denied, { exhaustedStatus: 402 }, (id) => ledger.budget(id));
+  return denialAnswer(decision as Denied, {
+    exhaustedStatus: 402,
+    budgetOf: (id) => ledger.budget(id),
+    quotas: QUOTA_BUDGETS,
+  });
 }
 
 const hold = (amount: bigint, labels = {}) =>

@@ -21,7 +21,9 @@ import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
 import type { ProviderProfile } from '#bursar/gateway/profiles/profile.js';
 import { RoutingTable } from '#bursar/gateway/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/gateway/routing/throttled.js';
+import { goalHeaders } from '#bursar/goals/goal-headers.js';
 import { Goals } from '#bursar/goals/goals.js';
+import { QUOTA_BUDGETS } from '#bursar/quotas/buckets.js';
 import type { Json } from './json.js';
 
 export interface ProviderCall {
@@ -192,7 +194,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ledger,
     keyRing,
     tenancy: new Tenancy(ledger),
-    goals,
+    goals: { assertUsable: (...asked) => goals.assertUsable(...asked), headers: goalHeaders },
+    quotas: QUOTA_BUDGETS,
     recorder: conversations.recorder,
     storedResponses: new StoredResponses(store, clock),
     clock,

@@ -56,9 +56,9 @@ async function begin(chat: string): Promise<Call> {
   const { labels } = ANN;
   const body = parseBody(BODY);
   const transcript = new Transcript(ENDPOINT, body.json);
-  const recorded = talk.conversations.recorder.record({ caller: ANN, labels, chat, transcript }, ledger);
+  const record = talk.conversations.recorder.record({ caller: ANN, labels, chat, transcript });
   const reading = dialects.openai.readRequest(ENDPOINT, body);
-  const asked = { caller: ANN, labels, dialect: 'openai', reading, recorded } as const;
+  const asked = { caller: ANN, labels, dialect: 'openai', reading, record } as const;
   const call = await calls.begin(asked);
   if ('refusal' in call) throw new Error(`refused: ${call.refusal}`);
   return call;

@@ -1,11 +1,21 @@
 // Calls of the gateway as turns: what the user said and what came back, bound to the call's own hold (there is no second
-// one). A recorded call speaks to the ledger through RecordedCall, which writes down what is about to be asked and what was
-// answered; a crash between the two is finished by recovery.ts with the command that is kept. Called by the gateway.
+// one). RecordedCall writes down what is about to be asked of the ledger and what it answered; a crash between the two is
+// finished by recovery.ts with the command that is kept. Called by the gateway (gateway/calls/call-record.ts).
 
-import type { Authorized, CommandOutcome, Decision, Outcome, Settlement } from '../core/outcomes.js';
-import type { Authorize, Command, Labels, Release, Reverse, Settle } from '../core/requests.js';
-import type { CallsLedger } from '../gateway/calls/calls.js';
-import { type GivingBack, giveBack } from '../gateway/calls/give-back.js';
+import type { Authorized, Decision, Outcome, Settlement } from '../core/outcomes.js';
+import type { Authorize, Labels, Settle } from '../core/requests.js';
+import {
+  type CallRecord,
+  type CallRecorder,
+  NOTHING_RECORDED,
+  type RecordableCall,
+  type RecordedEnd,
+  type RecordRider,
+  type RunNextAttempt,
+  type RunRecorded,
+} from '../gateway/calls/call-record.js';
+import type { CallEnd } from '../gateway/calls/charge.js';
+import { withNote } from '../gateway/calls/note.js';
 import type { Caller } from '../kit/caller.js';
 import { newId } from '../kit/new-id.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -13,11 +23,17 @@ import { amountsToJson } from './amounts-json.js';
 import type { Chats } from './chats.js';
 import type { GroupCommit } from './group-commit.js';
 import type { MessageTable } from './message-table.js';
-import type { Transcript } from './transcript.js';
+import { isSpoken, Transcript } from './transcript.js';
 import { TEXT_BYTES_MAX, type TurnEnd, type TurnTerms, type TurnUsage } from './turn.js';
 import { type GatewaySettlement, noteOf, type TurnEnds } from './turn-ends.js';
 import { type ConversationParts, digestOf } from './turn-parts.js';
 import type { TurnTable } from './turn-table.js';
+
+const CHAT_HEADER = 'bursar-chat';
+/** On a key: each of its calls is recorded in a chat of its own, unless the header names one. */
+const RECORD_LABEL = { name: 'record', value: 'chats' } as const;
+/** Ids of chats are UUIDs. */
+const CHAT_ID = /^[A-Za-z0-9-]{1,64}$/;
 
 export interface RecorderParts {
   readonly parts: ConversationParts;
@@ -40,20 +56,33 @@ export interface RecordingRequest {
 
 export const NEW_CHAT = 'new';
 
-export class Recorder {
+export class Recorder implements CallRecorder {
   constructor(private readonly own: RecorderParts) {}
 
-  /** A call's way to the ledger; nothing is written before it is authorised. */
-  record(request: RecordingRequest, ledger: CallsLedger): RecordedCall {
-    return new RecordedCall(this.own, request, ledger);
+  recordOf({ caller, labels, headers, endpoint, json }: RecordableCall): RecordedCall | null {
+    if (!isSpoken(endpoint)) return null;
+    const chat = chatIn(headers, caller.labels);
+    if (chat === null) return null;
+    return this.record({ caller, labels, chat, transcript: new Transcript(endpoint, json) });
+  }
+
+  /** Nothing is written before the call is authorised. */
+  record(request: RecordingRequest): RecordedCall {
+    return new RecordedCall(this.own, request);
   }
 }
 
-export class RecordedCall implements CallsLedger {
-  readonly turnId: string;
-  readonly transcript: Transcript;
-  readonly extend: CallsLedger['extend'];
-  readonly check: CallsLedger['check'];
+function chatIn(headers: RecordableCall['headers'], fixed: Labels): string | null {
+  const stated = headers[CHAT_HEADER];
+  if (stated === undefined) return fixed[RECORD_LABEL.name] === RECORD_LABEL.value ? NEW_CHAT : null;
+  if (typeof stated === 'string' && CHAT_ID.test(stated)) return stated;
+  const problem = `the header ${CHAT_HEADER} is a chat's id, or ${NEW_CHAT}`;
+  throw new RefusedError('invalid_request', problem, { field: CHAT_HEADER });
+}
+
+export class RecordedCall implements CallRecord {
+  readonly #turnId: string;
+  readonly #transcript: Transcript;
   #chatId: string;
   /** The turn's row, once it is intended. */
   #number = 0;
@@ -61,79 +90,59 @@ export class RecordedCall implements CallsLedger {
   constructor(
     private readonly own: RecorderParts,
     private readonly request: RecordingRequest,
-    private readonly ledger: CallsLedger,
   ) {
-    this.turnId = newId(own.parts.clock.now());
-    this.transcript = request.transcript;
+    this.#turnId = newId(own.parts.clock.now());
+    this.#transcript = request.transcript;
     this.#chatId = request.chat;
-    this.extend = (extension) => ledger.extend(extension);
-    this.check = (asked) => ledger.check(asked);
   }
 
-  get chatId(): string {
-    return this.#chatId;
+  get headers(): Record<string, string> {
+    return { [CHAT_HEADER]: this.#chatId, 'bursar-turn': this.#turnId };
+  }
+
+  answered(answer: unknown): void {
+    this.#transcript.answered(answer);
+  }
+
+  event(event: Uint8Array): void {
+    this.#transcript.event(event);
   }
 
   /** @throws RefusedError not_found; conflict while another turn of the chat runs; invalid_request without tenant or user */
-  async authorize(request: Authorize): Promise<Decision> {
+  async begin(request: Authorize, run: RunRecorded<Decision>): Promise<Decision> {
     await this.#intend(request.holdId);
-    const decision = await this.ledger.authorize(this.#noted(request, digestOf(this.transcript.userText)));
-    this.own.parts.atStep?.('turn_held', this.turnId);
+    const decision = await run(this.#rider(digestOf(this.#transcript.userText)));
+    this.own.parts.atStep?.('turn_held', this.#turnId);
     if (decision.outcome === 'authorized') await this.#held(decision, request);
     else await this.#refused();
     return decision;
   }
 
-  /** The step to the next candidate: one hold given back, another opened. */
-  async submit(commands: readonly Command[]): Promise<readonly CommandOutcome[]> {
-    const said = digestOf(this.transcript.userText);
-    const outcomes = await this.ledger.submit(
-      commands.map((command) =>
-        command.command === 'authorize_hold' ? this.#noted(command, said) : command,
-      ),
-    );
-    this.own.parts.atStep?.('turn_held', this.turnId);
-    for (const [index, command] of commands.entries()) {
-      if (command.command !== 'authorize_hold') continue;
-      const outcome = outcomes[index];
-      if (outcome.outcome === 'authorized') await this.#held(outcome, command);
-      // The budgets have nothing for the others, and the call has ended without a charge.
-      else await this.#ending('failed_before', { kind: 'release' }).then(() => this.#ended({}));
-    }
-    return outcomes;
+  async nextAttempt(request: Authorize, run: RunNextAttempt): Promise<Decision> {
+    const authorized = this.#rider(digestOf(this.#transcript.userText));
+    const decision = await run({ ended: NOTHING_RECORDED, authorized });
+    this.own.parts.atStep?.('turn_held', this.#turnId);
+    if (decision.outcome === 'authorized') await this.#held(decision, request);
+    // The budgets have nothing for the others, and the call has ended without a charge.
+    else await this.#ending('failed_before', { kind: 'release' }).then(() => this.#ended({}));
+    return decision;
   }
 
-  async settle(request: Settle): Promise<Settlement> {
+  async end<O extends Outcome | Settlement>({ end, command }: RecordedEnd, run: RunRecorded<O>): Promise<O> {
     const said = this.#answered();
-    const settle = this.#noted(request, said === null ? null : digestOf(said.text));
-    const { amounts, usage, outcome, note } = settle;
-    const kept: GatewaySettlement = {
-      kind: 'settle',
-      amounts: amountsToJson(amounts),
-      ...(usage === undefined ? {} : { usage }),
-      ...(outcome === undefined ? {} : { outcome }),
-      ...(note === undefined ? {} : { note }),
-    };
-    await this.#ending(END_OF[outcome ?? 'completed'], kept, usage);
-    const settled = await this.ledger.settle(settle);
-    this.own.parts.atStep?.('turn_settled', this.turnId);
-    await this.#ended(settled.outcome === 'settled' ? settled.charged : null);
-    return settled;
-  }
-
-  release({ holdId }: Release): Promise<Outcome | Settlement> {
-    return this.#givenBack(holdId, 'release');
-  }
-
-  reverse({ holdId }: Reverse): Promise<Outcome | Settlement> {
-    return this.#givenBack(holdId, 'reverse');
-  }
-
-  async #givenBack(holdId: string, kind: GivingBack): Promise<Outcome | Settlement> {
-    await this.#ending('failed_before', { kind });
-    const outcome = await giveBack(this.ledger, holdId, kind);
-    this.own.parts.atStep?.('turn_settled', this.turnId);
-    await this.#ended(outcome.outcome === 'rejected' ? null : {});
+    const rider = this.#rider(said === null ? null : digestOf(said.text));
+    const isSettled = command.command === 'settle_hold';
+    await this.#ending(
+      END_OF[end],
+      isSettled
+        ? settlementOf(withNote(command, rider.note))
+        : { kind: command.command === 'release_hold' ? 'release' : 'reverse' },
+      isSettled ? command.usage : undefined,
+    );
+    const outcome = await run(isSettled ? rider : NOTHING_RECORDED);
+    this.own.parts.atStep?.('turn_settled', this.#turnId);
+    const isGivenBack = !isSettled && outcome.outcome !== 'rejected';
+    await this.#ended(isGivenBack ? {} : outcome.outcome === 'settled' ? outcome.charged : null);
     return outcome;
   }
 
@@ -141,7 +150,7 @@ export class RecordedCall implements CallsLedger {
     const { parts, writer, turns, messages, chats } = this.own;
     const { caller, labels, transcript } = this.request;
     if (this.request.chat === NEW_CHAT) this.#chatId = await this.#newChat();
-    const { turnId: id } = this;
+    const id = this.#turnId;
     this.#number = await writer.durably(() => {
       const chat = chats.get(caller, this.#chatId);
       // What is said in a chat counts as its user's.
@@ -179,18 +188,15 @@ export class RecordedCall implements CallsLedger {
     return (await this.own.chats.create(caller, { tenant, user })).id;
   }
 
-  /** The turn's key in the journal (rule T7); left out where the note would not hold it. */
-  #noted<R extends { readonly note?: string }>(request: R, text: string | null): R {
+  /** The turn's key in the journal (rule T7). */
+  #rider(text: string | null): RecordRider {
     const { tenant } = this.request.labels;
-    const turn = { id: this.turnId, chatId: this.#chatId, tenant, requestId: this.turnId };
-    const key = `,"turn":${JSON.stringify(noteOf(turn, text))}}`;
-    const { note = '{"of":"gateway"}' } = request;
-    const longer = note.slice(0, -1) + key;
-    return Buffer.byteLength(longer) > NOTE_BYTES_MAX ? request : { ...request, note: longer };
+    const turn = { id: this.#turnId, chatId: this.#chatId, tenant, requestId: this.#turnId };
+    return { facts: [], note: { turn: noteOf(turn, text) } };
   }
 
   #answered(): { readonly text: string; readonly isCut: boolean } | null {
-    const { answerText } = this.transcript;
+    const { answerText } = this.#transcript;
     return answerText === null ? null : cut(answerText);
   }
 
@@ -240,7 +246,7 @@ export class RecordedCall implements CallsLedger {
         amounts: null,
         textDigest,
       },
-      responseId: this.transcript.responseId,
+      responseId: this.#transcript.responseId,
       ...answer,
     };
     await this.#write(() =>
@@ -249,7 +255,7 @@ export class RecordedCall implements CallsLedger {
         if (turn !== undefined) ends.decide(turn, decided, parts.clock.now());
       }),
     );
-    parts.atStep?.('turn_ending', this.turnId);
+    parts.atStep?.('turn_ending', this.#turnId);
   }
 
   #ended(charged: Parameters<TurnEnds['settled']>[1]): Promise<void> {
@@ -262,20 +268,31 @@ export class RecordedCall implements CallsLedger {
     try {
       await write();
     } catch (error) {
-      this.own.parts.onFault(`the turn ${this.turnId} could not be recorded`, error);
+      this.own.parts.onFault(`the turn ${this.#turnId} could not be recorded`, error);
     }
   }
 }
 
-/** The ledger's own bound of a note. */
-const NOTE_BYTES_MAX = 4_096;
-
-const END_OF = {
+const END_OF: Readonly<Record<CallEnd, TurnEnd>> = {
+  failed_before: 'failed_before',
+  refused_by_provider: 'failed_before',
   completed: 'completed',
-  failed: 'failed_at_provider',
   cancelled: 'cancelled',
+  failed_at_provider: 'failed_at_provider',
+  malformed: 'failed_at_provider',
   unknown: 'unknown',
-} as const;
+};
+
+/** The settlement as it is kept until the ledger has it. */
+function settlementOf({ amounts, usage, outcome, note }: Settle): GatewaySettlement {
+  return {
+    kind: 'settle',
+    amounts: amountsToJson(amounts),
+    ...(usage === undefined ? {} : { usage }),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(note === undefined ? {} : { note }),
+  };
+}
 
 // What is longer is kept to its beginning: a call is not refused for what is recorded of it.
 function cut(text: string): { readonly text: string; readonly isCut: boolean } {

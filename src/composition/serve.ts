@@ -14,8 +14,10 @@ import { StoredResponses } from '../gateway/calls/stored-responses.js';
 import { type DemoProvider, startDemoProvider } from '../gateway/front/demo-provider.js';
 import { buildGateway, type Gateway } from '../gateway/front/gateway.js';
 import { ThrottledProviders } from '../gateway/routing/throttled.js';
+import { goalHeaders } from '../goals/goal-headers.js';
 import { buildHttp } from '../http/build-http.js';
 import { openWebhooks } from '../notices/webhook-connections.js';
+import { QUOTA_BUDGETS } from '../quotas/buckets.js';
 import type { LogLevel } from './config.js';
 import { ledgerPathIn, makeDataFolder, type OpenKeys, openKeys } from './data-folder.js';
 import { firstStartText } from './first-start.js';
@@ -131,7 +133,8 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     clock,
     recorder: product.conversations.recorder,
     storedResponses: new StoredResponses(keys.store, clock),
-    goals: product.goals,
+    goals: { assertUsable: (...asked) => product.goals.assertUsable(...asked), headers: goalHeaders },
+    quotas: QUOTA_BUDGETS,
     onDecision: (outcome, ms) => app.decided(outcome, ms),
     onProviderError: (provider, what) => app.providerFailed(provider, what),
     settings: () => inForce.settings,

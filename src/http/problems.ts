@@ -13,6 +13,7 @@ import { lineFigures } from '../gateway/calls/figures.js';
 import { amountOut, type Scales } from '../kit/amounts.js';
 import type { Caller } from '../kit/caller.js';
 import { REFUSALS, type RefusalCode, RefusedError } from '../kit/refusals.js';
+import { QUOTA_BUDGETS } from '../quotas/buckets.js';
 import type { Api } from './api.js';
 import { RETRY_AFTER_MS } from './limits.js';
 import { REFUSAL_STATUS, REJECTION_STATUS } from './statuses.js';
@@ -34,11 +35,15 @@ export function refusal(code: RefusalCode, detail: string, more: Partial<Problem
 }
 
 /** The native API answers 402 for exhaustion; the switch to 429 is the gateway's. */
-const EXHAUSTED = { exhaustedStatus: 402 } as const;
+const EXHAUSTED_STATUS = 402;
 
 /** A denial: what it means is the same on every surface, the figures are those that the caller may see. */
 export function deniedProblem(api: Api, caller: Caller, denied: Denied, shown: VisibleDenied): Problem {
-  const answer = denialAnswer(denied, EXHAUSTED, (id) => api.ledger.budget(id));
+  const answer = denialAnswer(denied, {
+    exhaustedStatus: EXHAUSTED_STATUS,
+    budgetOf: (id) => api.ledger.budget(id),
+    quotas: QUOTA_BUDGETS,
+  });
   const { status, code, sentence, retryAfterMs, line, cap } = answer;
   const title = `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
   const decisive = line === null ? null : api.tenancy.lines(caller, [line])[0];

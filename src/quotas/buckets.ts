@@ -57,6 +57,12 @@ export function toolOf(budgetId: string): Tool | null {
   return TOOLS.find((tool) => UNIT_OF_TOOL[tool] === counter) ?? null;
 }
 
+/** What denials need of quotas (gateway/calls/denial.ts). */
+export const QUOTA_BUDGETS = {
+  isQuota: (budgetId: string): boolean => bucketOf(budgetId) !== null,
+  toolOf,
+};
+
 /** The labels that a budget of the bucket matches, those of every turn included. */
 function matchOf(bucket: Bucket): Labels {
   const [kind, ...name] = bucket.split(':');

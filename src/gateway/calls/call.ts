@@ -1,7 +1,6 @@
 // One call that was authorised: what it holds, where it goes now, and its end. Keeps that a call's hold ends exactly once,
 // as rule Q9 says, whatever happens at the surface; and that attempts at several candidates charge at most one of them.
 
-import type { RecordedCall } from '../../chats/recorder.js';
 import type { BudgetLine, Outcome, Settlement } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
 import type { Caller } from '../../kit/caller.js';
@@ -10,12 +9,13 @@ import type { RequestFacts } from '../dialects/dialect.js';
 import { costOf } from '../prices/cost.js';
 import { priceHeld } from '../prices/modifiers.js';
 import type { Placement } from '../routing/route.js';
+import type { CallRecord } from './call-record.js';
 import type { CallsLedger, Refusal } from './calls.js';
 import type { PricedCandidate } from './candidates.js';
 import { type Charge, chargeOf, type EndOfCall } from './charge.js';
-import { atNothing, type GiveBackCommand, giveBack } from './give-back.js';
+import { atNothing, type EndCommand, endHold, type GiveBackCommand } from './give-back.js';
 import { type AttemptEnd, lostAttempt } from './lost-attempt.js';
-import { settlementNote } from './note.js';
+import { settlementNote, withNote } from './note.js';
 
 /** An authorisation in force: what the ledger said when it opened the hold. */
 export interface Reservation {
@@ -53,15 +53,15 @@ export class Call implements OnRoster {
   readonly caller: Caller;
   readonly labels: Labels;
   readonly facts: RequestFacts;
-  /** Where it is a turn of a chat. */
-  readonly recorded: RecordedCall | null;
+  /** Where its caller asks for it to be recorded. */
+  readonly record: CallRecord | null;
   readonly pricesVersion: string;
   /** Why each candidate stood where it did. */
   readonly placements: readonly Placement[];
 
   constructor(
     private readonly owner: CallOwner,
-    asked: Pick<Call, 'caller' | 'labels' | 'facts' | 'recorded' | 'pricesVersion' | 'placements'> & {
+    asked: Pick<Call, 'caller' | 'labels' | 'facts' | 'record' | 'pricesVersion' | 'placements'> & {
       readonly candidates: readonly PricedCandidate[];
     },
     reservation: Reservation,
@@ -69,7 +69,7 @@ export class Call implements OnRoster {
     this.caller = asked.caller;
     this.labels = asked.labels;
     this.facts = asked.facts;
-    this.recorded = asked.recorded;
+    this.record = asked.record;
     this.pricesVersion = asked.pricesVersion;
     this.placements = asked.placements;
     this.#reservation = reservation;
@@ -78,9 +78,6 @@ export class Call implements OnRoster {
     this.#outputHeld = reservation.candidate.worst.outputTokens;
   }
 
-  get #ledger(): CallsLedger {
-    return this.recorded ?? this.owner.ledger;
-  }
   get holdId(): string {
     return this.#reservation.holdId;
   }
@@ -178,7 +175,7 @@ export class Call implements OnRoster {
       const { price, model, provider, facts, worst } = this.candidate;
       const { rates } = priceHeld({ price, model, profile: provider.profile }, facts.modifiersAsked);
       const usd = costOf(rates, { output: more, request: 0 }, worst.inputTokens).total;
-      const outcome = await this.#ledger.extend({
+      const outcome = await this.owner.ledger.extend({
         holdId: this.holdId,
         add: { usd, tokens: BigInt(more) },
       });
@@ -223,18 +220,27 @@ export class Call implements OnRoster {
   }
 
   #endHold(charge: Charge): Promise<Settlement | Outcome> {
+    const { ledger } = this.owner;
+    const command = this.#endCommand(charge);
+    if (this.record === null) return endHold(ledger, command);
+    return this.record.end({ end: charge.end, command }, ({ note }) =>
+      endHold(ledger, command.command === 'settle_hold' ? withNote(command, note) : command),
+    );
+  }
+
+  #endCommand(charge: Charge): EndCommand {
     const { holdId } = this;
-    const ledger = this.#ledger;
-    if (charge.end === 'failed_before' && !this.#touched) return giveBack(ledger, holdId, 'reverse');
+    if (charge.end === 'failed_before' && !this.#touched) return { command: 'reverse_hold', holdId };
     if (charge.end === 'failed_before' || charge.end === 'refused_by_provider')
-      return giveBack(ledger, holdId, 'release');
-    return ledger.settle({
+      return { command: 'release_hold', holdId };
+    return {
+      command: 'settle_hold',
       holdId,
       amounts: { usd: charge.usd, tokens: charge.tokens, calls: 1n },
       usage: charge.usage,
       outcome: OUTCOME_OF[charge.end],
       note: settlementNote(this.pricesVersion, charge),
-    });
+    };
   }
 
   #close(): void {

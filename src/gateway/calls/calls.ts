@@ -4,7 +4,6 @@
 import { randomUUID } from 'node:crypto';
 import { callHoldId } from '../../access/tenant-ids.js';
 import type { Clock, Ledger } from '../../authority/api.js';
-import type { RecordedCall } from '../../chats/recorder.js';
 import {
   FencedError,
   InvalidInputError,
@@ -25,11 +24,12 @@ import type { GatewayConfiguration } from '../routing/gateway-settings.js';
 import type { Placement, RoutedCandidate, Routing } from '../routing/route.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { Call, type CallOwner, type Reservation } from './call.js';
+import { type CallRecord, NOTHING_RECORDED, type RecordRider } from './call-record.js';
 import { heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
 import { atNothing, type GivesBack } from './give-back.js';
 import type { AttemptEnd } from './lost-attempt.js';
 import { NO_CALLS, type NoProvider, noProvider } from './no-provider.js';
-import { authorizationNote } from './note.js';
+import { authorizationNote, withNote } from './note.js';
 import { type FitOf, limited } from './output-limit.js';
 
 /** Candidates in one authorisation: the ledger's bound. */
@@ -60,8 +60,8 @@ export interface CallRequest {
   readonly reading: RequestReading;
   /** Whether a header asks for the long context. */
   readonly longContext?: boolean;
-  /** Through which it speaks to the ledger, where it is recorded as a turn. */
-  readonly recorded?: RecordedCall | null;
+  /** Where its caller asks for it to be recorded. */
+  readonly record?: CallRecord | null;
 }
 
 /** Why a call does not go out: the ledger denied it, or it was refused before the ledger was asked. */
@@ -81,7 +81,8 @@ export type Refusal =
       readonly decision: NoProvider | null;
     };
 
-interface Attempt extends Omit<CallRequest, 'dialect' | 'reading' | 'longContext'> {
+interface Attempt extends Pick<CallRequest, 'caller' | 'labels'> {
+  readonly record: CallRecord | null;
   readonly facts: RequestFacts;
   readonly candidates: readonly PricedCandidate[];
   readonly placements: readonly Placement[];
@@ -129,7 +130,7 @@ export class Calls implements CallOwner {
           },
         );
       }
-      const { caller, reading, recorded = null } = request;
+      const { caller, reading, record = null } = request;
       const { facts } = reading;
       const labels = { ...request.labels, requested_model: facts.model };
       const routing = this.#route(request);
@@ -142,7 +143,7 @@ export class Calls implements CallOwner {
         caller,
         labels,
         facts,
-        recorded,
+        record,
         candidates,
         placements,
         pricesVersion: prices.version,
@@ -198,9 +199,7 @@ export class Calls implements CallOwner {
     const { grants } = attempt;
     const plain = this.#request(attempt);
     const request = grants === undefined ? plain : { ...plain, grants };
-    const ledger = attempt.recorded ?? this.ledger;
-    const decision =
-      before === undefined ? await ledger.authorize(request) : await this.#inOneStep(ledger, before, request);
+    const decision = await this.#decided(attempt.record, before, request);
     switch (decision.outcome) {
       case 'denied':
         return { refusal: 'denied', denied: decision, candidates: attempt.candidates };
@@ -219,13 +218,22 @@ export class Calls implements CallOwner {
     }
   }
 
-  async #inOneStep(
-    ledger: Pick<CallsLedger, 'submit'>,
-    { hold, lost }: AttemptEnd,
-    request: Authorize,
-  ): Promise<Decision> {
-    const commands: Command[] = [hold, { command: 'authorize_hold', ...request }];
-    const [given, decision, booked] = await ledger.submit(lost === null ? commands : [...commands, lost]);
+  #decided(record: CallRecord | null, before: AttemptEnd | undefined, request: Authorize): Promise<Decision> {
+    const { ledger } = this;
+    if (before === undefined)
+      return record === null
+        ? ledger.authorize(request)
+        : record.begin(request, ({ note }) => ledger.authorize(withNote(request, note)));
+    return record === null
+      ? this.#inOneStep(before, request, NOTHING_RECORDED)
+      : record.nextAttempt(request, ({ authorized }) => this.#inOneStep(before, request, authorized));
+  }
+
+  async #inOneStep({ hold, lost }: AttemptEnd, request: Authorize, { note }: RecordRider): Promise<Decision> {
+    const commands: Command[] = [hold, { command: 'authorize_hold', ...withNote(request, note) }];
+    const [given, decision, booked] = await this.ledger.submit(
+      lost === null ? commands : [...commands, lost],
+    );
     if (booked?.outcome === 'rejected')
       this.fault('a failed attempt could not be charged to its provider', new Error(booked.message));
     if (given.outcome !== 'rejected') return decision as Decision;
@@ -271,7 +279,7 @@ export class Calls implements CallOwner {
       caller,
       labels,
       facts,
-      recorded,
+      record,
       remaining: candidates,
       placements,
       pricesVersion,
@@ -279,7 +287,7 @@ export class Calls implements CallOwner {
     } = call;
     try {
       return await this.#authorize(
-        { caller, labels, facts, recorded, candidates, placements, pricesVersion, attempt },
+        { caller, labels, facts, record, candidates, placements, pricesVersion, attempt },
         before,
       );
     } catch (error) {

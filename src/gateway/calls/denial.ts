@@ -11,8 +11,6 @@ import type {
   SkippedCandidate,
   Violation,
 } from '../../core/outcomes.js';
-import { bucketOf, toolOf } from '../../quotas/buckets.js';
-import type { Tool } from '../../quotas/policy.js';
 import type { GatewaySettings } from '../routing/gateway-settings.js';
 
 export type DenialCode =
@@ -49,11 +47,24 @@ export interface PerHoldCap {
   /** The most of one hold, in steps of the line's unit. */
   readonly max: bigint;
   /** The field of the request, where a policy limits what one turn may use of a tool (rule Q10). */
-  readonly tool: Tool | null;
+  readonly tool: string | null;
 }
 
 /** What the ledger says of a budget now. */
 export type BudgetOf = (id: string) => Pick<BudgetView, 'version' | 'perHoldMax'> | undefined;
+
+/** What the quotas of users say of a budget, by its id. */
+export interface QuotaBudgets {
+  isQuota(budgetId: string): boolean;
+  /** The field of the request that says how much of a tool is used, where the budget limits that tool. */
+  toolOf(budgetId: string): string | null;
+}
+
+/** By which a denial is explained. */
+export interface DenialTerms extends Pick<GatewaySettings, 'exhaustedStatus'> {
+  readonly budgetOf: BudgetOf;
+  readonly quotas: QuotaBudgets;
+}
 
 interface Meaning {
   readonly code: DenialCode;
@@ -96,8 +107,7 @@ const SOONEST: readonly DenialReason[] = [
 
 export function denialAnswer(
   denied: Denied,
-  { exhaustedStatus }: Pick<GatewaySettings, 'exhaustedStatus'>,
-  budgetOf: BudgetOf,
+  { exhaustedStatus, budgetOf, quotas }: DenialTerms,
 ): DenialAnswer {
   const { reason, lines, candidate } = soonestOf(denied);
   const line = lineOf(lines, reason);
@@ -107,13 +117,13 @@ export function denialAnswer(
   const isForced = line?.violations.includes('forced_exhausted') === true && reason === 'exhausted';
   // Lines have the ends of their windows; until when one is forced exhausted, the ledger's time to wait says.
   const resetsAt = isForced && retryAfterMs !== null ? denied.at + retryAfterMs : (line?.resetsAt ?? null);
-  const quota = reason === 'exhausted' && line !== null ? quotaOf(line) : null;
+  const quota = reason === 'exhausted' && line !== null ? quotaOf(line, quotas) : null;
   if (quota !== null) {
     const sentence = `the quota of the ${quota} is exhausted`;
     const told = { status: 429, code: 'quota_exceeded', sentence, retryAfterMs } as const;
     return { ...told, final: false, reason, line, resetsAt, cap: null, candidate };
   }
-  const cap = line === null ? null : capOf(line, budgetOf);
+  const cap = line === null ? null : capOf(line, { budgetOf, quotas });
   return {
     status: reason === 'exhausted' ? exhaustedStatus : status,
     code,
@@ -129,11 +139,14 @@ export function denialAnswer(
 }
 
 // Null where the definition is another one by now: what was the most then is not known.
-function capOf({ budgetId, budgetVersion, violations }: BudgetLine, budgetOf: BudgetOf): PerHoldCap | null {
+function capOf(
+  { budgetId, budgetVersion, violations }: BudgetLine,
+  { budgetOf, quotas }: Pick<DenialTerms, 'budgetOf' | 'quotas'>,
+): PerHoldCap | null {
   if (!violations.includes('per_hold_max')) return null;
   const { version, perHoldMax } = budgetOf(budgetId) ?? {};
   if (version !== budgetVersion || perHoldMax === undefined) return null;
-  return { max: perHoldMax, tool: toolOf(budgetId) };
+  return { max: perHoldMax, tool: quotas.toolOf(budgetId) };
 }
 
 function sentenceOf({ tool }: PerHoldCap): string {
@@ -143,9 +156,9 @@ function sentenceOf({ tool }: PerHoldCap): string {
 }
 
 // These reset soon: the caps of a provider's hour and day, which are no one caller's, and a user's day and month.
-function quotaOf({ budgetId }: BudgetLine): 'provider' | 'user' | null {
+function quotaOf({ budgetId }: BudgetLine, quotas: QuotaBudgets): 'provider' | 'user' | null {
   if (providerCapOf(budgetId) !== null) return 'provider';
-  return bucketOf(budgetId) === null ? null : 'user';
+  return quotas.isQuota(budgetId) ? 'user' : null;
 }
 
 /** Why one candidate was not to be had. */

@@ -9,12 +9,21 @@ import type { Command, Release, Reverse, Settle } from '../../core/requests.js';
 /** `release`: the call stays counted. `reverse`: as if it had never been; only for a hold that nothing happened to. */
 export type GivingBack = 'release' | 'reverse';
 
-/** The same as a command of a group. */
-export type GiveBackCommand = Extract<Command, { command: 'reverse_hold' | 'settle_hold' }>;
+/** The command that ends a call's hold. */
+export type EndCommand = Extract<Command, { command: 'settle_hold' | 'release_hold' | 'reverse_hold' }>;
+
+/** An end that is part of a group: what a release would do, a settlement at nothing does there. */
+export type GiveBackCommand = Exclude<EndCommand, { command: 'release_hold' }>;
 
 export interface GivesBack extends Pick<Ledger, 'settle'> {
   release(request: Release): Promise<Outcome | Settlement>;
   reverse(request: Reverse): Promise<Outcome | Settlement>;
+}
+
+/** Ends a hold, also one that has expired meanwhile and is to be given back. */
+export function endHold(ledger: GivesBack, command: EndCommand): Promise<Outcome | Settlement> {
+  if (command.command === 'settle_hold') return ledger.settle(command);
+  return giveBack(ledger, command.holdId, command.command === 'release_hold' ? 'release' : 'reverse');
 }
 
 export async function giveBack(

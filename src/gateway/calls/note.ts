@@ -54,6 +54,16 @@ export function lostAttemptNote(
   return `${settlementNote(pricesVersion, charge).slice(0, -1)},${about}}`;
 }
 
+/** The command with further fields in its note, as the record of a call adds them; without them where they do not fit. */
+export function withNote<C extends { readonly note?: string | undefined }>(
+  command: C,
+  fields: Readonly<Record<string, unknown>>,
+): C {
+  if (Object.keys(fields).length === 0) return command;
+  const note = JSON.stringify({ ...JSON.parse(command.note ?? '{}'), ...fields });
+  return fits(note) ? { ...command, note } : command;
+}
+
 function placementText({ provider, model, verdict, placed }: Placement): string {
   const names = `"provider":${quoted(provider)},"model":${quoted(model)}`;
   return `{${names},"verdict":"${verdict}","placed":"${placed}"}`;

@@ -1,7 +1,6 @@
 // The headers that every answer to an authorised call has, whoever wrote its body: the decision, what is left in the
 // budgets, who answered, the chat and the goal that the call belongs to. Called by exchange.ts.
 
-import { goalHeaders } from '../../goals/goal-headers.js';
 import type { Call } from '../calls/call.js';
 import { type AnswerHeaders, decisionHeaders, headerText } from './answer-headers.js';
 import type { GatewayContext } from './context.js';
@@ -15,11 +14,7 @@ export function callHeaders(
   const headers = decisionHeaders(call.decisionId, gateway.linesFor(call.caller, lines), gateway.scale());
   const { changes, provider } = call.candidate;
   headers['bursar-provider'] = headerText(provider.name);
-  Object.assign(headers, goalHeaders(lines));
-  if (call.recorded !== null) {
-    headers['bursar-chat'] = call.recorded.chatId;
-    headers['bursar-turn'] = call.recorded.turnId;
-  }
+  Object.assign(headers, gateway.goals.headers(lines), call.record?.headers);
   // As the server's other answers; a provider's own request id takes this one's place.
   headers['x-request-id'] = requestId;
   headers['x-content-type-options'] = 'nosniff';

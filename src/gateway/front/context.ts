@@ -13,6 +13,7 @@ import type { GatewayConfiguration } from '../routing/gateway-settings.js';
 import type { ErrorClass } from '../routing/route.js';
 import type { ProviderError } from '../routing/signatures.js';
 import type { Exchange } from './exchange.js';
+import type { CallGoals } from './parts.js';
 import type { CallsReadOn } from './read-on.js';
 import type { Upstreams } from './upstreams.js';
 
@@ -22,6 +23,7 @@ export interface GatewayContext {
   readonly clock: Clock;
   readonly upstreams: Upstreams;
   readonly callsReadOn: CallsReadOn;
+  readonly goals: Pick<CallGoals, 'headers'>;
   settings(): GatewayConfiguration;
   /** What an error is (rule P9); who throttles is left alone until it resets, an unknown error is logged once. */
   classify(tried: Tried, error: ProviderError): ErrorClass;

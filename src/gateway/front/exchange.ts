@@ -171,7 +171,7 @@ export class Exchange implements OnRoster {
     // What is read on without a caller was never said to anybody.
     const answered = this.#stopped === null ? 'completed' : 'cancelled';
     const end = error === null ? answered : this.errorEnd(error);
-    if (end === 'completed') call.recorded?.transcript.answered(answer);
+    if (end === 'completed') call.record?.answered(answer);
     this.#noteStored((answer as { readonly id?: unknown }).id, usage);
     const outputTokensSoFar = usage?.outputTokens.total == null ? outputOf(answer) : 0;
     this.#end({ end, usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>

@@ -3,7 +3,6 @@
 
 import type { FastifyReply } from 'fastify';
 import type { BudgetLine, Denied } from '../../core/outcomes.js';
-import { goalHeaders } from '../../goals/goal-headers.js';
 import type { Caller } from '../../kit/caller.js';
 import { RefusedError } from '../../kit/refusals.js';
 import type { Refusal } from '../calls/calls.js';
@@ -25,17 +24,21 @@ export function refusedAnswer(
   about: {
     readonly caller: Caller;
     readonly gateway: Pick<GatewayContext, 'scale' | 'settings' | 'linesFor'>;
-    readonly ledger: Pick<GatewayParts['ledger'], 'budget'>;
+    readonly parts: Pick<GatewayParts, 'ledger' | 'goals' | 'quotas'>;
   },
 ): GatewayAnswer {
-  const { caller, gateway, ledger } = about;
+  const { caller, gateway, parts } = about;
   const { scales, now } = gateway.scale();
   const show = (lines: readonly BudgetLine[]) => gateway.linesFor(caller, lines);
-  const budgetOf = (id: string) => ledger.budget(id);
-  const shownAs = { settings: gateway.settings().gateway, scales, show, requestId, budgetOf };
+  const terms = {
+    exhaustedStatus: gateway.settings().gateway.exhaustedStatus,
+    budgetOf: (id: string) => parts.ledger.budget(id),
+    quotas: parts.quotas,
+  };
+  const shownAs = { terms, scales, show, requestId };
   const withFigures = (decision: Pick<Denied, 'decisionId' | 'lines'>, answer: GatewayAnswer) => {
     const figures = decisionHeaders(decision.decisionId, show(decision.lines), { scales, now });
-    return { ...answer, headers: { ...figures, ...goalHeaders(decision.lines), ...answer.headers } };
+    return { ...answer, headers: { ...figures, ...parts.goals.headers(decision.lines), ...answer.headers } };
   };
   if (refusal.refusal === 'denied')
     return withFigures(refusal.denied, deniedAnswer(dialect, refusal, shownAs));

@@ -33,7 +33,7 @@ import type { Exchange } from './exchange.js';
 import { bugAnswer, send, thrownAnswer } from './gateway-answers.js';
 import { MeteredCalls } from './metered-calls.js';
 import { modelByName, modelList } from './model-lists.js';
-import type { GatewayParts } from './parts.js';
+import type { CallGoals, GatewayParts } from './parts.js';
 import { ProviderErrors } from './provider-errors.js';
 import { CallsReadOn } from './read-on.js';
 import type { GatewayAnswer } from './refusal-answers.js';
@@ -70,6 +70,7 @@ class GatewayServer implements Gateway, GatewayContext {
   readonly clock: Clock;
   readonly upstreams: Upstreams;
   readonly callsReadOn: CallsReadOn;
+  readonly goals: CallGoals;
   readonly #parts: GatewayParts;
   readonly #calls: Calls;
   readonly #metered: MeteredCalls;
@@ -85,6 +86,7 @@ class GatewayServer implements Gateway, GatewayContext {
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.clock = parts.clock;
+    this.goals = parts.goals;
     this.upstreams = new Upstreams(parts);
     this.callsReadOn = new CallsReadOn(
       () => parts.settings().gateway,

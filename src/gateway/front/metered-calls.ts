@@ -15,7 +15,6 @@ import type { GatewayContext } from './context.js';
 import { Exchange } from './exchange.js';
 import { refusedAnswer, send } from './gateway-answers.js';
 import type { GatewayParts } from './parts.js';
-import { recordingOf } from './recording.js';
 import { labelsIn } from './request-headers.js';
 import type { MeteredRoute } from './routes.js';
 
@@ -29,7 +28,7 @@ export class MeteredCalls {
   constructor(
     private readonly parts: Pick<
       GatewayParts,
-      'isDraining' | 'goals' | 'storedResponses' | 'recorder' | 'ledger' | 'onDecision'
+      'isDraining' | 'goals' | 'quotas' | 'storedResponses' | 'recorder' | 'ledger' | 'onDecision'
     >,
     private readonly gateway: GatewayContext,
     private readonly calls: Pick<Calls, 'begin'>,
@@ -62,7 +61,7 @@ export class MeteredCalls {
       if (mayState(caller, userLabel)) labels = labelsOfGatewayCall(caller, { ...stated, [userLabel]: user });
     }
     parts.goals.assertUsable(caller, labels);
-    const recorded = recordingOf({ caller, labels, headers, endpoint, json: body.json }, parts);
+    const record = parts.recorder.recordOf({ caller, labels, headers, endpoint, json: body.json });
     const began = performance.now();
     const begun = await this.calls.begin({
       caller,
@@ -70,7 +69,7 @@ export class MeteredCalls {
       dialect: route.dialect,
       reading,
       longContext: asksLongContext(headers['anthropic-beta']),
-      recorded,
+      record,
     });
     const isRefused = 'refusal' in begun;
     if (!isRefused || begun.refusal === 'denied' || begun.decision !== null)
@@ -78,7 +77,7 @@ export class MeteredCalls {
     const requestId = request.id;
     if (isRefused) {
       const asked = { dialect: route.dialect, requestId };
-      return send(reply, refusedAnswer(asked, begun, { caller, gateway, ledger: parts.ledger }));
+      return send(reply, refusedAnswer(asked, begun, { caller, gateway, parts }));
     }
     reply.hijack();
     const path = sentPath(route, request.url);

@@ -2,17 +2,26 @@
 
 import type { VisibleLine } from '../../access/visible.js';
 import type { Clock, LedgerReads } from '../../authority/api.js';
-import type { Recorder } from '../../chats/recorder.js';
 import type { BudgetLine } from '../../core/outcomes.js';
-import type { Goals } from '../../goals/goals.js';
+import type { Labels } from '../../core/requests.js';
 import type { Caller } from '../../kit/caller.js';
+import type { CallRecorder } from '../calls/call-record.js';
 import type { CallsParts } from '../calls/calls.js';
+import type { QuotaBudgets } from '../calls/denial.js';
 import type { StoredResponses } from '../calls/stored-responses.js';
 import type { PriceCatalogue } from '../prices/price-book.js';
 import type { GatewayConfiguration } from '../routing/gateway-settings.js';
 import type { ErrorClass } from '../routing/route.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import type { ThrottledProviders } from '../routing/throttled.js';
+
+/** What goals say of a call. */
+export interface CallGoals {
+  /** That the goal which the labels name, if any, is the caller's. @throws RefusedError not_found */
+  assertUsable(caller: Caller, labels: Labels): void;
+  /** Headers that tell how the goal stands after a hold or a settlement; none for a call without a goal. */
+  headers(lines: readonly BudgetLine[]): Readonly<Record<string, string>>;
+}
 
 export interface GatewayParts {
   readonly ledger: CallsParts['ledger'] & Pick<LedgerReads, 'units' | 'budget'>;
@@ -21,10 +30,10 @@ export interface GatewayParts {
   readonly clock: Clock;
   /** Whose the responses are that providers keep. */
   readonly storedResponses: StoredResponses;
-  /** Makes calls turns of chats, where they ask for it. */
-  readonly recorder: Recorder;
-  /** Says whether the goal that a call carries is its caller's. */
-  readonly goals: Pick<Goals, 'assertUsable'>;
+  /** Keeps calls as turns of chats, where their callers ask for it. */
+  readonly recorder: CallRecorder;
+  readonly goals: CallGoals;
+  readonly quotas: QuotaBudgets;
   readonly settings: () => GatewayConfiguration;
   readonly prices: () => PriceCatalogue;
   /** Told how each call was decided, and how long that took. */

@@ -8,12 +8,11 @@ import type { Scales } from '../../kit/amounts.js';
 import type { RefusalCode } from '../../kit/refusals.js';
 import type { Refusal } from '../calls/calls.js';
 import type { PricedCandidate } from '../calls/candidates.js';
-import { type BudgetOf, type DenialAnswer, type DenialCode, denialAnswer } from '../calls/denial.js';
+import { type DenialAnswer, type DenialCode, type DenialTerms, denialAnswer } from '../calls/denial.js';
 import { type LineFigures, lineFigures } from '../calls/figures.js';
 import { holdParts, holdPartsText, howToHoldLess } from '../calls/hold-parts.js';
 import type { NoProvider } from '../calls/no-provider.js';
 import type { DialectName } from '../dialects/dialect.js';
-import type { GatewaySettings } from '../routing/gateway-settings.js';
 import { type AnswerHeaders, retryHeaders } from './answer-headers.js';
 
 export interface GatewayAnswer {
@@ -138,11 +137,10 @@ export function noProviderAnswer(
 }
 
 interface DenialAbout {
-  readonly settings: Pick<GatewaySettings, 'exhaustedStatus'>;
+  readonly terms: DenialTerms;
   readonly scales: Scales;
   readonly show: (lines: Denied['lines']) => readonly VisibleLine[];
   readonly requestId: string;
-  readonly budgetOf: BudgetOf;
 }
 
 /** A denial of the ledger's; `show` is what the caller may see of a line. */
@@ -151,7 +149,7 @@ export function deniedAnswer(
   { denied, candidates }: Extract<Refusal, { readonly refusal: 'denied' }>,
   about: DenialAbout,
 ): GatewayAnswer {
-  const answer = denialAnswer(denied, about.settings, about.budgetOf);
+  const answer = denialAnswer(denied, about.terms);
   const [shown] = answer.line === null ? [] : about.show([answer.line]);
   const figures = shown === undefined ? null : lineFigures(shown, about.scales, answer);
   const headers: AnswerHeaders = { 'content-type': 'application/json' };

@@ -81,7 +81,7 @@ export class StreamAnswer {
     splitter.push(chunk);
     for (let event = splitter.next(); event !== null; event = splitter.next()) {
       const step = this.#meter.step(event);
-      if (!this.#isUnheard) this.#attempt.exchange.call.recorded?.transcript.event(event);
+      if (!this.#isUnheard) this.#attempt.exchange.call.record?.event(event);
       if (step.error !== null && this.#beginsWithError(step.error, event)) return;
       this.#note(step, event);
       if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide();
