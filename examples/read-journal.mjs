@@ -9,13 +9,14 @@ const COMMANDS = [
   ...['authorize_hold', 'settle_hold', 'expire_hold', 'record_spend', 'open_window', 'extend_hold'],
   ...['release_hold', 'reverse_hold', 'correct_hold', 'top_up', 'set_budget_status', 'exhaust_budget'],
   ...['set_balance_limit', 'put_definitions', 'restore_snapshot', 'take_snapshot', 'open_ledger'],
-  'credit_spend',
+  ...['credit_spend', 'record_facts'],
 ];
 const EVENTS = [
   ...['hold_authorized', 'hold_denied', 'hold_extended', 'hold_released', 'hold_reversed', 'hold_settled'],
   ...['hold_corrected', 'spend_recorded', 'command_rejected', 'balance_topped_up', 'budget_status_set'],
   ...['budget_exhausted', 'balance_limit_set', 'definitions_put', 'snapshot_restored', 'snapshot_taken'],
   ...['hold_expired', 'window_opened', 'ledger_opened', 'spend_credited'],
+  'facts_recorded',
 ];
 const ENDINGS = [null, 'completed', 'failed', 'cancelled', 'unknown'];
 const OVERRUN = ['record', 'reject', 'forbid', 'cap'];
@@ -37,13 +38,15 @@ class Batch {
   labelSets = [];
   budgets = [];
   balances = [];
+  actors = [];
+  words = [];
   units = ['usd', 'tokens', 'calls'];
 
   constructor(bytes) {
     this.bytes = bytes;
     if (this.bytes.toString('latin1', 0, 4) !== 'BRSR') throw new Error('not a batch');
     this.at = 4;
-    if (this.u8() !== 1) throw new Error('another format version');
+    if (![1, 2].includes(this.u8())) throw new Error('another format version');
     this.firstSequence = this.f64();
     this.position = this.f64();
     this.baseTime = this.f64();
@@ -150,6 +153,14 @@ class Batch {
     });
   }
 
+  actor() {
+    return this.spelt(this.actors, () => ({ key: this.text(), address: this.text() || null }));
+  }
+  fact() {
+    const word = () => this.spelt(this.words, () => this.text());
+    return { feature: word(), kind: word(), body: this.text() };
+  }
+
   command(kind) {
     switch (kind) {
       case 'authorize_hold': {
@@ -229,6 +240,8 @@ class Batch {
     const commandId = flags & 1 ? this.text() : null;
     const command = this.command(kind);
     if (flags & 4) command.note = this.text();
+    const actor = flags & 8 ? this.actor() : null;
+    const facts = flags & 16 ? this.times(() => this.fact()) : [];
     if (this.at !== commandEnd) throw new Error('the command is not as long as it says');
     const type = EVENTS[this.u8()];
     const outcome = this.outcome(type);
@@ -242,7 +255,7 @@ class Batch {
       for (const { name } of brought) if (!this.units.includes(name)) this.units.push(name);
     }
     const position = changed ? this.position : null;
-    return { sequence, kind, type, at, position, commandId, term: this.term, command, outcome };
+    return { sequence, kind, type, at, position, commandId, term: this.term, actor, facts, command, outcome };
   }
 }
 

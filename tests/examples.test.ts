@@ -246,7 +246,10 @@ async function everyKind(path: string): Promise<number> {
   ]);
   clock.ms += 86_400_000;
   await ledger.settle({ holdId: 'h6', amounts: { usd: 1n, credits: 2n } });
-  ledger.certify();
+  const facts = [{ feature: 'chats', kind: 'turn_started', body: '{"é":1}' }];
+  await ledger.run({ command: 'record_facts' }, { actor: { key: 'k1', address: '127.0.0.1' }, facts });
+  await ledger.authorize({ holdId: 'h7', labels, amounts }, { actor: { key: 'k1', address: null }, facts });
+  ledger.certify({ actor: { key: 'k1', address: null } });
   const { sequence } = ledger.head();
   await ledger.close();
   return sequence;
@@ -302,13 +305,14 @@ describe('read-journal', () => {
         position: event.position,
         commandId: event.commandId,
         holdId: event.holdId,
+        actor: event.actor,
       });
       expect(record.command.note).toBe(event.details.note);
       expect(record.outcome.lines.map(comparableLine)).toEqual(event.lines.map(comparableLine));
     }
     // Else the comparison above would prove less than it seems to.
-    expect(new Set(read.map((record) => record.kind)).size).toBe(18);
-    expect(new Set(read.map((record) => record.type)).size).toBe(20);
+    expect(new Set(read.map((record) => record.kind)).size).toBe(19);
+    expect(new Set(read.map((record) => record.type)).size).toBe(21);
   });
 
   test('a flipped bit in a stored batch → the reader says where the chain breaks', async () => {

@@ -9,8 +9,9 @@ import { canonicalText, snapshotFigures } from '#bursar/core/books.js';
 import type { CoreCommand } from '#bursar/core/commands.js';
 import { decide } from '#bursar/core/decide.js';
 import type { Effect } from '#bursar/core/effects.js';
+import { type CheckedRider, NO_RIDER, type Rider } from '#bursar/core/facts.js';
 import type { Snapshot } from '#bursar/core/outcomes.js';
-import type { Command } from '#bursar/core/requests.js';
+import type { LedgerCommand } from '#bursar/core/requests.js';
 import { windowAt } from '#bursar/core/window.js';
 import { BatchWriter } from '#bursar/journal/batch-writer.js';
 import { batchHash, digestOf, GENESIS_HASH } from '#bursar/journal/chain.js';
@@ -57,18 +58,18 @@ export class ScriptedLedger {
     this.own(this.#opening());
   }
 
-  run(command: Command): void {
-    this.own(coreCommand(this.state, command));
+  run(command: LedgerCommand, rider: Rider = NO_RIDER): void {
+    this.own(coreCommand(this.state, command), { ...NO_RIDER, ...rider });
   }
 
-  own(command: CoreCommand): void {
+  own(command: CoreCommand, rider: CheckedRider = NO_RIDER): void {
     const { expiry, expiresAt } = this.state.holds;
     for (let slot = expiry.first(); slot !== -1 && expiresAt[slot]! <= this.#at; slot = expiry.first())
       this.#record({ kind: 'expire_hold', commandId: null, slot });
-    this.#record(command);
+    this.#record(command, rider);
   }
 
-  #record(command: CoreCommand): void {
+  #record(command: CoreCommand, rider: CheckedRider = NO_RIDER): void {
     let effect = decide(this.state, command, this.#at);
     while (effect.type === 'windows_due') {
       for (const budgetId of effect.budgetIds) {
@@ -83,6 +84,7 @@ export class ScriptedLedger {
       command,
       effect as Effect,
       apply(this.state, command, effect as Effect, this.#at),
+      rider,
     );
   }
 
@@ -172,6 +174,31 @@ export function goldenCredits(): ScriptedLedger {
   ledger.run({ ...credit, amounts: { usd: 41n }, occurredAt });
   ledger.run({ ...credit, amounts: { usd: 1n } });
   ledger.run({ ...credit, amounts: { usd: 40n }, occurredAt });
+  ledger.seal();
+  return ledger;
+}
+
+/** Facts alone, beside a command, and beside one that is refused; actors with and without an address. */
+export function goldenFacts(): ScriptedLedger {
+  const ledger = new ScriptedLedger();
+  const budget = { match: {}, unit: 'usd', limit: 100n, window: 'lifetime' } as const;
+  const alice = { key: 'key-alice', address: '2001:db8::7' };
+  const facts = [
+    { feature: 'chats', kind: 'turn_started', body: '{"chat":"c-1","é":"✓"}' },
+    { feature: 'chats', kind: 'turn_started', body: '{}' },
+    { feature: 'goals', kind: 'goal_begun', body: '"" ' },
+  ];
+  ledger.run({ command: 'put_definitions', budgets: [{ id: 'all', ...budget }] }, { actor: alice });
+  const hold = { command: 'authorize_hold', labels: ALICE, amounts: { usd: 60n } } as const;
+  ledger.run({ ...hold, holdId: 'h1', note: 'noted', commandId: 'c-1' }, { actor: alice, facts });
+  ledger.run({ ...hold, holdId: 'h2' }, { actor: { key: 'key-bob', address: null }, facts });
+  ledger.run({ command: 'record_facts' }, { actor: alice, facts: [facts[2]!, facts[0]!] });
+  ledger.seal();
+  ledger.run({ command: 'settle_hold', holdId: 'h1', amounts: { usd: 7n } }, { actor: alice, facts });
+  ledger.run({ command: 'settle_hold', holdId: 'h1', amounts: { usd: 7n } }, { facts });
+  ledger.run({ command: 'record_facts', commandId: 'c-2' }, { facts: facts.slice(0, 1) });
+  ledger.tick(5);
+  ledger.run({ command: 'record_facts' });
   ledger.seal();
   return ledger;
 }

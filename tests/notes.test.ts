@@ -149,9 +149,9 @@ describe('notes', () => {
     const records = new BatchReader(batch.bytes, batch.firstSequence);
     records.next();
     const bytes = batch.bytes.slice();
-    bytes[records.start + 9] |= 8;
+    bytes[records.start + 9] |= 32;
     store.batches[store.batches.length - 1] = { ...batch, bytes, hash: batchHash(batch.previousHash, bytes) };
-    await expect(openOn(store)).rejects.toThrow(/has unknown flags \(1?[0-9]\)/);
+    await expect(openOn(store)).rejects.toThrow(/has unknown flags \(3[0-9]\)/);
   });
 });
 

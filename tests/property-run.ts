@@ -46,35 +46,7 @@ class Subject {
   }
 
   send(command: Command): Promise<CommandOutcome> {
-    const { command: kind, ...request } = command;
-    switch (kind) {
-      case 'authorize_hold':
-        return this.ledger.authorize(request as never);
-      case 'settle_hold':
-        return this.ledger.settle(request as never);
-      case 'extend_hold':
-        return this.ledger.extend(request as never);
-      case 'release_hold':
-        return this.ledger.release(request as never);
-      case 'reverse_hold':
-        return this.ledger.reverse(request as never);
-      case 'correct_hold':
-        return this.ledger.correct(request as never);
-      case 'record_spend':
-        return this.ledger.record(request as never);
-      case 'credit_spend':
-        return this.ledger.credit(request as never);
-      case 'top_up':
-        return this.ledger.topUp(request as never);
-      case 'set_budget_status':
-        return this.ledger.setBudgetStatus(request as never);
-      case 'exhaust_budget':
-        return this.ledger.exhaust(request as never);
-      case 'set_balance_limit':
-        return this.ledger.setBalanceLimit(request as never);
-      case 'put_definitions':
-        return this.ledger.putDefinitions(request as never);
-    }
+    return this.ledger.run(command);
   }
 
   /** Replays what the journal has got since, and checks the invariants of the replayed state. */

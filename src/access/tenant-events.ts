@@ -22,8 +22,9 @@ export function visibleEvent(caller: Caller, event: LedgerEvent, books: Books): 
   if (isOfPart(caller) && isOfHold(event) && !carriesItsLabels(caller, event, books)) return null;
   const lines = linesFor(caller, event.lines, books.budgets);
   if (tenant === null) return { ...event, lines };
+  const { actor: _actor, ...withoutActor } = event;
   return {
-    ...event,
+    ...withoutActor,
     // A command id of the platform's is the platform's.
     commandId: event.commandId === null ? null : fromLedgerId(caller, event.commandId),
     holdId: event.holdId === null ? null : visibleId(caller, event.holdId),
@@ -45,6 +46,7 @@ function isTenants(caller: Caller, event: LedgerEvent, tenant: string, books: Bo
     case 'snapshot_restored':
     case 'snapshot_taken':
     case 'ledger_opened':
+    case 'facts_recorded':
       return false;
     case 'command_rejected':
       return isOwnRejection(caller, event, tenant, books);

@@ -71,7 +71,8 @@ export type VisibleBudget = Omit<BudgetView, 'balances'> & {
   readonly scope: BudgetScope;
 };
 
-export type VisibleEvent = WithLines<LedgerEvent>;
+/** Who asked is the platform's to know. */
+export type VisibleEvent = Omit<WithLines<LedgerEvent>, 'actor'> & Partial<Pick<LedgerEvent, 'actor'>>;
 
 /** A line of the platform's is explained to a tenant by its name alone. */
 export type VisibleExplainedLine =

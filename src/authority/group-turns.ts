@@ -3,6 +3,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CoreCommand } from '../core/commands.js';
+import type { CheckedRider } from '../core/facts.js';
 import type { CommandOutcome } from '../core/outcomes.js';
 import type { Command } from '../core/requests.js';
 import type { State } from '../core/state.js';
@@ -15,11 +16,12 @@ export async function runInTurns(
   state: State,
   pipeline: Pipeline,
   commands: readonly Command[],
+  rider: CheckedRider,
 ): Promise<readonly CommandOutcome[]> {
   const made = await checkedInTurns(state, commands);
   const outcomes: CommandOutcome[] = [];
   while (outcomes.length < made.length) {
-    const part = await pipeline.runPart(made, outcomes.length);
+    const part = await pipeline.runPart(made, rider, outcomes.length);
     for (const outcome of part) outcomes.push(outcome);
   }
   return outcomes;

@@ -5,9 +5,9 @@
 import type { CoreCommand } from '../core/commands.js';
 import { InvalidInputError } from '../core/errors.js';
 import { quoted } from '../core/labels.js';
-import type { Command } from '../core/requests.js';
+import type { Command, LedgerCommand } from '../core/requests.js';
 import type { State } from '../core/state.js';
-import { assertList, assertObject } from './checks.js';
+import { assertList, assertObject, commandIdIn } from './checks.js';
 import { authorizeCommand } from './intake-authorize.js';
 import { accountCommand, definitionsCommand } from './intake-definitions.js';
 import {
@@ -72,7 +72,7 @@ function charactersOf(command: CoreCommand): number {
 }
 
 /** A command as the core decides it. */
-export function coreCommand(state: State, command: Command): CoreCommand {
+export function coreCommand(state: State, command: LedgerCommand): CoreCommand {
   assertObject(command, 'command');
   switch (command.command) {
     case 'authorize_hold':
@@ -98,6 +98,8 @@ export function coreCommand(state: State, command: Command): CoreCommand {
     case 'exhaust_budget':
     case 'set_balance_limit':
       return accountCommand(command);
+    case 'record_facts':
+      return { kind: 'record_facts', commandId: commandIdIn(command.commandId) };
     default:
       throw new InvalidInputError(
         'command',

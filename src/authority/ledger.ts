@@ -3,9 +3,10 @@
 
 import { randomInt } from 'node:crypto';
 import type { Amounts, Unit } from '../core/amount.js';
-import { canonicalText, conservationFailure, snapshotFigures } from '../core/books.js';
 import type { CoreCommand } from '../core/commands.js';
 import { InvalidInputError, LedgerClosedError } from '../core/errors.js';
+import type { CheckedRider, Rider } from '../core/facts.js';
+import { NO_RIDER } from '../core/facts.js';
 import { HOLD_STATUSES } from '../core/holds.js';
 import type {
   BalanceView,
@@ -18,6 +19,7 @@ import type {
   HoldView,
   LedgerEvent,
   Outcome,
+  OutcomeOf,
   Settlement,
   Snapshot,
   Totals,
@@ -34,6 +36,7 @@ import type {
   Exhaust,
   Extend,
   Labels,
+  LedgerCommand,
   PutDefinitions,
   RecordSpend,
   Release,
@@ -45,7 +48,7 @@ import type {
 } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { budgetView } from '../core/views.js';
-import { digestOf, fromHex } from '../journal/chain.js';
+import { fromHex } from '../journal/chain.js';
 import { encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { JournalWriter } from '../journal/port.js';
 import type {
@@ -53,26 +56,21 @@ import type {
   BudgetFilter,
   Clock,
   EventFilter,
+  Follower,
   HoldFilter,
   Ledger,
   Progress,
   SubmitOptions,
 } from './api.js';
 import { balanceById, listBalances } from './balance-list.js';
+import { takeCertificate, takeSnapshot } from './certificate.js';
+import { assertObject } from './checks.js';
 import { readEvents } from './events.js';
 import { explainDecision } from './explain.js';
+import { FollowerFeed } from './follower-feed.js';
 import { runInTurns } from './group-turns.js';
 import { coreCommand, groupCommands } from './intake.js';
-import { authorizeCommand } from './intake-authorize.js';
-import {
-  correctCommand,
-  creditCommand,
-  extendCommand,
-  recordCommand,
-  releaseCommand,
-  reverseCommand,
-  settleCommand,
-} from './intake-holds.js';
+import { riderIn } from './intake-rider.js';
 import { restoreCommand } from './intake-snapshot.js';
 import { Keeper, type LeaseTerms } from './keeper.js';
 import { Pipeline, type PipelineOwner } from './pipeline.js';
@@ -84,15 +82,22 @@ export class OpenLedger implements Ledger, PipelineOwner {
   readonly #state: State;
   readonly #journal: JournalWriter;
   readonly #pipeline: Pipeline;
+  readonly #feed: FollowerFeed | null;
   readonly #keeper: Keeper;
   #closed = false;
   /** While `whenDurable` reads: the waiting is done after the read, and not in it. */
   #waitsLater = false;
 
-  constructor(state: State, journal: JournalWriter, clock: Clock, lease: LeaseTerms) {
+  constructor(
+    state: State,
+    journal: JournalWriter,
+    clock: Clock,
+    { lease, follower }: { lease: LeaseTerms; follower: Follower | null },
+  ) {
     this.#state = state;
     this.#journal = journal;
-    this.#pipeline = new Pipeline(state, journal, clock, this);
+    this.#feed = follower === null ? null : new FollowerFeed(follower);
+    this.#pipeline = new Pipeline(state, journal, clock, this, this.#feed);
     this.#keeper = new Keeper(this.#pipeline, journal, lease);
   }
 
@@ -104,91 +109,107 @@ export class OpenLedger implements Ledger, PipelineOwner {
   async begin(
     settings: Omit<Extract<CoreCommand, { kind: 'open_ledger' }>, 'kind' | 'commandId'>,
   ): Promise<void> {
-    await this.#run(() => ({ kind: 'open_ledger', commandId: null, ...settings }));
+    await this.#pipeline.run({ kind: 'open_ledger', commandId: null, ...settings }, NO_RIDER);
     this.#keeper.start();
   }
 
-  authorize(request: Authorize): Promise<Decision> {
-    return this.#run(() => authorizeCommand(this.#state, request)) as Promise<Decision>;
+  run<C extends LedgerCommand>(command: C, rider?: Rider): Promise<OutcomeOf<C>> {
+    const ran = this.#checked(
+      () => ({ made: coreCommand(this.#state, command), checked: riderIn(rider) }),
+      ({ made, checked }) => this.#pipeline.run(made, checked),
+    );
+    return ran as Promise<OutcomeOf<C>>;
   }
 
-  settle(request: Settle): Promise<Settlement> {
-    return this.#run(() => settleCommand(this.#state, request)) as Promise<Settlement>;
+  authorize(request: Authorize, rider?: Rider): Promise<Decision> {
+    return this.#named('authorize_hold', request, rider);
   }
 
-  extend(request: Extend): Promise<Outcome> {
-    return this.#run(() => extendCommand(this.#state, request)) as Promise<Outcome>;
+  extend(request: Extend, rider?: Rider): Promise<Outcome> {
+    return this.#named('extend_hold', request, rider);
   }
 
-  release(request: Release): Promise<Outcome> {
-    return this.#run(() => releaseCommand(this.#state, request)) as Promise<Outcome>;
+  release(request: Release, rider?: Rider): Promise<Outcome> {
+    return this.#named('release_hold', request, rider);
   }
 
-  reverse(request: Reverse): Promise<Outcome> {
-    return this.#run(() => reverseCommand(this.#state, request)) as Promise<Outcome>;
+  reverse(request: Reverse, rider?: Rider): Promise<Outcome> {
+    return this.#named('reverse_hold', request, rider);
   }
 
-  correct(request: Correct): Promise<Settlement> {
-    return this.#run(() => correctCommand(this.#state, request)) as Promise<Settlement>;
+  settle(request: Settle, rider?: Rider): Promise<Settlement> {
+    return this.#named('settle_hold', request, rider);
   }
 
-  record(request: RecordSpend): Promise<Settlement> {
-    return this.#run(() => recordCommand(this.#state, request)) as Promise<Settlement>;
+  correct(request: Correct, rider?: Rider): Promise<Settlement> {
+    return this.#named('correct_hold', request, rider);
   }
 
-  credit(request: CreditSpend): Promise<Settlement> {
-    return this.#run(() => creditCommand(this.#state, request)) as Promise<Settlement>;
+  record(request: RecordSpend, rider?: Rider): Promise<Settlement> {
+    return this.#named('record_spend', request, rider);
   }
 
-  topUp(request: TopUp): Promise<Outcome> {
-    return this.#administer({ ...request, command: 'top_up' });
+  credit(request: CreditSpend, rider?: Rider): Promise<Settlement> {
+    return this.#named('credit_spend', request, rider);
   }
 
-  setBudgetStatus(request: SetBudgetStatus): Promise<Outcome> {
-    return this.#administer({ ...request, command: 'set_budget_status' });
+  topUp(request: TopUp, rider?: Rider): Promise<Outcome> {
+    return this.#named('top_up', request, rider);
   }
 
-  exhaust(request: Exhaust): Promise<Outcome> {
-    return this.#administer({ ...request, command: 'exhaust_budget' });
+  setBudgetStatus(request: SetBudgetStatus, rider?: Rider): Promise<Outcome> {
+    return this.#named('set_budget_status', request, rider);
   }
 
-  setBalanceLimit(request: SetBalanceLimit): Promise<Outcome> {
-    return this.#administer({ ...request, command: 'set_balance_limit' });
+  exhaust(request: Exhaust, rider?: Rider): Promise<Outcome> {
+    return this.#named('exhaust_budget', request, rider);
   }
 
-  putDefinitions(request: PutDefinitions): Promise<Outcome> {
-    return this.#administer({ ...request, command: 'put_definitions' });
+  setBalanceLimit(request: SetBalanceLimit, rider?: Rider): Promise<Outcome> {
+    return this.#named('set_balance_limit', request, rider);
   }
 
-  async putBudget(spec: BudgetSpec): Promise<BudgetView> {
-    const outcome = await this.putDefinitions({ budgets: [spec] });
+  putDefinitions(request: PutDefinitions, rider?: Rider): Promise<Outcome> {
+    return this.#named('put_definitions', request, rider);
+  }
+
+  async putBudget(spec: BudgetSpec, rider?: Rider): Promise<BudgetView> {
+    const outcome = await this.putDefinitions({ budgets: [spec] }, rider);
     if (outcome.outcome === 'rejected') throw new InvalidInputError(`budget ${spec.id}`, outcome.message);
     const budget = this.#state.budgetById.get(spec.id);
     if (budget === undefined) throw new Error('bug: a budget that was put is there');
     return budgetView(budget, this.#pipeline.now());
   }
 
-  restoreSnapshot(snapshot: Snapshot): Promise<Outcome> {
-    return this.#run(() => restoreCommand(this.#state, snapshot)) as Promise<Outcome>;
-  }
-
-  #administer(command: Command): Promise<Outcome> {
-    return this.#run(() => coreCommand(this.#state, command)) as Promise<Outcome>;
+  restoreSnapshot(snapshot: Snapshot, rider?: Rider): Promise<Outcome> {
+    const restored = this.#checked(
+      () => ({ made: restoreCommand(this.#state, snapshot), checked: riderIn(rider) }),
+      ({ made, checked }) => this.#pipeline.run(made, checked),
+    );
+    return restored as Promise<Outcome>;
   }
 
   submit(
     commands: readonly Command[],
-    { inTurns = false }: SubmitOptions = {},
+    { inTurns = false, actor }: SubmitOptions = {},
   ): Promise<readonly CommandOutcome[]> {
-    if (inTurns) return runInTurns(this.#state, this.#pipeline, commands);
     return this.#checked(
-      () => groupCommands(this.#state, commands),
-      (group) => this.#pipeline.runGroup(group),
+      () => riderIn({ actor: actor ?? null }),
+      (rider) => {
+        if (inTurns) return runInTurns(this.#state, this.#pipeline, commands, rider);
+        return this.#checked(
+          () => groupCommands(this.#state, commands),
+          (group) => this.#pipeline.runGroup(group, rider),
+        );
+      },
     );
   }
 
-  #run(make: () => CoreCommand): Promise<CommandOutcome> {
-    return this.#checked(make, (command) => this.#pipeline.run(command));
+  #named<K extends LedgerCommand['command']>(command: K, request: object, rider: Rider | undefined) {
+    return this.#checked(
+      () => assertObject(request, 'request'),
+      () => this.run({ ...request, command } as LedgerCommand & { command: K }, rider),
+    ) as Promise<OutcomeOf<{ command: K }>>;
   }
 
   // What the edge refuses is a rejected promise like any other fault.
@@ -203,7 +224,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
   }
 
   /** Answers a command whose id may have been used: with its first outcome, or as new when only the hashes were equal. */
-  async again(command: CoreCommand): Promise<CommandOutcome> {
+  async again(command: CoreCommand, rider: CheckedRider): Promise<CommandOutcome> {
     const sequences = this.#state.commandIds.candidates(command.commandId as string);
     for (const sequence of sequences) {
       await this.#pipeline.whenDurable(sequence);
@@ -214,8 +235,8 @@ export class OpenLedger implements Ledger, PipelineOwner {
       if (outcome !== null) return outcome;
     }
     const known = this.#state.commandIds.candidates(command.commandId as string);
-    if (known.length > sequences.length) return this.again(command);
-    return this.#pipeline.runFresh(command) as Promise<CommandOutcome>;
+    if (known.length > sequences.length) return this.again(command, rider);
+    return this.#pipeline.runFresh(command, rider) as Promise<CommandOutcome>;
   }
 
   onFault(): void {
@@ -332,40 +353,16 @@ export class OpenLedger implements Ledger, PipelineOwner {
     return this.#pipeline.head;
   }
 
-  snapshot(): Snapshot {
+  snapshot(rider?: Rider): Snapshot {
+    const checked = riderIn(rider);
     this.#reading();
-    this.#pipeline.execute({ kind: 'take_snapshot', commandId: null, certify: false });
-    return this.#frozen();
+    return takeSnapshot(this.#pipeline, { certify: false, rider: checked });
   }
 
-  /** A snapshot of the state as it is; what led to it is durable when this returns. */
-  #frozen(): Snapshot {
-    const figures = snapshotFigures(this.#state);
-    const head = this.#pipeline.drainSync();
-    return { ...figures, head, at: this.#state.time, digest: digestOf(canonicalText(figures)) };
-  }
-
-  certify(): Certificate {
-    const state = this.#reading();
-    const before = [...state.certifiedTotal];
-    this.#pipeline.execute({ kind: 'take_snapshot', commandId: null, certify: true });
-    const { digest, version, head, at, balances } = this.#frozen();
-    const failure = conservationFailure(balances);
-    const since = before.map((steps, unit) =>
-      state.spentTotal[unit] > steps ? state.spentTotal[unit] - steps : 0n,
-    );
-    const spentSinceLast = Object.fromEntries(
-      state.units.units.map((unit, index) => [unit.name, since[index]]),
-    );
-    return {
-      digest,
-      status: failure === null ? 'balanced' : 'unbalanced',
-      failure,
-      version,
-      head,
-      at,
-      spentSinceLast,
-    };
+  certify(rider?: Rider): Certificate {
+    const checked = riderIn(rider);
+    this.#reading();
+    return takeCertificate(this.#pipeline, checked);
   }
 
   async checkpoint(): Promise<void> {
@@ -381,6 +378,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
     this.#keeper.stop();
     try {
       await this.#pipeline.close();
+      this.#feed?.close(this.#pipeline.head);
     } finally {
       await this.#journal.close();
     }

@@ -7,7 +7,7 @@ import { openMemoryJournal } from '../journal/memory.js';
 import type { JournalReader, JournalWriter } from '../journal/port.js';
 import { openSqliteJournal } from '../journal/sqlite.js';
 import { openSqliteReader } from '../journal/sqlite-reader.js';
-import type { Clock, Ledger, Progress } from './api.js';
+import type { Clock, Follower, Ledger, Progress } from './api.js';
 import { wholeIn } from './checks.js';
 import { newSeed, OpenLedger } from './ledger.js';
 import { recover } from './recovery.js';
@@ -35,6 +35,8 @@ export interface OpenOptions {
   /** Takes the ledger from a holder that is alive: its next command is refused. */
   readonly takeOver?: boolean;
   readonly progress?: Progress;
+  /** Told of facts as they become durable, and brought up to date before this resolves. */
+  readonly follower?: Follower;
   /** A journal of the caller's own, instead of `path`: for tests with injected faults. */
   readonly journal?: (options: {
     authorityId: string;
@@ -76,7 +78,9 @@ export async function openLedger(options: OpenOptions): Promise<Ledger> {
   try {
     const seed = newSeed();
     const { state, replayed } = recovered(journal.reader, seed, options.progress);
-    const ledger = new OpenLedger(state, journal, clock, { clock: SYSTEM_CLOCK, leaseMs });
+    options.follower?.catchUp(journal.reader, options.progress);
+    const lease = { clock: SYSTEM_CLOCK, leaseMs };
+    const ledger = new OpenLedger(state, journal, clock, { lease, follower: options.follower ?? null });
     await ledger.begin({ authorityId, epoch: journal.epoch, seed, ...settings });
     if (replayed > CHECKPOINT_TAIL_RECORDS) await ledger.checkpoint();
     return ledger;

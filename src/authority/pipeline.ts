@@ -1,12 +1,16 @@
-// The four verbs in motion: stamp time → decide → apply → write into the batch → (durable) → reply. The one writer of a
-// state. While a batch is being made durable the next one fills; no outcome is given out before its batch is durable
-// (invariant 7), and when the journal fails everything stops: the state is then ahead of the disk and answers nothing.
+// The four verbs in motion: stamp time → decide → apply → write into the batch → (durable) → follower → reply. The one
+// writer of a state. While a batch is being made durable, the next one fills. No outcome is given out before its batch is
+// durable (invariant 7). When the journal or the follower fails, the pipeline stops: it answers nothing any more, because
+// the state in memory is ahead of the disk.
 
 import { apply } from '../core/apply.js';
 import type { CoreCommand } from '../core/commands.js';
 import { decide } from '../core/decide.js';
 import type { Effect, WindowsDue } from '../core/effects.js';
+import { isCarriedOut } from '../core/effects.js';
 import { InvalidInputError, LedgerClosedError, OverloadedError } from '../core/errors.js';
+import type { CheckedRider } from '../core/facts.js';
+import { NO_RIDER } from '../core/facts.js';
 import { linesOf } from '../core/line-facts.js';
 import { outcomeOf } from '../core/outcome-of.js';
 import type { CommandOutcome, Head, SkippedCandidate } from '../core/outcomes.js';
@@ -16,6 +20,8 @@ import { BatchWriter } from '../journal/batch-writer.js';
 import type { JournalWriter } from '../journal/port.js';
 import type { Clock } from './api.js';
 import { INSTANT_MAX_MS } from './checks.js';
+import type { FollowerFeed } from './follower-feed.js';
+import { type Deferred, deferred, Replies } from './replies.js';
 import { zoneOffset } from './time-zones.js';
 import { Turn } from './turn.js';
 
@@ -28,32 +34,22 @@ export const BATCH_BYTES_MAX = 1024 * 1024;
 /** Commands that may wait then; beyond it callers are told to come back (OverloadedError). */
 export const COMMANDS_WAITING_MAX = 100_000;
 
-/** What a reply resolves with: one outcome, or those of a group, some of which may be replays still being read. */
-type Answer = CommandOutcome | readonly (CommandOutcome | Promise<CommandOutcome>)[];
-type Resolve = (answer: Answer | Promise<never>) => void;
-
-/** The replies that wait for one batch, in its order. */
-interface Replies {
-  readonly answers: Answer[];
-  readonly resolves: Resolve[];
-}
-
 /** What the pipeline asks of the ledger around it. */
 export interface PipelineOwner {
   /** Answers a command whose id may have been used before. */
-  again(command: CoreCommand): Promise<CommandOutcome>;
+  again(command: CoreCommand, rider: CheckedRider): Promise<CommandOutcome>;
   onFault(error: unknown): void;
 }
 
 export class Pipeline {
   readonly #batch = new BatchWriter();
-  #replies: Replies = { answers: [], resolves: [] };
+  #replies = new Replies();
   #inFlight = 0;
   #flushScheduled = false;
   #grouping = false;
   readonly #waiting: (() => void)[] = [];
   /** Resolved at the next durable batch, or rejected when there will be none. */
-  #durable: { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } | null = null;
+  #durable: Deferred | null = null;
   #fault: unknown = null;
   head: Head;
 
@@ -62,6 +58,8 @@ export class Pipeline {
     readonly journal: JournalWriter,
     readonly clock: Clock,
     readonly owner: PipelineOwner,
+    /** Takes the facts of durable batches; null where nobody follows. */
+    readonly feed: FollowerFeed | null,
   ) {
     this.head = journal.reader.head();
     this.#batch.begin(state, 0);
@@ -82,20 +80,35 @@ export class Pipeline {
   }
 
   /** Decides a command, now or when the journal has caught up; resolves once its outcome is durable. */
-  run(command: CoreCommand): Promise<CommandOutcome> {
-    return this.#inTurn(() => this.#runNow(command)) as Promise<CommandOutcome>;
+  run(command: CoreCommand, rider: CheckedRider): Promise<CommandOutcome> {
+    return this.#inTurn(() => this.#runNow(command, rider)) as Promise<CommandOutcome>;
   }
 
-  /** Decides several in one batch. */
-  runGroup(commands: readonly CoreCommand[]): Promise<readonly CommandOutcome[]> {
-    return this.#inTurn(() => this.#groupNow(commands, 0, () => false)) as Promise<readonly CommandOutcome[]>;
+  /** Decides several in one batch, one after another. */
+  runGroup(commands: readonly CoreCommand[], rider: CheckedRider): Promise<readonly CommandOutcome[]> {
+    const group = this.#inTurn(() => this.#groupNow(commands, rider, 0, () => false));
+    return group as Promise<readonly CommandOutcome[]>;
+  }
+
+  /** Makes one batch of all that `decideAll` executes, and resolves with what it gives when that batch is durable. */
+  runTogether<T>(decideAll: () => T): Promise<T> {
+    return this.#inTurn(() => this.#together(decideAll)) as Promise<T>;
   }
 
   /** Decides the commands from a place on for one turn, at least one, in one batch; gives the outcomes of those done. */
-  runPart(commands: readonly CoreCommand[], from: number): Promise<readonly CommandOutcome[]> {
+  runPart(
+    commands: readonly CoreCommand[],
+    rider: CheckedRider,
+    from: number,
+  ): Promise<readonly CommandOutcome[]> {
     const part = this.#inTurn(() => {
       const turn = new Turn();
-      return this.#groupNow(commands, from, () => turn.isOver || this.#batch.length >= BATCH_BYTES_MAX);
+      return this.#groupNow(
+        commands,
+        rider,
+        from,
+        () => turn.isOver || this.#batch.length >= BATCH_BYTES_MAX,
+      );
     });
     return part as Promise<readonly CommandOutcome[]>;
   }
@@ -112,71 +125,88 @@ export class Pipeline {
     });
   }
 
-  #runNow(command: CoreCommand): Promise<unknown> {
-    if (this.#wasUsed(command)) return this.owner.again(command);
-    return this.runFresh(command);
+  #runNow(command: CoreCommand, rider: CheckedRider): Promise<unknown> {
+    if (this.wasUsed(command)) return this.owner.again(command, rider);
+    return this.runFresh(command, rider);
   }
 
   /** Decides a command whose id is known not to have been used. */
-  runFresh(command: CoreCommand): Promise<unknown> {
+  runFresh(command: CoreCommand, rider: CheckedRider): Promise<unknown> {
     if (this.#fault !== null) return Promise.reject(this.#fault);
     try {
-      return this.#reply(this.execute(command));
+      return this.#reply(this.execute(command, rider));
     } catch (bug) {
       return this.#stopped(bug);
     }
   }
 
-  #groupNow(commands: readonly CoreCommand[], from: number, isEnough: () => boolean): Promise<unknown> {
+  #groupNow(
+    commands: readonly CoreCommand[],
+    rider: CheckedRider,
+    from: number,
+    isEnough: () => boolean,
+  ): Promise<unknown> {
+    const group = this.#together(() => {
+      const outcomes: (CommandOutcome | Promise<CommandOutcome>)[] = [];
+      for (let index = from; index < commands.length; index += 1) {
+        const command = commands[index];
+        outcomes.push(
+          this.wasUsed(command) ? this.owner.again(command, rider) : this.execute(command, rider),
+        );
+        if (isEnough()) break;
+      }
+      return outcomes;
+    });
+    return group.then((outcomes) => Promise.all(outcomes as readonly CommandOutcome[]));
+  }
+
+  #together(decideAll: () => unknown): Promise<unknown> {
     if (this.#fault !== null) return Promise.reject(this.#fault);
     if (this.#batch.recordCount > 0) this.#seal();
     this.#grouping = true;
     try {
-      const outcomes: (CommandOutcome | Promise<CommandOutcome>)[] = [];
-      for (let index = from; index < commands.length; index += 1) {
-        const command = commands[index];
-        outcomes.push(this.#wasUsed(command) ? this.owner.again(command) : this.execute(command));
-        if (isEnough()) break;
-      }
+      const answer = decideAll();
       this.#grouping = false;
-      // Nothing but replays: no batch will become durable for them.
-      if (this.#batch.recordCount === 0) return Promise.all(outcomes);
-      return this.#reply(outcomes).then((answers) => Promise.all(answers as readonly CommandOutcome[]));
+      // Nothing was written, so no batch will become durable.
+      if (this.#batch.recordCount === 0) return Promise.resolve(answer);
+      return this.#reply(answer);
     } catch (bug) {
-      return this.#stopped(bug);
-    } finally {
       this.#grouping = false;
+      // Holds may have expired and windows may have opened before the misuse was found.
+      if (this.#batch.recordCount > 0) this.#scheduleFlush();
+      return this.#stopped(bug);
     }
   }
 
-  // What was half done cannot be known: nothing more is answered from this state. A clock that gives no instant is
-  // found before anything is done.
+  // After a bug nobody knows what was half done, so nothing more is answered from this state. A clock that gives no
+  // instant, like any misuse, is found before anything is done.
   #stopped(bug: unknown): Promise<never> {
     if (!(bug instanceof InvalidInputError)) this.#stop(bug);
     return Promise.reject(bug);
   }
 
-  #wasUsed({ commandId }: CoreCommand): boolean {
+  /** Whether the command's id may have been used before. */
+  wasUsed({ commandId }: CoreCommand): boolean {
     const { commandIds } = this.state;
     return commandId !== null && commandIds.size > 0 && commandIds.candidates(commandId).length > 0;
   }
 
   /** The promise of an answer, kept when the batch that is filling now is durable. */
-  #reply(answer: Answer): Promise<unknown> {
-    this.#replies.answers.push(answer);
-    const promise = new Promise(this.#keepResolve);
+  #reply(answer: unknown): Promise<unknown> {
+    const promise = this.#replies.add(answer);
     this.#scheduleFlush();
     return promise;
   }
 
-  readonly #keepResolve = (resolve: (value: unknown) => void): void => {
-    this.#replies.resolves.push(resolve);
-  };
-
   /** Decides, applies and writes one command; its outcome may not be given out before it is durable. */
-  execute(command: CoreCommand): CommandOutcome {
+  execute(command: CoreCommand, rider: CheckedRider): CommandOutcome {
     const at = this.now();
     this.expireDue(at);
+    return this.carryOut(command, this.decided(command, at), rider, at);
+  }
+
+  /** What a command would do now, its windows opened. The state's lines are then those of this decision. */
+  decided(command: CoreCommand, at: number): Effect {
     const { state } = this;
     let effect = decide(state, command, at);
     // More than once when candidates count towards different budgets.
@@ -185,8 +215,14 @@ export class Pipeline {
       this.#openWindows(effect, at);
       effect = decide(state, command, at);
     }
-    const changed = this.#commit(command, effect, at);
-    return outcomeOf({
+    return effect;
+  }
+
+  /** Applies and writes what was just decided. */
+  carryOut(command: CoreCommand, effect: Effect, rider: CheckedRider, at: number): CommandOutcome {
+    const { state } = this;
+    const changed = this.#commit(command, effect, at, rider);
+    const outcome = outcomeOf({
       command,
       effect,
       sequence: state.sequence,
@@ -202,6 +238,11 @@ export class Pipeline {
       units: state.units,
       holdStatus: 'open',
     });
+    if (rider.facts.length > 0 && isCarriedOut(effect)) {
+      const { commandId } = command;
+      this.feed?.add({ sequence: state.sequence, at, commandId, ...rider, outcome });
+    }
+    return outcome;
   }
 
   #skipped(effect: Effect & { type: 'hold_authorized' | 'hold_denied' }): readonly SkippedCandidate[] {
@@ -213,9 +254,9 @@ export class Pipeline {
     }));
   }
 
-  #commit(command: CoreCommand, effect: Effect, at: number): boolean {
+  #commit(command: CoreCommand, effect: Effect, at: number, rider = NO_RIDER): boolean {
     const changed = apply(this.state, command, effect, at);
-    this.#batch.record(this.state, command, effect, changed);
+    this.#batch.record(this.state, command, effect, changed, rider);
     return changed;
   }
 
@@ -263,7 +304,9 @@ export class Pipeline {
     this.assertAlive();
     if (this.#batch.recordCount > 0) this.#seal();
     try {
-      this.head = this.journal.drainSync();
+      const head = this.journal.drainSync();
+      this.feed?.deliver(head);
+      this.head = head;
     } catch (error) {
       this.#stop(error);
       throw error;
@@ -281,8 +324,8 @@ export class Pipeline {
   #stop(error: unknown): void {
     if (this.#fault !== null) return;
     this.#fault = error;
-    refuse(this.#replies, error);
-    this.#replies = { answers: [], resolves: [] };
+    this.#replies.refuseAll(error);
+    this.#replies = new Replies();
     for (const start of this.#waiting.splice(0)) start();
     this.#durable?.reject(error);
     this.#durable = null;
@@ -296,7 +339,8 @@ export class Pipeline {
     this.#flushScheduled = true;
     setImmediate(() => {
       this.#flushScheduled = false;
-      // A lone command goes once this turn of the event loop has no more; while the disk is busy, company gathers.
+      // A single command is written at the end of the current event-loop turn. While the disk is busy, further commands
+      // are collected into one group.
       if (this.#inFlight === 0) this.#flush();
     });
   }
@@ -311,7 +355,7 @@ export class Pipeline {
     const { firstSequence, recordCount } = this.#batch;
     const bytes = this.#batch.take();
     const replies = this.#replies;
-    this.#replies = { answers: [], resolves: [] };
+    this.#replies = new Replies();
     this.#batch.begin(this.state, Math.min(bytes.length * 2, BATCH_BYTES_MAX));
     this.#inFlight += 1;
     this.journal.append({ firstSequence, recordCount, bytes }).then(
@@ -321,10 +365,15 @@ export class Pipeline {
   }
 
   #onDurable(replies: Replies, head: Head): void {
+    try {
+      this.feed?.deliver(head);
+    } catch (error) {
+      this.#onFailure(replies, error);
+      return;
+    }
     this.#inFlight -= 1;
     if (head.sequence > this.head.sequence) this.head = head;
-    const { resolves, answers } = replies;
-    for (let index = 0; index < resolves.length; index += 1) resolves[index](answers[index]);
+    replies.answerAll();
     this.#durable?.resolve();
     this.#durable = null;
     this.#flush();
@@ -335,27 +384,12 @@ export class Pipeline {
 
   #onFailure(replies: Replies, error: unknown): void {
     this.#inFlight -= 1;
-    refuse(replies, error);
+    replies.refuseAll(error);
     this.#stop(error);
   }
-}
-
-function refuse(replies: Replies, error: unknown): void {
-  for (const resolve of replies.resolves) resolve(Promise.reject(error));
 }
 
 /** Waiting commands started between two looks at the batch's size. */
 const WAITING_CHUNK = 256;
 
 const NONE_SKIPPED: readonly SkippedCandidate[] = [];
-
-function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
-  let resolve!: () => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<void>((done, failed) => {
-    resolve = done;
-    reject = failed;
-  });
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
-}

@@ -68,7 +68,7 @@ export async function verifyJournal(
 
 function verifyBatch(state: State, writer: BatchWriter, batch: StoredBatch): void {
   const records = new BatchReader(batch.bytes, batch.firstSequence, 'command');
-  writer.begin(state, batch.bytes.length);
+  writer.begin(state, batch.bytes.length, records.version);
   try {
     while (records.next()) decideAgain(state, writer, records);
   } catch (error) {
@@ -102,7 +102,7 @@ function decideAgain(state: State, writer: BatchWriter, records: BatchReader): v
         `the windows of ${effect.budgetIds.join(', ')} were not opened before this`,
       );
     }
-    writer.record(state, command, effect, apply(state, command, effect, at));
+    writer.record(state, command, effect, apply(state, command, effect, at), records.rider);
   } catch (error) {
     if (error instanceof JournalCorruptError) throw error;
     throw new JournalCorruptError(

@@ -28,6 +28,17 @@ export const LedgerEvent = Type.Object({
   commandId: orNull(Type.String()),
   holdId: orNull(Type.String()),
   term: Type.String(),
+  actor: Type.Optional(
+    orNull(
+      Type.Object(
+        { key: Type.String(), address: orNull(Type.String()) },
+        {
+          description:
+            'Who asked: the id of the acting key and the address of its client. For the platform alone; null for the ledger’s own commands.',
+        },
+      ),
+    ),
+  ),
   lines: Type.Array(LineRef),
   details: Type.Unsafe<Record<string, unknown>>({
     type: 'object',

@@ -76,6 +76,8 @@ function applyAdministered(state: State, command: CoreCommand, effect: Administe
     case 'take_snapshot':
       applySnapshot(state, command);
       return false;
+    case 'record_facts':
+      return false;
     case 'put_definitions':
       if (effect.changes) applyDefinitions(state, command);
       return effect.changes;

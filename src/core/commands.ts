@@ -138,6 +138,11 @@ export interface RestoreSnapshot extends FromCaller {
   readonly snapshot: Snapshot;
 }
 
+/** Changes nothing: the facts that ride with it are its whole content. */
+export interface RecordFactsCommand extends FromCaller {
+  readonly kind: 'record_facts';
+}
+
 /** A snapshot, and a certificate over it when `certify`. */
 export interface TakeSnapshot extends FromCaller {
   readonly kind: 'take_snapshot';
@@ -179,6 +184,7 @@ export type CoreCommand =
   | CreditSpendCommand
   | AccountCommand
   | PutDefinitionsCommand
+  | RecordFactsCommand
   | RestoreSnapshot
   | TakeSnapshot
   | ExpireHold

@@ -46,6 +46,8 @@ export function decide(state: State, command: CoreCommand, at: number): Effect |
       return { type: 'snapshot_taken', changes: false, until: 0 };
     case 'open_ledger':
       return { type: 'ledger_opened', changes: false, until: 0 };
+    case 'record_facts':
+      return { type: 'facts_recorded', changes: false, until: 0 };
   }
 }
 

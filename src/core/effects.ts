@@ -108,7 +108,8 @@ export interface Administered {
     | 'snapshot_restored'
     | 'snapshot_taken'
     | 'window_opened'
-    | 'ledger_opened';
+    | 'ledger_opened'
+    | 'facts_recorded';
   readonly changes: boolean;
   /** For `budget_exhausted`: until when. Else 0. */
   readonly until: number;
@@ -132,6 +133,11 @@ export type Effect =
   | SpendCredited
   | CommandRejected
   | Administered;
+
+/** Whether the command was carried out. If it was not, the facts that ride with it are not written. */
+export function isCarriedOut(effect: Effect): boolean {
+  return effect.type !== 'hold_denied' && effect.type !== 'command_rejected';
+}
 
 /** A refusal with the value that was refused and the bound that it broke. */
 export function rejected(

@@ -1,8 +1,17 @@
 // What a ledger answers. Expected outcomes are values of these closed unions; only faults and misuse throw.
 
 import type { Amounts, Unit } from './amount.js';
+import type { Actor } from './facts.js';
 import type { RejectionCode } from './rejections.js';
-import type { Aliases, BudgetSpec, BudgetStatus, HoldEnding, Labels, Lease } from './requests.js';
+import type {
+  Aliases,
+  BudgetSpec,
+  BudgetStatus,
+  HoldEnding,
+  Labels,
+  Lease,
+  LedgerCommand,
+} from './requests.js';
 
 /** The state of a balance, mildest first; a set of balances has its worst (rule P2). */
 export const VERDICTS = ['uncapped', 'within', 'near', 'exhausted'] as const;
@@ -156,6 +165,18 @@ export interface Settled extends Evidence {
 export type Settlement = Settled | Rejected;
 export type CommandOutcome = Decision | Outcome | Settlement;
 
+/** The outcome that a command has, by its `command` word. */
+export type OutcomeOf<C extends Pick<LedgerCommand, 'command'>> = C extends { command: 'authorize_hold' }
+  ? Decision
+  : C extends { command: 'settle_hold' | 'correct_hold' | 'record_spend' | 'credit_spend' }
+    ? Settlement
+    : Outcome;
+
+/** What became of an all-or-nothing group: every command's outcome, or the one refusal that stopped it. */
+export type GroupOutcome =
+  | { readonly carriedOut: true; readonly outcomes: readonly CommandOutcome[] }
+  | { readonly carriedOut: false; readonly index: number; readonly outcome: Denied | Rejected };
+
 export type HoldStatus = 'open' | 'settled' | 'released' | 'reversed' | 'expired';
 
 /** Every kind of journal event, by its code. `hold_expired`, `window_opened` and `ledger_opened` are the ledger's own. */
@@ -180,6 +201,7 @@ export const EVENT_TYPES = [
   'window_opened',
   'ledger_opened',
   'spend_credited',
+  'facts_recorded',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
@@ -310,7 +332,6 @@ export type ConservationFailure =
   | { readonly kind: 'negative_remaining'; readonly balanceId: string; readonly by: bigint }
   | { readonly kind: 'aggregate_overflow'; readonly unit: string };
 
-/** One journal record as its readers see it. `details` holds the command's own fields. */
 /** Sums over all that the ledger ever did, for metrics that a restart must not zero. */
 export interface Totals {
   /** Everything ever charged, by unit: once, however many budgets it counts towards. Corrections may lower it. */
@@ -318,6 +339,7 @@ export interface Totals {
   readonly openHolds: number;
 }
 
+/** One journal record as its readers see it. `details` holds the command's own fields. */
 export interface LedgerEvent {
   readonly sequence: number;
   readonly eventId: string;
@@ -327,6 +349,8 @@ export interface LedgerEvent {
   readonly commandId: string | null;
   readonly holdId: string | null;
   readonly term: string;
+  /** Who asked; null for the ledger's own commands, and where nobody was named. */
+  readonly actor: Actor | null;
   readonly lines: readonly BudgetLine[];
   readonly details: Readonly<Record<string, unknown>>;
 }

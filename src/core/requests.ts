@@ -204,6 +204,9 @@ export interface PutDefinitions extends WithCommandId {
   readonly close?: readonly string[];
 }
 
+/** Records the facts that ride with it, and nothing else. */
+export interface RecordFacts extends WithCommandId {}
+
 /** A command as `submit` takes it. */
 export type Command =
   | ({ readonly command: 'authorize_hold' } & Authorize)
@@ -219,3 +222,6 @@ export type Command =
   | ({ readonly command: 'exhaust_budget' } & Exhaust)
   | ({ readonly command: 'set_balance_limit' } & SetBalanceLimit)
   | ({ readonly command: 'put_definitions' } & PutDefinitions);
+
+/** A command as `run` and `runAll` take it. */
+export type LedgerCommand = Command | ({ readonly command: 'record_facts' } & RecordFacts);

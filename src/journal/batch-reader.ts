@@ -5,12 +5,14 @@ import type { AuthorizeHold, CandidateCommand, CoreCommand, SettleHold } from '.
 import { NOTHING_STATED, unitsBroughtBy } from '../core/commands.js';
 import type { Effect, HoldCharged } from '../core/effects.js';
 import { JournalCorruptError } from '../core/errors.js';
+import type { CheckedRider } from '../core/facts.js';
+import { NO_RIDER } from '../core/facts.js';
 import type { HoldExtras } from '../core/holds.js';
 import { NO_EXTRAS } from '../core/holds.js';
 import type { EventType } from '../core/outcomes.js';
 import { EVENT_TYPES } from '../core/outcomes.js';
 import type { RejectionCode } from '../core/rejections.js';
-import type { Quantities, UnitSet } from '../core/units.js';
+import type { Quantities } from '../core/units.js';
 import { UnitTable } from '../core/units.js';
 import { ByteReader } from './bytes.js';
 import { coldValue } from './cold.js';
@@ -20,11 +22,13 @@ import {
   CHARGE_ON_EXPIRY,
   COMMAND_KINDS,
   FORMAT_VERSION,
+  FORMAT_VERSION_MIN,
   HAS_CANDIDATES,
   HAS_CAPPED,
   HAS_COMMAND_ID,
   HAS_EXPOSURE,
   HAS_EXTRAS,
+  HAS_FACTS,
   HAS_NOTE,
   HAS_PAUSED,
   HAS_REQUIRE,
@@ -35,18 +39,23 @@ import {
 } from './format.js';
 import type { LineReader, RecordedSkip } from './line-reader.js';
 import { RecordedLines, readLineReader } from './line-reader.js';
+import { PartReader } from './part-reader.js';
+import { RiderReader } from './rider-codec.js';
 import { UNREAD_SETTLEMENT, type Wanted } from './wanted.js';
 
 export class BatchReader {
   readonly firstSequence: number;
   readonly recordCount: number;
+  readonly version: number;
   authorityId: string;
   epoch: number;
   readonly units = new UnitTable();
   readonly #in: ByteReader;
   readonly #baseTime: number;
-  readonly #labels: string[] = [];
+  readonly #parts: PartReader;
   readonly #lineReader: LineReader;
+  readonly #riders: RiderReader;
+  readonly #flagsEnd: number;
   #read = 0;
   /** Of the record read last. */
   sequence: number;
@@ -55,6 +64,8 @@ export class BatchReader {
   at = 0;
   command!: CoreCommand;
   effect!: Effect;
+  /** Not read where the outcome alone is wanted. */
+  rider: CheckedRider = NO_RIDER;
   lines = new RecordedLines();
   skipped: RecordedSkip[] = [];
   /** Whether the command was rejected; known where commands alone are read. */
@@ -76,9 +87,11 @@ export class BatchReader {
     try {
       const input = this.#in;
       if (input.u32() !== MAGIC) throw new RangeError('the batch does not begin with its mark');
-      const version = input.u8();
-      if (version !== FORMAT_VERSION)
-        throw new RangeError(`format version ${version} is not ${FORMAT_VERSION}`);
+      this.version = input.u8();
+      if (this.version < FORMAT_VERSION_MIN || this.version > FORMAT_VERSION)
+        throw new RangeError(
+          `format version ${this.version} is not from ${FORMAT_VERSION_MIN} to ${FORMAT_VERSION}`,
+        );
       this.firstSequence = input.f64();
       this.position = input.f64();
       this.#baseTime = input.f64();
@@ -94,7 +107,10 @@ export class BatchReader {
     } catch (error) {
       throw this.#corrupt(at, error);
     }
+    this.#parts = new PartReader(this.#in, this.units);
     this.#lineReader = readLineReader(this.#in, this.units);
+    this.#riders = new RiderReader(this.#in);
+    this.#flagsEnd = (this.version === 1 ? HAS_NOTE : HAS_FACTS) * 2;
   }
 
   get bytes(): Buffer {
@@ -134,7 +150,7 @@ export class BatchReader {
     const commandEnd = input.u32() + this.start + 8;
     const code = input.u8();
     const flags = input.u8();
-    if (flags >= FLAGS_END) throw new RangeError(`the record has unknown flags (${flags})`);
+    if (flags >= this.#flagsEnd) throw new RangeError(`the record has unknown flags (${flags})`);
     this.changed = (flags & CHANGED) !== 0;
     this.at = this.#baseTime + input.count();
     const commandId = flags & HAS_COMMAND_ID ? input.text() : null;
@@ -145,7 +161,11 @@ export class BatchReader {
       const kind = COMMAND_KINDS[code];
       if (kind === undefined) throw new RangeError('the record is of no known kind');
       this.command = this.#command(kind, commandId);
-      if (flags & HAS_NOTE) this.#note(this.command, commandEnd);
+      if (this.wanted === 'outcome') input.at = commandEnd;
+      else {
+        if (flags & HAS_NOTE) this.#note(this.command);
+        this.rider = this.#riders.read(flags);
+      }
       if (input.at !== commandEnd) throw new RangeError('the command is not as long as it says');
     }
     if (this.wanted === 'command') {
@@ -157,10 +177,8 @@ export class BatchReader {
     if (code >= FIRST_COLD_CODE) this.#learn(this.command);
   }
 
-  // Applying a command takes no note.
-  #note(command: CoreCommand, commandEnd: number): void {
-    if (this.wanted === 'outcome') this.#in.at = commandEnd;
-    else if ('note' in command) (command as { note: string | null }).note = this.#in.text();
+  #note(command: CoreCommand): void {
+    if ('note' in command) (command as { note: string | null }).note = this.#in.text();
     else throw new RangeError(`a ${command.kind} has no note`);
   }
 
@@ -192,8 +210,8 @@ export class BatchReader {
       case 'settle_hold':
         return this.#settle(commandId);
       case 'record_spend': {
-        const labels = this.#labelText();
-        const amounts = this.#quantities();
+        const labels = this.#parts.labelText();
+        const amounts = this.#parts.quantities();
         const occurredAt = input.f64();
         const usage = input.text();
         return {
@@ -224,16 +242,16 @@ export class BatchReader {
     const holdId = input.text();
     const options = input.u8();
     const ttlMs = input.count();
-    const labels = this.#labelText();
-    const amounts = this.#quantities();
+    const labels = this.#parts.labelText();
+    const amounts = this.#parts.quantities();
     const extras = options & HAS_EXTRAS ? coldValue<HoldExtras>(input.text(), this.units) : NO_EXTRAS;
     let candidates: CandidateCommand[] | null = null;
     if (options & HAS_CANDIDATES) {
       candidates = [];
       for (let left = input.count(); left > 0; left -= 1) {
         candidates.push({
-          labels: this.#labelText(),
-          amounts: this.#quantities(),
+          labels: this.#parts.labelText(),
+          amounts: this.#parts.quantities(),
           callsStated: input.u8() !== 0,
         });
       }
@@ -261,42 +279,12 @@ export class BatchReader {
     const holdId = input.text();
     const options = input.u8();
     const ending = input.u8();
-    const amounts = this.#quantities();
+    const amounts = this.#parts.quantities();
     const stated =
       options & HAS_STATED ? coldValue<SettleHold['stated']>(input.text(), this.units) : NOTHING_STATED;
-    const exposure = options & HAS_EXPOSURE ? this.#quantities() : null;
+    const exposure = options & HAS_EXPOSURE ? this.#parts.quantities() : null;
     const usage = options & HAS_USAGE ? coldValue<SettleHold['usage']>(input.text(), this.units) : null;
     return { kind: 'settle_hold', commandId, holdId, stated, amounts, exposure, usage, ending, note: null };
-  }
-
-  #labelText(): string {
-    const number = this.#in.count();
-    if (number === this.#labels.length) this.#labels.push(this.#in.text());
-    const text = this.#labels[number];
-    if (text === undefined) throw new RangeError(`label set ${number} was not spelt out`);
-    return text;
-  }
-
-  #quantities(): Quantities {
-    const set = this.#set();
-    return { set, steps: this.#steps(set) };
-  }
-
-  #set(): UnitSet {
-    const mask = this.#in.count();
-    if (mask >>> this.units.units.length !== 0) throw new RangeError('an amount is in no known unit');
-    return this.units.set(mask);
-  }
-
-  #steps(set: UnitSet): bigint[] {
-    const steps = new Array<bigint>(set.units.length);
-    for (let place = 0; place < steps.length; place += 1) steps[place] = this.#in.i64();
-    return steps;
-  }
-
-  #skipSteps(set: UnitSet): readonly bigint[] {
-    this.#in.at += set.units.length * 8;
-    return NONE;
   }
 
   #effect(type: EventType): Effect {
@@ -373,10 +361,10 @@ export class BatchReader {
     const options = input.u8();
     const cappedPlaces = options & HAS_CAPPED ? input.u32() : 0;
     const pausedLines = options & HAS_PAUSED ? coldValue<number[]>(input.text(), this.units) : NONE;
-    const set = this.#set();
-    const charged = this.#steps(set);
+    const set = this.#parts.set();
+    const charged = this.#parts.steps(set);
     // Applying a charge takes only what is charged: the hold knows what it held.
-    const returned = this.wanted === 'outcome' ? this.#skipSteps(set) : this.#steps(set);
+    const returned = this.wanted === 'outcome' ? this.#parts.skipSteps(set) : this.#parts.steps(set);
     this.#lineReader(this.lines);
     return {
       type,
@@ -393,7 +381,6 @@ export class BatchReader {
 }
 
 const SETTLE_CODE = COMMAND_KINDS.indexOf('settle_hold');
-const FLAGS_END = HAS_NOTE * 2;
 const NO_NOTE = { note: null };
 const FIRST_COLD_CODE = COMMAND_KINDS.indexOf('extend_hold');
 const NOTHING_REQUIRED: readonly string[] = [];

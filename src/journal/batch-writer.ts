@@ -7,6 +7,8 @@ import type { Budget } from '../core/budgets.js';
 import type { AuthorizeHold, CoreCommand, RecordSpendCommand, SettleHold } from '../core/commands.js';
 import { NOTHING_STATED } from '../core/commands.js';
 import type { Effect, HoldAuthorized, HoldCharged, HoldDenied, Skipped } from '../core/effects.js';
+import { isCarriedOut } from '../core/effects.js';
+import { NO_RIDER } from '../core/facts.js';
 import { NO_EXTRAS } from '../core/holds.js';
 import { figuresOf } from '../core/line-facts.js';
 import type { LineSet } from '../core/lines.js';
@@ -36,12 +38,14 @@ import {
   MAGIC,
   NO_SLOT,
 } from './format.js';
+import { RiderWriter } from './rider-codec.js';
 
 const KIND_CODES = new Map(COMMAND_KINDS.map((kind, code) => [kind, code]));
 const EVENT_CODES = new Map(EVENT_TYPES.map((type, code) => [type, code]));
 
 export class BatchWriter {
   readonly #out = new ByteWriter();
+  readonly #riders = new RiderWriter(this.#out);
   #countAt = 0;
   #baseTime = 0;
   firstSequence = 0;
@@ -60,11 +64,12 @@ export class BatchWriter {
     return this.#out.length;
   }
 
-  /** Begins a batch after the state's last record. */
-  begin(state: State, capacity: number): void {
+  /** Begins a batch after the state's last record. Only `verify` states a version: that of the batch it compares with. */
+  begin(state: State, capacity: number, version = FORMAT_VERSION): void {
     const out = this.#out;
     out.restart(capacity);
     this.#labels.clear();
+    this.#riders.restart();
     this.#forgetBalances(state);
     this.#refCount = 0;
     this.#budgetRefCount = 0;
@@ -72,7 +77,7 @@ export class BatchWriter {
     this.firstSequence = state.sequence + 1;
     this.recordCount = 0;
     out.u32(MAGIC);
-    out.u8(FORMAT_VERSION);
+    out.u8(version);
     out.f64(this.firstSequence);
     out.f64(state.position);
     out.f64(this.#baseTime);
@@ -94,8 +99,11 @@ export class BatchWriter {
     return this.#out.bytes.subarray(0, this.#out.length);
   }
 
-  /** Writes a command that has just been decided and applied, with the figures that it led to. */
-  record(state: State, command: CoreCommand, effect: Effect, changed: boolean): void {
+  /**
+   * Writes a command that has just been decided and applied, with its rider and the figures that it led to. Facts of a
+   * command that was refused are left out.
+   */
+  record(state: State, command: CoreCommand, effect: Effect, changed: boolean, rider = NO_RIDER): void {
     if (state.balanceGeneration !== this.#generation) this.#forgetBalances(state);
     const out = this.#out;
     const lengthAt = out.length;
@@ -103,15 +111,17 @@ export class BatchWriter {
     out.u32(0);
     out.u8(KIND_CODES.get(command.kind) as number);
     const note = noteOf(command);
-    out.u8(
+    const flags =
       (command.commandId === null ? 0 : HAS_COMMAND_ID) |
-        (changed ? CHANGED : 0) |
-        (note === null ? 0 : HAS_NOTE),
-    );
+      (changed ? CHANGED : 0) |
+      (note === null ? 0 : HAS_NOTE) |
+      this.#riders.flagsOf(rider, isCarriedOut(effect));
+    out.u8(flags);
     out.count(state.time - this.#baseTime);
     if (command.commandId !== null) out.text(command.commandId);
     this.#command(state, command);
     if (note !== null) out.text(note);
+    this.#riders.write(rider, flags);
     out.setU32(lengthAt + 4, out.length - lengthAt - 8);
     out.u8(EVENT_CODES.get(effect.type) as number);
     this.#effect(state, effect);

@@ -71,6 +71,7 @@ function commandDetails(command: CoreCommand, units: UnitTable): Details {
       return { authorityId, epoch, retentionMs, endedHoldsMax };
     }
     case 'expire_hold':
+    case 'record_facts':
       return {};
   }
 }

@@ -1,10 +1,12 @@
-// The constants of the journal's byte format, version 1 (docs/journal-format.md). Numbers once given stay as they are.
+// The constants of the journal's byte format (docs/journal-format.md). Numbers once given stay as they are.
 
 import type { CoreCommand } from '../core/commands.js';
 
 /** "BRSR" in the byte order of the format. */
 export const MAGIC = 0x52535242;
-export const FORMAT_VERSION = 1;
+/** Written in every new batch. Version 1 is read as well, and rewritten as version 1 when it is verified. */
+export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION_MIN = 1;
 
 /** By code; appended to, never reordered. */
 export const COMMAND_KINDS: readonly CoreCommand['kind'][] = [
@@ -26,13 +28,19 @@ export const COMMAND_KINDS: readonly CoreCommand['kind'][] = [
   'take_snapshot',
   'open_ledger',
   'credit_spend',
+  'record_facts',
 ];
 
 /** Record flags. */
 export const HAS_COMMAND_ID = 1;
 export const CHANGED = 2;
-/** The last of the command is its note: a reader that does not know the flag finds the command too long, and stops. */
+/** A note follows the command. */
 export const HAS_NOTE = 4;
+/** From version 2: the actor follows, then the facts. */
+export const HAS_ACTOR = 8;
+export const HAS_FACTS = 16;
+/** Where a record's flags stand, counted from its first byte: after two lengths and the kind. */
+export const FLAGS_AT = 9;
 
 /** Option bits of an authorisation, above the two bits of its overrun policy. */
 export const CHARGE_ON_EXPIRY = 4;

@@ -49,6 +49,7 @@ export function eventOf(reader: BatchReader): LedgerEvent {
     commandId: command.commandId,
     holdId,
     term: lease === null ? reader.term : `${lease.authorityId}:${lease.epoch}`,
+    actor: reader.rider.actor,
     lines: recordedLines(reader),
     details: detailsOf(command, effect, reader.units),
   };
