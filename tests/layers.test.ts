@@ -113,10 +113,7 @@ const PENDING: ReadonlySet<string> = new Set<string>([
   'gateway/profiles/profiles.ts -> gateway/dialects/dialect.ts',
   'gateway/profiles/request-place.ts -> gateway/dialects/dialect.ts',
   'goals/goals-settings.ts -> notices/notice.ts',
-  'quotas/charge.ts -> chats/turn.ts',
   'quotas/quotas-routes.ts -> http/service-schema.ts',
-  'quotas/turn-quotas.ts -> chats/turn-budget.ts',
-  'quotas/turn-quotas.ts -> chats/turn.ts',
 ]);
 
 function roomOf(path: string): Room {

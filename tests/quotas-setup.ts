@@ -6,15 +6,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { SETTER_AREA } from '#bursar/access/limit-setters.js';
-import type { TurnEnd, TurnUsage } from '#bursar/chats/turn.js';
-import type { HeldTurn, TurnWish } from '#bursar/chats/turn-budget.js';
-import { type Ledger, type LedgerEvent, openLedger } from '#bursar/index.js';
+import type { TurnWish } from '#bursar/chats/turn-budget.js';
+import {
+  type Authorized,
+  type Denied,
+  type Ledger,
+  type LedgerEvent,
+  openLedger,
+  type Rejected,
+  type Settlement,
+} from '#bursar/index.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
 import { ServiceStore } from '#bursar/kit/service-store.js';
+import type { QuotaEnd, QuotaUsage } from '#bursar/quotas/charge.js';
 import type { PolicyInput } from '#bursar/quotas/policy.js';
 import { QUOTA_AREA } from '#bursar/quotas/policy-table.js';
 import { Quotas } from '#bursar/quotas/quotas.js';
-import type { QuotaSettlement } from '#bursar/quotas/turn-quotas.js';
+import type { QuotaSettlement, QuotaTerms } from '#bursar/quotas/turn-quotas.js';
 import { TestClock } from './scenario.js';
 import { callerOf } from './tenancy-setup.js';
 
@@ -109,13 +117,16 @@ export class Shop {
   }
 
   /** A turn of ann's, of acme's, unless another is named. */
-  async hold(wish: Wish, user = 'ann', tenant = 'acme'): Promise<HeldTurn & { readonly holdId: string }> {
+  async hold(wish: Wish, user = 'ann', tenant = 'acme'): Promise<HeldTurn> {
     this.#count += 1;
     const holdId = `turn-${this.#count}`;
     const { textBytes = 0, ...rest } = wish;
     const note = { tenant, chat: 'c', turn: holdId, request: 'r', text: null };
     const turn = { holdId, labels: { tenant, user }, ttlMs: 600_000, note, textBytes, wish: rest };
-    return { holdId, ...(await this.quotas.turns.hold(turn)) };
+    const { request, terms } = this.quotas.turns.hold(turn);
+    const decision = await this.ledger.authorize(request);
+    if (decision.outcome !== 'authorized') return { holdId, decision };
+    return { holdId, decision, terms: terms[decision.candidate ?? 0] };
   }
 
   /** Of so many tokens in all: at one micro-credit each, of so many micro-credits. */
@@ -125,24 +136,23 @@ export class Shop {
     return held;
   }
 
-  settle(
+  async settle(
     turn: Running,
-    end: TurnEnd,
-    usage: TurnUsage | null,
+    end: QuotaEnd,
+    usage: QuotaUsage | null,
     commandId = `${turn.holdId}/end`,
-  ): Promise<QuotaSettlement> {
+  ): Promise<Settlement & Omit<QuotaSettlement, 'request'>> {
     const { holdId, terms } = turn;
     const note = { tenant: 'acme', chat: 'c', turn: holdId, request: 'r', text: null };
-    return this.quotas.turns.settle({
+    const { request, ...marks } = this.quotas.turns.settle({
       holdId,
-      commandId,
-      labels: null,
       terms,
       end,
       usage,
       amounts: null,
       note,
     });
+    return { ...(await this.ledger.settle({ ...request, commandId })), ...marks };
   }
 
   /** A turn that used so many tokens, and has ended. */
@@ -166,7 +176,13 @@ export class Shop {
   }
 }
 
-export type Running = Extract<HeldTurn, { readonly terms: unknown }> & { readonly holdId: string };
+export interface Running {
+  readonly holdId: string;
+  readonly decision: Authorized;
+  readonly terms: QuotaTerms;
+}
+
+type HeldTurn = Running | { readonly holdId: string; readonly decision: Denied | Rejected };
 
 /** What was refused, as its code and message. */
 export async function refused(act: () => unknown): Promise<string> {

@@ -2,20 +2,16 @@
 // Settled at what the caller says that it cost; where it does not say, at what was held (rule Q9).
 
 import type { Amounts } from '../core/amount.js';
-import type { Settlement } from '../core/outcomes.js';
 import type { Usage } from '../core/requests.js';
 import type { TurnUsage } from './turn.js';
-import type { HeldTurn, TurnBudget, TurnToHold, TurnToSettle } from './turn-budget.js';
-import type { TurnLedger } from './turn-parts.js';
+import type { TurnBudget, TurnCharge, TurnHold, TurnToHold, TurnToSettle } from './turn-budget.js';
 
 const ONE_CALL: Amounts = { calls: 1n };
 
-export class AmountsBudget implements TurnBudget {
-  constructor(private readonly ledger: Pick<TurnLedger, 'authorize' | 'settle'>) {}
-
-  async hold({ holdId, labels, ttlMs, note, wish }: TurnToHold): Promise<HeldTurn> {
+export const AMOUNTS_BUDGET: TurnBudget = {
+  hold({ holdId, labels, ttlMs, note, wish }: TurnToHold): TurnHold {
     const held = { ...ONE_CALL, ...wish.amounts };
-    const decision = await this.ledger.authorize({
+    const request = {
       holdId,
       labels,
       amounts: held,
@@ -24,25 +20,26 @@ export class AmountsBudget implements TurnBudget {
       // Where no Bursar runs to settle it as an orphan, its time ends it at the same charge.
       onExpiry: 'charge',
       note: JSON.stringify(note),
-    });
-    if (decision.outcome !== 'authorized') return { decision };
-    return { decision, terms: { decisionId: decision.decisionId, held } };
-  }
+    } as const;
+    return { request, terms: [{ held }] };
+  },
 
-  settle({ holdId, commandId, terms, end, usage, amounts, note }: TurnToSettle): Promise<Settlement> {
+  settle({ holdId, terms, end, usage, amounts, note }: TurnToSettle): TurnCharge {
+    const isFree = end === 'failed_before';
+    const estimated = amounts === null && !isFree;
     const charged: Record<string, bigint> = {};
     for (const unit of Object.keys(terms.held))
-      charged[unit] = end === 'failed_before' ? 0n : (amounts?.[unit] ?? terms.held[unit]);
-    return this.ledger.settle({
+      charged[unit] = isFree ? 0n : (amounts?.[unit] ?? terms.held[unit]);
+    const request = {
       holdId,
-      commandId,
-      amounts: { ...charged, ...(end === 'failed_before' ? {} : amounts) },
+      amounts: charged,
       ...(usage === null ? {} : { usage: ledgerUsage(usage) }),
       outcome: OUTCOME_OF[end],
-      note: JSON.stringify({ ...note, end, estimated: amounts === null && end !== 'failed_before' }),
-    });
-  }
-}
+      note: JSON.stringify({ ...note, end, estimated }),
+    };
+    return { request, estimated };
+  },
+};
 
 const OUTCOME_OF = {
   completed: 'completed',

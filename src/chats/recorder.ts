@@ -24,7 +24,7 @@ import type { Chats } from './chats.js';
 import type { GroupCommit } from './group-commit.js';
 import type { MessageTable } from './message-table.js';
 import { isSpoken, Transcript } from './transcript.js';
-import { TEXT_BYTES_MAX, type TurnEnd, type TurnTerms, type TurnUsage } from './turn.js';
+import { type HeldTerms, TEXT_BYTES_MAX, type TurnEnd, type TurnUsage } from './turn.js';
 import { type GatewaySettlement, noteOf, type TurnEnds } from './turn-ends.js';
 import { type ConversationParts, digestOf } from './turn-parts.js';
 import type { TurnTable } from './turn-table.js';
@@ -207,7 +207,7 @@ export class RecordedCall implements CallRecord {
     const { writer, turns } = this.own;
     const taken = candidates?.[candidate ?? 0];
     const model = taken?.labels?.model ?? labels.model;
-    const terms: TurnTerms = {
+    const terms: HeldTerms = {
       decisionId,
       held: taken?.amounts ?? amounts,
       ...(model === undefined ? {} : { model }),

@@ -5,7 +5,7 @@
 import type { HoldView } from '../core/outcomes.js';
 import type { GroupCommit } from './group-commit.js';
 import type { MessageTable } from './message-table.js';
-import type { TurnTerms } from './turn.js';
+import type { HeldTerms } from './turn.js';
 import type { TurnEnds } from './turn-ends.js';
 import type { ConversationParts } from './turn-parts.js';
 import { isEnding, type TurnRow, type TurnTable } from './turn-table.js';
@@ -72,7 +72,7 @@ async function recoverOne(recovery: RecoveryParts, found: TurnRow): Promise<keyo
 }
 
 /** What the ledger knows of the terms of a hold whose answer never came. */
-function termsOf({ authorized, labels, openedSequence }: HoldView): TurnTerms {
+function termsOf({ authorized, labels, openedSequence }: HoldView): HeldTerms {
   const { tier, model, policy } = labels;
   return {
     decisionId: `dec-${openedSequence}`,

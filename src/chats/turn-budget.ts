@@ -1,14 +1,13 @@
-// How a turn is held and charged, whoever counts it: the quotas of a policy, amounts that the caller states, or the
-// gateway's own call. The conversations say which hold and which end; an implementation asks the ledger, once for each.
+// How a turn is held and charged, whoever counts it: the quotas of a policy, or the amounts that its caller states. A budget
+// works out the ledger's command and asks nothing itself: chats runs the command, since the facts of the turn ride with it.
 
 import type { Amounts } from '../core/amount.js';
-import type { Authorized, Denied, Rejected, Settlement } from '../core/outcomes.js';
-import type { Labels } from '../core/requests.js';
+import type { Authorize, Labels, Settle } from '../core/requests.js';
 import type { TurnEnd, TurnTerms, TurnUsage } from './turn.js';
 
 /** What a caller says of a turn that it wants to run. */
 export interface TurnWish {
-  /** The model and the tier that are wished for; which it gets is the policy's to say. */
+  /** The model and the tier that are wished for. Under a policy, the policy decides which ones the turn gets. */
   readonly model?: string;
   readonly tier?: string;
   /** Tokens of all that will be sent, history included; where it is not stated, estimated from the texts stated here. */
@@ -44,11 +43,15 @@ export interface TurnNote {
   readonly text: string | null;
 }
 
+/** The authorisation of a turn. */
+export interface TurnHold {
+  readonly request: Authorize;
+  /** The terms of each candidate of the request, in order; of the request itself where it names no candidates. */
+  readonly terms: readonly TurnTerms[];
+}
+
 export interface TurnToSettle {
   readonly holdId: string;
-  /** The same for every attempt to settle this turn: the ledger then settles once. */
-  readonly commandId: string;
-  readonly labels: Labels | null;
   readonly terms: TurnTerms;
   readonly end: TurnEnd;
   readonly usage: TurnUsage | null;
@@ -56,18 +59,21 @@ export interface TurnToSettle {
   readonly note: TurnNote;
 }
 
-export type HeldTurn =
-  | { readonly decision: Authorized; readonly terms: TurnTerms }
-  | { readonly decision: Denied | Rejected };
-
-export interface TurnBudget {
-  /** One authorisation of the ledger's. @throws RefusedError when it is not asked */
-  hold(turn: TurnToHold): Promise<HeldTurn>;
-  /** One settlement of the ledger's, at 0 where nothing is charged: exactly one usage event a hold (rule T7). */
-  settle(turn: TurnToSettle): Promise<Settlement>;
+/** The settlement of a turn, at 0 where nothing is charged: exactly one usage event a hold (rule T7). */
+export interface TurnCharge {
+  readonly request: Settle;
+  /** Whether some of the charge is an estimate, since the caller did not state all that it takes. */
+  readonly estimated: boolean;
 }
 
-/** The quotas as conversations see them. */
+export interface TurnBudget {
+  /** @throws RefusedError where the wish cannot be held by this budget */
+  hold(turn: TurnToHold): TurnHold;
+  /** Never throws: a turn that has ended is charged, whatever is said of it. */
+  settle(turn: TurnToSettle): TurnCharge;
+}
+
+/** The quotas as chats sees them. */
 export interface QuotaBudget extends TurnBudget {
   /** Whether a policy is active; where none is, turns hold what their callers state. */
   readonly isActive: boolean;

@@ -8,14 +8,14 @@ import type { CommandOutcome, Settlement } from '../core/outcomes.js';
 import type { Labels, Settle } from '../core/requests.js';
 import { type GivingBack, giveBack } from '../gateway/calls/give-back.js';
 import { RefusedError } from '../kit/refusals.js';
-import { AmountsBudget } from './amounts-budget.js';
+import { AMOUNTS_BUDGET } from './amounts-budget.js';
 import { amountsFromJson } from './amounts-json.js';
 import type { GroupCommit } from './group-commit.js';
 import type { MessageTable } from './message-table.js';
 import {
+  type HeldTerms,
   type MessageTokens,
   STATE_OF_END,
-  type TurnTerms,
   type TurnUsage,
   type TurnWithMessages,
 } from './turn.js';
@@ -32,7 +32,6 @@ export interface Decided {
 }
 
 export class TurnEnds {
-  readonly #amounts: AmountsBudget;
   /** Settlements under way: whoever asks again waits for the same one. */
   readonly #finishing = new Map<number, Promise<TurnWithMessages>>();
 
@@ -41,16 +40,14 @@ export class TurnEnds {
     private readonly writer: GroupCommit,
     private readonly turns: TurnTable,
     private readonly messages: MessageTable,
-  ) {
-    this.#amounts = new AmountsBudget(parts.ledger);
-  }
+  ) {}
 
   /** Who counts a new turn. */
   get budgetNow(): { readonly meteredBy: 'quota' | 'amounts'; readonly budget: TurnBudget } {
     const { quotas } = this.parts;
     return quotas?.isActive === true
       ? { meteredBy: 'quota', budget: quotas }
-      : { meteredBy: 'amounts', budget: this.#amounts };
+      : { meteredBy: 'amounts', budget: AMOUNTS_BUDGET };
   }
 
   /**
@@ -139,22 +136,21 @@ export class TurnEnds {
   #settlement(turn: TurnRow, ending: Ending, commandId: string): Promise<Settlement | CommandOutcome> {
     const { holdId, terms, meteredBy } = turn;
     if (meteredBy === 'gateway') return this.#gatewayCommand(holdId, ending);
-    const budget = meteredBy === 'quota' ? this.parts.quotas : this.#amounts;
+    const budget = meteredBy === 'quota' ? this.parts.quotas : AMOUNTS_BUDGET;
     if (budget === null)
       throw new RefusedError(
         'conflict',
         `the turn ${turn.id} is counted by quotas, which this server does not have`,
       );
-    return budget.settle({
+    const { request } = budget.settle({
       holdId,
-      commandId,
-      labels: null,
       terms: terms ?? NO_TERMS,
       end: ending.end,
       usage: ending.usage,
       amounts: ending.amounts,
       note: noteOf(turn, ending.textDigest),
     });
+    return this.parts.ledger.settle({ ...request, commandId });
   }
 
   // What the gateway meant to say to the ledger when it decided the end.
@@ -175,7 +171,7 @@ export type GatewaySettlement =
       'usage' | 'outcome' | 'note'
     >);
 
-const NO_TERMS: TurnTerms = { decisionId: null, held: {} };
+const NO_TERMS: HeldTerms = { decisionId: null, held: {} };
 
 /** The key of a turn's usage event (rule T7). */
 export function noteOf(

@@ -6,7 +6,7 @@ import type { Amounts } from '../core/amount.js';
 import type { ServiceStore } from '../kit/service-store.js';
 import { amountsFromJson, amountsToJson } from './amounts-json.js';
 import type { ChatRow } from './chat-table.js';
-import type { FinalState, MeteredBy, Turn, TurnEnd, TurnState, TurnTerms, TurnUsage } from './turn.js';
+import type { FinalState, HeldTerms, MeteredBy, Turn, TurnEnd, TurnState, TurnUsage } from './turn.js';
 
 /** The end that a turn has or will have, with all that settling it again takes. */
 export interface Ending {
@@ -187,7 +187,7 @@ export class TurnTable {
   }
 
   /** The hold is there: readers see the turn from now on. Again where the gateway holds for another provider. */
-  run(number: number, terms: TurnTerms, holdExpiresAt: number): void {
+  run(number: number, terms: HeldTerms, holdExpiresAt: number): void {
     this.#run.run(JSON.stringify({ ...terms, held: amountsToJson(terms.held) }), holdExpiresAt, number);
   }
 
@@ -297,9 +297,9 @@ function turnOf([
   };
 }
 
-function termsIn(terms: Record<string, unknown>): TurnTerms {
+function termsIn(terms: Record<string, unknown>): HeldTerms {
   terms.held = amountsFromJson(terms.held) ?? {};
-  return terms as unknown as TurnTerms;
+  return terms as unknown as HeldTerms;
 }
 
 function endingIn(ending: Record<string, unknown>): Ending {

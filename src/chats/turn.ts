@@ -75,7 +75,6 @@ export interface Message extends MessageTokens {
 
 /** By which terms a turn is held; figures are the ledger's, these say which. */
 export interface TurnTerms {
-  readonly decisionId: string | null;
   /** What was held, in steps. */
   readonly held: Amounts;
   /** Of turns that a policy meters: its number, and what the cascade gave. */
@@ -83,6 +82,11 @@ export interface TurnTerms {
   readonly tier?: string;
   readonly model?: string;
   readonly reasons?: readonly string[];
+}
+
+/** The terms of a turn that is held, by a decision of the ledger's. */
+export interface HeldTerms extends TurnTerms {
+  readonly decisionId: string | null;
 }
 
 export interface Turn {
@@ -96,7 +100,7 @@ export interface Turn {
   readonly end: TurnEnd | null;
   /** The ledger's full id. */
   readonly holdId: string;
-  readonly terms: TurnTerms | null;
+  readonly terms: HeldTerms | null;
   /** What the ledger charged, in steps; null while it runs, or when the ledger no longer says. */
   readonly charged: Amounts | null;
   /** The id that the provider gave its answer. */

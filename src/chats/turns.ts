@@ -8,7 +8,7 @@ import { TURN_PREFIX, tenantPrefix } from '../access/tenant-ids.js';
 import type { Amounts } from '../core/amount.js';
 import { InvalidInputError, OverloadedError } from '../core/errors.js';
 import { ID_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
-import type { Denied, Rejected } from '../core/outcomes.js';
+import type { Authorized, Denied, Rejected } from '../core/outcomes.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import { newId } from '../kit/new-id.js';
@@ -20,12 +20,13 @@ import type { GroupCommit } from './group-commit.js';
 import type { MessageRow, MessageTable } from './message-table.js';
 import {
   assertText,
+  type HeldTerms,
   RESPONSE_ID_LENGTH_MAX,
   type TurnEnd,
   type TurnUsage,
   type TurnWithMessages,
 } from './turn.js';
-import type { HeldTurn, TurnBudget, TurnWish } from './turn-budget.js';
+import type { TurnBudget, TurnWish } from './turn-budget.js';
 import { noteOf, ownLabels, type TurnEnds } from './turn-ends.js';
 import { type ConversationParts, digestOf } from './turn-parts.js';
 import { isEnding, type SeenTurn, type TurnRow, type TurnTable } from './turn-table.js';
@@ -69,6 +70,10 @@ interface Intended {
   readonly messages: readonly MessageRow[];
   readonly labels: Labels;
 }
+
+type HeldTurn =
+  | { readonly decision: Authorized; readonly terms: HeldTerms }
+  | { readonly decision: Denied | Rejected };
 
 /** How a turn is to start, whoever asks for it. */
 interface Starting {
@@ -188,7 +193,11 @@ export class Turns {
     const note = noteOf(turn, digestOf(text));
     const textBytes = Buffer.byteLength(text) + Buffer.byteLength(systemText);
     try {
-      return await budget.hold({ holdId, labels, ttlMs: this.#holdTtlMs, note, textBytes, wish });
+      const plan = budget.hold({ holdId, labels, ttlMs: this.#holdTtlMs, note, textBytes, wish });
+      const decision = await this.parts.ledger.authorize(plan.request);
+      if (decision.outcome !== 'authorized') return { decision };
+      const { decisionId, candidate } = decision;
+      return { decision, terms: { ...plan.terms[candidate ?? 0], decisionId } };
     } catch (error) {
       // These say that the ledger was not asked, or did nothing. After any other fault nobody knows: recovery will.
       const isNothingDone =

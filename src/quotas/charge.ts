@@ -2,11 +2,30 @@
 // its use. Pure and the same whenever it is asked, so that an end that a crash cut is finished with the same figures.
 // Called by turn-quotas.ts.
 
-import type { TurnEnd, TurnUsage } from '../chats/turn.js';
 import type { Amounts } from '../core/amount.js';
 import type { HoldEnding } from '../core/requests.js';
 import { creditsOf, isTokenCount } from './credits.js';
 import { CREDITS, INPUT_TOKENS, type PolicyModel, TOOLS, UNIT_OF_TOOL } from './policy.js';
+
+/** How a turn ends, in the words of rule Q9; `failed_before`: the provider was never reached. */
+export type QuotaEnd =
+  | 'completed'
+  | 'cancelled'
+  | 'failed_before'
+  | 'failed_at_provider'
+  | 'orphaned'
+  | 'unknown';
+
+/** What the caller says that a turn used. */
+export interface QuotaUsage {
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+  readonly cacheReadTokens?: number;
+  readonly cacheWriteTokens?: number;
+  readonly reasoningTokens?: number;
+  readonly webSearches?: number;
+  readonly codeInterpreterCalls?: number;
+}
 
 /** What a charge is made by: the reserve, and the price that it was made with. */
 export interface ChargeTerms {
@@ -32,7 +51,7 @@ export interface Charge {
 
 /** How each end is charged (rule Q9). */
 const BASIS: Readonly<
-  Record<TurnEnd, { readonly by: 'usage' | 'estimate' | 'nothing'; readonly outcome: HoldEnding }>
+  Record<QuotaEnd, { readonly by: 'usage' | 'estimate' | 'nothing'; readonly outcome: HoldEnding }>
 > = {
   completed: { by: 'usage', outcome: 'completed' },
   cancelled: { by: 'usage', outcome: 'cancelled' },
@@ -43,7 +62,7 @@ const BASIS: Readonly<
 };
 
 /** Never throws: a turn that has ended is charged, whatever is said of it. */
-export function chargeOf(end: TurnEnd, usage: TurnUsage | null, terms: ChargeTerms): Charge {
+export function chargeOf(end: QuotaEnd, usage: QuotaUsage | null, terms: ChargeTerms): Charge {
   const { by, outcome } = BASIS[end];
   const alert = end === 'unknown';
   if (by === 'nothing')
@@ -108,7 +127,7 @@ export function estimateOf(
 }
 
 /** What was used is counted, whatever was reserved: a limit counts use, not a model's ability (rule Q10). */
-function toolCounts(usage: TurnUsage | null): Amounts {
+function toolCounts(usage: QuotaUsage | null): Amounts {
   return Object.fromEntries(TOOLS.map((tool) => [UNIT_OF_TOOL[tool], BigInt(countOf(usage?.[tool] ?? 0))]));
 }
 

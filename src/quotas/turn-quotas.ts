@@ -1,19 +1,23 @@
-// Turns that a policy counts (rules Q6–Q9): one authorisation whose candidates are the tiers, one settlement. Which tier a
-// turn got, by which policy, and what was estimated stand in the hold's labels and amounts, so nothing is kept here between
-// the two, and a settlement is the same whenever it is asked. Called by conversations, as their QuotaBudget.
+// Turns that a policy counts (rules Q6–Q9): one authorisation whose candidates are the tiers, one settlement. Both are worked
+// out here and run by the chats, which declare what they need as `QuotaBudget`. The policy's version, the tier and the model
+// stand in the terms of the turn, so nothing is kept here between the two.
 
 import type { Clock, Ledger } from '../authority/api.js';
-import type { TurnUsage } from '../chats/turn.js';
-import type { HeldTurn, QuotaBudget, TurnToHold, TurnToSettle } from '../chats/turn-budget.js';
 import type { Amounts } from '../core/amount.js';
-import type { Settlement } from '../core/outcomes.js';
-import type { OnExpiry, Usage } from '../core/requests.js';
+import type { Authorize, Labels, OnExpiry, Settle, Usage } from '../core/requests.js';
 import { RefusedError } from '../kit/refusals.js';
 import { QUOTA_UNITS } from './buckets.js';
-import { type Charge, type ChargeTerms, chargeOf, estimateOf } from './charge.js';
+import {
+  type Charge,
+  type ChargeTerms,
+  chargeOf,
+  estimateOf,
+  type QuotaEnd,
+  type QuotaUsage,
+} from './charge.js';
 import type { Policies } from './policies.js';
 import { CREDITS, type QuotaRules } from './policy.js';
-import { assertNotCounted, type Reserve, reasonsFor, reservesOf } from './reserve.js';
+import { assertNotCounted, type QuotaRequest, type Reserve, reasonsFor, reservesOf } from './reserve.js';
 
 export interface QuotaParts {
   readonly ledger: Ledger;
@@ -22,12 +26,47 @@ export interface QuotaParts {
   readonly onAlert: (what: string) => void;
 }
 
-/** A settlement with what rules Q8 and Q9 mark; of a rejected one, what was tried. */
-export type QuotaSettlement = Settlement & Pick<Charge, 'estimated' | 'overshoot' | 'alert'>;
+/** A turn that is to be held. */
+export interface QuotaTurn {
+  readonly holdId: string;
+  readonly labels: Labels;
+  readonly ttlMs: number;
+  /** What the notes of the hold and of the settlement begin with. */
+  readonly note: object;
+  /** Bytes of UTF-8 of the texts of this turn. */
+  readonly textBytes: number;
+  /** `amounts`: of units that the policy does not count, held beside the credits. */
+  readonly wish: Omit<QuotaRequest, 'textBytes'> & { readonly amounts?: Amounts };
+}
 
-export class TurnQuotas implements QuotaBudget {
+/** What a candidate of the authorisation gives a turn. */
+export interface QuotaTerms {
+  readonly held: Amounts;
+  readonly policy?: number;
+  readonly tier?: string;
+  readonly model?: string;
+  readonly reasons?: readonly string[];
+}
+
+export interface EndedTurn {
+  readonly holdId: string;
+  /** Those that it was held by. */
+  readonly terms: QuotaTerms;
+  readonly end: QuotaEnd;
+  readonly usage: QuotaUsage | null;
+  readonly amounts: Amounts | null;
+  readonly note: object;
+}
+
+/** A settlement with what rules Q8 and Q9 mark. */
+export type QuotaSettlement = { readonly request: Settle } & Pick<
+  Charge,
+  'estimated' | 'overshoot' | 'alert'
+>;
+
+export class TurnQuotas {
   constructor(
-    private readonly parts: Pick<QuotaParts, 'ledger' | 'onAlert'>,
+    private readonly parts: Pick<QuotaParts, 'onAlert'>,
     private readonly policies: Policies,
   ) {}
 
@@ -40,56 +79,50 @@ export class TurnQuotas implements QuotaBudget {
   }
 
   /** @throws RefusedError conflict when no policy is active; model_not_found or invalid_request for the wish */
-  async hold({ holdId, labels, ttlMs, note, textBytes, wish }: TurnToHold): Promise<HeldTurn> {
+  hold({ holdId, labels, ttlMs, note, textBytes, wish }: QuotaTurn): {
+    readonly request: Authorize;
+    readonly terms: readonly QuotaTerms[];
+  } {
     const rules = this.policies.active;
     if (rules === null) throw new RefusedError('conflict', 'no policy is active');
     const further = wish.amounts ?? {};
     assertNotCounted(further);
     const asked = reservesOf(rules, { ...wish, textBytes });
     const { reserves } = asked;
-    const decision = await this.parts.ledger.authorize({
+    const candidates = reserves.map(({ labels, amounts }) => ({
+      labels,
+      amounts: { ...further, ...amounts },
+    }));
+    const request: Authorize = {
       holdId,
       labels,
-      amounts: { ...further, ...reserves[0].amounts },
-      candidates: reserves.map(({ labels, amounts }) => ({ labels, amounts: { ...further, ...amounts } })),
+      amounts: candidates[0].amounts,
+      candidates,
       ttlMs,
       // Rule Q8 is about credits alone: what else was used is booked as it was, so the charge is worked out in charge.ts.
       overrun: 'record',
       onExpiry: expiryOf(rules, reserves[0], further),
       note: JSON.stringify({ ...note, policy: rules.version, candidates: reserves.map(priceOf) }),
-    });
-    if (decision.outcome !== 'authorized') return { decision };
-    const place = decision.candidate ?? 0;
-    const { model, amounts } = reserves[place];
-    const terms = {
-      decisionId: decision.decisionId,
-      held: { ...further, ...amounts },
+    };
+    const terms = reserves.map(({ model }, place) => ({
+      held: candidates[place].amounts,
       policy: rules.version,
       tier: model.tier,
       model: model.name,
       reasons: reasonsFor(asked, place),
-    };
-    return { decision, terms };
+    }));
+    return { request, terms };
   }
 
-  async settle({
-    holdId,
-    commandId,
-    terms,
-    end,
-    usage,
-    amounts,
-    note,
-  }: TurnToSettle): Promise<QuotaSettlement> {
+  settle({ holdId, terms, end, usage, amounts, note }: EndedTurn): QuotaSettlement {
     const rules = terms.policy === undefined ? null : this.policies.rules(terms.policy);
     const model = rules?.models.get(terms.model ?? '') ?? null;
     const charge = chargeOf(end, usage, { held: terms.held, model, ...toleranceOf(rules) });
     const { estimated, overshoot, alert, outcome } = charge;
     if (alert)
       this.parts.onAlert(`how the turn of the hold ${holdId} ended is not known; its estimate was charged`);
-    const settlement = await this.parts.ledger.settle({
+    const request: Settle = {
       holdId,
-      commandId,
       amounts: {
         ...furtherCharge(terms.held, end === 'failed_before' ? null : (amounts ?? {})),
         ...charge.amounts,
@@ -104,8 +137,8 @@ export class TurnQuotas implements QuotaBudget {
         ...(overshoot === null ? {} : { overshoot: overshoot.toString() }),
         ...(alert ? { alert } : {}),
       }),
-    });
-    return { ...settlement, estimated, overshoot, alert };
+    };
+    return { request, estimated, overshoot, alert };
   }
 }
 
@@ -136,7 +169,7 @@ function furtherCharge(held: Amounts, stated: Amounts | null): Amounts {
 }
 
 /** As the ledger journals it: both kinds of tool calls in one figure. */
-function usageOf({ webSearches = 0, codeInterpreterCalls = 0, ...tokens }: TurnUsage): Usage {
+function usageOf({ webSearches = 0, codeInterpreterCalls = 0, ...tokens }: QuotaUsage): Usage {
   const toolCalls = webSearches + codeInterpreterCalls;
   return toolCalls === 0 ? tokens : { ...tokens, toolCalls };
 }
