@@ -2,9 +2,9 @@
 // platform's budgets learns that they count and not what others spent.
 
 import { describe, expect, test } from 'vitest';
+import { TENANT_BUDGETS_MAX } from '#bursar/access/tenant-commands.js';
 import { callHoldId } from '#bursar/access/tenant-ids.js';
-import { TENANT_BUDGETS_MAX } from '#bursar/access/tenant-requests.js';
-import { isOpen, type VisibleLine } from '#bursar/access/visible.js';
+import { hasFigures, type VisibleLine } from '#bursar/access/visible.js';
 import type { Command } from '#bursar/index.js';
 import { refusal } from './access-setup.js';
 import { ACME, ADMIN, callerOf, House, leaves, OTHER } from './tenancy-setup.js';
@@ -95,7 +95,7 @@ describe('tenancy: holds', () => {
     ];
     for (const command of commands)
       expect(refusal(() => house.tenancy.command(ACME, command))).toMatch(
-        /^forbidden: the hold is the gateway's/,
+        /^forbidden: the hold belongs to a call of the gateway/,
       );
     const imitation = { command: 'authorize_hold', holdId: 'call/u2', labels: {}, amounts: {} } as const;
     expect(refusal(() => house.tenancy.command(ACME, imitation))).toMatch(/^invalid_request: holdId/);
@@ -272,7 +272,7 @@ describe('tenancy: what is seen', () => {
     const explanation = await house.ledger.explain(decisionId);
     expect(sentence(ADMIN, explanation)).toContain('0.0018 usd');
     expect(sentence(ACME, explanation)).toBe(
-      "Hold h2 was denied (exhausted): all, which is the platform's (limit).",
+      'Hold h2 was denied (exhausted): all, a budget of the platform (limit).',
     );
   });
 
@@ -407,6 +407,6 @@ describe('tenancy: what is seen', () => {
       ['mine', 1],
     ]);
     for (const line of Object.values(linesOf(await house.hold(ACME, 'h2'))))
-      expect(isOpen(line)).toBe(line.budgetId !== 'all');
+      expect(hasFigures(line)).toBe(line.budgetId !== 'all');
   });
 });

@@ -1,20 +1,15 @@
-// Whose figures a budget's are: the tenant's that its match names, or the platform's where the match names none and
-// other tenants' spend is among them. A budget's match never changes (definition_conflict), so it is learnt once.
+// To which tenant the figures of a budget belong: to the one that the budget's match names, or to the platform where the match
+// names none, since the figures then contain the spend of all tenants. A budget's match never changes (a new version with
+// another is refused as definition_conflict), so each is looked up once.
 
 import type { LedgerReads } from '../authority/api.js';
-import type { Labels } from '../core/requests.js';
+import type { AccountRef, Labels } from '../core/requests.js';
 import { GRANT_BUDGET_PREFIX } from '../core/state.js';
 import { TENANT_PREFIX, tenantPrefix } from './tenant-ids.js';
 
-/** What names one account's figures: a line, a balance, or an account in a request. */
-export interface Account {
-  readonly budgetId: string;
-  readonly values?: Labels;
-}
-
 export class BudgetTenants {
   readonly #matches = new Map<string, Labels>();
-  /** Budgets below each tenant's prefix, closed ones included: they stay in the books. */
+  /** How many budgets have ids below each tenant's prefix. Closed ones count, since the ledger keeps them. */
   readonly #counts = new Map<string, number>();
   #lastCounted: string | undefined;
 
@@ -29,7 +24,7 @@ export class BudgetTenants {
     return match;
   }
 
-  /** How many budgets have ids below a tenant's prefix. Each budget is looked at once in all. */
+  /** How many budgets have ids below a tenant's prefix. Looks only at budgets that were defined since the last call. */
   countBelow(prefix: string): number {
     for (const { id } of this.ledger.budgets(
       this.#lastCounted === undefined ? {} : { after: this.#lastCounted },
@@ -41,15 +36,15 @@ export class BudgetTenants {
     return this.#counts.get(prefix) ?? 0;
   }
 
-  /** The one tenant whose spend the figures are; null: the platform's, or of no tenant. */
-  tenantOf({ budgetId, values }: Account): string | null {
-    // A grant's figures are named by its capability, which a tenant's own prefix begins.
+  /** The tenant whose spend alone the figures of a line or balance show; null where they are the platform's. */
+  tenantOf({ budgetId, values }: AccountRef): string | null {
+    // The figures of a grant are found by its capability, which begins with the prefix of its tenant.
     if (budgetId.startsWith(GRANT_BUDGET_PREFIX)) return tenantIn(values?.capability ?? '');
     const tenant = own(this.matchOf(budgetId), 'tenant');
     return (tenant === '*' ? own(values, 'tenant') : tenant) ?? null;
   }
 
-  /** Whether every tenant has an account of its own in the budget, or the budget is this tenant's alone. */
+  /** Whether the tenant has figures of its own in the budget: the match names the tenant, or gives each tenant an account. */
   appliesTo(budgetId: string, tenant: string): boolean {
     const matched = own(this.matchOf(budgetId), 'tenant');
     return matched === '*' || matched === tenant;
@@ -60,7 +55,7 @@ function own(labels: Labels | undefined, name: string): string | undefined {
   return labels !== undefined && Object.hasOwn(labels, name) ? labels[name] : undefined;
 }
 
-/** `tenant/<encoded tenant>/`, where a text begins so; else null. */
+/** The prefix `tenant/<encoded tenant>/` that a text begins with, or null. */
 function prefixIn(text: string): string | null {
   if (!text.startsWith(TENANT_PREFIX)) return null;
   const end = text.indexOf('/', TENANT_PREFIX.length);
@@ -72,7 +67,7 @@ function tenantIn(text: string): string | null {
   if (prefix === null) return null;
   try {
     const tenant = decodeURIComponent(prefix.slice(TENANT_PREFIX.length, -1));
-    // Another spelling of the same name was not written by tenantPrefix, and is nobody's.
+    // tenantPrefix writes each name in one way. Another spelling belongs to nobody.
     return tenantPrefix(tenant) === prefix ? tenant : null;
   } catch {
     return null;

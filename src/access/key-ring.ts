@@ -7,11 +7,10 @@ import type { Labels } from '../core/requests.js';
 import type { Caller, Scope } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
 import type { ServiceStore } from '../kit/service-store.js';
-import { amountMaxUsdOf } from './amount-bound.js';
 import { assertWithin, boundedAs, type CheckedKey, checkNewKey, manages, type NewKey } from './key-spec.js';
 import { type KeyRecord, KeyTable } from './key-table.js';
 import { digestOf, isSameDigest, isSameText, NO_DIGEST, newKeyId, newSecret, partsOf } from './key-text.js';
-import { requireScope } from './scopes.js';
+import { amountMaxUsdOf, requireScope } from './scopes.js';
 
 /** A tenant with a key for each of its people and machines stays below; one that makes keys in a loop does not. */
 export const KEYS_PER_TENANT_MAX = 10_000;

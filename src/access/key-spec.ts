@@ -6,9 +6,8 @@ import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import { type Caller, SCOPES, type Scope } from '../kit/caller.js';
 import { invalid, RefusedError } from '../kit/refusals.js';
-import { AMOUNT_MAX_USD_DEFAULT, amountMaxUsdOf } from './amount-bound.js';
-import { CALLER_LABEL_NAME, KEY_LABELS_MAX, LABELS_OF_THE_SERVICE } from './labels.js';
-import { hasScope } from './scopes.js';
+import { CALLER_LABEL_NAME, containsLabels, KEY_LABELS_MAX, LABELS_OF_THE_SERVICE } from './labels.js';
+import { AMOUNT_MAX_USD_DEFAULT, amountMaxUsdOf, hasScope } from './scopes.js';
 import { tenantProblem } from './tenant-ids.js';
 
 /** Room for what it is for and who has it. */
@@ -127,9 +126,7 @@ function checkTenant(scopes: readonly Scope[], labels: Labels): void {
 export function manages(actor: Caller, key: { readonly labels: Labels }): boolean {
   if (hasScope(actor, 'admin')) return true;
   if (!hasScope(actor, 'tenant_admin') || actor.tenant === null) return false;
-  return Object.entries(actor.labels).every(
-    ([name, value]) => Object.hasOwn(key.labels, name) && key.labels[name] === value,
-  );
+  return containsLabels(key.labels, actor.labels);
 }
 
 /**

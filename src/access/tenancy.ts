@@ -1,5 +1,6 @@
-// What each caller may ask of the ledger and see of it (rule T8). Every surface asks the ledger through this: a request
-// goes in as the caller states it and comes out as the ledger takes it, an answer comes out as the caller may see it.
+// What each caller may ask of the ledger and what it sees of the answers (rule T8). A surface passes a command through
+// `command` before the ledger gets it, and every answer of the ledger through the method for its kind before the caller
+// gets it. The platform (a key without a tenant) sees everything; a tenant sees what is its own, under its own ids.
 
 import type { LedgerReads } from '../authority/api.js';
 import type {
@@ -15,33 +16,33 @@ import type {
 import type { Command, Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
-import { assertBounded } from './amount-bound.js';
 import { BudgetTenants } from './budget-tenants.js';
-import { ownLabels } from './own-labels.js';
-import { requireScope, SCOPE_OF_COMMAND } from './scopes.js';
-import { explanationFor, visibleEvent } from './tenant-events.js';
+import { labelForbidden, ownLabels } from './labels.js';
+import { assertAmountsAllowed, requireScope, SCOPE_OF_COMMAND } from './scopes.js';
+import { ledgerCommand } from './tenant-commands.js';
 import { findableId, TENANT_PREFIX } from './tenant-ids.js';
-import { commandFor } from './tenant-requests.js';
 import {
-  linesFor,
-  outcomeFor,
-  verdictFor,
+  type Visible,
+  type VisibleBalance,
+  type VisibleBudget,
+  type VisibleHold,
+  type VisibleLine,
+  type VisibleVerdict,
   visibleBalance,
   visibleBudget,
   visibleHold,
-} from './tenant-views.js';
-import type {
-  Visible,
-  VisibleBalance,
-  VisibleBudget,
-  VisibleEvent,
-  VisibleExplanation,
-  VisibleHold,
-  VisibleLine,
-  VisibleVerdict,
+  visibleLines,
+  visibleOutcome,
+  visibleVerdict,
 } from './visible.js';
+import {
+  type VisibleEvent,
+  type VisibleExplanation,
+  visibleEvent,
+  visibleExplanation,
+} from './visible-events.js';
 
-const NONE_OPENING: ReadonlySet<string> = new Set();
+const NO_HOLDS: ReadonlySet<string> = new Set();
 
 export class Tenancy {
   readonly #budgets: BudgetTenants;
@@ -51,58 +52,57 @@ export class Tenancy {
   }
 
   /**
-   * A command as the ledger takes it, if the caller may give it: its scope, labels and ids. `opening` are the holds that
-   * come before it in the same batch.
+   * The command as the ledger takes it, with the caller's labels and the ledger's ids, if the caller may give it.
+   * @param opening the ledger's ids of holds that earlier commands of the same batch open
    * @throws RefusedError forbidden, label_forbidden, not_found, conflict or invalid_request
    */
-  command<C extends Command>(caller: Caller, command: C, opening: ReadonlySet<string> = NONE_OPENING): C {
+  command<C extends Command>(caller: Caller, command: C, opening: ReadonlySet<string> = NO_HOLDS): C {
     requireScope(caller, SCOPE_OF_COMMAND[command.command]);
-    assertBounded(caller, command);
-    return commandFor(caller, command, { budgets: this.#budgets, ledger: this.ledger, opening });
+    assertAmountsAllowed(caller, command);
+    return ledgerCommand(caller, command, { budgets: this.#budgets, ledger: this.ledger, opening });
   }
 
   outcome<O extends CommandOutcome>(caller: Caller, outcome: O): Visible<O> {
-    return outcomeFor(caller, outcome, this.#budgets);
+    return visibleOutcome(caller, outcome, this.#budgets);
   }
 
   lines(caller: Caller, lines: readonly BudgetLine[]): readonly VisibleLine[] {
-    return linesFor(caller, lines, this.#budgets);
+    return visibleLines(caller, lines, this.#budgets);
   }
 
   verdict(caller: Caller, verdict: Verdict): VisibleVerdict {
-    return verdictFor(caller, verdict, this.#budgets);
+    return visibleVerdict(caller, verdict, this.#budgets);
   }
 
   /**
    * The hold that the caller names: its own, or one that the platform opened for it, which it sees and cannot command.
-   * @throws RefusedError not_found, also when it is another tenant's or carries other labels than the key's
+   * @throws RefusedError not_found, also for a hold of another tenant or of another part of the tenant
    */
   hold(caller: Caller, id: string): VisibleHold {
     const own = findableId(caller, id);
-    // Full ids are the platform's to name.
-    const opened = caller.tenant !== null && id.startsWith(TENANT_PREFIX) ? null : id;
-    const hold = this.#holdOf(own) ?? this.#holdOf(opened);
-    const shown = hold === undefined ? null : visibleHold(caller, hold);
-    if (shown === null) throw new RefusedError('not_found', 'there is no such hold', { field: 'holdId' });
-    return shown;
+    // The platform's holds have full ids. A tenant does not name things by ids below a tenant's prefix.
+    const platforms = caller.tenant !== null && id.startsWith(TENANT_PREFIX) ? null : id;
+    const hold = this.#holdOf(own) ?? this.#holdOf(platforms);
+    const visible = hold === undefined ? null : visibleHold(caller, hold);
+    if (visible === null) throw new RefusedError('not_found', 'there is no such hold', { field: 'holdId' });
+    return visible;
   }
 
   #holdOf(ledgerId: string | null): HoldView | undefined {
     return ledgerId === null ? undefined : this.ledger.hold(ledgerId);
   }
 
-  /** The labels to list holds by; those that the key fixes are among them. @throws RefusedError label_forbidden */
+  /** The labels to list holds by: those asked for, and all that the key fixes. @throws RefusedError label_forbidden */
   holdLabels(caller: Caller, labels: Labels = {}): Labels {
     const own = ownLabels(caller);
     for (const [name, value] of Object.entries(own)) {
-      if (!Object.hasOwn(labels, name) || labels[name] === value) continue;
-      const why = `the label ${JSON.stringify(name)} is fixed by the key to another value`;
-      throw new RefusedError('label_forbidden', why, { field: `labels.${name}` });
+      if (Object.hasOwn(labels, name) && labels[name] !== value)
+        throw labelForbidden(name, 'is fixed by the key to another value');
     }
     return { ...labels, ...own };
   }
 
-  /** The four below: as the caller may see it, or null when it is nothing of the caller's. */
+  /** This and the next three give null for what is not the caller's to see. */
   visibleHold(caller: Caller, hold: HoldView): VisibleHold | null {
     return visibleHold(caller, hold);
   }
@@ -119,11 +119,11 @@ export class Tenancy {
     return visibleEvent(caller, event, { budgets: this.#budgets, ledger: this.ledger });
   }
 
-  /** @throws RefusedError not_found, also when the decision is another tenant's */
+  /** @throws RefusedError not_found, also for a decision that is another tenant's */
   explanation(caller: Caller, explanation: Explanation): VisibleExplanation {
-    const shown = explanationFor(caller, explanation, { budgets: this.#budgets, ledger: this.ledger });
-    if (shown === null)
+    const visible = visibleExplanation(caller, explanation, { budgets: this.#budgets, ledger: this.ledger });
+    if (visible === null)
       throw new RefusedError('not_found', 'there is no such decision', { field: 'decisionId' });
-    return shown;
+    return visible;
   }
 }

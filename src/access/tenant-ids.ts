@@ -1,25 +1,26 @@
-// A tenant's own ids in the ledger: `tenant/<encoded tenant>/<id>`. The tenant never sees the prefix and cannot write
-// one, so no id of its own can be, or look like, another's (rule T8). The platform sees and names full ids.
+// The ids that a tenant gives its things, as the ledger has them: `tenant/<encoded tenant>/<id>`. A tenant never sees the
+// prefix and cannot write one, so its ids can neither be nor look like those of another tenant (rule T8). The platform sees
+// and uses full ids.
 
 import { ID_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
 
-/** Begins the ids of every tenant. */
+/** The ids of every tenant begin with it. */
 export const TENANT_PREFIX = 'tenant/';
 
 /**
- * Begins the tenant's own ids of holds that the gateway opened for it: seen like the others, and commanded by the
- * gateway alone. A tenant that could release or correct them would have its calls for nothing.
+ * Ids of holds that the gateway opens for a tenant begin with it, below the tenant's prefix. The tenant sees these holds,
+ * but only the gateway commands them: a tenant that could release or correct them would have its calls for nothing.
  */
 export const CALL_PREFIX = 'call/';
-/** As CALL_PREFIX, for the holds of turns, which end with their turn. */
+/** As CALL_PREFIX, for the holds of turns, which only the end of the turn ends. */
 export const TURN_PREFIX = 'turn/';
 
-/** Half of an id at most, so that 64 characters remain for the tenant's own: a UUID with a readable name before it. */
+/** Half of an id, so that 64 characters remain for the tenant: a UUID with a readable name before it. */
 export const TENANT_PREFIX_LENGTH_MAX = ID_LENGTH_MAX / 2;
 
-/** Encoded, a tenant contains no `/`: the prefixes of two tenants are different, and neither begins the other. */
+/** An encoded name contains no `/`, so of the prefixes of two tenants neither begins with the other. */
 export function tenantPrefix(tenant: string): string {
   const known = prefixes.get(tenant);
   if (known !== undefined) return known;
@@ -29,13 +30,13 @@ export function tenantPrefix(tenant: string): string {
   return prefix;
 }
 
-/** Each call needs its tenant's prefix several times. Remembered for so many tenants: 200 bytes each. */
+/** Each call needs its tenant's prefix several times, so this many are kept, of about 200 bytes each. */
 const PREFIXES_MAX = 10_000;
 const prefixes = new Map<string, string>();
 
-/** What is wrong with a text as the name of a tenant with keys, or null. */
+/** Why a text cannot be the name of a tenant with keys, or null. */
 export function tenantProblem(tenant: string): string | null {
-  // In a budget's match it stands for every tenant.
+  // In the match of a budget, '*' is every tenant.
   if (tenant === '*') return 'stands for every tenant and names none';
   const { length } = tenantPrefix(tenant);
   if (length <= TENANT_PREFIX_LENGTH_MAX) return null;
@@ -64,17 +65,17 @@ export function toLedgerId(caller: Caller, id: string, field = 'id'): string {
   return prefix + id;
 }
 
-/** The ledger's id for the hold of a gateway call; `unique` is at most 59 characters: a UUID is 36. */
+/** The ledger's id for the hold of a gateway call. `unique` has at most 59 characters; a UUID has 36. */
 export function callHoldId(caller: Caller, unique: string): string {
   return toLedgerId(caller, CALL_PREFIX + unique, 'holdId');
 }
 
-/** Whether a hold, as the caller names it, is the gateway's to end and not the caller's. */
+/** Whether the hold that a tenant names so is one that only the gateway or a turn ends. */
 export function isOfGateway(caller: Caller, id: string): boolean {
   return caller.tenant !== null && (id.startsWith(CALL_PREFIX) || id.startsWith(TURN_PREFIX));
 }
 
-/** The ledger's id for a thing that the caller names, or null when nothing of the caller's can have it. */
+/** The ledger's id for a thing that the caller names, or null where no thing of the caller can have this id. */
 export function findableId(caller: Caller, id: string): string | null {
   if (caller.tenant === null) return textProblem(id, ID_LENGTH_MAX) === null ? id : null;
   const prefix = tenantPrefix(caller.tenant);
@@ -89,12 +90,12 @@ export function fromLedgerId(caller: Caller, ledgerId: string): string | null {
   return ledgerId.startsWith(prefix) ? ledgerId.slice(prefix.length) : null;
 }
 
-/** A ledger id as the caller is shown it: without the tenant's prefix where it has one, else as it is. */
+/** A ledger id as the caller sees it: without the prefix of the caller's tenant, else unchanged. */
 export function visibleId(caller: Caller, ledgerId: string): string {
   return fromLedgerId(caller, ledgerId) ?? ledgerId;
 }
 
-/** Whether an id is one of some tenant's whose name is not this. Ids of the platform's own are nobody's. */
+/** Whether an id lies below the prefix of another tenant than this one. Ids of the platform lie below none. */
 export function isOfAnotherTenant(ledgerId: string, tenant: string | undefined): boolean {
   if (!ledgerId.startsWith(TENANT_PREFIX)) return false;
   return tenant === undefined || !ledgerId.startsWith(tenantPrefix(tenant));

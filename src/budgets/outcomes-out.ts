@@ -2,7 +2,7 @@
 
 import { visibleId } from '../access/tenant-ids.js';
 import {
-  isOpen,
+  hasFigures,
   type VisibleAuthorized,
   type VisibleDenied,
   type VisibleDone,
@@ -42,7 +42,7 @@ export function lineOut(line: VisibleLine, scales: Scales): Line {
   // A line resets when its window ends.
   const resetsAt = line.resetsAt === line.window.end ? window.end : instantOutOrNull(line.resetsAt);
   const violations = line.violations as Line['violations'];
-  if (!isOpen(line))
+  if (!hasFigures(line))
     return {
       budgetId: line.budgetId,
       scope: line.scope,

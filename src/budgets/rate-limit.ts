@@ -1,7 +1,7 @@
 // The RateLimit fields of an answer (IETF draft-ietf-httpapi-ratelimit-headers): budgets that count, in whole steps of
 // their units, since structured fields have integers only. Called by every surface that answers decisions.
 
-import { isOpen, type OpenLine, type VisibleLine } from '../access/visible.js';
+import { type FullLine, hasFigures, type VisibleLine } from '../access/visible.js';
 import type { Scales } from '../kit/amounts.js';
 
 /** The largest integer of a structured field (RFC 9651, 3.3.1): more is shown as this. */
@@ -21,7 +21,7 @@ export function rateLimitHeaders(lines: readonly VisibleLine[], at: AtScale): Re
   let limit = '';
   let count = 0;
   for (const line of lines) {
-    if (!isOpen(line) || line.granted === null || count === BUDGETS_MAX) continue;
+    if (!hasFigures(line) || line.granted === null || count === BUDGETS_MAX) continue;
     const separator = count === 0 ? '' : ', ';
     const name = quoted(line.budgetId);
     policy += `${separator}${name};q=${fieldInteger(line.granted)}${windowOf(line)}${unitOf(line, at.scales)}`;
@@ -31,15 +31,15 @@ export function rateLimitHeaders(lines: readonly VisibleLine[], at: AtScale): Re
   return count === 0 ? {} : { 'ratelimit-policy': policy, ratelimit: limit };
 }
 
-function windowOf({ window: { start, end } }: OpenLine): string {
+function windowOf({ window: { start, end } }: FullLine): string {
   return start === null || end === null ? '' : `;w=${Math.round((end - start) / 1_000)}`;
 }
 
-function resetOf({ resetsAt }: OpenLine, now: number): string {
+function resetOf({ resetsAt }: FullLine, now: number): string {
   return resetsAt === null ? '' : `;t=${Math.max(0, Math.ceil((resetsAt - now) / 1_000))}`;
 }
 
-function unitOf({ unit }: OpenLine, scales: Scales): string {
+function unitOf({ unit }: FullLine, scales: Scales): string {
   const scale = scales.get(unit) ?? 0;
   return `;bursar-unit=${quoted(unit)}${scale === 0 ? '' : `;bursar-scale=${scale}`}`;
 }

@@ -1,14 +1,8 @@
 // Holds, budgets, balances, events and proofs as the wire has them.
 
 import type { KeyView as RingKey } from '../access/key-ring.js';
-import {
-  isOpen,
-  type VisibleBalance,
-  type VisibleBudget,
-  type VisibleEvent,
-  type VisibleExplanation,
-  type VisibleHold,
-} from '../access/visible.js';
+import { hasFigures, type VisibleBalance, type VisibleBudget, type VisibleHold } from '../access/visible.js';
+import type { VisibleEvent, VisibleExplanation } from '../access/visible-events.js';
 import { formatAmount } from '../core/amount.js';
 import type { Head, Certificate as LedgerCertificate } from '../core/outcomes.js';
 import type { BudgetSpec } from '../core/requests.js';
@@ -96,7 +90,7 @@ export function explanationOut(explanation: VisibleExplanation, scales: Scales):
     event: eventOut(event, scales),
     lines: explanation.lines.map((explained) => {
       const line = lineOut(explained.line, scales);
-      if (!('budget' in explained) || !isOpen(explained.line)) return { line };
+      if (!('budget' in explained) || !hasFigures(explained.line)) return { line };
       const { budget, budgetVersion, holds, openHolds, addsUp } = explained;
       return {
         line,

@@ -1,7 +1,7 @@
 // Every error of the HTTP API as a problem (RFC 9457): what was thrown, denied or rejected, with the figures of the
 // budget that decided. Statuses come from statuses.ts and gateway/calls/denial.ts.
 
-import { isOpen, type VisibleDenied, type VisibleLine } from '../access/visible.js';
+import { hasFigures, type VisibleDenied, type VisibleLine } from '../access/visible.js';
 import { deniedOut, evidenceOut } from '../budgets/outcomes-out.js';
 import type { Problem } from '../budgets/outcomes-schema.js';
 import { InvalidInputError, OverloadedError } from '../core/errors.js';
@@ -60,7 +60,7 @@ export function deniedProblem(api: Api, caller: Caller, denied: Denied, shown: V
 }
 
 function figuresText(line: VisibleLine, scales: Scales, cap: PerHoldCap | null): string {
-  if (!isOpen(line)) return `It is ${line.budgetId}, a budget of the platform's.`;
+  if (!hasFigures(line)) return `It is ${line.budgetId}, a budget of the platform's.`;
   const shown = (steps: bigint) => `${amountOut(steps, line.unit, scales)} ${line.unit}`;
   if (cap !== null)
     return `${cap.tool ?? line.budgetId}: ${shown(line.requested)} asked; at most ${shown(cap.max)} ${cap.tool === null ? 'a hold' : 'a turn'}.`;

@@ -1,15 +1,15 @@
 // Which thresholds are reached: by the figures of the lines of an event, so that every command that spends or corrects is
 // looked at alike, or by those that accounts have now. Pure; called by the follower for each event, and by standing.ts.
 
-import type { Account } from '../access/budget-tenants.js';
 import type { BudgetLine, LedgerEvent } from '../core/outcomes.js';
+import type { AccountRef } from '../core/requests.js';
 import type { Crossing, Thresholds } from './notice.js';
 
 /** Thresholds by the budget that they are on. */
 export type ThresholdsByBudget = ReadonlyMap<string, readonly Thresholds[]>;
 
 /** The tenant whose figures an account's are; null: the platform's. */
-export type TenantOf = (account: Account) => string | null;
+export type TenantOf = (account: AccountRef) => string | null;
 
 /** An account's figures: of an event's line, or of a balance. */
 export type Figures = Pick<

@@ -1,21 +1,21 @@
 // The figures that answers carry: the tightest budget of a call, and a line's figures as decimal texts. Shared by both
 // dialects. Lines come as the caller may see them (tenancy): one without figures is never the tightest.
 
-import { isOpen, type OpenLine, type VisibleLine } from '../../access/visible.js';
+import { type FullLine, hasFigures, type VisibleLine } from '../../access/visible.js';
 import { amountOut, amountOutOrNull, type Scales } from '../../kit/amounts.js';
 import type { DenialAnswer } from './denial.js';
 
 /** The limited line with the smallest share left; on a tie the one that resets first. Null where nothing limits. */
-export function tightestOf(lines: readonly VisibleLine[]): OpenLine | null {
-  let tightest: OpenLine | null = null;
+export function tightestOf(lines: readonly VisibleLine[]): FullLine | null {
+  let tightest: FullLine | null = null;
   for (const line of lines) {
-    if (!isOpen(line) || line.granted === null || line.remaining === null) continue;
+    if (!hasFigures(line) || line.granted === null || line.remaining === null) continue;
     if (tightest === null || isTighter(line, tightest)) tightest = line;
   }
   return tightest;
 }
 
-function isTighter(line: OpenLine, than: OpenLine): boolean {
+function isTighter(line: FullLine, than: FullLine): boolean {
   // Shares compared crosswise, so that nothing is divided; a grant of nothing has nothing left.
   const left = positive(line.remaining) * atLeastOne(than.granted);
   const right = positive(than.remaining) * atLeastOne(line.granted);
@@ -55,7 +55,7 @@ export function lineFigures(
 ): LineFigures {
   const { budgetId, scope, unit } = line;
   const resets_at = resetsAt === null ? null : new Date(resetsAt).toISOString();
-  if (!isOpen(line)) return { budget_id: budgetId, scope, unit, resets_at };
+  if (!hasFigures(line)) return { budget_id: budgetId, scope, unit, resets_at };
   const requested = amountOut(line.requested, unit, scales);
   if (cap !== null) {
     const limit = amountOut(cap.max, unit, scales);

@@ -2,7 +2,7 @@
 // and RateLimit fields. And which of a provider's headers reach a caller.
 
 import type { IncomingHttpHeaders } from 'node:http';
-import type { OpenLine, VisibleLine } from '../../access/visible.js';
+import type { FullLine, VisibleLine } from '../../access/visible.js';
 import { type AtScale, rateLimitHeaders } from '../../budgets/rate-limit.js';
 import { formatAmount } from '../../core/amount.js';
 import { amountOut } from '../../kit/amounts.js';
@@ -80,7 +80,7 @@ export function costHeaders({ usd, estimated }: Pick<Charge, 'usd' | 'estimated'
   return headers;
 }
 
-function left({ remaining }: OpenLine): bigint {
+function left({ remaining }: FullLine): bigint {
   return remaining === null || remaining < 0n ? 0n : remaining;
 }
 

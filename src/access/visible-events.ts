@@ -1,16 +1,37 @@
-// Which journal events and explanations a caller sees, and how. An event is a tenant's when the hold, the spend or the
-// budget that it is about is the tenant's; what it says of others' is taken out. Called by tenancy.ts.
+// Which journal events and explanations a caller sees, and what of them. An event is a tenant's when it is about a hold, a
+// spend or a budget of the tenant; what it says about other tenants is taken out. Called by tenancy.ts.
 
 import type { LedgerReads } from '../authority/api.js';
 import type { ExplainedLine, Explanation, LedgerEvent } from '../core/outcomes.js';
 import type { BudgetSpec, Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import type { BudgetTenants } from './budget-tenants.js';
-import { carriesOwn, isOfPart } from './own-labels.js';
+import { carriesOwn, isOfPart } from './labels.js';
 import { fromLedgerId, visibleId } from './tenant-ids.js';
-import { lineFor, linesFor, withoutPrefix } from './tenant-views.js';
-import { isOpen, type VisibleEvent, type VisibleExplainedLine, type VisibleExplanation } from './visible.js';
+import {
+  type BareLine,
+  type FullLine,
+  hasFigures,
+  visibleLine,
+  visibleLines,
+  type WithVisibleLines,
+  withoutPrefix,
+} from './visible.js';
 
+/** `actor` is there for the platform alone: a tenant does not see who of the platform gave a command. */
+export type VisibleEvent = Omit<WithVisibleLines<LedgerEvent>, 'actor'> & Partial<Pick<LedgerEvent, 'actor'>>;
+
+/** A line without figures is explained by its name alone. */
+export type VisibleExplainedLine =
+  | (Omit<ExplainedLine, 'line'> & { readonly line: FullLine })
+  | { readonly line: BareLine };
+
+export type VisibleExplanation = Omit<Explanation, 'event' | 'lines'> & {
+  readonly event: VisibleEvent;
+  readonly lines: readonly VisibleExplainedLine[];
+};
+
+/** What says whose an event is. */
 interface Books {
   readonly budgets: BudgetTenants;
   readonly ledger: Pick<LedgerReads, 'hold' | 'holdLabels'>;
@@ -18,22 +39,22 @@ interface Books {
 
 export function visibleEvent(caller: Caller, event: LedgerEvent, books: Books): VisibleEvent | null {
   const { tenant } = caller;
-  if (tenant !== null && !isTenants(caller, event, tenant, books)) return null;
-  if (isOfPart(caller) && isOfHold(event) && !carriesItsLabels(caller, event, books)) return null;
-  const lines = linesFor(caller, event.lines, books.budgets);
+  if (tenant !== null && !isOfTenant(caller, event, tenant, books)) return null;
+  if (isOfPart(caller) && isOfHold(event) && !carriesOwnLabels(caller, event, books)) return null;
+  const lines = visibleLines(caller, event.lines, books.budgets);
   if (tenant === null) return { ...event, lines };
   const { actor: _actor, ...withoutActor } = event;
   return {
     ...withoutActor,
-    // A command id of the platform's is the platform's.
+    // Command ids that the platform chose are the platform's to know.
     commandId: event.commandId === null ? null : fromLedgerId(caller, event.commandId),
     holdId: event.holdId === null ? null : visibleId(caller, event.holdId),
     lines,
-    details: detailsFor(caller, event.details),
+    details: visibleDetails(caller, event.details),
   };
 }
 
-function isTenants(caller: Caller, event: LedgerEvent, tenant: string, books: Books): boolean {
+function isOfTenant(caller: Caller, event: LedgerEvent, tenant: string, books: Books): boolean {
   switch (event.type) {
     case 'balance_topped_up':
     case 'budget_status_set':
@@ -59,8 +80,11 @@ function isOfHold({ holdId, details }: LedgerEvent): boolean {
   return holdId !== null || details.labels !== undefined;
 }
 
-/** By the labels in the event, else by the hold's while it is in memory: what cannot be known is not shown. */
-function carriesItsLabels(caller: Caller, { holdId, details }: LedgerEvent, { ledger }: Books): boolean {
+/**
+ * Judged by the labels in the event, else by those of the hold while it is in memory. An event whose labels nobody knows
+ * any more is not shown.
+ */
+function carriesOwnLabels(caller: Caller, { holdId, details }: LedgerEvent, { ledger }: Books): boolean {
   const stated = details.labels as Labels | undefined;
   const labels = stated ?? (holdId === null ? undefined : ledger.holdLabels(holdId));
   return labels !== undefined && carriesOwn(caller, labels);
@@ -76,9 +100,9 @@ function definesOwnOnly(caller: Caller, { budgets, close, units, aliases }: Ledg
   return ids.length > 0 && ids.every((id) => fromLedgerId(caller, id) !== null);
 }
 
-// What was rejected had no lines: it is the tenant's when the tenant asked.
+// A rejected command has no lines. It is the tenant's when the tenant gave the command.
 function isOwnRejection(caller: Caller, event: LedgerEvent, tenant: string, books: Books): boolean {
-  // A credit is the platform's to ask for, and what it may not take names the platform's balance.
+  // Only the platform gives credits, and the rejection of one names a balance of the platform.
   if (event.details.command === 'credit_spend') return false;
   if (event.commandId !== null) return fromLedgerId(caller, event.commandId) !== null;
   const { budgetId } = event.details;
@@ -87,7 +111,7 @@ function isOwnRejection(caller: Caller, event: LedgerEvent, tenant: string, book
   return isOfOwnHold(caller, event, tenant, books);
 }
 
-/** By the hold's id or labels; else by its lines, as holds leave memory sooner than budgets; else by the hold itself. */
+/** Judged by the hold's id or labels; else by the lines, since budgets stay in memory longer than holds; else by the hold. */
 function isOfOwnHold(caller: Caller, event: LedgerEvent, tenant: string, books: Books): boolean {
   const { holdId, details, lines } = event;
   if (holdId !== null && fromLedgerId(caller, holdId) !== null) return true;
@@ -101,68 +125,68 @@ function isOfOwnHold(caller: Caller, event: LedgerEvent, tenant: string, books: 
   return hold !== undefined && Object.hasOwn(hold.labels, 'tenant') && hold.labels.tenant === tenant;
 }
 
-/** Fields of an event's details in which ids of the ledger's stand. */
+/** Fields of an event's details that contain ids as the ledger has them. */
 const WITH_IDS: ReadonlySet<string> = new Set(['budgetId', 'budgets', 'close', 'grant', 'grants', 'value']);
 
-function detailsFor(caller: Caller, details: LedgerEvent['details']): LedgerEvent['details'] {
+function visibleDetails(caller: Caller, details: LedgerEvent['details']): LedgerEvent['details'] {
   return Object.fromEntries(
     Object.entries(details).map(([name, value]) => [
       name,
-      WITH_IDS.has(name) ? idsShown(caller, value) : value,
+      WITH_IDS.has(name) ? visibleIds(caller, value) : value,
     ]),
   );
 }
 
-function idsShown(caller: Caller, value: unknown): unknown {
+function visibleIds(caller: Caller, value: unknown): unknown {
   if (typeof value === 'string') return visibleId(caller, value);
-  if (Array.isArray(value)) return value.map((part) => idsShown(caller, part));
+  if (Array.isArray(value)) return value.map((part) => visibleIds(caller, part));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, part]) => [
       name,
-      name === 'id' || name === 'capability' ? idsShown(caller, part) : part,
+      name === 'id' || name === 'capability' ? visibleIds(caller, part) : part,
     ]),
   );
 }
 
-/** Null when the decision is nothing of the caller's. */
-export function explanationFor(
+/** Null when the decision is not the caller's to see. */
+export function visibleExplanation(
   caller: Caller,
   explanation: Explanation,
   books: Books,
 ): VisibleExplanation | null {
   const event = visibleEvent(caller, explanation.event, books);
   if (event === null) return null;
-  const lines = explanation.lines.map((line) => explainedLineFor(caller, line, books));
-  return { ...explanation, event, lines, sentence: sentenceFor(caller, explanation, event) };
+  const lines = explanation.lines.map((line) => visibleExplainedLine(caller, line, books));
+  return { ...explanation, event, lines, sentence: visibleSentence(caller, explanation, event) };
 }
 
-function explainedLineFor(
+function visibleExplainedLine(
   caller: Caller,
   explained: ExplainedLine,
   { budgets }: Books,
 ): VisibleExplainedLine {
-  const line = lineFor(caller, explained.line, budgets);
-  if (!isOpen(line)) return { line };
+  const line = visibleLine(caller, explained.line, budgets);
+  if (!hasFigures(line)) return { line };
   const { tenant } = caller;
   if (tenant === null) return { ...explained, line };
   return {
     ...explained,
     line,
     budget: { ...explained.budget, id: visibleId(caller, explained.budget.id) },
-    // Aliases of a tenant's name can bring another's holds into one quota: those count, and are not shown.
+    // Aliases of a tenant's name can bring holds of another tenant into one quota. They count and are not shown.
     holds: explained.holds
       .filter(({ labels }) => carriesOwn(caller, labels))
       .map((hold) => ({ ...hold, holdId: visibleId(caller, hold.holdId) })),
   };
 }
 
-/** The ledger's own sentence, unless it states figures of the platform's. */
-function sentenceFor(caller: Caller, explanation: Explanation, event: VisibleEvent): string {
+/** The ledger's sentence, or one without figures where the ledger's states those of a platform's budget. */
+function visibleSentence(caller: Caller, explanation: Explanation, event: VisibleEvent): string {
   const broken = event.lines.filter(({ violated }) => violated !== null);
-  if (broken.every(isOpen)) return withoutPrefix(caller, explanation.sentence);
+  if (broken.every(hasFigures)) return withoutPrefix(caller, explanation.sentence);
   const causes = broken.map(({ budgetId, scope, violations }) => {
-    const whose = scope === 'platform' ? ", which is the platform's" : '';
+    const whose = scope === 'platform' ? ', a budget of the platform' : '';
     return `${budgetId}${whose} (${violations.join(', ').replaceAll('_', ' ')})`;
   });
   return `Hold ${event.holdId} was denied (${event.details.reason}): ${causes.join('; ')}.`;

@@ -1,5 +1,5 @@
-// What a caller asks, as the ledger is asked it: ids below the tenant's prefix, the key's labels merged in, and refused
-// what the key may not ask (rule T8). Called by tenancy.ts alone.
+// Turns a command as its caller states it into one for the ledger: the ids get the tenant's prefix, the key's labels are
+// added, and what the key may not ask is refused (rule T8). Called by tenancy.ts alone.
 
 import type { LedgerReads } from '../authority/api.js';
 import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
@@ -16,8 +16,7 @@ import type {
 import type { Caller } from '../kit/caller.js';
 import { invalid, notFound, RefusedError } from '../kit/refusals.js';
 import type { BudgetTenants } from './budget-tenants.js';
-import { labelSetsOf, labelsOfCall } from './labels.js';
-import { carriesOwn, isOfPart } from './own-labels.js';
+import { carriesOwn, isOfPart, labelSetsOf, labelsOfCall } from './labels.js';
 import {
   CALL_PREFIX,
   findableId,
@@ -29,35 +28,39 @@ import {
 } from './tenant-ids.js';
 
 /**
- * Budgets of one tenant's own, closed ones included. A hold counts towards at most 255: a list of thousands is no plan
- * but a loop that was let run. Checked against the ledger as it is, so that one batch may pass it.
+ * The most budgets that a tenant has of its own, closed ones included. A hold counts towards at most 255, so a tenant with
+ * thousands has a program that makes them in a loop. Checked against the ledger as it is: one batch may exceed it.
  */
 export const TENANT_BUDGETS_MAX = 1_000;
 
-/** What a request is judged by. */
-export interface RequestBooks {
+/** What says whose the things are that a command names. */
+export interface CommandBooks {
   readonly budgets: BudgetTenants;
   readonly ledger: Pick<LedgerReads, 'holdLabels'>;
   /** The ledger's ids of holds that commands before this one in the same batch open. */
   readonly opening: ReadonlySet<string>;
 }
 
-/** One command as the ledger takes it; its scope has been checked. @throws RefusedError */
-export function commandFor<C extends Command>(caller: Caller, command: C, books: RequestBooks): C;
-export function commandFor(caller: Caller, command: Command, books: RequestBooks): Command {
+/** The command for the ledger. The caller's scope and the amounts have been checked. @throws RefusedError */
+export function ledgerCommand<C extends Command>(caller: Caller, command: C, books: CommandBooks): C;
+export function ledgerCommand(caller: Caller, command: Command, books: CommandBooks): Command {
   const { budgets } = books;
   switch (command.command) {
     case 'authorize_hold':
-      return authorizeFor(caller, command);
+      return ledgerAuthorize(caller, command);
     case 'extend_hold':
     case 'release_hold':
     case 'reverse_hold':
     case 'settle_hold':
     case 'correct_hold':
-      return { ...command, ...holdParts(caller, command, books), ...commandIdFor(caller, command) };
+      return { ...command, ...holdParts(caller, command, books), ...ledgerCommandId(caller, command) };
     case 'record_spend':
     case 'credit_spend':
-      return { ...command, labels: labelsOfCall(caller, command.labels), ...commandIdFor(caller, command) };
+      return {
+        ...command,
+        labels: labelsOfCall(caller, command.labels),
+        ...ledgerCommandId(caller, command),
+      };
     case 'top_up':
     case 'set_budget_status':
     case 'exhaust_budget':
@@ -65,22 +68,26 @@ export function commandFor(caller: Caller, command: Command, books: RequestBooks
       return {
         ...command,
         budgetId: ownBudgetId(caller, command, budgets),
-        ...commandIdFor(caller, command),
+        ...ledgerCommandId(caller, command),
       };
     case 'put_definitions':
-      return { ...command, ...definitionParts(caller, command, budgets), ...commandIdFor(caller, command) };
+      return {
+        ...command,
+        ...definitionParts(caller, command, budgets),
+        ...ledgerCommandId(caller, command),
+      };
   }
 }
 
-function commandIdFor(
+function ledgerCommandId(
   caller: Caller,
   { commandId }: { readonly commandId?: string },
 ): { commandId?: string } {
   return commandId === undefined ? {} : { commandId: toLedgerId(caller, commandId, 'commandId') };
 }
 
-// One copy, and fields set in it: this is on the path of every call, and merging objects costs more than all else here.
-function authorizeFor<C extends Authorize>(caller: Caller, request: C): C {
+// One copy whose fields are set: this is on the path of every call, and merging objects costs more than all else here.
+function ledgerAuthorize<C extends Authorize>(caller: Caller, request: C): C {
   const asked: { -readonly [Field in keyof C]: C[Field] } = { ...request };
   asked.labels = labelsOfCall(caller, request.labels);
   asked.holdId = toLedgerId(caller, request.holdId, 'holdId');
@@ -90,23 +97,23 @@ function authorizeFor<C extends Authorize>(caller: Caller, request: C): C {
       'holdId',
       `ids that begin with ${CALL_PREFIX} or ${TURN_PREFIX} are the gateway's and the chats'`,
     );
-  if (candidates !== undefined) asked.candidates = candidates.map((one) => candidateFor(caller, one));
-  // Only the platform can write such an id: its tenant may end the hold, so the hold must be that tenant's.
+  if (candidates !== undefined) asked.candidates = candidates.map((one) => checkedCandidate(caller, one));
+  // Only the platform can write an id below a tenant's prefix. That tenant may end the hold, so it must be its own.
   if (labelSetsOf(asked).some(({ tenant }) => isOfAnotherTenant(asked.holdId, tenant)))
     throw invalid('holdId', `${quoted(asked.holdId)} is below the prefix of a tenant that is not the hold's`);
-  if (grants !== undefined) asked.grants = grants.map((one) => grantFor(caller, one));
+  if (grants !== undefined) asked.grants = grants.map((one) => ledgerGrant(caller, one));
   if (commandId !== undefined) asked.commandId = toLedgerId(caller, commandId, 'commandId');
   return asked;
 }
 
-// Laid over the request's labels, which the key's are in already: only what it states itself is judged.
-function candidateFor(caller: Caller, candidate: Candidate): Candidate {
+// The ledger lays these labels over those of the request, which contain the key's. So only its own are checked here.
+function checkedCandidate(caller: Caller, candidate: Candidate): Candidate {
   if (candidate.labels !== undefined) labelsOfCall(caller, candidate.labels);
   return candidate;
 }
 
-// Figures of a grant are kept by capability and grant alone: two tenants' capabilities of one name must be two.
-function grantFor<G extends Pick<GrantCaps, 'capability'>>(caller: Caller, grant: G): G {
+// The ledger keeps the figures of a grant by capability and grant alone, so capabilities of two tenants need two names.
+function ledgerGrant<G extends Pick<GrantCaps, 'capability'>>(caller: Caller, grant: G): G {
   if (caller.tenant === null) return grant;
   const prefix = tenantPrefix(caller.tenant);
   const problem = textProblem(grant.capability, LABEL_VALUE_LENGTH_MAX - prefix.length);
@@ -114,14 +121,12 @@ function grantFor<G extends Pick<GrantCaps, 'capability'>>(caller: Caller, grant
   return { ...grant, capability: prefix + grant.capability };
 }
 
-function holdParts(caller: Caller, request: OnHold, books: RequestBooks): Partial<OnHold> {
+function holdParts(caller: Caller, request: OnHold, books: CommandBooks): Partial<OnHold> {
   if (isOfGateway(caller, request.holdId))
     throw new RefusedError(
       'forbidden',
-      "the hold is the gateway's or a turn's, and ends with its call or turn",
-      {
-        field: 'holdId',
-      },
+      'the hold belongs to a call of the gateway or to a turn, and ends with it',
+      { field: 'holdId' },
     );
   const holdId = findableId(caller, request.holdId);
   if (holdId === null || !isOwnHold(caller, holdId, books)) throw notFound('holdId', 'hold', request.holdId);
@@ -129,13 +134,13 @@ function holdParts(caller: Caller, request: OnHold, books: RequestBooks): Partia
   return {
     holdId,
     ...(labels === undefined ? {} : { labels: labelsOfCall(caller, labels) }),
-    ...(grant === undefined ? {} : { grant: grantFor(caller, grant) }),
+    ...(grant === undefined ? {} : { grant: ledgerGrant(caller, grant) }),
   };
 }
 
-// Of a tenant's key the id says it. One of a part of the tenant ends what carries its labels: for it another's hold is one
-// that is not there. Those of its own batch are opened with them.
-function isOwnHold(caller: Caller, holdId: string, { ledger, opening }: RequestBooks): boolean {
+// For a key of a whole tenant, the id says whose the hold is. A key of a part of a tenant commands only holds that carry its
+// labels, and every other hold is not found. Holds that the same batch opens carry them.
+function isOwnHold(caller: Caller, holdId: string, { ledger, opening }: CommandBooks): boolean {
   if (!isOfPart(caller)) return true;
   const labels = ledger.holdLabels(holdId);
   return labels === undefined ? opening.has(holdId) : carriesOwn(caller, labels);
@@ -148,7 +153,7 @@ function isOwnHold(caller: Caller, holdId: string, { ledger, opening }: RequestB
 function ownBudgetId(caller: Caller, { budgetId }: AccountRef, budgets: BudgetTenants): string {
   const { tenant } = caller;
   const id = findableId(caller, budgetId);
-  // Of the platform's ids the ledger says itself which it does not have.
+  // For the platform, the ledger itself refuses an unknown id.
   if (tenant === null && id !== null) return id;
   const match = id === null ? undefined : budgets.matchOf(id);
   if (id !== null && match !== undefined) {
@@ -176,7 +181,7 @@ function definitionParts(
   }
   const { budgets: specs = [], close } = request;
   if (specs.length > TENANT_BUDGETS_MAX || (close?.length ?? 0) > TENANT_BUDGETS_MAX) throw tooManyBudgets();
-  const put = specs.map((spec) => budgetSpecFor(caller, spec));
+  const put = specs.map((spec) => checkedSpec(caller, spec));
   refuseTooMany(put, tenantPrefix(tenant), budgets);
   for (const { id } of specs) {
     if (budgets.matchOf(id) !== undefined)
@@ -192,8 +197,8 @@ function definitionParts(
   };
 }
 
-/** A budget of a tenant's own counts its own calls alone; one that an administrator of a part puts, that part's. */
-function budgetSpecFor(caller: Caller, spec: BudgetSpec): BudgetSpec {
+/** A tenant's own budget counts only its own calls, and a budget of an admin of a part of the tenant only that part's. */
+function checkedSpec(caller: Caller, spec: BudgetSpec): BudgetSpec {
   for (const [name, value] of Object.entries(caller.labels)) {
     if (Object.hasOwn(spec.match, name) && spec.match[name] === value) continue;
     const field = `match.${name}`;
