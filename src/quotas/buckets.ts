@@ -1,5 +1,5 @@
-// The budgets of the ledger that quotas are (rules Q1, Q3): `quota/<period>/<bucket>` in credits, and counters on the
-// bucket `total`, each with an account a tenant and user. One policy's budgets are put in one step by policies.ts.
+// Quotas are budgets of the ledger (rules Q1, Q3): `quota/<period>/<bucket>` in credits, and counters on the bucket `total`.
+// Each has an account for every tenant and user. policies.ts puts the budgets of a policy in one step.
 
 import { parseAmount } from '../core/amount.js';
 import type { BudgetView } from '../core/outcomes.js';
@@ -18,17 +18,17 @@ import {
   WINDOW_OF_PERIOD,
 } from './policy.js';
 
-/** Begins the ids of all budgets here. */
+/** The ids of all these budgets begin so. */
 const PREFIX = 'quota/';
 
-/** The label that a turn counts towards quotas by; its value leaves room for products that are no chat. */
+/** A hold with this label counts towards quotas. Another value can stand for a product that is no chat. */
 export const QUOTA_LABELS: Labels = { quota: 'chat' };
 
-/** What is counted beside credits, on the bucket `total` alone (rule Q3). */
+/** Units that are counted beside credits, on the bucket `total` alone (rule Q3). */
 export const COUNTERS = ['tokens', 'calls', ...Object.values(UNIT_OF_TOOL)] as const;
 export type Counter = (typeof COUNTERS)[number];
 
-/** Every unit of a turn's hold. */
+/** Every unit that a policy counts. */
 export const QUOTA_UNITS: ReadonlySet<string> = new Set([CREDITS, INPUT_TOKENS, ...COUNTERS]);
 
 export function budgetIdOf(period: Period, bucket: Bucket): string {
@@ -41,7 +41,7 @@ export function counterIdOf(period: Period, counter: Counter): string {
 
 const ID = /^quota\/(daily|monthly)\/(?:(total)\/([a-z_]+)|(total|tier:.+|model:.+))$/;
 
-/** What a budget's id says of quotas; null when it is none of theirs. `counter` is null where credits are counted. */
+/** The quota that a budget's id names; null for any other budget. `counter` is null where credits are counted. */
 export function bucketOf(
   budgetId: string,
 ): { period: Period; bucket: Bucket; counter: string | null } | null {
@@ -63,14 +63,14 @@ export const QUOTA_BUDGETS = {
   toolOf,
 };
 
-/** The labels that a budget of the bucket matches, those of every turn included. */
+/** The labels that a budget of the bucket matches. */
 function matchOf(bucket: Bucket): Labels {
   const [kind, ...name] = bucket.split(':');
   const own = bucket === 'total' ? {} : { [kind]: name.join(':') };
   return { tenant: '*', user: '*', ...QUOTA_LABELS, ...own };
 }
 
-/** The buckets that a policy keeps: the total, every tier, and models that have a limit. */
+/** The buckets of a policy: the total, every tier, and the models that have a limit. */
 export function bucketsOf({ document }: QuotaRules, period: Period): Bucket[] {
   const models = Object.keys(document.limits[period]).filter((bucket) => bucket.startsWith('model:'));
   return ['total', ...document.tiers.map((tier) => `tier:${tier}`), ...models];
@@ -82,7 +82,7 @@ export function limitOf({ document }: QuotaRules, period: Period, bucket: Bucket
   return Object.hasOwn(limits, bucket) ? parseAmount(limits[bucket], CREDITS_SCALE) : null;
 }
 
-/** A policy as the ledger's definitions; what an earlier policy limited and this one does not know goes on uncapped. */
+/** A policy as definitions of the ledger. A bucket that an earlier policy limited and this one lacks becomes uncapped. */
 export function definitionsOf(rules: QuotaRules, known: readonly BudgetView[]): PutDefinitions {
   const budgets = PERIODS.flatMap((period) => [
     ...creditBudgets(rules, period),
@@ -110,7 +110,7 @@ function creditBudgets(rules: QuotaRules, period: Period): BudgetSpec[] {
   }));
 }
 
-// Tools have limits a day, and nobody asks for their month.
+// Tools have a limit a day, and none a month.
 function counterBudgets({ document }: QuotaRules, period: Period): BudgetSpec[] {
   const spec = (counter: Counter): BudgetSpec => ({
     id: counterIdOf(period, counter),

@@ -1,13 +1,15 @@
-// What a turn is charged when it ends (rules Q8, Q9), from its hold, the policy that it started with and what is known of
-// its use. Pure and the same whenever it is asked, so that an end that a crash cut is finished with the same figures.
-// Called by turn-quotas.ts.
+// What a turn is charged when it ends (rules Q8, Q9): computed from its hold, the policy that it started with and what is
+// known of its use. Pure: the same end gives the same figures at any time. Called by turn-quotas.ts.
 
 import type { Amounts } from '../core/amount.js';
-import type { HoldEnding } from '../core/requests.js';
+import type { HoldEnding, Usage } from '../core/requests.js';
 import { creditsOf, isTokenCount } from './credits.js';
 import { CREDITS, INPUT_TOKENS, type PolicyModel, TOOLS, UNIT_OF_TOOL } from './policy.js';
 
-/** How a turn ends, in the words of rule Q9; `failed_before`: the provider was never reached. */
+/**
+ * How a turn ends (rule Q9). failed_before: the provider was never reached. orphaned: nobody ended the turn within its
+ * time. unknown: nobody can tell.
+ */
 export type QuotaEnd =
   | 'completed'
   | 'cancelled'
@@ -16,36 +18,31 @@ export type QuotaEnd =
   | 'orphaned'
   | 'unknown';
 
-/** What the caller says that a turn used. */
-export interface QuotaUsage {
-  readonly inputTokens?: number;
-  readonly outputTokens?: number;
-  readonly cacheReadTokens?: number;
-  readonly cacheWriteTokens?: number;
-  readonly reasoningTokens?: number;
+/** What a caller says that a turn used. */
+export interface QuotaUsage extends Omit<Usage, 'toolCalls'> {
   readonly webSearches?: number;
   readonly codeInterpreterCalls?: number;
 }
 
-/** What a charge is made by: the reserve, and the price that it was made with. */
+/** What a charge is computed from: the reserve, and the price of that reserve. */
 export interface ChargeTerms {
-  /** What is held: the reserve. */
+  /** The reserve. */
   readonly held: Amounts;
-  /** Null when the policy or the model is not known any more: then the reserve is the charge. */
+  /** Null when the policy or the model is not known any more. The reserve is then the charge. */
   readonly model: PolicyModel | null;
   readonly outputTokensMin: number;
   readonly overshootTolerancePercent: number;
 }
 
-export interface Charge {
-  /** Of the units of quotas. */
+export interface QuotaCharge {
+  /** In the units that the policy counts. */
   readonly amounts: Amounts;
   readonly outcome: HoldEnding;
-  /** Nobody said what the turn used, or not all of it. */
+  /** Nobody stated all that the turn used. */
   readonly estimated: boolean;
-  /** It used more than the tolerance allows, and the charge stopped at the reserve; what it would have been. */
+  /** What the turn would have been charged, where that is above the tolerance and the charge stopped at the reserve. */
   readonly overshoot: bigint | null;
-  /** Nobody knows how it ended: somebody should look. */
+  /** Nobody knows how the turn ended, so an operator should look. */
   readonly alert: boolean;
 }
 
@@ -61,8 +58,8 @@ const BASIS: Readonly<
   unknown: { by: 'estimate', outcome: 'unknown' },
 };
 
-/** Never throws: a turn that has ended is charged, whatever is said of it. */
-export function chargeOf(end: QuotaEnd, usage: QuotaUsage | null, terms: ChargeTerms): Charge {
+/** Never throws: a turn that has ended is charged, whatever its caller states. */
+export function chargeOf(end: QuotaEnd, usage: QuotaUsage | null, terms: ChargeTerms): QuotaCharge {
   const { by, outcome } = BASIS[end];
   const alert = end === 'unknown';
   if (by === 'nothing')
@@ -88,7 +85,7 @@ export function chargeOf(end: QuotaEnd, usage: QuotaUsage | null, terms: ChargeT
 
 const NOTHING: Amounts = { [CREDITS]: 0n, tokens: 0n, [INPUT_TOKENS]: 0n, calls: 0n };
 
-// Rule Q8. Out of the bounds of rule Q4 no price is worked out: it is above any tolerance.
+// Rule Q8. Tokens out of the bounds of rule Q4 have no price, and count as above any tolerance.
 function creditCharge(
   used: { readonly inputTokens: number; readonly outputTokens: number },
   { held, model, overshootTolerancePercent }: ChargeTerms,
@@ -102,16 +99,16 @@ function creditCharge(
   return isWithin ? { credits: actual, overshoot: null } : { credits: reserve, overshoot: actual };
 }
 
-/** What is known of the use of a turn that is estimated. */
-interface Known {
+/** The part of a turn's use that is known. */
+interface KnownTokens {
   readonly inputTokens?: number | undefined;
   readonly outputTokens?: number | undefined;
 }
 
-/** Rule Q9: the smaller of the reserve, and the estimated input with the least output that a generation comes to. */
+/** Rule Q9: the smaller of the reserve, and the estimated input with the policy's `outputTokensMin`. */
 export function estimateOf(
   { held, model, outputTokensMin }: Omit<ChargeTerms, 'overshootTolerancePercent'>,
-  known: Known = {},
+  known: KnownTokens = {},
 ): Amounts {
   const reserve = { credits: held[CREDITS] ?? 0n, tokens: held.tokens ?? 0n };
   const input = known.inputTokens ?? Number(held[INPUT_TOKENS] ?? 0n);
@@ -126,12 +123,12 @@ export function estimateOf(
   };
 }
 
-/** What was used is counted, whatever was reserved: a limit counts use, not a model's ability (rule Q10). */
+/** Tool calls are counted as they were used, not as they were reserved: a limit counts use (rule Q10). */
 function toolCounts(usage: QuotaUsage | null): Amounts {
   return Object.fromEntries(TOOLS.map((tool) => [UNIT_OF_TOOL[tool], BigInt(countOf(usage?.[tool] ?? 0))]));
 }
 
-/** A count as somebody says it: what is none counts as none. */
+/** A count that a caller states. What is no whole number above 0 counts as zero. */
 function countOf(count: number): number {
   return Number.isSafeInteger(count) && count > 0 ? count : 0;
 }

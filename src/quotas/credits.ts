@@ -1,7 +1,7 @@
-// Credits and estimates, exact (rules Q4, Q5): whole micro-credits and whole tokens, each component rounded up by itself.
-// Pure; what is out of bounds is refused. Called by reserve.ts and charge.ts.
+// Credits and estimated tokens, exact (rules Q4, Q5): whole micro-credits and whole tokens, each component rounded up by
+// itself. Values out of bounds are refused. Pure. Called by reserve.ts and charge.ts.
 
-import { RefusedError } from '../kit/refusals.js';
+import { invalid } from '../kit/refusals.js';
 import type { EstimateRules, PolicyModel } from './policy.js';
 
 /** Bounds of rule Q4: together they keep any cost below 2 × 10^11 micro-credits, far from 2^63. */
@@ -16,7 +16,7 @@ export interface Tokens {
 }
 
 /**
- * Micro-credits of so many tokens (rule Q4).
+ * What so many tokens cost, in micro-credits (rule Q4).
  * @throws RefusedError invalid_request for tokens or a multiplier out of bounds
  */
 export function creditsOf(
@@ -45,11 +45,11 @@ export function isMultiplier(multiplier: number): boolean {
   return Number.isInteger(multiplier) && multiplier >= 1 && multiplier <= MULTIPLIER_MAX;
 }
 
-/** What is known of a request before it is sent. */
+/** The size of a request, known before it is sent. */
 export interface RequestSize {
   /** UTF-8 bytes of its texts. */
   readonly textBytes: number;
-  /** Tokens of its texts where the caller has counted them, instead of the bytes. */
+  /** Tokens of its texts, where the caller has counted them. They are used in place of the bytes. */
   readonly inputTokens?: number;
   readonly images?: number;
   readonly tools?: number;
@@ -60,7 +60,7 @@ export interface RequestSize {
 /**
  * Input tokens of a request (rule Q5): its texts and the fixed part with the safety on top, rounded up; then each image,
  * tool, web search and call of the code interpreter.
- * @throws RefusedError invalid_request when that is more than 10 million, or a count is none
+ * @throws RefusedError invalid_request when that is more than 10 million, or a count is no whole number
  */
 export function inputTokensOf(size: RequestSize, rules: EstimateRules): number {
   const counts = sizes(size);
@@ -100,11 +100,7 @@ function sizes(size: RequestSize): Required<RequestSize> {
   return counts;
 }
 
-/** Positive numbers, rounded up. */
+/** The quotient of two positive numbers, rounded up. */
 export function ceilDiv(dividend: bigint, divisor: bigint): bigint {
   return (dividend + divisor - 1n) / divisor;
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }

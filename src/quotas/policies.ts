@@ -8,9 +8,14 @@ import { OverloadedError } from '../core/errors.js';
 import { RefusedError } from '../kit/refusals.js';
 import type { ServiceStore } from '../kit/service-store.js';
 import { definitionsOf } from './buckets.js';
-import { type PolicyInput, type QuotaRules, rulesOf } from './policy.js';
+import {
+  differencesOf,
+  type PolicyDifference,
+  type PolicyInput,
+  type QuotaRules,
+  rulesOf,
+} from './policy.js';
 import { documentOf } from './policy-check.js';
-import { type Difference, differencesOf } from './policy-diff.js';
 import { type Activation, type PolicyRecord, PolicyTable } from './policy-table.js';
 
 /** Policies by which turns still run, in memory: turns end within an hour, and nobody changes policies each minute. */
@@ -99,7 +104,7 @@ export class Policies {
   }
 
   /** What changes from one to the other. @throws RefusedError not_found */
-  compare(from: number, to: number): Difference[] {
+  compare(from: number, to: number): PolicyDifference[] {
     return differencesOf(this.get(from).document, this.get(to).document);
   }
 

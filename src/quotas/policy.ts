@@ -1,7 +1,8 @@
-// What a policy of a chat product's quotas is (rule Q7): models with their prices in credits, tiers, limits, kill switches
-// and how requests are estimated. A document is complete and never changed; policy-check.ts makes one, policies.ts keeps it.
+// What a quota policy is (rule Q7): models with their prices in credits, tiers, limits, kill switches, and how a request is
+// estimated. A document is complete and never changes. policy-check.ts makes one of what its author states, policies.ts
+// keeps it.
 
-/** Periods and the ledger's windows for them, in UTC. */
+/** The ledger's window for each period, in UTC. */
 export const WINDOW_OF_PERIOD = { daily: 'day', monthly: 'month' } as const;
 export type Period = keyof typeof WINDOW_OF_PERIOD;
 export const PERIODS = Object.keys(WINDOW_OF_PERIOD) as readonly Period[];
@@ -18,7 +19,7 @@ export const TOOLS = Object.keys(UNIT_OF_TOOL) as readonly Tool[];
 export const CREDITS = 'credits';
 export const CREDITS_SCALE = 6;
 
-/** The part of `tokens` that is input: what an estimate of the turn is made of when nobody says what it used (rule Q9). */
+/** The part of `tokens` that is input. A turn whose use nobody states is estimated from it (rule Q9). */
 export const INPUT_TOKENS = 'input_tokens';
 
 /** `total`, `tier:NAME` or `model:NAME` (rule Q1). */
@@ -34,7 +35,7 @@ export interface PolicyModel {
   readonly outputTokensMax: number;
 }
 
-/** How the tokens of a request are estimated before it is sent (rule Q5). */
+/** How the tokens of a request are estimated before the request is sent (rule Q5). */
 export interface EstimateRules {
   readonly bytesPerToken: number;
   readonly fixedTokens: number;
@@ -44,7 +45,7 @@ export interface EstimateRules {
   readonly toolTokens: number;
   readonly webSearchTokens: number;
   readonly codeInterpreterTokens: number;
-  /** What any generation comes to at least, where nobody knows what it came to. */
+  /** The output tokens that a generation is estimated at when nobody knows its output. */
   readonly outputTokensMin: number;
 }
 
@@ -62,22 +63,22 @@ export interface KillSwitches {
   readonly disabledModels: readonly string[];
 }
 
-/** As it is stored and shown: JSON. */
+/** A complete policy, as it is stored and shown: JSON. */
 export interface PolicyDocument {
-  /** The best first; a request that does not fit one is tried in the next (rule Q6). */
+  /** The best tier first. A request that does not fit a tier is tried in the next one (rule Q6). */
   readonly tiers: readonly string[];
-  /** The first of a tier that is not disabled serves requests that name no model. */
+  /** The first model of a tier that is not disabled serves the requests that name no model. */
   readonly models: readonly PolicyModel[];
   /** Credits by bucket, as decimals; a bucket that is not here has no limit. */
   readonly limits: Readonly<Record<Period, Readonly<Record<Bucket, string>>>>;
   readonly toolLimits: Readonly<Record<Tool, ToolLimits>>;
   readonly killSwitches: KillSwitches;
-  /** How far above its reserve a turn is charged as it was; 0 … 50 (rule Q8). */
+  /** Up to so much above its reserve, a turn is charged what it used; 0 … 50 (rule Q8). */
   readonly overshootTolerancePercent: number;
   readonly estimate: EstimateRules;
 }
 
-/** As its author states it: what is left out has its default. */
+/** A policy as its author states it. What the author leaves out gets its default. */
 export type PolicyInput = Pick<PolicyDocument, 'tiers' | 'models'> & {
   readonly limits?: Partial<PolicyDocument['limits']>;
   readonly toolLimits?: Partial<Record<Tool, Partial<ToolLimits>>>;
@@ -104,15 +105,15 @@ export const TOOL_LIMITS_DEFAULT: Readonly<Record<Tool, ToolLimits>> = {
   codeInterpreterCalls: { daily: 50, perTurn: 10 },
 };
 
-/** Every tier is a candidate of one authorisation, of which the ledger takes 16, and stands in its note. */
+/** Every tier is a candidate of one authorisation, of which the ledger takes 16, and each is named in the hold's note. */
 export const TIERS_MAX = 8;
-/** What a product offers, with room; each may have a budget a period. */
+/** More than a product offers. Each model may have one budget a period. */
 export const POLICY_MODELS_MAX = 200;
-/** In a budget's id beside `quota/monthly/model:`, and in notes once for each tier. */
+/** The name is part of a budget's id, after `quota/monthly/model:`, and of the notes of holds, once a tier. */
 export const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,63}$/;
 export const TIER_NAME = /^[a-z][a-z0-9_-]{0,31}$/;
 
-/** A policy in force or once in force, read once: what turns are decided by. */
+/** A policy with its models by name: what turns are decided by. */
 export interface QuotaRules {
   readonly version: number;
   readonly document: PolicyDocument;
@@ -121,4 +122,40 @@ export interface QuotaRules {
 
 export function rulesOf(version: number, document: PolicyDocument): QuotaRules {
   return { version, document, models: new Map(document.models.map((model) => [model.name, model])) };
+}
+
+/** A field in which two policies differ; null where one of them does not have it. */
+export interface PolicyDifference {
+  readonly path: string;
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+/** What differs between two policies, in the order of the fields. Models and limits are compared by their names. */
+export function differencesOf(from: PolicyDocument, to: PolicyDocument): PolicyDifference[] {
+  const before = fieldsOf(from);
+  const after = fieldsOf(to);
+  const paths = [...new Set([...before.keys(), ...after.keys()])];
+  return paths.flatMap((path) => {
+    const [old, now] = [before.get(path) ?? null, after.get(path) ?? null];
+    return old === now ? [] : [{ path, from: old, to: now }];
+  });
+}
+
+function fieldsOf(document: PolicyDocument): Map<string, string> {
+  const { models, ...rest } = document;
+  const fields = new Map<string, string>();
+  // The order of the models decides which one serves a tier.
+  fields.set('models', models.map(({ name }) => name).join(', '));
+  for (const { name, ...model } of models) gather(fields, `models.${name}`, model);
+  gather(fields, '', rest);
+  return fields;
+}
+
+function gather(fields: Map<string, string>, path: string, value: unknown): void {
+  if (Array.isArray(value)) fields.set(path, value.join(', '));
+  else if (typeof value !== 'object' || value === null) fields.set(path, String(value));
+  else
+    for (const [name, part] of Object.entries(value))
+      gather(fields, path === '' ? name : `${path}.${name}`, part);
 }

@@ -1,14 +1,13 @@
-// What a request would get if it came now (rule Q6): tier, model and reserve, with reasons, or which bucket says no. It
-// changes nothing and holds nothing: another request may come in between. Called by quotas.ts.
+// What a request would get now (rule Q6): tier, model and reserve with reasons, or the bucket that has no room. A preflight
+// holds nothing, so another request may take the room before this one. Called by quotas.ts.
 
 import type { LedgerReads } from '../authority/api.js';
 import type { Amounts } from '../core/amount.js';
 import type { BudgetLine, DenialReason } from '../core/outcomes.js';
 import { bucketOf, toolOf } from './buckets.js';
-import type { Downgrade } from './cascade.js';
 import type { Bucket, Period, QuotaRules, Tool } from './policy.js';
-import { assertNotCounted, type QuotaRequest, reasonsFor, reservesOf } from './reserve.js';
-import type { QuotaAccount } from './user-account.js';
+import { assertNotCounted, type Downgrade, type QuotaRequest, reasonsFor, reservesOf } from './reserve.js';
+import type { QuotaAccount } from './user-limits.js';
 
 interface PreflightParts {
   readonly policy: number;
@@ -33,16 +32,16 @@ export interface WouldNotFit extends PreflightParts {
   readonly denial: QuotaDenial;
 }
 
-/** What keeps the last tier from it: the budget that resets last, since that is the one to wait for. */
+/** Why the last tier has no room: the violated budget that resets last, since that is the one to wait for. */
 export interface QuotaDenial {
   readonly reason: DenialReason;
   readonly budgetId: string | null;
-  /** Null for a budget that is no quota: one that the tenant or the platform put itself. */
+  /** Null for a budget that is no quota, such as one that the tenant put. */
   readonly bucket: Bucket | null;
   readonly period: Period | null;
-  /** Epoch ms; null where waiting does not help. */
+  /** Epoch ms; null when waiting does not help. */
   readonly resetsAt: number | null;
-  /** Where one turn asks for more of a tool than any may use. */
+  /** Set when the turn asks for more of a tool than one turn may use. */
   readonly tool: { readonly name: Tool; readonly requested: bigint; readonly perTurn: bigint } | null;
 }
 
@@ -50,7 +49,7 @@ export type Preflight = WouldFit | WouldNotFit;
 
 export interface PreflightRequest {
   readonly request: QuotaRequest;
-  /** Amounts of other units that the turn would hold, for budgets that are no quotas; in steps. */
+  /** Amounts that the turn would hold of units that the policy does not count, in steps. */
   readonly further: Amounts;
 }
 

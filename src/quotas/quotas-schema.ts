@@ -14,9 +14,9 @@ import {
   orNull,
   Whole,
 } from '../kit/schema-parts.js';
-import { DOWNGRADES } from './cascade.js';
 import { MULTIPLIER_MAX, TOKENS_MAX } from './credits.js';
 import { OVERSHOOT_TOLERANCE_MAX_PERCENT, PERIODS, POLICY_MODELS_MAX, TIERS_MAX, TOOLS } from './policy.js';
+import { DOWNGRADES } from './reserve.js';
 
 const Name = Type.String({ minLength: 1, maxLength: 64 });
 const PeriodWord = oneOf(PERIODS as readonly ['daily', 'monthly']);

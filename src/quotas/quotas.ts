@@ -1,65 +1,71 @@
-// The quotas of a chat product (rules Q1–Q10): policies over budgets of the ledger. Put together here; surfaces ask it for
-// policies, preflights, statuses and limits, conversations for the holds and settlements of turns. It keeps no figure.
+// The quotas of a chat product (rules Q1–Q10): policies over budgets of the ledger. The HTTP routes ask it for policies,
+// preflights, statuses and limits; chats ask it for the holds and settlements of turns. The ledger has every figure.
 
 import { type Limited, LimitSetters } from '../access/limit-setters.js';
-import type { Ledger } from '../authority/api.js';
+import type { Clock, Ledger } from '../authority/api.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
 import type { ServiceStore } from '../kit/service-store.js';
 import { Policies } from './policies.js';
+import type { QuotaRules } from './policy.js';
 import { type Preflight, type PreflightRequest, preflightOf } from './preflight.js';
 import { type QuotaStatus, statusOf } from './status.js';
-import { type QuotaParts, TurnQuotas } from './turn-quotas.js';
-import { accountOf, type StatedAccount } from './user-account.js';
-import { putUserLimits, type UserLimits } from './user-limits.js';
+import { TurnQuotas } from './turn-quotas.js';
+import { accountOf, putUserLimits, type QuotaAccountRequest, type UserLimits } from './user-limits.js';
+
+export interface QuotasParts {
+  readonly ledger: Ledger;
+  readonly store: ServiceStore;
+  readonly clock: Clock;
+  /** Takes what an operator should look at: a turn whose end nobody knows (rule Q9). */
+  readonly onAlert: (what: string) => void;
+}
 
 export class Quotas {
-  /** What conversations count turns by. */
+  /** What chats hold and settle turns by. */
   readonly turns: TurnQuotas;
-  readonly #ledger: Ledger;
-  readonly #store: ServiceStore;
   readonly #setters: LimitSetters;
 
   private constructor(
-    parts: QuotaParts & { readonly store: ServiceStore },
+    private readonly parts: QuotasParts,
     readonly policies: Policies,
   ) {
-    this.#ledger = parts.ledger;
-    this.#store = parts.store;
     this.#setters = new LimitSetters(parts.store);
-    this.turns = new TurnQuotas(parts, policies);
+    this.turns = new TurnQuotas(policies, parts.onAlert);
   }
 
-  /** Finishes an activation that a crash cut. Before anybody calls, and before conversations recover their turns. */
-  static async open(parts: QuotaParts & { readonly store: ServiceStore }): Promise<Quotas> {
+  /** Finishes an activation that a crash cut, so it comes before anybody calls, and before chats recover their turns. */
+  static async open(parts: QuotasParts): Promise<Quotas> {
     return new Quotas(parts, await Policies.open(parts));
   }
 
   /** @throws RefusedError conflict when no policy is active; model_not_found, invalid_request or not_found */
-  preflight(caller: Caller, account: StatedAccount, request: PreflightRequest): Preflight {
+  preflight(caller: Caller, account: QuotaAccountRequest, request: PreflightRequest): Preflight {
     const whose = accountOf(caller, account);
-    return preflightOf(this.#ledger, this.#rules(), { ...whose, ...request });
+    return preflightOf(this.parts.ledger, this.#rules(), { ...whose, ...request });
   }
 
   /** @throws RefusedError invalid_request or not_found */
-  status(caller: Caller, account: StatedAccount): Promise<QuotaStatus> {
-    return statusOf(this.#ledger, this.policies.active, accountOf(caller, account));
+  status(caller: Caller, account: QuotaAccountRequest): Promise<QuotaStatus> {
+    return statusOf(this.parts.ledger, this.policies.active, accountOf(caller, account));
   }
 
   /**
-   * A user's own limits in place of all that it had; its status then. Those that the platform, or an administrator of more
-   * of the tenant, gave a user are not for others to change. @throws RefusedError
+   * Replaces all limits of a user's own, and gives the user's status then. Limits that the platform, or an administrator of
+   * more of the tenant, gave a user are not for others to change.
+   * @throws RefusedError invalid_request, not_found, forbidden; conflict when no policy is active
    */
-  async putLimits(caller: Caller, account: StatedAccount, limits: UserLimits): Promise<QuotaStatus> {
+  async putLimits(caller: Caller, account: QuotaAccountRequest, limits: UserLimits): Promise<QuotaStatus> {
+    const { ledger, store } = this.parts;
     const whose = accountOf(caller, account);
     const limited: Limited = { kind: 'user', id: JSON.stringify([whose.tenant, whose.user]) };
     this.#setters.assertMayRaise(caller, limited);
-    await putUserLimits({ ledger: this.#ledger, rules: this.#rules(), caller }, whose, limits);
-    this.#store.transaction(() => this.#setters.note(caller, limited));
-    return statusOf(this.#ledger, this.policies.active, whose);
+    await putUserLimits({ ledger, rules: this.#rules(), caller }, whose, limits);
+    store.transaction(() => this.#setters.note(caller, limited));
+    return statusOf(ledger, this.policies.active, whose);
   }
 
-  #rules() {
+  #rules(): QuotaRules {
     const { active } = this.policies;
     if (active === null) throw new RefusedError('conflict', 'no policy is active: activate one first');
     return active;

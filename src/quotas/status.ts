@@ -1,5 +1,6 @@
-// How a user stands (rule Q10), as a chat page shows it: used = spent + held, what is left, a warning at 20 % or less, when
-// it resets. Figures are the ledger's lines, read in a time that does not grow with the number of users. Called by quotas.ts.
+// The status of a user's quotas (rule Q10), as a chat page shows it: used = spent + held, what is left, a warning at 20 % or
+// less, and when it resets. The figures are the ledger's lines. Reading them takes a time that does not grow with the number
+// of users. Called by quotas.ts.
 
 import type { LedgerReads } from '../authority/api.js';
 import type { Amounts } from '../core/amount.js';
@@ -14,12 +15,12 @@ import {
   type Tool,
   UNIT_OF_TOOL,
 } from './policy.js';
-import type { QuotaAccount } from './user-account.js';
+import type { QuotaAccount } from './user-limits.js';
 
 /** Rule Q10. */
 const WARNING_AT_PERCENT_LEFT = 20n;
 
-/** One figure that counts up to a limit; in the unit's steps. */
+/** A figure that counts up to a limit, in the unit's steps. */
 export interface Gauge {
   readonly limit: bigint | null;
   readonly spent: bigint;
@@ -82,7 +83,7 @@ const NO_LINES: ReadonlyMap<string, BudgetLine> = new Map();
 
 const NOTHING_ASKED: Amounts = Object.fromEntries([...QUOTA_UNITS].map((unit) => [unit, 0n]));
 
-// One look for each tier and each model that has a limit; the bucket `total` is in all of them.
+// One check for each tier and each model that has a limit. Every one of them has the bucket `total` too.
 function linesOf(
   ledger: Pick<LedgerReads, 'check'>,
   rules: QuotaRules,

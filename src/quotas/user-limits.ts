@@ -1,12 +1,13 @@
-// A user's own limits, apart from the policy: limits of the user's accounts in the ledger, put as one group. What is not
-// stated is the policy's again. A tenant's key can only lower what the platform's policy gives. Called by quotas.ts.
+// Whose quotas a caller may see and change (rule T8), and the limits of one user's own, which replace the policy's. Those are
+// limits of the user's accounts in the ledger, set in one all-or-nothing group. A limit that is not stated is the policy's
+// again. Called by quotas.ts.
 
 import type { Ledger } from '../authority/api.js';
 import { formatAmount } from '../core/amount.js';
-import { quoted } from '../core/labels.js';
+import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Command } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
-import { RefusedError } from '../kit/refusals.js';
+import { invalid, RefusedError } from '../kit/refusals.js';
 import { bucketsOf, budgetIdOf, counterIdOf, limitOf } from './buckets.js';
 import {
   type Bucket,
@@ -18,16 +19,43 @@ import {
   type Tool,
   UNIT_OF_TOOL,
 } from './policy.js';
-import type { QuotaAccount } from './user-account.js';
 
-/** Credits in steps and tool calls a day; null: no limit for this user. */
+export interface QuotaAccount {
+  readonly tenant: string;
+  readonly user: string;
+}
+
+/** Whose quotas a request names. Keys of the platform state the tenant; others may repeat their own. */
+export interface QuotaAccountRequest {
+  readonly tenant?: string;
+  readonly user: string;
+}
+
+/** @throws RefusedError invalid_request; not_found for a user that the caller may not see */
+export function accountOf(caller: Caller, { tenant: stated, user }: QuotaAccountRequest): QuotaAccount {
+  const fixed = caller.tenant ?? caller.labels.tenant;
+  const tenant = fixed ?? stated;
+  if (tenant === undefined) throw invalid('tenant', 'is required with a key of the platform’s own');
+  for (const [field, text] of Object.entries({ tenant, user })) {
+    // '*' is the wildcard of budgets, so no user can be called that.
+    const problem = text === '*' ? 'names nobody' : textProblem(text, LABEL_VALUE_LENGTH_MAX);
+    if (problem !== null) throw invalid(field, `${quoted(text)} ${problem}`);
+  }
+  const isOthers =
+    (stated !== undefined && stated !== tenant) ||
+    (Object.hasOwn(caller.labels, 'user') && caller.labels.user !== user);
+  if (isOthers) throw new RefusedError('not_found', 'there is no such user', { field: 'user' });
+  return { tenant, user };
+}
+
+/** Limits of a user's own: micro-credits by bucket, and tool calls a day. null: no limit for this user. */
 export interface UserLimits {
   readonly limits?: Readonly<Partial<Record<Period, Readonly<Record<Bucket, bigint | null>>>>>;
   readonly toolLimits?: Readonly<Partial<Record<Tool, bigint | null>>>;
 }
 
-/** One account's limit: the policy's, and what is stated in its place. */
-interface Place {
+/** The limit of one account: the policy's, and the one that is stated in its place. */
+interface AccountLimit {
   readonly field: string;
   readonly budgetId: string;
   readonly scale: number;
@@ -46,9 +74,9 @@ export async function putUserLimits(
   limits: UserLimits,
 ): Promise<void> {
   assertBuckets(rules, limits);
-  const places = placesOf(rules, limits);
-  if (caller.tenant !== null) places.forEach(assertLowers);
-  const commands = places.map(
+  const accountLimits = accountLimitsOf(rules, limits);
+  if (caller.tenant !== null) accountLimits.forEach(assertLowers);
+  const commands = accountLimits.map(
     ({ budgetId, stated }): Command => ({
       command: 'set_balance_limit',
       budgetId,
@@ -67,17 +95,15 @@ function assertBuckets(rules: QuotaRules, { limits = {} }: UserLimits): void {
     const known = bucketsOf(rules, period);
     for (const bucket of Object.keys(limits[period] ?? {})) {
       if (known.includes(bucket)) continue;
-      const field = `limits.${period}`;
-      throw new RefusedError(
-        'invalid_request',
-        `${field}: ${quoted(bucket)} is none of the buckets that the policy in force keeps: ${known.slice(0, 10).join(', ')}`,
-        { field },
+      throw invalid(
+        `limits.${period}`,
+        `${quoted(bucket)} is none of the buckets that the policy in force keeps: ${known.slice(0, 10).join(', ')}`,
       );
     }
   }
 }
 
-function placesOf(rules: QuotaRules, { limits = {}, toolLimits = {} }: UserLimits): Place[] {
+function accountLimitsOf(rules: QuotaRules, { limits = {}, toolLimits = {} }: UserLimits): AccountLimit[] {
   const credits = PERIODS.flatMap((period) =>
     bucketsOf(rules, period).map((bucket) => {
       const own = limits[period] ?? {};
@@ -103,7 +129,7 @@ function placesOf(rules: QuotaRules, { limits = {}, toolLimits = {} }: UserLimit
   return [...credits, ...tools];
 }
 
-function assertLowers({ field, byPolicy, stated, scale }: Place): void {
+function assertLowers({ field, byPolicy, stated, scale }: AccountLimit): void {
   if (stated === undefined || byPolicy === null || (stated !== null && stated <= byPolicy)) return;
   throw new RefusedError(
     'forbidden',
