@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -10,6 +11,8 @@ import { BursarClient } from '#bursar/client/index.js';
 import { openReader } from '#bursar/index.js';
 import { BursarFolder, ended } from './bursar-process.js';
 import { type InProcess, runInProcess, startInProcess } from './server-in-process.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 let folder: BursarFolder;
 let server: InProcess | undefined;
@@ -43,17 +46,21 @@ const LONG_CALL = {
 };
 
 describe('first start', () => {
-  test('serve: first start → keys once, and the printed calls work as they stand', async () => {
+  test('serve: first start → keys once; the printed call works, the printed refusal is refused and explained, as they stand', async () => {
     const { stderr } = await started('first');
-    const calls = stderr.text.split('\n').filter((line) => line.trim().startsWith('curl'));
-    expect(calls).toHaveLength(2);
-    const [whole, streamed] = await Promise.all(
-      calls.map(async (line) => (await promisify(execFile)('sh', ['-c', line])).stdout),
+    const lines = stderr.text.split('\n').filter((line) => /^ {2}(?:curl|ANSWER|BURSAR_KEY)/.test(line));
+    expect(lines).toHaveLength(3);
+    const { stdout } = await promisify(execFile)('sh', ['-c', lines.join('\n')], {
+      cwd: ROOT,
+    });
+    expect(stdout).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect(stdout).toMatch(/^bursar-cost: 0\.0000\d+\r$/m);
+    expect(stdout).toContain('You said: Hello');
+    expect(stdout).toMatch(/^HTTP\/1\.1 402 Payment Required/m);
+    expect(stdout).toContain('"code":"request_exceeds_budget","budget_id":"demo-user-day"');
+    expect(stdout).toMatch(
+      /Hold call\/\S+ was denied \(too_large\): demo-user-day of ann \(limit\): 4\.09\d* usd asked/,
     );
-    expect(whole).toMatch(/^HTTP\/1\.1 200 OK/);
-    expect(whole).toMatch(/^bursar-cost: 0\.0000\d+\r$/m);
-    expect(whole).toContain('You said: Hello');
-    expect(streamed.trimEnd()).toMatch(/^data: \{[\s\S]*data: \[DONE\]$/);
     expect((await stat(folder.file('first'))).mode & 0o777).toBe(0o700);
   });
 

@@ -1,13 +1,14 @@
-// What a start says to people: where the server is, and at the first one its keys, once, and a call that works at once.
+// What the first start says to people: the keys, once, where the server is, a call that works, a call that is refused, and
+// the command that explains the refusal. Every line works as it stands.
 
 import type { FirstKeys } from '../access/key-ring.js';
-import { DEMO_MODEL } from './settings/demonstration.js';
+import { DEMO_MODEL, DEMO_MODEL_LARGE } from './settings/demonstration.js';
 
 export function firstStartText({ url, keys }: { url: string; keys: FirstKeys }): string {
   const { admin, demo } = keys;
-  const shown = demo === null ? 'This key is shown this once:' : 'These keys are shown this once:';
+  const once = demo === null ? 'This key is shown this once:' : 'These keys are shown this once:';
   const lines = [
-    `Bursar is ready. ${shown}`,
+    `Bursar is ready. ${once}`,
     '',
     `  admin key              ${admin.secret}`,
     ...(demo === null ? [] : [`  key of the tenant demo ${demo.secret}`]),
@@ -28,7 +29,7 @@ function addresses(url: string): string[] {
   ];
 }
 
-/** Where the configuration is the user's own, the tenants are too. */
+/** With a configuration of one's own there is no demonstration to call: the next step is a tenant's key. */
 function firstTenant(url: string): string[] {
   return [
     'A key for the calls of a tenant, here acme, is made with the admin key in BURSAR_KEY:',
@@ -37,14 +38,23 @@ function firstTenant(url: string): string[] {
   ];
 }
 
+/** A hundred answers of 4,096 tokens may cost 4.10 usd; the demonstration gives a user 2 usd a day. */
+const TOO_MUCH = { model: DEMO_MODEL_LARGE, n: 100, max_tokens: 4_096, user: 'ann' };
+
 function firstCall(url: string, key: string): string[] {
-  const curl = (flags: string, stream: string) =>
-    `  curl ${flags} ${url}/openai/v1/chat/completions -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '{"model":"${DEMO_MODEL}",${stream}"messages":[{"role":"user","content":"Hello"}]}'`;
+  const curl = (request: object) =>
+    `curl -si ${url}/openai/v1/chat/completions -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '${JSON.stringify({ ...request, messages: [{ role: 'user', content: 'Hello' }] })}'`;
   return [
-    'A call to the built-in demonstration, and the same streamed; the headers of the first say what it cost and what remains:',
+    'A call to the built-in demonstration. Its headers say what it cost and what remains:',
     '',
-    curl("-si -w '\\n'", ''),
+    `  ${curl({ model: DEMO_MODEL })}; echo`,
     '',
-    curl('-sN', '"stream":true,'),
+    'A call that is refused, since a hundred answers may cost more than ann has in a day:',
+    '',
+    `  ANSWER=$(${curl(TOO_MUCH)}); echo "$ANSWER"`,
+    '',
+    'Why, in figures that add up:',
+    '',
+    `  BURSAR_KEY=${key} npx bursar explain --url ${url} $(echo "$ANSWER" | grep -o 'dec-[0-9]*' | head -n 1)`,
   ];
 }

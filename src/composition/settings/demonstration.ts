@@ -3,6 +3,8 @@
 
 /** A model that the demonstration answers to OpenAI clients. */
 export const DEMO_MODEL = 'demo-small';
+/** A dearer one, for a call that no budget of the demonstration allows. */
+export const DEMO_MODEL_LARGE = 'demo-large';
 
 export const DEMONSTRATION_FILE = `
 aliases:
