@@ -1,7 +1,7 @@
 // Explanations and verifications over HTTP: worked out beside the event loop, from near by, and shared out among keys.
 
 import { describe, expect, test } from 'vitest';
-import { Shares } from '#bursar/http/shares.js';
+import { Shares } from '#bursar/budgets/shares.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
 import { House } from './http-setup.js';
 import { type Kept, loopKept } from './loop-delay.js';

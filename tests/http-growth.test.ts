@@ -3,16 +3,8 @@
 
 import type { TSchema } from 'typebox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { AGENT_ROUTES } from '#bursar/agents/agents-routes.js';
-import { BUDGET_ROUTES } from '#bursar/budgets/budgets-routes.js';
-import { HOLD_ROUTES } from '#bursar/budgets/holds-routes.js';
-import { CHAT_ROUTES } from '#bursar/chats/chats-routes.js';
-import { GOAL_ROUTES } from '#bursar/goals/goals-routes.js';
-import { EVIDENCE_ROUTES, SERVICE_ROUTES } from '#bursar/http/service-routes.js';
+import { ROUTES } from '#bursar/http/routes.js';
 import type { Route } from '#bursar/kit/route.js';
-import { NOTICE_ROUTES } from '#bursar/notices/notices-routes.js';
-import { QUOTA_ROUTES } from '#bursar/quotas/quotas-routes.js';
-import { RECONCILIATION_ROUTES } from '#bursar/reconciliation/reconciliation-routes.js';
 import { House } from './http-setup.js';
 
 const GROWTH_MAX = 2.5;
@@ -21,18 +13,7 @@ const NOISE_MS = 3;
 /** Rounds at most; each side counts by its fastest, which is what the server itself needs. */
 const ROUNDS_MAX = 12;
 
-const TABLES: Readonly<Record<string, Route>> = {
-  ...AGENT_ROUTES,
-  ...BUDGET_ROUTES,
-  ...CHAT_ROUTES,
-  ...EVIDENCE_ROUTES,
-  ...GOAL_ROUTES,
-  ...HOLD_ROUTES,
-  ...NOTICE_ROUTES,
-  ...QUOTA_ROUTES,
-  ...RECONCILIATION_ROUTES,
-  ...SERVICE_ROUTES,
-};
+const TABLES: Readonly<Record<string, Route>> = ROUTES;
 
 interface Schema {
   readonly type?: string | readonly string[];

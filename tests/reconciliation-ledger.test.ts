@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Ledger, openLedger, usd } from '#bursar/index.js';
 import { dayRange } from '#bursar/reconciliation/days.js';
 import { type Reconciliation, reconcile } from '#bursar/reconciliation/reconcile.js';
-import { reconciliationOut } from '#bursar/reconciliation/reconciliation-out.js';
+import { reconciliationOut } from '#bursar/reconciliation/reconciliation-api.js';
 import { reconciliationText } from '#bursar/reconciliation/reconciliation-text.js';
 import { parseTolerance } from '#bursar/reconciliation/tolerance.js';
 import { TestClock } from './scenario.js';

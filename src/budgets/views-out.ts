@@ -1,20 +1,16 @@
 // Holds, budgets, balances, events and proofs as the wire has them.
 
-import type { KeyView as RingKey } from '../access/key-ring.js';
 import { hasFigures, type VisibleBalance, type VisibleBudget, type VisibleHold } from '../access/visible.js';
 import type { VisibleEvent, VisibleExplanation } from '../access/visible-events.js';
-import { formatAmount } from '../core/amount.js';
 import type { Head, Certificate as LedgerCertificate } from '../core/outcomes.js';
 import type { BudgetSpec } from '../core/requests.js';
-import type { KeyView, ProviderView } from '../http/service-schema.js';
 import { amountOut, amountOutOrNull, amountsOut, type Scales } from '../kit/amounts.js';
 import { instantOut, instantOutOrNull } from '../kit/instants.js';
 import type { BalanceView, BudgetView } from './budgets-schema.js';
 import { detailsOut } from './details-out.js';
-import type { Certificate, Explanation, LedgerEvent } from './evidence-schema.js';
+import type { Certificate, Explanation, LedgerEvent } from './evidence-api.js';
 import type { HoldView } from './holds-schema.js';
 import { lineOut, linesOut, windowOut } from './outcomes-out.js';
-import type { ProviderVerdict } from './providers.js';
 
 export function holdOut(hold: VisibleHold, scales: Scales): HoldView {
   const { charged, ...rest } = hold;
@@ -125,38 +121,4 @@ export function certificateOut(certificate: LedgerCertificate, scales: Scales): 
 
 export function headOut({ sequence, hash }: Head): Head {
   return { sequence, hash };
-}
-
-/** For the platform alone: its lines have their figures. */
-export function providerOut(verdict: ProviderVerdict, scales: Scales): ProviderView {
-  const line = (one: ProviderVerdict['hour']) =>
-    one === null ? null : lineOut({ ...one, scope: 'platform' }, scales);
-  return {
-    ...verdict,
-    resetsAt: instantOutOrNull(verdict.resetsAt),
-    hour: line(verdict.hour),
-    day: line(verdict.day),
-  };
-}
-
-/** A built-in unit's, which never changes. */
-const USD_SCALE = 8;
-
-export function keyOut(key: RingKey): KeyView {
-  const { id, name, scopes, labels, callerLabels, createdAt, createdBy } = key;
-  return {
-    id,
-    name,
-    tenant: Object.hasOwn(labels, 'tenant') ? labels.tenant : null,
-    scopes: [...scopes],
-    labels: { ...labels },
-    callerLabels: [...callerLabels],
-    createdAt: instantOut(createdAt),
-    createdBy,
-    expiresAt: instantOutOrNull(key.expiresAt),
-    revokedAt: instantOutOrNull(key.revokedAt),
-    overlapUntil: instantOutOrNull(key.overlapUntil),
-    lastUsedAt: instantOutOrNull(key.lastUsedAt),
-    amountMaxUsd: key.amountMaxUsd === null ? null : formatAmount(key.amountMaxUsd, USD_SCALE),
-  };
 }

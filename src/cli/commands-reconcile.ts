@@ -9,8 +9,7 @@ import type { LedgerReads } from '../authority/api.js';
 import { baseUrlProblem, plainBaseUrl } from '../kit/base-url.js';
 import { DAY_MS, dayOf, dayRange } from '../reconciliation/days.js';
 import { type Post, reconcile } from '../reconciliation/reconcile.js';
-import { reconciliationOut } from '../reconciliation/reconciliation-out.js';
-import type { ReconciliationView } from '../reconciliation/reconciliation-schema.js';
+import { type ReconciliationView, reconciliationOut } from '../reconciliation/reconciliation-api.js';
 import { reconciliationText } from '../reconciliation/reconciliation-text.js';
 import { reportReader } from '../reconciliation/report-pages.js';
 import {

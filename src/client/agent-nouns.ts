@@ -8,8 +8,8 @@ import type {
   AgentRaiseRequest,
   AgentRequest,
   AgentView,
-} from '../agents/agents-schema.js';
-import type { PageQuery } from '../http/service-schema.js';
+} from '../agents/agents-api.js';
+import type { PageQuery } from '../kit/schema-parts.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';
 

@@ -9,7 +9,7 @@ import type {
   DefinitionsRequest,
   UnitList,
 } from '../budgets/budgets-schema.js';
-import type { Certificate, Head, VerifyReport } from '../budgets/evidence-schema.js';
+import type { Certificate, Head, VerifyReport } from '../budgets/evidence-api.js';
 import type {
   BatchAnswer,
   BatchCommand,
@@ -19,7 +19,8 @@ import type {
   SpendRequest,
 } from '../budgets/holds-schema.js';
 import type { Problem } from '../budgets/outcomes-schema.js';
-import type { PageQuery, Reloaded } from '../http/service-schema.js';
+import type { Reloaded } from '../http/service-api.js';
+import type { PageQuery } from '../kit/schema-parts.js';
 import { Agents } from './agent-nouns.js';
 import { Chats } from './chat-nouns.js';
 import { Goals } from './goal-nouns.js';

@@ -10,7 +10,7 @@ import type {
   GoalUsage,
   GoalUsageRequest,
   GoalView,
-} from '../goals/goals-schema.js';
+} from '../goals/goals-api.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type QueryValue, type Transport } from './transport.js';
 

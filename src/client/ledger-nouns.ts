@@ -17,7 +17,7 @@ import type {
   EventStreamQuery,
   Explanation,
   LedgerEvent,
-} from '../budgets/evidence-schema.js';
+} from '../budgets/evidence-api.js';
 import type {
   AuthorizeRequest,
   CorrectRequest,

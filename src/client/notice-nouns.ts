@@ -12,7 +12,7 @@ import type {
   WebhookRequest,
   WebhookTested,
   WebhookView,
-} from '../notices/notices-schema.js';
+} from '../notices/notices-api.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';
 

@@ -1,6 +1,6 @@
 // Policies and quotas of a chat product: one method for each route. Put together by client.ts.
 
-import type { PageQuery } from '../http/service-schema.js';
+import type { PageQuery } from '../kit/schema-parts.js';
 import type {
   PolicyComparison,
   PolicyList,

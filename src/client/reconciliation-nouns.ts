@@ -6,7 +6,7 @@ import type {
   ReconciliationRequest,
   ReconciliationSummary,
   ReconciliationView,
-} from '../reconciliation/reconciliation-schema.js';
+} from '../reconciliation/reconciliation-api.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';
 

@@ -1,20 +1,14 @@
 // Providers, access keys and prices: one method for each route. Put together by client.ts.
 
+import type { KeyIssued, KeyList, KeyRequest, KeyRotateRequest, KeyView } from '../access/keys-api.js';
 import type {
-  KeyIssued,
-  KeyList,
-  KeyRequest,
-  KeyRotateRequest,
-  KeyView,
-  PageQuery,
-  PriceList,
-  PriceQuery,
-  PriceView,
   ProviderExhaustRequest,
   ProviderList,
   ProviderSpendRequest,
   ProviderView,
-} from '../http/service-schema.js';
+} from '../budgets/providers-api.js';
+import type { PriceList, PriceQuery, PriceView } from '../gateway/prices/prices-api.js';
+import type { PageQuery } from '../kit/schema-parts.js';
 import type { Settlement } from './outcomes.js';
 import { List } from './pages.js';
 import { type CallOptions, path, type Transport } from './transport.js';

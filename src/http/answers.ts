@@ -6,7 +6,8 @@ import type { Authorized, Done, Problem, Settled } from '../budgets/outcomes-sch
 import { rateLimitHeaders } from '../budgets/rate-limit.js';
 import type { CommandOutcome } from '../core/outcomes.js';
 import type { Caller } from '../kit/caller.js';
-import type { Api, Reply, Request } from './api.js';
+import type { RouteRequest } from '../kit/route.js';
+import type { Api, Reply } from './api.js';
 import { deniedProblem, rejectedProblem } from './problems.js';
 
 /** An outcome as its own route answers it, and the lines of it that the caller sees. */
@@ -57,7 +58,7 @@ const NO_LINES: readonly VisibleLine[] = [];
 
 export function sendOutcome(
   api: Api,
-  request: Request,
+  request: RouteRequest,
   reply: Reply,
   outcome: CommandOutcome,
 ): Answer['body'] {
@@ -71,7 +72,7 @@ export function sendOutcome(
 }
 
 /** Client libraries retry 408, 409, 429 and ≥ 500 by themselves, unless they are told not to. */
-export function sendProblem(request: Request, reply: Reply, problem: Problem): Problem {
+export function sendProblem(request: Pick<RouteRequest, 'id'>, reply: Reply, problem: Problem): Problem {
   const { status, retryAfterMs } = problem;
   reply.code(status).type('application/problem+json');
   // Of a budget that is used up the body says when it resets; clients do not wait for that.

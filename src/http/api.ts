@@ -1,11 +1,13 @@
 // What the routes of the HTTP API share: the parts that they were given, and what is made of these once.
 
+import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Tenancy } from '../access/tenancy.js';
-import type { Stated } from '../kit/amounts.js';
+import { BudgetUnits } from '../budgets/budget-units.js';
+import type { Scales, Stated } from '../kit/amounts.js';
 import type { Caller } from '../kit/caller.js';
+import type { RouteRequest } from '../kit/route.js';
 import { UnitScales } from '../kit/unit-scales.js';
-import { BudgetUnits } from './budget-units.js';
 import { InFlight } from './in-flight.js';
 import type { Metrics } from './metrics.js';
 import type { HttpParts } from './parts.js';
@@ -37,11 +39,15 @@ declare module 'fastify' {
     /** Numbers of the body that were not written plainly: an amount must not be one of them. */
     unplainNumbers: ReadonlySet<number>;
   }
+  interface FastifyReply {
+    /** Sends bytes that are no JSON value (kit/route.ts). */
+    bytes(contentType: string, body: Readable | Buffer): unknown;
+  }
 }
 
 export type Request = FastifyRequest;
 export type Reply = FastifyReply;
 
-export function statedIn(api: Api, request: Request): Stated {
-  return { scales: api.scales, unplain: request.unplainNumbers };
+export function statedIn(scales: Scales, { unplainNumbers }: RouteRequest): Stated {
+  return { scales, unplain: unplainNumbers };
 }

@@ -2,27 +2,32 @@
 // known by its place.
 
 import { Readable } from 'node:stream';
-import { accountCommandIn } from '../budgets/budget-commands.js';
-import { batchCommandIn } from '../budgets/hold-commands.js';
+import { accountCommandIn } from '../budgets/budgets-api.js';
+import { batchCommandIn, HOLD_ROUTES } from '../budgets/holds-api.js';
 import type { BatchAnswer, BatchRequest } from '../budgets/holds-schema.js';
 import { briefOut } from '../budgets/outcomes-out.js';
 import type { CommandOutcome } from '../core/outcomes.js';
 import type { Command } from '../core/requests.js';
+import { Breather } from '../kit/breather.js';
 import { batchIdOf, requiredKey } from '../kit/idempotency-key.js';
 import { RefusedError } from '../kit/refusals.js';
+import type { RouteHost, RouteReply, RouteRequest } from '../kit/route.js';
 import { answerOf, statusOf } from './answers.js';
-import { type Api, type Reply, type Request, statedIn } from './api.js';
-import { Breather } from './breather.js';
+import { type Api, statedIn } from './api.js';
 import { askedBy } from './decide.js';
 
 /** Characters of an answer that go out as one piece. */
 const PIECE_LENGTH = 256 * 1024;
 
+export function batchRoute(host: RouteHost, api: Api): void {
+  host.serve('batch', HOLD_ROUTES.batch, (request, reply) => runBatch(api, request, reply, request.body));
+}
+
 /** The answer is bytes already: the outcomes of 10,000 commands are too many to be kept as objects as well. */
-export async function runBatch(
+async function runBatch(
   api: Api,
-  request: Request,
-  reply: Reply,
+  request: RouteRequest,
+  reply: RouteReply,
   { commands, answer }: BatchRequest,
 ): Promise<unknown> {
   const commandId = batchIdOf(requiredKey(request.headers['idempotency-key']));
@@ -47,8 +52,10 @@ export async function runBatch(
       outcomes,
       answer === 'full' ? inFull(api, request) : inBrief(api, request),
     );
-    reply.type('application/json; charset=utf-8');
-    return reply.send(pieces.length === 1 ? pieces[0] : Readable.from(pieces));
+    return reply.bytes(
+      'application/json; charset=utf-8',
+      pieces.length === 1 ? pieces[0] : Readable.from(pieces),
+    );
   } finally {
     api.inFlight.end(marker);
   }
@@ -71,7 +78,7 @@ async function answerPieces(outcomes: readonly CommandOutcome[], answerTo: Answe
   return pieces;
 }
 
-function inFull(api: Api, { caller }: Request): AnswerOf {
+function inFull(api: Api, { caller }: RouteRequest): AnswerOf {
   return (outcome) => {
     const { status, body } = answerOf(api, caller, outcome);
     return { status, body };
@@ -79,7 +86,7 @@ function inFull(api: Api, { caller }: Request): AnswerOf {
 }
 
 /** What did not succeed says why, in full. */
-function inBrief(api: Api, request: Request): AnswerOf {
+function inBrief(api: Api, request: RouteRequest): AnswerOf {
   const { caller } = request;
   const full = inFull(api, request);
   return (outcome) =>
@@ -96,7 +103,7 @@ interface Placed {
   readonly opening: ReadonlySet<string>;
 }
 
-function askedOf(api: Api, request: Request, { command, commandId, index, opening }: Placed): Command {
+function askedOf(api: Api, request: RouteRequest, { command, commandId, index, opening }: Placed): Command {
   try {
     return askedBy(api, request, commandIn(api, request, command, commandId), opening);
   } catch (error) {
@@ -112,11 +119,11 @@ function askedOf(api: Api, request: Request, { command, commandId, index, openin
 
 function commandIn(
   api: Api,
-  request: Request,
+  request: RouteRequest,
   command: BatchRequest['commands'][number],
   commandId: string,
 ): Command {
-  const stated = statedIn(api, request);
+  const stated = statedIn(api.scales, request);
   switch (command.command) {
     case 'top_up':
     case 'set_budget_status':

@@ -4,30 +4,35 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { keyRoutes } from '../access/keys-http.js';
+import { agentRoutes } from '../agents/agents-http.js';
+import { budgetRoutes } from '../budgets/budgets-http.js';
+import { EventStreams } from '../budgets/event-stream.js';
+import { evidenceRoutes } from '../budgets/evidence-http.js';
+import { holdRoutes } from '../budgets/holds-http.js';
 import { SHARED_SCHEMAS } from '../budgets/outcomes-schema.js';
+import { providerRoutes } from '../budgets/providers-http.js';
+import { chatRoutes } from '../chats/chats-http.js';
+import { priceRoutes } from '../gateway/prices/prices-http.js';
+import { goalRoutes } from '../goals/goals-http.js';
+import type { RouteHost } from '../kit/route.js';
+import { noticeRoutes } from '../notices/notices-http.js';
+import { quotaRoutes } from '../quotas/quotas-http.js';
+import { reconciliationRoutes } from '../reconciliation/reconciliation-http.js';
 import { type Api, apiOf } from './api.js';
 import { authenticate } from './authentication.js';
+import { batchRoute } from './batch.js';
 import { Closing } from './closing.js';
 import { answerError, answerUnknownRoute } from './errors.js';
-import { EventStreams } from './event-stream.js';
+import { healthRoutes, metricsRoute } from './health-http.js';
 import { takeJsonOnly } from './json-body.js';
 import * as limits from './limits.js';
 import { Metrics } from './metrics.js';
 import { describeApi } from './openapi.js';
 import type { HttpParts } from './parts.js';
 import { loggerFor, logRequest } from './request-log.js';
-import { agentRoutes } from './routes-agents.js';
-import { budgetRoutes } from './routes-budgets.js';
-import { chatRoutes } from './routes-chats.js';
-import { evidenceRoutes } from './routes-evidence.js';
-import { goalRoutes } from './routes-goals.js';
-import { healthRoutes, metricsRoute } from './routes-health.js';
-import { holdRoutes } from './routes-holds.js';
-import { noticeRoutes } from './routes-notices.js';
-import { providerRoutes } from './routes-providers.js';
-import { quotaRoutes } from './routes-quotas.js';
-import { reconciliationRoutes } from './routes-reconciliation.js';
-import { serviceRoutes } from './routes-service.js';
+import { routeHost } from './serve.js';
+import { serviceRoutes } from './service-http.js';
 import { beginSpan, endSpan } from './spans.js';
 
 export type { HttpParts } from './parts.js';
@@ -70,20 +75,30 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
     takeJsonOnly(scope);
     scope.addHook('onRequest', authenticate(api.keyRing));
     metricsRoute(scope, api);
-    holdRoutes(scope, api);
-    budgetRoutes(scope, api);
-    providerRoutes(scope, api);
-    quotaRoutes(scope, api);
-    reconciliationRoutes(scope, api);
-    evidenceRoutes(scope, api, streams);
-    serviceRoutes(scope, api);
-    goalRoutes(scope, api);
-    noticeRoutes(scope, api);
-    agentRoutes(scope, api, parts.delegation);
-    chatRoutes(scope, api);
+    mountRoutes(routeHost(scope, api), api, streams);
     done();
   });
   return app;
+}
+
+/** The routes of the native API, in the order in which OpenAPI has them. */
+function mountRoutes(host: RouteHost, api: Api, streams: EventStreams): void {
+  const { delegation, goals } = api;
+  const assertGoalUsable = goals.assertUsable.bind(goals);
+  holdRoutes(host, { ...api, assertGoalUsable });
+  batchRoute(host, api);
+  budgetRoutes(host, api);
+  providerRoutes(host, api);
+  quotaRoutes(host, api);
+  reconciliationRoutes(host, api);
+  evidenceRoutes(host, api, streams);
+  keyRoutes(host, { ...api, keyRevoked: (id) => delegation.keyRevoked(id) });
+  priceRoutes(host, api);
+  serviceRoutes(host, api);
+  goalRoutes(host, api);
+  noticeRoutes(host, api);
+  agentRoutes(host, api);
+  chatRoutes(host, { ...api, assertGoalUsable });
 }
 
 function newServer(parts: HttpParts): FastifyInstance {
@@ -120,6 +135,9 @@ function newServer(parts: HttpParts): FastifyInstance {
   });
   app.server.maxConnections = limits.CONNECTIONS_MAX;
   app.decorateRequest('caller', null as never);
+  app.decorateReply('bytes', function bytes(contentType, body) {
+    return this.type(contentType).send(body);
+  });
   return app;
 }
 

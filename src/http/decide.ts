@@ -5,29 +5,12 @@ import { labelSetsOf } from '../access/labels.js';
 import type { Ledger } from '../authority/api.js';
 import type { CommandOutcome } from '../core/outcomes.js';
 import type { Command } from '../core/requests.js';
-import { commandIdOf, requiredKey, statedKey } from '../kit/idempotency-key.js';
-import { sendOutcome } from './answers.js';
-import type { Api, Reply, Request } from './api.js';
+import type { RouteRequest } from '../kit/route.js';
+import type { Api } from './api.js';
 import { noteDecision } from './spans.js';
 
-/** The command id of a request whose repeat must be known as one. @throws RefusedError */
-export function commandIdIn(request: Request): string {
-  return commandIdOf(requiredKey(request.headers['idempotency-key']));
-}
-
-/** Where the key may be left out. */
-export function optionalCommandId(request: Request): { readonly commandId?: string } {
-  const key = statedKey(request.headers['idempotency-key']);
-  return key === undefined ? {} : { commandId: commandIdOf(key) };
-}
-
-/** Decides and sends. @throws what the tenancy or the ledger throws */
-export async function decide(api: Api, request: Request, reply: Reply, command: Command): Promise<unknown> {
-  return sendOutcome(api, request, reply, await decided(api, request, command));
-}
-
 /** Decides; the outcome is the ledger's own, and what of it may be shown is for `answers.ts`. */
-export async function decided(api: Api, request: Request, command: Command): Promise<CommandOutcome> {
+export async function decided(api: Api, request: RouteRequest, command: Command): Promise<CommandOutcome> {
   const asked = askedBy(api, request, command);
   const { commandId } = asked;
   if (commandId !== undefined) api.inFlight.begin(commandId);
@@ -45,7 +28,7 @@ export async function decided(api: Api, request: Request, command: Command): Pro
 /** What the ledger is asked; `opening` are the holds that come before it in a batch. @throws RefusedError where the command, or the goal that it counts towards, is not the caller's */
 export function askedBy(
   api: Api,
-  { caller }: Request,
+  { caller }: RouteRequest,
   command: Command,
   opening?: ReadonlySet<string>,
 ): Command {

@@ -3,8 +3,8 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance } from 'fastify';
+import { Breather } from '../kit/breather.js';
 import { RefusedError } from '../kit/refusals.js';
-import { Breather } from './breather.js';
 import { JsonScan, type ListPlace, notJson } from './json-scan.js';
 import { BODY_BYTES_MAX } from './limits.js';
 

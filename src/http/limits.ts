@@ -24,35 +24,8 @@ export const CONNECTIONS_MAX = 20_000;
 /** Commands with an Idempotency-Key being decided at once: as many as the ledger lets wait, and a batch on top. */
 export const IN_FLIGHT_MAX = 65_536;
 
-/** Event streams at once: each decodes every event on its own, which at 10,000 events/s is what a core does for 16. */
-export const EVENT_STREAMS_MAX = 256;
-/** Of one key, so that no one takes them all. */
-export const EVENT_STREAMS_OF_KEY_MAX = 32;
-/** Below the minute after which proxies cut silent connections. */
-export const KEEP_ALIVE_COMMENT_MS = 15_000;
-/** What a stream that is ended may still take to send what it has. */
-export const LAST_WORDS_MS = 1_000;
-/** Events looked at before other requests get a turn: a few milliseconds. */
-export const EVENTS_PER_TURN = 512;
-/** Events looked at for one page of a list: a filter that matches nothing ends with a cursor to go on from. */
-export const EVENTS_SCANNED_MAX = 100_000;
-
-/** Explanations replay the journal, one at a time in a thread of their own: so many of one key are under way or wait … */
-export const EXPLANATIONS_OF_KEY_MAX = 4;
-/** … and so many of all, each a second or so. */
-export const EXPLANATIONS_MAX = 64;
-/** A verification reads all of the journal: one, and one that waits. */
-export const VERIFICATIONS_OF_KEY_MAX = 1;
-export const VERIFICATIONS_MAX = 2;
-
 /** Characters of a refused value that a message repeats. */
 export const VALUE_SHOWN_MAX = 64;
 
-/** What clients are told to wait when the ledger or the server cannot answer now. */
-export const RETRY_AFTER_MS = 1_000;
-
 /** How often a server that closes looks for connections that have become idle. */
 export const CLOSING_LOOK_MS = 20;
-
-/** Budgets that a page looks at before it asks for more: a tenant that sees few of them passes over the rest in such steps. */
-export const BUDGETS_PER_LOOK = 1_000;

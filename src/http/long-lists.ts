@@ -4,7 +4,7 @@
 
 import type { FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
-import { Breather } from './breather.js';
+import { Breather } from '../kit/breather.js';
 
 /** Elements judged at once: each has 1 MiB at most, and an ordinary one takes microseconds. */
 const PART_LENGTH = 100;

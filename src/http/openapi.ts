@@ -2,30 +2,13 @@
 
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
-import { AGENT_ROUTES } from '../agents/agents-routes.js';
-import { BUDGET_ROUTES } from '../budgets/budgets-routes.js';
-import { HOLD_ROUTES } from '../budgets/holds-routes.js';
-import { CHAT_ROUTES } from '../chats/chats-routes.js';
-import { GOAL_ROUTES } from '../goals/goals-routes.js';
 import type { Route } from '../kit/route.js';
-import { NOTICE_ROUTES } from '../notices/notices-routes.js';
-import { QUOTA_ROUTES } from '../quotas/quotas-routes.js';
-import { EVIDENCE_ROUTES, SERVICE_ROUTES } from './service-routes.js';
+import { ROUTES } from './routes.js';
 
 /** Of the API, not of the package: it changes when the API does. */
 const API_VERSION = '1.0.0';
 
-const ROUTES: Readonly<Record<string, Route>> = {
-  ...HOLD_ROUTES,
-  ...BUDGET_ROUTES,
-  ...EVIDENCE_ROUTES,
-  ...SERVICE_ROUTES,
-  ...GOAL_ROUTES,
-  ...NOTICE_ROUTES,
-  ...AGENT_ROUTES,
-  ...CHAT_ROUTES,
-  ...QUOTA_ROUTES,
-};
+const BY_NAME: Readonly<Record<string, Route>> = ROUTES;
 
 const INFO = {
   title: 'Bursar',
@@ -77,7 +60,7 @@ interface OpenApi {
 function completed(document: OpenApi): never {
   for (const operations of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(operations)) {
-      const route = ROUTES[operation.operationId ?? ''];
+      const route = BY_NAME[operation.operationId ?? ''];
       delete operation['x-idempotency-key'];
       if (route?.idempotencyKey !== undefined) {
         const required = route.idempotencyKey === 'required';

@@ -12,10 +12,9 @@ import { denialAnswer, type PerHoldCap } from '../gateway/calls/denial.js';
 import { lineFigures } from '../gateway/calls/figures.js';
 import { amountOut, type Scales } from '../kit/amounts.js';
 import type { Caller } from '../kit/caller.js';
-import { REFUSALS, type RefusalCode, RefusedError } from '../kit/refusals.js';
+import { REFUSALS, RETRY_AFTER_MS, type RefusalCode, RefusedError } from '../kit/refusals.js';
 import { QUOTA_BUDGETS } from '../quotas/buckets.js';
 import type { Api } from './api.js';
-import { RETRY_AFTER_MS } from './limits.js';
 import { REFUSAL_STATUS, REJECTION_STATUS } from './statuses.js';
 
 interface Told {

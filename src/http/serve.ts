@@ -3,26 +3,34 @@
 import type { FastifyInstance, FastifyRequest, RouteShorthandOptions } from 'fastify';
 import type { TSchema } from 'typebox';
 import { hasScope } from '../access/scopes.js';
+import type { Problem } from '../budgets/outcomes-schema.js';
 import { RefusedError } from '../kit/refusals.js';
-import type { BodyOf, ParamsOf, QueryOf, Route } from '../kit/route.js';
-import type { Reply } from './api.js';
+import type { Route, RouteHandler, RouteHost } from '../kit/route.js';
+import { sendOutcome, sendProblem } from './answers.js';
+import { type Api, type Reply, statedIn } from './api.js';
+import { decided } from './decide.js';
 import { longListSteps } from './long-lists.js';
 
-interface Generics<R extends Route> {
-  Body: BodyOf<R>;
-  Querystring: QueryOf<R>;
-  Params: ParamsOf<R>;
+/** The features' host: puts their routes on the server, and has their commands decided. */
+export function routeHost(app: FastifyInstance, api: Api): RouteHost {
+  return {
+    scales: api.scales,
+    serve: (name, route, handler) => serve(app, name, route, handler),
+    stated: (request) => statedIn(api.scales, request),
+    decided: (request, command) => decided(api, request, command),
+    decide: async (request, reply, command) =>
+      sendOutcome(api, request, reply as Reply, await decided(api, request, command)),
+    sendOutcome: (request, reply, outcome) => sendOutcome(api, request, reply as Reply, outcome),
+    sendProblem: (request, reply, problem) => sendProblem(request, reply as Reply, problem as Problem),
+  };
 }
-export type RequestOf<R extends Route> = FastifyRequest<Generics<R>>;
-
-type Handler<R extends Route> = (request: RequestOf<R>, reply: Reply) => unknown;
 
 /** Puts a route of the table on the server. */
-export function serve<R extends Route>(
+function serve<R extends Route>(
   app: FastifyInstance,
   name: string,
   route: R,
-  handler: Handler<R>,
+  handler: RouteHandler<R>,
 ): void {
   const longLists = route.bodyBytesMax === undefined ? null : longListSteps(route.body as TSchema);
   const preValidation = [...before(route), ...(longLists === null ? [] : [longLists.preValidation])];
@@ -37,7 +45,7 @@ export function serve<R extends Route>(
     method: route.method,
     url: route.path,
     ...options,
-    handler: handler as (request: FastifyRequest, reply: Reply) => unknown,
+    handler: handler as unknown as (request: FastifyRequest, reply: Reply) => unknown,
   } as Parameters<FastifyInstance['route']>[0]);
 }
 

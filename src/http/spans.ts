@@ -3,10 +3,11 @@
 
 import { type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { CommandOutcome } from '../core/outcomes.js';
+import type { RouteRequest } from '../kit/route.js';
 import type { Reply, Request } from './api.js';
 
 const NAME = 'bursar';
-const spans = new WeakMap<Request, Span>();
+const spans = new WeakMap<object, Span>();
 
 interface MaybeProxy {
   getDelegateTracer?(name: string): Tracer | undefined;
@@ -33,7 +34,7 @@ export function beginSpan(request: Request): void {
 }
 
 /** What was decided: ids and words of the ledger's own, no labels and no amounts. */
-export function noteDecision(request: Request, outcome: CommandOutcome): void {
+export function noteDecision(request: RouteRequest, outcome: CommandOutcome): void {
   const span = spans.get(request);
   if (span === undefined) return;
   span.setAttribute('bursar.outcome', outcome.outcome);

@@ -32,6 +32,21 @@ export function statedKey(header: string | readonly string[] | undefined): strin
   return key;
 }
 
+/** The command id of a request whose repeat must be known as one. @throws RefusedError */
+export function commandIdIn({ headers }: { readonly headers: Headers }): string {
+  return commandIdOf(requiredKey(headers['idempotency-key']));
+}
+
+/** Where the key may be left out. */
+export function optionalCommandId({ headers }: { readonly headers: Headers }): {
+  readonly commandId?: string;
+} {
+  const key = statedKey(headers['idempotency-key']);
+  return key === undefined ? {} : { commandId: commandIdOf(key) };
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
 /** The command's id: readable keys as they are, others by their hash. */
 export function commandIdOf(key: string): string {
   return READABLE.test(key) ? `idem:${key}` : `idem-sha256:${hashOf(key)}`;

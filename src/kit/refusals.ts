@@ -35,6 +35,9 @@ export const REFUSALS = {
   ledger_unavailable: { meaning: 'The ledger cannot make a decision durable; nothing was authorised.' },
 } as const;
 
+/** What clients are told to wait when the ledger or the server cannot answer now. */
+export const RETRY_AFTER_MS = 1_000;
+
 export type RefusalCode = keyof typeof REFUSALS;
 
 /** Thrown by the service for misuse: the message names the field, the value and the limit, and nothing was changed. */

@@ -1,10 +1,15 @@
-// What a route of the HTTP API is, before any server: its place, who may call it, and the schemas of what goes in and out.
-// The tables in routes-*.ts are read by the server, by OpenAPI, by docs/http-api.md's test and, for types, by the client.
+// A route of the HTTP API, before any server: its path, who may call it, and the schemas of requests and answers. Each
+// feature's X-api.ts has a table of routes; the server, OpenAPI, the test of docs/http-api.md and the client's types read it.
+// X-http.ts mounts a feature's routes on a RouteHost, which http/ implements.
 
-import type { Static, TSchema } from 'typebox';
-import { Type } from 'typebox';
-import type { Scope } from './caller.js';
+import type { Readable } from 'node:stream';
+import { type Static, type TSchema, Type } from 'typebox';
+import type { CommandOutcome } from '../core/outcomes.js';
+import type { Command } from '../core/requests.js';
+import type { Stated } from './amounts.js';
+import type { Caller, Scope } from './caller.js';
 import { Id } from './schema-parts.js';
+import type { UnitScales } from './unit-scales.js';
 
 export interface Route {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -35,6 +40,54 @@ export type AnswerOf<R extends Route> = Static<R['answers'][keyof R['answers']] 
 /** Checks a table's entries and keeps their exact types. */
 export function routes<const Table extends Readonly<Record<string, Route>>>(table: Table): Table {
   return table;
+}
+
+/** A request whose caller is known. */
+export interface RouteRequest {
+  readonly id: string;
+  readonly caller: Caller;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Numbers of the body that were not written plainly: an amount must not be one of them. */
+  readonly unplainNumbers: ReadonlySet<number>;
+}
+
+/** A request that has passed the schemas of its route. */
+export interface RequestOf<R extends Route> extends RouteRequest {
+  readonly params: ParamsOf<R>;
+  readonly query: QueryOf<R>;
+  readonly body: BodyOf<R>;
+}
+
+/** The answer to a request: 200 unless another status is set. What a handler returns is its body. */
+export interface RouteReply {
+  code(status: number): unknown;
+  header(name: string, value: string): unknown;
+  /** Sends bytes that are no JSON value; the handler returns what this returns. */
+  bytes(contentType: string, body: Readable | Buffer): unknown;
+}
+
+export type RouteHandler<R extends Route> = (request: RequestOf<R>, reply: RouteReply) => unknown;
+
+/** An error as the API sends it (RFC 9457); budgets/outcomes-schema.ts has all its fields. */
+export interface RouteProblem {
+  readonly status: number;
+  readonly code: string;
+  readonly retryAfterMs?: number;
+}
+
+/** What features mount their routes on. */
+export interface RouteHost {
+  /** The units of the ledger, by which amounts are read and written. */
+  readonly scales: UnitScales;
+  serve<R extends Route>(name: string, route: R, handler: RouteHandler<R>): void;
+  /** By what the amounts of a request are read. */
+  stated(request: RouteRequest): Stated;
+  /** Has the ledger decide a command, within the caller's tenancy. @throws what the tenancy or the ledger throws */
+  decided(request: RouteRequest, command: Command): Promise<CommandOutcome>;
+  /** Has the ledger decide a command, and answers with its outcome. */
+  decide(request: RouteRequest, reply: RouteReply, command: Command): Promise<unknown>;
+  sendOutcome(request: RouteRequest, reply: RouteReply, outcome: CommandOutcome): unknown;
+  sendProblem(request: RouteRequest, reply: RouteReply, problem: RouteProblem): unknown;
 }
 
 export const READERS = ['read'] as const;

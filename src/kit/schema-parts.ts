@@ -102,6 +102,12 @@ export const Cursor = Type.String({
 /** What every list takes besides its filters. */
 export const PAGE = { cursor: Type.Optional(Cursor), limit: Type.Optional(Limit) };
 
+export const PageQuery = Type.Object(PAGE, CLOSED);
+export type PageQuery = Static<typeof PageQuery>;
+
+/** The body of a command that states nothing. */
+export const Nothing = Type.Object({}, CLOSED);
+
 /** What every list answers. */
 export function listOf<T extends TSchema>(item: T) {
   return Type.Object({

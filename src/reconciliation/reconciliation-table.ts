@@ -2,7 +2,7 @@
 // reconciliations.ts.
 
 import type { ServiceStore, StoreArea } from '../kit/service-store.js';
-import type { ReconciliationSummary, ReconciliationView } from './reconciliation-schema.js';
+import type { ReconciliationSummary, ReconciliationView } from './reconciliation-api.js';
 
 /** One a day for some providers for years; each has some MiB at most. Older ones are dropped. */
 const KEPT_MAX = 1_000;

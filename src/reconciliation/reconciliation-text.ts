@@ -2,7 +2,7 @@
 // Called by the command line, for its own and for a server's.
 
 import { grouped, textTable } from '../kit/text-table.js';
-import type { ReconciliationView } from './reconciliation-schema.js';
+import type { ReconciliationView } from './reconciliation-api.js';
 
 /** Causes beside a row; the JSON has more. */
 const CAUSES_IN_ROW = 2;

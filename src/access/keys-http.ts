@@ -1,0 +1,47 @@
+// Access keys over HTTP.
+
+import { amountIn } from '../kit/amounts.js';
+import { instantIn } from '../kit/instants.js';
+import { cursorOf, limitOf, readCursor } from '../kit/page.js';
+import type { RouteHost } from '../kit/route.js';
+import type { IssuedKey, KeyRing } from './key-ring.js';
+import { KEY_ROUTES, type KeyIssued, keyOut } from './keys-api.js';
+
+export interface KeyParts {
+  readonly keyRing: KeyRing;
+  /** Ends what depends on a key that was revoked: its agent. */
+  readonly keyRevoked: (keyId: string) => Promise<void>;
+}
+
+export function keyRoutes(host: RouteHost, { keyRing, keyRevoked }: KeyParts): void {
+  host.serve('listKeys', KEY_ROUTES.listKeys, ({ caller, query }) => {
+    const after = readCursor(query);
+    const page = keyRing.list(caller, { max: limitOf(query), ...(after === undefined ? {} : { after }) });
+    return { items: page.keys.map(keyOut), nextCursor: page.next === null ? null : cursorOf(page.next) };
+  });
+  host.serve('createKey', KEY_ROUTES.createKey, (request, reply) => {
+    const { expiresAt, amountMaxUsd, ...key } = request.body;
+    const issued = keyRing.create(request.caller, {
+      ...key,
+      ...(expiresAt === undefined ? {} : { expiresAt: instantIn(expiresAt, 'expiresAt') }),
+      ...(amountMaxUsd === undefined
+        ? {}
+        : { amountMaxUsd: amountIn(amountMaxUsd, 'usd', 'amountMaxUsd', host.stated(request)) }),
+    });
+    reply.code(201);
+    return issuedOut(issued);
+  });
+  host.serve('getKey', KEY_ROUTES.getKey, ({ caller, params }) => keyOut(keyRing.get(caller, params.id)));
+  host.serve('rotateKey', KEY_ROUTES.rotateKey, ({ caller, params, body }) =>
+    issuedOut(keyRing.rotate(caller, params.id, body)),
+  );
+  host.serve('revokeKey', KEY_ROUTES.revokeKey, async ({ caller, params }) => {
+    const key = keyRing.revoke(caller, params.id);
+    await keyRevoked(key.id);
+    return keyOut(key);
+  });
+}
+
+function issuedOut({ key, secret }: IssuedKey): KeyIssued {
+  return { key: secret, ...keyOut(key) };
+}
