@@ -5,10 +5,13 @@ export type {
   BudgetFilter,
   Clock,
   EventFilter,
+  Follower,
+  GroupStep,
   HoldFilter,
   Ledger,
   LedgerReads,
   Progress,
+  SubmitOptions,
 } from './authority/api.js';
 export { type OpenOptions, openLedger, openReader, SYSTEM_CLOCK } from './authority/open.js';
 export type { Replica } from './authority/replica.js';
@@ -28,10 +31,18 @@ export {
   usd,
 } from './core/amount.js';
 export * from './core/errors.js';
+export type { Actor, Fact, Rider } from './core/facts.js';
 export type * from './core/outcomes.js';
 export { METERING_PROFILE, VERDICTS } from './core/outcomes.js';
 export { REJECTIONS, type RejectionCode } from './core/rejections.js';
 export type * from './core/requests.js';
+export {
+  EMPTY_HEAD,
+  type FactBatch,
+  type FactRecord,
+  factBatches,
+  isOnChain,
+} from './journal/fact-records.js';
 export { BudgetFileError } from './kit/located-values.js';
 export {
   type History,

@@ -1,13 +1,14 @@
 // The library's interface. A command is durable when its promise resolves; a read changes nothing. Expected outcomes
 // (authorised, denied, rejected …) are values. Only misuse and faults throw, as the classes of core/errors.ts.
 
-import type { Actor, Rider } from '../core/facts.js';
+import type { Actor, Fact, Rider } from '../core/facts.js';
 import type {
   BudgetView,
   Certificate,
   CommandOutcome,
   Decision,
   Explanation,
+  GroupOutcome,
   Head,
   LedgerEvent,
   Outcome,
@@ -74,6 +75,13 @@ export interface SubmitOptions {
   readonly inTurns?: boolean;
   /** Who asks, for all commands of the list. */
   readonly actor?: Actor | null;
+}
+
+/** One command of an all-or-nothing group. */
+export interface GroupStep {
+  readonly command: LedgerCommand;
+  /** Written if and only if the whole group is carried out. */
+  readonly facts?: readonly Fact[];
 }
 
 /**
@@ -208,6 +216,20 @@ export interface Ledger extends LedgerReads {
    * ]);
    */
   submit(commands: readonly Command[], options?: SubmitOptions): Promise<readonly CommandOutcome[]>;
+  /**
+   * All or nothing: up to 1,000 commands, all decided on the state before the group and carried out in one durable batch.
+   * If one is denied or rejected, only its refusal is journalled, and nothing is done. Rejects with InvalidInputError,
+   * naming both steps, when two of them touch the same hold, account or command id, or when definitions are put beside
+   * anything but facts. A group that is sent again with a command id of its own is answered with its first outcome.
+   *
+   * @example
+   * const group = await ledger.runAll([
+   *   { command: { command: 'set_budget_status', budgetId: 'goals', values: { goal: 'g1' }, status: 'paused' } },
+   *   { command: { command: 'set_balance_limit', budgetId: 'goals', values: { goal: 'g2' }, limit: 500n }, facts },
+   * ]);
+   * if (!group.carriedOut) console.log(group.index, group.outcome.outcome);
+   */
+  runAll(steps: readonly GroupStep[], options?: Pick<SubmitOptions, 'actor'>): Promise<GroupOutcome>;
   /**
    * The books at this moment, with a version one above the last. Blocks the thread until they are durable.
    *

@@ -4,9 +4,12 @@
 
 import type { CoreCommand } from '../core/commands.js';
 import { InvalidInputError } from '../core/errors.js';
+import type { Actor } from '../core/facts.js';
 import { quoted } from '../core/labels.js';
-import type { Command, LedgerCommand } from '../core/requests.js';
+import type { LedgerCommand } from '../core/requests.js';
 import type { State } from '../core/state.js';
+import type { CheckedStep } from './all-or-nothing.js';
+import type { GroupStep } from './api.js';
 import { assertList, assertObject, commandIdIn } from './checks.js';
 import { authorizeCommand } from './intake-authorize.js';
 import { accountCommand, definitionsCommand } from './intake-definitions.js';
@@ -19,13 +22,33 @@ import {
   reverseCommand,
   settleCommand,
 } from './intake-holds.js';
+import { assertFactBytes, riderIn } from './intake-rider.js';
 
 /** Commands in one durable group at most, and characters of labels and notes in it: they become one batch of the journal. */
 export const GROUP_COMMANDS_MAX = 10_000;
 export const GROUP_CHARACTERS_MAX = 8 * 1024 * 1024;
 
+/** Steps of an all-or-nothing group at most: each is decided twice in one turn of the event loop. */
+export const GROUP_STEPS_MAX = 1_000;
+
+/** The steps of an all-or-nothing group with their riders. */
+export function stepsIn(state: State, steps: readonly GroupStep[], actor: Actor | null): CheckedStep[] {
+  assertList(steps, 'steps', GROUP_STEPS_MAX);
+  for (const [index, step] of steps.entries()) assertObject(step, `steps[${index}]`);
+  const commands = groupCommands(
+    state,
+    steps.map(({ command }) => command),
+  );
+  const riders = steps.map(({ facts }) => riderIn({ actor, ...(facts === undefined ? {} : { facts }) }));
+  assertFactBytes(
+    riders.flatMap(({ facts }) => facts),
+    'steps',
+  );
+  return commands.map((command, index) => ({ command, rider: riders[index] }));
+}
+
 /** The commands of a group; all are checked before the first is done. */
-export function groupCommands(state: State, commands: readonly Command[]): readonly CoreCommand[] {
+export function groupCommands(state: State, commands: readonly LedgerCommand[]): readonly CoreCommand[] {
   const intake = new GroupIntake(state, commands);
   while (!intake.isDone) intake.takeNext();
   return intake.made;
@@ -38,7 +61,7 @@ export class GroupIntake {
 
   constructor(
     private readonly state: State,
-    private readonly commands: readonly Command[],
+    private readonly commands: readonly LedgerCommand[],
   ) {
     assertList(commands, 'commands', GROUP_COMMANDS_MAX);
   }

@@ -7,7 +7,6 @@ import type { CoreCommand } from '../core/commands.js';
 import { InvalidInputError, LedgerClosedError } from '../core/errors.js';
 import type { CheckedRider, Rider } from '../core/facts.js';
 import { NO_RIDER } from '../core/facts.js';
-import { HOLD_STATUSES } from '../core/holds.js';
 import type {
   BalanceView,
   BudgetView,
@@ -15,6 +14,7 @@ import type {
   CommandOutcome,
   Decision,
   Explanation,
+  GroupOutcome,
   Head,
   HoldView,
   LedgerEvent,
@@ -51,12 +51,14 @@ import { budgetView } from '../core/views.js';
 import { fromHex } from '../journal/chain.js';
 import { encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { JournalWriter } from '../journal/port.js';
+import { runAllOrNothing } from './all-or-nothing.js';
 import type {
   BalanceFilter,
   BudgetFilter,
   Clock,
   EventFilter,
   Follower,
+  GroupStep,
   HoldFilter,
   Ledger,
   Progress,
@@ -69,13 +71,13 @@ import { readEvents } from './events.js';
 import { explainDecision } from './explain.js';
 import { FollowerFeed } from './follower-feed.js';
 import { runInTurns } from './group-turns.js';
-import { coreCommand, groupCommands } from './intake.js';
+import { coreCommand, groupCommands, stepsIn } from './intake.js';
 import { riderIn } from './intake-rider.js';
 import { restoreCommand } from './intake-snapshot.js';
 import { Keeper, type LeaseTerms } from './keeper.js';
 import { Pipeline, type PipelineOwner } from './pipeline.js';
 import * as reads from './reads.js';
-import { firstOutcome } from './replay.js';
+import { Replays } from './replay.js';
 import { verifyJournal } from './verify.js';
 
 export class OpenLedger implements Ledger, PipelineOwner {
@@ -83,6 +85,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
   readonly #journal: JournalWriter;
   readonly #pipeline: Pipeline;
   readonly #feed: FollowerFeed | null;
+  readonly #replays: Replays;
   readonly #keeper: Keeper;
   #closed = false;
   /** While `whenDurable` reads: the waiting is done after the read, and not in it. */
@@ -98,6 +101,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
     this.#journal = journal;
     this.#feed = follower === null ? null : new FollowerFeed(follower);
     this.#pipeline = new Pipeline(state, journal, clock, this, this.#feed);
+    this.#replays = new Replays(this.#pipeline, journal.reader);
     this.#keeper = new Keeper(this.#pipeline, journal, lease);
   }
 
@@ -205,6 +209,18 @@ export class OpenLedger implements Ledger, PipelineOwner {
     );
   }
 
+  runAll(steps: readonly GroupStep[], { actor }: Pick<SubmitOptions, 'actor'> = {}): Promise<GroupOutcome> {
+    return this.#checked(
+      () => stepsIn(this.#state, steps, actor ?? null),
+      (checked) =>
+        this.#pipeline.runTogether<GroupOutcome | Promise<GroupOutcome>>(() =>
+          checked.some(({ command }) => this.#pipeline.wasUsed(command))
+            ? this.#replays.groupAgain(checked)
+            : runAllOrNothing(this.#pipeline, checked),
+        ),
+    );
+  }
+
   #named<K extends LedgerCommand['command']>(command: K, request: object, rider: Rider | undefined) {
     return this.#checked(
       () => assertObject(request, 'request'),
@@ -223,29 +239,12 @@ export class OpenLedger implements Ledger, PipelineOwner {
     return run(made);
   }
 
-  /** Answers a command whose id may have been used: with its first outcome, or as new when only the hashes were equal. */
-  async again(command: CoreCommand, rider: CheckedRider): Promise<CommandOutcome> {
-    const sequences = this.#state.commandIds.candidates(command.commandId as string);
-    for (const sequence of sequences) {
-      await this.#pipeline.whenDurable(sequence);
-      this.#pipeline.expireDue();
-      const outcome = firstOutcome(this.#journal.reader, sequence, command, (holdId) =>
-        this.#statusOf(holdId),
-      );
-      if (outcome !== null) return outcome;
-    }
-    const known = this.#state.commandIds.candidates(command.commandId as string);
-    if (known.length > sequences.length) return this.again(command, rider);
-    return this.#pipeline.runFresh(command, rider) as Promise<CommandOutcome>;
+  again(command: CoreCommand, rider: CheckedRider): Promise<CommandOutcome> {
+    return this.#replays.again(command, rider);
   }
 
   onFault(): void {
     this.#keeper.stop();
-  }
-
-  #statusOf(holdId: string): HoldView['status'] | undefined {
-    const slot = this.#state.holds.index.get(holdId);
-    return slot === -1 ? undefined : HOLD_STATUSES[this.#state.holds.status[slot]];
   }
 
   // Before every read, holds whose time is up are expired: that is the ledger's own duty, not the reader's change.

@@ -91,8 +91,8 @@ export class Pipeline {
   }
 
   /** Makes one batch of all that `decideAll` executes, and resolves with what it gives when that batch is durable. */
-  runTogether<T>(decideAll: () => T): Promise<T> {
-    return this.#inTurn(() => this.#together(decideAll)) as Promise<T>;
+  runTogether<T>(decideAll: () => T): Promise<Awaited<T>> {
+    return this.#inTurn(() => this.#together(decideAll)) as Promise<Awaited<T>>;
   }
 
   /** Decides the commands from a place on for one turn, at least one, in one batch; gives the outcomes of those done. */

@@ -337,6 +337,24 @@ function forgetOld(state: State, at: number): void {
   }
 }
 
+/** Whether an ended hold may leave memory while so many further commands are applied at this time. */
+export function mayBeForgotten(
+  { holds, retentionMs, endedHoldsMax }: State,
+  slot: number,
+  { at, commands }: { at: number; commands: number },
+): boolean {
+  if (holds.status[slot] === OPEN || commands === 0) return false;
+  if (holds.endedAt[slot] >= at - retentionMs && holds.ended.count + commands <= endedHoldsMax) return false;
+  return [holds.ended, holds.expired].some(({ first }) => {
+    let each = first;
+    for (let left = commands * FORGET_STEPS; left > 0 && each !== -1; left -= 1) {
+      if (each === slot) return true;
+      each = holds.next[each];
+    }
+    return false;
+  });
+}
+
 /** Entries forgotten for each command at most: more than one, so that memory shrinks while commands come. */
 const FORGET_STEPS = 4;
 
