@@ -1,5 +1,5 @@
-// What a part of the service lives on in tests: ledger.db and service.db as real files, which can be closed and opened
-// again as by a restart; and a place to stop at between two steps, where a crash would.
+// What a feature lives on in tests: ledger.db, vault.db and views.db as real files, which can be closed and opened again as by
+// a restart; and a kill before any of its durable steps, after which what was done so far is all that there is.
 
 import { fdatasync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,10 @@ import { type Ledger, type LedgerEvent, openLedger } from '#bursar/index.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
 import type { ServiceStore, ToDisk } from '#bursar/kit/service-store.js';
+import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';
+import type { Vault } from '#bursar/vault/vault.js';
+import type { View } from '#bursar/views/view.js';
+import { openViews, type Views } from '#bursar/views/views.js';
 import { TestClock } from './scenario.js';
 import { callerOf } from './tenancy-setup.js';
 
@@ -47,9 +51,17 @@ export abstract class OnFiles<Step> {
   toDisk: ToDisk = promisify(fdatasync);
   ledger!: Ledger;
   store!: ServiceStore;
+  vault!: Vault;
+  views!: Views;
+  /** The work is killed before the durable step of this number, counted from 0 at each opening; null: never. */
+  killBefore: number | null = null;
+  #steps = 0;
   readonly #folder = mkdtempSync(join(tmpdir(), 'bursar-files-'));
 
   protected abstract begin(): void | Promise<void>;
+
+  /** The views of the feature. */
+  protected readonly viewList: readonly View[] = [];
 
   /** Before the files are closed. */
   protected async end(): Promise<void> {}
@@ -58,7 +70,9 @@ export abstract class OnFiles<Step> {
   protected get parts() {
     return {
       store: this.store,
-      ledger: this.ledger,
+      vault: this.#mortal(this.vault),
+      views: this.views,
+      ledger: this.#mortal(this.ledger),
       clock: this.clock,
       onFault: (what: string, error: unknown) => this.faults.push(`${what}: ${(error as Error).message}`),
       atStep: (step: Step) => {
@@ -72,7 +86,11 @@ export abstract class OnFiles<Step> {
   /** Opens the files; they go when the test is done. */
   protected async opened(): Promise<this> {
     if (!open.includes(this as never)) open.push(this as never);
-    this.ledger = await openLedger({ path: join(this.#folder, 'ledger.db'), clock: this.clock });
+    const file = (name: string) => join(this.#folder, name);
+    this.vault = openSqliteVault(file('vault.db'), this.clock);
+    this.views = openViews(file('views.db'), this.viewList);
+    this.ledger = await openLedger({ path: file('ledger.db'), clock: this.clock, follower: this.views });
+    this.#steps = 0;
     this.store = openServiceStore(join(this.#folder, 'service.db'), (file) => this.toDisk(file));
     await this.begin();
     return this;
@@ -81,6 +99,8 @@ export abstract class OnFiles<Step> {
   async close(): Promise<void> {
     await this.end();
     await this.ledger.close().catch(() => undefined);
+    this.views.closeFile();
+    await this.vault.close();
     if (this.store.isOpen) this.store.close();
   }
 
@@ -94,10 +114,78 @@ export abstract class OnFiles<Step> {
     await this.opened();
   }
 
+  /** Opens the files again, as after a kill; `views`: whether views.db is still there. */
+  async reopenedWith(views: 'kept' | 'deleted'): Promise<void> {
+    this.killBefore = null;
+    await this.close();
+    if (views === 'deleted') rmSync(join(this.#folder, 'views.db'));
+    await this.opened();
+  }
+
+  /** The same port, whose durable steps are counted, and refused from `killBefore` on. */
+  #mortal<Port extends object>(port: Port): Port {
+    return new Proxy(port, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        if (!DURABLE_STEPS.has(name)) return value.bind(target);
+        return async (...given: unknown[]) => {
+          if (this.killBefore !== null && this.#steps >= this.killBefore)
+            throw new Crash(`before ${String(name)}`);
+          const answer = await value.apply(target, given);
+          this.#steps += 1;
+          return answer;
+        };
+      },
+    });
+  }
+
   async events(): Promise<LedgerEvent[]> {
     const found: LedgerEvent[] = [];
     for await (const event of this.ledger.events()) found.push(event);
     return found;
+  }
+}
+
+/** Methods of the ledger and the vault after which something is on disk. */
+const DURABLE_STEPS: ReadonlySet<string | symbol> = new Set([
+  ...['run', 'runAll', 'submit', 'authorize', 'extend', 'release', 'reverse', 'settle', 'correct', 'record'],
+  ...['putDefinitions', 'setBudgetStatus', 'setBalanceLimit', 'put', 'delete'],
+]);
+
+/** What is tried by `killedBeforeEachStep`: a stage that was made ready, the work, and what must be so after a restart. */
+export interface Killed<Stage> {
+  readonly ready: () => Promise<Stage>;
+  readonly act: (stage: Stage) => Promise<unknown>;
+  /** `isDone`: nothing was killed. */
+  readonly check: (stage: Stage, isDone: boolean) => Promise<void>;
+}
+
+/** Kills the work before each of its durable steps in turn, with views.db kept and deleted. @returns how many steps it has */
+export async function killedBeforeEachStep<Stage extends OnFiles<never>>({
+  ready,
+  act,
+  check,
+}: Killed<Stage>): Promise<number> {
+  for (let step = 0; ; step += 1) {
+    let isDone = true;
+    for (const views of ['kept', 'deleted'] as const) {
+      const stage = await ready();
+      // Counted from the work's own first step.
+      await stage.reopenedWith('kept');
+      stage.killBefore = step;
+      isDone = await act(stage).then(
+        () => true,
+        (error) => {
+          if (error instanceof Crash) return false;
+          throw error;
+        },
+      );
+      await stage.reopenedWith(views);
+      await check(stage, isDone);
+      await stage.remove();
+    }
+    if (isDone) return step;
   }
 }
 

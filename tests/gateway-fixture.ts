@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import Fastify from 'fastify';
 import { KeyRing } from '#bursar/access/key-ring.js';
 import { Tenancy } from '#bursar/access/tenancy.js';
-import { openLedger } from '#bursar/authority/open.js';
 import { Conversations } from '#bursar/chats/conversations.js';
+import { openDataFolder } from '#bursar/composition/data-folder.js';
+import { Opened } from '#bursar/composition/opened.js';
 import type { Settings } from '#bursar/composition/settings/settings.js';
 import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import { openServiceStore } from '#bursar/composition/store/areas.js';
@@ -97,7 +98,7 @@ prices:
 export interface Gateway {
   readonly url: string;
   readonly provider: Provider;
-  readonly ledger: Awaited<ReturnType<typeof openLedger>>;
+  readonly ledger: Ledger;
   /** Of the tenant `acme`, user `ada`; its caller may add `goal` and `team`. */
   readonly key: string;
   readonly server: ReturnType<typeof buildGateway>;
@@ -150,6 +151,8 @@ const ROUTES = `
   - { model: claude, candidates: [{ provider: claude }] }
 `;
 
+const QUIET = { warn: () => undefined, error: () => undefined };
+
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'bursar-gateway-'));
   const provider = await Provider.start();
@@ -159,7 +162,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     parseSettings(text.replaceAll('PROVIDER', provider.url), 'test'),
     options.models ?? THINKS_NEVER,
   );
-  const ledger = await openLedger({ path: join(folder, 'ledger.db'), clock });
+  const opened = new Opened();
+  const { ledger } = await openDataFolder(folder, { clock, logger: QUIET, opened });
   const defined = await ledger.putDefinitions({ ...settings.definitions });
   if (defined.outcome === 'rejected') throw new Error(defined.message);
   const store = openServiceStore(join(folder, 'service.db'));
@@ -248,7 +252,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await app.close();
       await server.close();
       await provider.close();
-      await ledger.close();
+      await opened.close(QUIET);
       keyRing.close();
       store.close();
       rmSync(folder, { recursive: true, force: true });

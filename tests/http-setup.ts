@@ -9,6 +9,7 @@ import { afterEach } from 'vitest';
 import { KeyRing } from '#bursar/access/key-ring.js';
 import type { NewKey } from '#bursar/access/key-spec.js';
 import { openEvidence } from '#bursar/authority/evidence.js';
+import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { Opened } from '#bursar/composition/opened.js';
 import { openProduct } from '#bursar/composition/product.js';
 import type { Settings } from '#bursar/composition/settings/settings.js';
@@ -16,7 +17,7 @@ import { defaultSettings } from '#bursar/composition/settings/settings-file.js';
 import { openServiceStore } from '#bursar/composition/store/areas.js';
 import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
 import { buildHttp } from '#bursar/http/build-http.js';
-import { type Ledger, openLedger } from '#bursar/index.js';
+import type { Ledger } from '#bursar/index.js';
 import type { ServiceStore } from '#bursar/kit/service-store.js';
 import { openWebhooks } from '#bursar/notices/webhook-connections.js';
 import type { Json } from './json.js';
@@ -46,7 +47,7 @@ export interface Asked {
 const SETTINGS: Settings = { ...defaultSettings(), notices: { reach: 'any' } };
 
 /** What the product's parts would log. */
-const QUIET = { info: () => undefined, error: () => undefined };
+const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A server on a folder of its own; `restart` opens both files again, as a new process would. */
 export class House {
@@ -96,15 +97,19 @@ export class House {
   }
 
   async #start(): Promise<void> {
-    this.ledger = await openLedger({ path: join(this.folder, 'ledger.db'), clock: this.clock });
+    this.#opened = new Opened();
+    const parts = { clock: this.clock, logger: QUIET, opened: this.#opened };
+    const { ledger, vault, views } = await openDataFolder(this.folder, parts);
+    this.ledger = ledger;
     this.#store = openServiceStore(join(this.folder, 'service.db'));
     this.#ring = new KeyRing(this.#store, this.clock);
     const prices = openPriceBook([]);
-    this.#opened = new Opened();
     const webhooks = openWebhooks(() => SETTINGS.notices);
     this.#opened.add('webhooks', webhooks, (held) => held.close());
     const product = await openProduct({
       store: this.#store,
+      vault,
+      views,
       keyRing: this.#ring,
       ledger: this.ledger,
       settings: () => ({ ...SETTINGS, reconciliation: this.reports }),
@@ -134,7 +139,6 @@ export class House {
   async #stop(): Promise<void> {
     await this.app.close();
     await this.#opened.close(QUIET);
-    await this.ledger.close().catch(() => undefined);
     this.#ring.close();
     this.#store.close();
   }

@@ -1,12 +1,20 @@
-// The folder that a server keeps its ledger and keys in, its owner's alone. Opened by serve.ts, and for its keys by
-// commands of the command line.
+// The folder that a server keeps its data in, its owner's alone: ledger.db is the truth, vault.db has the texts and secrets that
+// must be deletable, and views.db what is made of the ledger and may be deleted. Opened by serve.ts, and for its keys by commands
+// of the command line.
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Logger } from 'pino';
 import { KeyRing } from '../access/key-ring.js';
-import type { Clock } from '../authority/api.js';
+import type { Clock, Ledger } from '../authority/api.js';
+import { openLedger } from '../authority/open.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { ServiceStore } from '../kit/service-store.js';
+import { openSqliteVault } from '../vault/sqlite/sqlite-vault.js';
+import type { Vault } from '../vault/vault.js';
+import type { View } from '../views/view.js';
+import { openViews, type Views } from '../views/views.js';
+import type { Opened } from './opened.js';
 import { openServiceStore, SERVICE_STORE_FILE } from './store/areas.js';
 
 /** Its owner's alone: the ledger names tenants and users. */
@@ -28,6 +36,34 @@ export function makeDataFolder(folder: string): void {
       `${JSON.stringify(folder)} cannot be used: ${(error as Error).message}`,
     );
   }
+}
+
+/** The read models of the features. */
+const VIEWS: readonly View[] = [];
+
+export interface DataFolder {
+  readonly ledger: Ledger;
+  readonly vault: Vault;
+  readonly views: Views;
+}
+
+/** Opens the files of a folder, which are closed with `opened`. @throws LedgerHeldError and what the files throw */
+export async function openDataFolder(
+  folder: string,
+  {
+    clock,
+    logger,
+    opened,
+  }: { readonly clock: Clock; readonly logger: Pick<Logger, 'warn'>; readonly opened: Opened },
+): Promise<DataFolder> {
+  const file = (name: string) => join(folder, name);
+  const vault = opened.add('the vault', openSqliteVault(file('vault.db'), clock), (held) => held.close());
+  const onReplaced = (why: string) => logger.warn(`views.db is made anew from the ledger: ${why}`);
+  const views = opened.add('the views', openViews(file('views.db'), VIEWS, { onReplaced }), (held) =>
+    held.closeFile(),
+  );
+  const ledger = await openLedger({ path: ledgerPathIn(folder), clock, follower: views });
+  return { ledger: opened.add('the ledger', ledger, (held) => held.close()), vault, views };
 }
 
 export interface OpenKeys {

@@ -13,6 +13,8 @@ import { Notices } from '../notices/notices.js';
 import type { SendWebhook } from '../notices/sender.js';
 import { Quotas } from '../quotas/quotas.js';
 import { Reconciliations } from '../reconciliation/reconciliations.js';
+import type { Vault } from '../vault/vault.js';
+import type { Views } from '../views/views.js';
 import type { Opened } from './opened.js';
 import type { Settings } from './settings/settings.js';
 
@@ -27,6 +29,8 @@ export interface Product {
 
 export interface ProductNeeds {
   readonly store: ServiceStore;
+  readonly vault: Vault;
+  readonly views: Views;
   readonly keyRing: KeyRing;
   readonly ledger: Ledger;
   readonly settings: () => Settings;

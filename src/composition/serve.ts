@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { Tenancy } from '../access/tenancy.js';
 import type { Clock } from '../authority/api.js';
 import { openEvidence } from '../authority/evidence.js';
-import { openLedger, SYSTEM_CLOCK } from '../authority/open.js';
+import { SYSTEM_CLOCK } from '../authority/open.js';
 import { InvalidInputError } from '../core/errors.js';
 import { StoredResponses } from '../gateway/calls/stored-responses.js';
 import { type DemoProvider, startDemoProvider } from '../gateway/front/demo-provider.js';
@@ -19,7 +19,7 @@ import { buildHttp } from '../http/build-http.js';
 import { openWebhooks } from '../notices/webhook-connections.js';
 import { QUOTA_BUDGETS } from '../quotas/buckets.js';
 import type { LogLevel } from './config.js';
-import { ledgerPathIn, makeDataFolder, type OpenKeys, openKeys } from './data-folder.js';
+import { ledgerPathIn, makeDataFolder, type OpenKeys, openDataFolder, openKeys } from './data-folder.js';
 import { firstStartText } from './first-start.js';
 import { type Log, openLog, type ProcessEnd } from './log.js';
 import { Opened } from './opened.js';
@@ -93,7 +93,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   const { logger } = log;
   const clock = SYSTEM_CLOCK;
   const path = ledgerPathIn(options.dataPath);
-  const ledger = opened.add('the ledger', await openLedger({ path }), (held) => held.close());
+  const { ledger, vault, views } = await openDataFolder(options.dataPath, { clock, logger, opened });
   const evidence = opened.add('the evidence', openEvidence(path), (threads) => threads.close());
   const keys = opened.add('the keys', openKeys(options.dataPath, clock, 'create'), (held) => held.close());
   const throttled = new ThrottledProviders(ledger);
@@ -104,6 +104,8 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   opened.add('the connections to webhooks', webhooks, (held) => held.close());
   const product = await openProduct({
     store: keys.store,
+    vault,
+    views,
     keyRing: keys.ring,
     ledger,
     settings: () => inForce.settings,

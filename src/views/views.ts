@@ -5,6 +5,7 @@
 
 import type Database from 'better-sqlite3';
 import type { Follower, Progress } from '../authority/api.js';
+import type { Fact } from '../core/facts.js';
 import type { Head } from '../core/outcomes.js';
 import { type FactRecord, factBatches, isOnChain } from '../journal/fact-records.js';
 import type { JournalReader } from '../journal/port.js';
@@ -27,6 +28,11 @@ const RECORDS_IN_TRANSACTION = 1_000;
 const PASSED_IN_TRANSACTION = 100_000;
 
 export interface Views extends Follower, ViewDatabase {
+  /**
+   * Calls `listener` with each fact of a feature once its batch is applied, before the replies of that batch go out: for whoever
+   * keeps rows in memory beside the file. It is told of new batches alone, so it loads what it keeps after the opening.
+   */
+  listen(feature: string, listener: (fact: Fact) => void): void;
   /** How far the tables are filled. */
   position(): Head;
   /** Closes the file. Its statements can then be used no more. */
@@ -74,6 +80,7 @@ class OpenViews implements Views {
   #file: FollowerFile;
   #position: Head;
   readonly #appliers: Appliers;
+  readonly #listeners = new Map<string, ((fact: Fact) => void)[]>();
   /** The ledger's journal, once there is one. */
   #reader: JournalReader | null = null;
   #isApplying = false;
@@ -114,6 +121,13 @@ class OpenViews implements Views {
     this.mending(() => {
       if (!this.#take(records, head)) this.#readOn();
     });
+    if (this.#listeners.size === 0) return;
+    for (const fact of records.flatMap(({ facts }) => facts))
+      for (const listener of this.#listeners.get(fact.feature) ?? []) listener(fact);
+  }
+
+  listen(feature: string, listener: (fact: Fact) => void): void {
+    this.#listeners.set(feature, [...(this.#listeners.get(feature) ?? []), listener]);
   }
 
   /** Notes where the ledger ended, so that the next opening reads none of it again. */
