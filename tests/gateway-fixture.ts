@@ -24,6 +24,7 @@ import { RoutingTable } from '#bursar/gateway/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/gateway/routing/throttled.js';
 import { goalHeaders } from '#bursar/goals/goal-headers.js';
 import { Goals } from '#bursar/goals/goals.js';
+import type { Ledger } from '#bursar/index.js';
 import { QUOTA_BUDGETS } from '#bursar/quotas/buckets.js';
 import type { Json } from './json.js';
 
