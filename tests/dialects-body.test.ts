@@ -3,9 +3,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Endpoint } from '#bursar/gateway/dialects/dialect.js';
 import { dialects } from '#bursar/gateway/dialects/dialects.js';
 import { BodyFields, LEFT_OUT, parseBody, parseInTurns } from '#bursar/gateway/dialects/request-body.js';
+import type { Endpoint } from '#bursar/gateway/metering/endpoints.js';
 import { anthropicCompatible, compatible } from '#bursar/gateway/profiles/compatible.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
 

@@ -2,9 +2,10 @@
 // it; what can cost and is not metered does not, unless the provider's settings say so; and no key may be read in two ways.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Endpoint, RequestFacts } from '#bursar/gateway/dialects/dialect.js';
 import { dialects } from '#bursar/gateway/dialects/dialects.js';
 import { parseBody } from '#bursar/gateway/dialects/request-body.js';
+import type { Endpoint } from '#bursar/gateway/metering/endpoints.js';
+import type { RequestFacts } from '#bursar/gateway/metering/request-facts.js';
 import { compatible } from '#bursar/gateway/profiles/compatible.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
 import { chatAnswer, type Gateway, json, startGateway } from './gateway-fixture.js';

@@ -1,9 +1,10 @@
 // What each dialect makes of a request: the facts that its cost is bounded by, and what is refused because its cost cannot be.
 
 import { describe, expect, test } from 'vitest';
-import type { Endpoint, RequestFacts } from '#bursar/gateway/dialects/dialect.js';
 import { dialects } from '#bursar/gateway/dialects/dialects.js';
 import { parseBody } from '#bursar/gateway/dialects/request-body.js';
+import type { Endpoint } from '#bursar/gateway/metering/endpoints.js';
+import type { RequestFacts } from '#bursar/gateway/metering/request-facts.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
 
 type Fields = Record<string, unknown>;

@@ -3,10 +3,11 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Endpoint, StreamMeter, StreamStep } from '#bursar/gateway/dialects/dialect.js';
+import type { StreamMeter, StreamStep } from '#bursar/gateway/dialects/dialect.js';
 import { dialects } from '#bursar/gateway/dialects/dialects.js';
 import { parseBody } from '#bursar/gateway/dialects/request-body.js';
 import { EVENT_BYTES_MAX, EventSplitter } from '#bursar/gateway/dialects/sse-split.js';
+import type { Endpoint } from '#bursar/gateway/metering/endpoints.js';
 import { anthropicCompatible, compatible } from '#bursar/gateway/profiles/compatible.js';
 
 function meter(endpoint: Endpoint, fields: Record<string, unknown> = {}): StreamMeter {

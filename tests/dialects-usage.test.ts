@@ -4,10 +4,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { merged, messageReading } from '#bursar/gateway/dialects/anthropic-usage.js';
-import type { Endpoint, UsageReading } from '#bursar/gateway/dialects/dialect.js';
 import { dialects } from '#bursar/gateway/dialects/dialects.js';
 import { type Stated, usagePlaces } from '#bursar/gateway/dialects/usage-places.js';
-import type { Quantities } from '#bursar/gateway/prices/price.js';
+import type { Endpoint } from '#bursar/gateway/metering/endpoints.js';
+import type { Quantities, UsageReading } from '#bursar/gateway/metering/usage.js';
 import { anthropicCompatible, compatible } from '#bursar/gateway/profiles/compatible.js';
 
 function usage(endpoint: Endpoint, answer: unknown): UsageReading | null {

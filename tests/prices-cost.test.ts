@@ -2,10 +2,9 @@
 
 import { describe, expect, test } from 'vitest';
 import { usd } from '#bursar/core/amount.js';
-import { costOf } from '#bursar/gateway/prices/cost.js';
-import { costNote } from '#bursar/gateway/prices/cost-note.js';
-import type { Component, Quantities, Rates } from '#bursar/gateway/prices/price.js';
-import { COMPONENTS } from '#bursar/gateway/prices/price.js';
+import { COMPONENTS, type Component, type Quantities } from '#bursar/gateway/metering/usage.js';
+import { costNote, costOf } from '#bursar/gateway/prices/cost.js';
+import type { Rates } from '#bursar/gateway/prices/price.js';
 
 const flat = (perMillion: bigint) => [{ fromInputTokens: 0, perMillion }];
 

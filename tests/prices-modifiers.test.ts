@@ -4,10 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import { usd } from '#bursar/core/amount.js';
 import { costOf } from '#bursar/gateway/prices/cost.js';
-import { priceHeld, priceOfAnswer, timesOf } from '#bursar/gateway/prices/modifiers.js';
+import { parseTimes, priceHeld, priceOfAnswer, timesOf } from '#bursar/gateway/prices/modifiers.js';
 import type { ModelPrice } from '#bursar/gateway/prices/price.js';
 import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
-import { parseTimes } from '#bursar/gateway/prices/times.js';
 import { profileNamed } from '#bursar/gateway/profiles/profiles.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
 

@@ -4,9 +4,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { usd } from '#bursar/core/amount.js';
-import type { RequestFacts } from '#bursar/gateway/dialects/dialect.js';
+import type { RequestFacts } from '#bursar/gateway/metering/request-facts.js';
+import type { Component, Quantities } from '#bursar/gateway/metering/usage.js';
 import { costOf } from '#bursar/gateway/prices/cost.js';
-import type { Component, ModelPrice, Quantities, Rates } from '#bursar/gateway/prices/price.js';
+import type { ModelPrice, Rates } from '#bursar/gateway/prices/price.js';
 import { worstCaseOf } from '#bursar/gateway/prices/worst-case.js';
 
 const FACTS: RequestFacts = {

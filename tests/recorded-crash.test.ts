@@ -48,7 +48,7 @@ async function begin(chat: string): Promise<Call> {
   const calls = new Calls({
     ledger,
     clock: { now: () => clock.at },
-    settings: () => SETTINGS,
+    settings: () => SETTINGS.gateway,
     prices: () => PRICE_BOOK,
     routing: () => routing,
     onFault: (what) => void faults.push(what),

@@ -3,15 +3,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { defaultSettings, parseSettings } from '#bursar/composition/settings/settings-file.js';
-import { COMMON_SIGNATURES } from '#bursar/gateway/routing/common-signatures.js';
+import { PATTERNS_MAX, patternProblem } from '#bursar/gateway/profiles/error-patterns.js';
+import type { ErrorProfile } from '#bursar/gateway/profiles/profile.js';
+import type { SignatureSettings } from '#bursar/gateway/routing/error-settings.js';
+import { COMMON_SIGNATURES } from '#bursar/gateway/routing/error-settings.js';
 import { readRetryAfter, statedReset } from '#bursar/gateway/routing/reset-times.js';
-import {
-  compileSignatures,
-  MESSAGE_BYTES_MAX,
-  PATTERNS_MAX,
-  type ProviderError,
-  patternProblem,
-} from '#bursar/gateway/routing/signatures.js';
+import { classifyError, MESSAGE_BYTES_MAX, type ProviderError } from '#bursar/gateway/routing/signatures.js';
 import { UnknownErrors } from '#bursar/gateway/routing/unknown-errors.js';
 
 /** A Thursday, ten o'clock UTC. */
@@ -20,10 +17,13 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-const byDefault = compileSignatures(defaultSettings().signatures);
+const classifying = (settings: SignatureSettings) => ({
+  classify: (error: ProviderError, now: number, profile?: ErrorProfile) =>
+    classifyError(error, { settings, now, ...(profile === undefined ? {} : { profile }) }),
+});
+const byDefault = classifying(defaultSettings().signatures);
 const classOf = (status: number, text: string) => byDefault.classify({ status, text }, NOW).class;
-const withPatterns = (errors: string) =>
-  compileSignatures(parseSettings(`errors: ${errors}`, 'f').signatures);
+const withPatterns = (errors: string) => classifying(parseSettings(`errors: ${errors}`, 'f').signatures);
 
 describe('classes', () => {
   test.each<[ProviderError['status'], string, string]>([

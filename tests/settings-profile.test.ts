@@ -6,11 +6,11 @@ import { describe, expect, test } from 'vitest';
 import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import { timesOf } from '#bursar/gateway/prices/modifiers.js';
 import { azureOpenAi } from '#bursar/gateway/profiles/azure-openai.js';
+import { patternProblem } from '#bursar/gateway/profiles/error-patterns.js';
 import type { ProviderProfile } from '#bursar/gateway/profiles/profile.js';
 import { PROFILES, profileNamed, traitsOf, unseenThinking } from '#bursar/gateway/profiles/profiles.js';
 import { requestPath } from '#bursar/gateway/profiles/request-place.js';
-import type { ProviderSettings } from '#bursar/gateway/routing/gateway-settings.js';
-import { patternProblem } from '#bursar/gateway/routing/signatures.js';
+import type { ProviderSettings } from '#bursar/gateway/routing/route-settings.js';
 
 function provider(fields: string): ProviderSettings {
   return parseSettings(`providers: { p: { ${fields} } }`, 'f').providers[0];

@@ -2,9 +2,9 @@
 // the answer, whole or streamed. Texts alone; images, audio and tools are not kept. One for each recorded call; it reads
 // copies and never changes what passes. Called by recorder.ts and the gateway.
 
-import type { Endpoint } from '../gateway/dialects/dialect.js';
+import { isObject, type Json } from '../gateway/dialects/json-scan.js';
 import { eventData } from '../gateway/dialects/output-text.js';
-import { isObject, type Json } from '../gateway/dialects/request-body.js';
+import type { Endpoint } from '../gateway/metering/endpoints.js';
 import { TEXT_BYTES_MAX } from './turn.js';
 
 /** Endpoints in which somebody says something. */

@@ -6,7 +6,7 @@
 import type { Amounts } from '../core/amount.js';
 import type { CommandOutcome, Settlement } from '../core/outcomes.js';
 import type { Labels, Settle } from '../core/requests.js';
-import { type GivingBack, giveBack } from '../gateway/calls/give-back.js';
+import { type GivingBack, giveBack } from '../gateway/calls/hold-end.js';
 import { RefusedError } from '../kit/refusals.js';
 import { AMOUNTS_BUDGET } from './amounts-budget.js';
 import { amountsFromJson } from './amounts-json.js';

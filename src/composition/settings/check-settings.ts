@@ -6,7 +6,7 @@ import { quoted } from '../../core/labels.js';
 import type { BudgetSpec } from '../../core/requests.js';
 import { coversPattern, isModelPattern, matchesModel } from '../../gateway/prices/model-pattern.js';
 import type { PriceCatalogue } from '../../gateway/prices/price-book.js';
-import type { ProviderSettings, RouteSettings } from '../../gateway/routing/gateway-settings.js';
+import type { ProviderSettings, RouteSettings } from '../../gateway/routing/route-settings.js';
 import { misnamedModels } from './model-budgets.js';
 import type { Settings } from './settings.js';
 

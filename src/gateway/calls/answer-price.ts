@@ -2,12 +2,11 @@
 // parts that nobody can price; or the cost that the provider states itself, where the configuration takes its word.
 // Called by charge.ts.
 
-import type { UsageReading } from '../dialects/dialect.js';
+import type { Component, Quantities, UsageReading } from '../metering/usage.js';
 import { rateOf } from '../prices/cost.js';
 import { priceOfAnswer } from '../prices/modifiers.js';
-import type { Component, Cost, Quantities } from '../prices/price.js';
+import type { Cost } from '../prices/price.js';
 import type { PricedCandidate } from './candidates.js';
-import type { EndOfCall } from './charge.js';
 
 export interface AnsweredCandidate {
   readonly candidate: PricedCandidate;
@@ -24,8 +23,9 @@ const TOOLS: readonly Component[] = ['web_search', 'code_interpreter', 'file_sea
 /** @param outputTokensSoFar what the text of the answer amounts to */
 export function asAnswered(
   candidate: PricedCandidate,
-  { usage: stated, outputTokensSoFar }: Pick<EndOfCall, 'usage' | 'outputTokensSoFar'>,
+  came: { readonly usage: UsageReading | null; readonly outputTokensSoFar: number },
 ): AnsweredCandidate {
+  const { usage: stated, outputTokensSoFar } = came;
   const { price, model, provider, facts } = candidate;
   const isSplit = stated?.allTokens !== undefined;
   const usage = isSplit ? split(stated, facts.inputTokensEstimate, outputTokensSoFar) : stated;

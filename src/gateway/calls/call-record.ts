@@ -6,10 +6,10 @@ import type { Fact } from '../../core/facts.js';
 import type { Decision, Outcome, Settlement } from '../../core/outcomes.js';
 import type { Authorize, Labels } from '../../core/requests.js';
 import type { Caller } from '../../kit/caller.js';
-import type { Endpoint } from '../dialects/dialect.js';
-import type { Json } from '../dialects/request-body.js';
+import type { Json } from '../dialects/json-scan.js';
+import type { Endpoint } from '../metering/endpoints.js';
 import type { CallEnd } from './charge.js';
-import type { EndCommand } from './give-back.js';
+import type { EndCommand } from './hold-end.js';
 
 export interface CallRecorder {
   /** The record of a call whose caller asks for one, else null. Writes nothing. @throws RefusedError invalid_request */

@@ -1,21 +1,29 @@
 // One call that was authorised: what it holds, where it goes now, and its end. Keeps that a call's hold ends exactly once,
 // as rule Q9 says, whatever happens at the surface; and that attempts at several candidates charge at most one of them.
 
+import type { Ledger } from '../../authority/api.js';
 import type { BudgetLine, Outcome, Settlement } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
 import type { Caller } from '../../kit/caller.js';
 import type { OnRoster } from '../../kit/roster.js';
-import type { RequestFacts } from '../dialects/dialect.js';
+import type { RequestFacts } from '../metering/request-facts.js';
 import { costOf } from '../prices/cost.js';
 import { priceHeld } from '../prices/modifiers.js';
 import type { Placement } from '../routing/route.js';
 import type { CallRecord } from './call-record.js';
-import type { CallsLedger, Refusal } from './calls.js';
 import type { PricedCandidate } from './candidates.js';
 import { type Charge, chargeOf, type EndOfCall } from './charge.js';
-import { atNothing, type EndCommand, endHold, type GiveBackCommand } from './give-back.js';
-import { type AttemptEnd, lostAttempt } from './lost-attempt.js';
+import {
+  type AttemptEnd,
+  atNothing,
+  type EndCommand,
+  endHold,
+  type GiveBackCommand,
+  type HoldEndLedger,
+  lostAttempt,
+} from './hold-end.js';
 import { settlementNote, withNote } from './note.js';
+import type { CallRefusal } from './refusals.js';
 
 /** An authorisation in force: what the ledger said when it opened the hold. */
 export interface Reservation {
@@ -27,10 +35,12 @@ export interface Reservation {
   readonly expiresAt: number;
 }
 
+export type CallsLedger = HoldEndLedger & Pick<Ledger, 'authorize' | 'submit' | 'extend' | 'check'>;
+
 /** What a call needs of the one that made it. */
 export interface CallOwner {
   readonly ledger: CallsLedger;
-  authorizeAgain(call: Call, before: AttemptEnd): Promise<Reservation | Refusal>;
+  authorizeAgain(call: Call, before: AttemptEnd): Promise<Reservation | CallRefusal>;
   closed(call: Call): void;
   fault(what: string, error: unknown): void;
   now(): number;
@@ -106,7 +116,7 @@ export class Call implements OnRoster {
    * hold stands as it was. A refusal: the budgets have nothing for the others, and the call has ended without a charge of
    * its own.
    */
-  async tryNext({ mayBeBilled }: { readonly mayBeBilled: boolean }): Promise<true | null | Refusal> {
+  async tryNext({ mayBeBilled }: { readonly mayBeBilled: boolean }): Promise<true | null | CallRefusal> {
     if (this.#ended || this.#remaining.length === 0) return null;
     const before = this.#attemptEnd(mayBeBilled);
     this.attempts += 1;

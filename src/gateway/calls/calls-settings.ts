@@ -1,13 +1,56 @@
-// The sections `gateway` and `errors` of the configuration: how calls are held, bounded and refused, and how a provider's
-// errors are told apart. Owns their defaults and bounds. Called by settings-file.ts; docs/configuration.md lists them.
+// The section `gateway` of the configuration: how calls are held, bounded and refused. Owns the defaults and the bounds.
+// Read by settings-file.ts; docs/configuration.md lists every field.
 
 import { CALLER_LABEL_NAME, LABELS_OF_THE_SERVICE } from '../../access/labels.js';
 import { LABELS_MAX, labelKeyProblem, quoted } from '../../core/labels.js';
-import { described, type Findings, type Located, readText } from '../../kit/located-values.js';
+import { described, type Findings, type Located } from '../../kit/located-values.js';
 import { Section } from '../../kit/settings-section.js';
-import { COMMON_SIGNATURES } from '../routing/common-signatures.js';
-import type { GatewaySettings, SignatureSettings } from '../routing/gateway-settings.js';
-import { PATTERN_LENGTH_MAX, PATTERNS_MAX, patternProblem } from '../routing/signatures.js';
+import { OUTPUT_TOKENS_MAX } from '../profiles/profile-settings.js';
+
+export interface GatewaySettings {
+  /** Labels for which some budget with a limit must exist, else the call is refused. Default `['tenant']`. */
+  readonly require: readonly string[];
+  /** The label that a request's own field for its user becomes, where the key lets its caller state it. Default null: none. */
+  readonly userLabel: string | null;
+  /** The most output that is held, and asked for, when the caller states no limit; null: the model's own limit. Default null. */
+  readonly outputTokensUnstated: number | null;
+  /** The least that is asked for when the caller states no limit, however little is left. Default 32,000. */
+  readonly outputTokensLeast: number;
+  /** Percent of what is left in a budget that an added or a cut limit of output may hold. Default 50. */
+  readonly outputSharePercent: number;
+  /** Cut a stated limit of output to what the headroom pays for, instead of refusing. Default false. */
+  readonly clampOutput: boolean;
+  /** End a stream once its output passes what was held. Default false: the hold is extended, or overruns. */
+  readonly cutStreams: boolean;
+  /** 402, which clients do not retry, or 429 for callers who come from gateways that answer so. */
+  readonly exhaustedStatus: 402 | 429;
+  /** A call's hold, renewed while the call lives: what a crash leaves is ended after at most this. Default 120,000. */
+  readonly holdTtlMs: number;
+  /** Open calls at once. Default 10,000. */
+  readonly openCallsMax: number;
+  /**
+   * How long a provider is read on for its usage once the caller has left, where something may be billed unseen (rule Q9);
+   * 0: never. Default 30,000.
+   */
+  readonly readOnMs: number;
+  /** Calls that are read on at once; further ones are stopped, and charged at least the floor. Default 1,000. */
+  readonly readOnCallsMax: number;
+  /**
+   * Who pays for an attempt that reached a provider, failed without an answer and was followed by another candidate: only
+   * the budgets of that provider, or the caller's too. Default `provider`.
+   */
+  readonly failedAttempts: 'provider' | 'caller';
+  /** Bytes of a request body. Default 32 MiB. */
+  readonly bodyBytesMax: number;
+  /** Calls of tools that the provider runs: the limit that is added where the request has none. Default 25. */
+  readonly toolCallsUnstated: number;
+  /** Rounds of such tools that are expected, and held for, of a request that allows more. Default 2. */
+  readonly toolRounds: number;
+  /** Tokens that each round is expected to add to the input. Default 10,000. */
+  readonly toolRoundTokens: number;
+  /** Tokens that are held for items, files and documents which only the provider has. Default 50,000. */
+  readonly storedInputTokens: number;
+}
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -38,8 +81,6 @@ export const GATEWAY_DEFAULTS: GatewaySettings = {
   storedInputTokens: 50_000,
 };
 
-/** More output than any model gives in one answer. */
-export const OUTPUT_TOKENS_MAX = 10_000_000;
 /** Shorter holds would be renewed more often than the ledger gains by it; longer ones tie money up after a crash. */
 const HOLD_TTL_BOUNDS = { min: 10 * SECOND_MS, max: HOUR_MS };
 /** Each open call takes two sockets; a process has 65,536 of them on most systems, unless told otherwise. */
@@ -54,9 +95,6 @@ const TOOL_ROUNDS_MAX = 100;
 const TOOL_ROUND_TOKENS_MAX = 1_000_000;
 /** Above every context window: then all of it is held. */
 const STORED_TOKENS_MAX = 10_000_000;
-
-/** Shorter would ask a throttled provider again at once; no limit of a provider counts over more than a day unsaid. */
-const THROTTLE_DEFAULT_BOUNDS = { min: SECOND_MS, max: 24 * HOUR_MS };
 
 export function readGateway(node: Located | undefined, findings: Findings): GatewaySettings {
   const fields = [
@@ -139,52 +177,4 @@ function readExhaustedStatus(section: Section): 402 | 429 {
   if (node.kind === 'scalar' && (node.value === 402 || node.value === 429)) return node.value;
   section.add('exhaustedStatus', `${described(node)} is not 402 or 429`);
   return GATEWAY_DEFAULTS.exhaustedStatus;
-}
-
-export const SIGNATURE_DEFAULTS: SignatureSettings = {
-  ...COMMON_SIGNATURES,
-  throttleDefaultMs: 2 * SECOND_MS,
-  resetMaxMs: 24 * HOUR_MS,
-  accountResetMaxMs: 7 * 24 * HOUR_MS,
-};
-
-/** A day of clock times ahead is the least that can be understood of them; beyond a month nothing is believed anyway. */
-const RESET_MAX_BOUNDS = { min: MINUTE_MS, max: 31 * 24 * HOUR_MS };
-
-/** Rule P9: lists that are stated take the place of the defaults; a pattern that does not compile is a problem. */
-export function readSignatures(node: Located | undefined, findings: Findings): SignatureSettings {
-  const fields = [
-    'request',
-    'account',
-    'throttle',
-    'flake',
-    'throttleDefault',
-    'resetMax',
-    'accountResetMax',
-  ];
-  const section = Section.read(node, 'errors', fields, findings);
-  const patterns = (name: keyof typeof COMMON_SIGNATURES) =>
-    section.list(name, PATTERNS_MAX, patternOf(findings)) ?? SIGNATURE_DEFAULTS[name];
-  const resetMax = (name: 'resetMax' | 'accountResetMax') =>
-    section.durationMs(name, { ...RESET_MAX_BOUNDS, unlessStated: SIGNATURE_DEFAULTS[`${name}Ms`] });
-  return {
-    request: patterns('request'),
-    account: patterns('account'),
-    throttle: patterns('throttle'),
-    flake: patterns('flake'),
-    throttleDefaultMs: section.durationMs('throttleDefault', {
-      ...THROTTLE_DEFAULT_BOUNDS,
-      unlessStated: SIGNATURE_DEFAULTS.throttleDefaultMs,
-    }),
-    resetMaxMs: resetMax('resetMax'),
-    accountResetMaxMs: resetMax('accountResetMax'),
-  };
-}
-
-function patternOf(findings: Findings) {
-  return (item: Located, field: string): string | undefined => {
-    const text = readText(item, field, PATTERN_LENGTH_MAX, findings);
-    const problem = text === undefined ? null : patternProblem(text);
-    return problem === null ? text : findings.add(item.offset, field, problem);
-  };
 }

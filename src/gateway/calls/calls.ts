@@ -3,47 +3,35 @@
 
 import { randomUUID } from 'node:crypto';
 import { callHoldId } from '../../access/tenant-ids.js';
-import type { Clock, Ledger } from '../../authority/api.js';
-import {
-  FencedError,
-  InvalidInputError,
-  JournalCorruptError,
-  JournalUnavailableError,
-  LedgerClosedError,
-  OverloadedError,
-} from '../../core/errors.js';
+import type { Clock } from '../../authority/api.js';
 import { quoted } from '../../core/labels.js';
-import type { Decision, Denied } from '../../core/outcomes.js';
+import type { Decision } from '../../core/outcomes.js';
 import type { Authorize, Command, GrantCaps, Labels } from '../../core/requests.js';
 import type { Caller } from '../../kit/caller.js';
-import { type RefusalCode, RefusedError } from '../../kit/refusals.js';
+import { RefusedError } from '../../kit/refusals.js';
 import { Roster } from '../../kit/roster.js';
-import type { DialectName, RequestFacts, RequestReading } from '../dialects/dialect.js';
+import type { RequestReading } from '../dialects/dialect.js';
+import type { DialectName } from '../metering/endpoints.js';
+import type { RequestFacts } from '../metering/request-facts.js';
 import type { PriceBook } from '../prices/price.js';
-import type { GatewayConfiguration } from '../routing/gateway-settings.js';
 import type { Placement, RoutedCandidate, Routing } from '../routing/route.js';
 import type { RoutingTable } from '../routing/routing-table.js';
-import { Call, type CallOwner, type Reservation } from './call.js';
+import { Call, type CallOwner, type CallsLedger, type Reservation } from './call.js';
 import { type CallRecord, NOTHING_RECORDED, type RecordRider } from './call-record.js';
+import type { GatewaySettings } from './calls-settings.js';
 import { heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
-import { atNothing, type GivesBack } from './give-back.js';
-import type { AttemptEnd } from './lost-attempt.js';
-import { NO_CALLS, type NoProvider, noProvider } from './no-provider.js';
+import { type AttemptEnd, atNothing } from './hold-end.js';
 import { authorizationNote, withNote } from './note.js';
 import { type FitOf, limited } from './output-limit.js';
+import { type CallRefusal, NO_CALLS, noProvider, refusalOf, UNAVAILABLE_RETRY_MS } from './refusals.js';
 
 /** Candidates in one authorisation: the ledger's bound. */
 export const CANDIDATES_MAX = 16;
 /** Holds extended in one durable group: a part of what the ledger takes, so that other commands get in between. */
 const EXTENSIONS_PER_GROUP = 1_000;
-/** After a fault of the ledger: long enough for an operator's restart to begin, short enough to be tried within a request. */
-const UNAVAILABLE_RETRY_MS = 1_000;
-
-export type CallsLedger = GivesBack & Pick<Ledger, 'authorize' | 'submit' | 'extend' | 'check'>;
-
 export interface CallsParts {
   readonly ledger: CallsLedger;
-  readonly settings: () => GatewayConfiguration;
+  readonly settings: () => GatewaySettings;
   readonly prices: () => PriceBook;
   /** Rule P10. */
   readonly routing: () => Pick<RoutingTable, 'route'>;
@@ -63,23 +51,6 @@ export interface CallRequest {
   /** Where its caller asks for it to be recorded. */
   readonly record?: CallRecord | null;
 }
-
-/** Why a call does not go out: the ledger denied it, or it was refused before the ledger was asked. */
-export type Refusal =
-  | {
-      readonly refusal: 'denied';
-      readonly denied: Denied;
-      /** What was asked for, in the ledger's order. */
-      readonly candidates: readonly PricedCandidate[];
-    }
-  | {
-      readonly refusal: RefusalCode;
-      readonly message: string;
-      readonly retryAfterMs: number | null;
-      readonly field: string | null;
-      /** Where the ledger refused it for want of a provider. */
-      readonly decision: NoProvider | null;
-    };
 
 interface Attempt extends Pick<CallRequest, 'caller' | 'labels'> {
   readonly record: CallRecord | null;
@@ -104,10 +75,10 @@ export class Calls implements CallOwner {
     return this.#parts.ledger;
   }
   get failedAttempts(): 'provider' | 'caller' {
-    return this.#parts.settings().gateway.failedAttempts;
+    return this.#parts.settings().failedAttempts;
   }
   get holdTtlMs(): number {
-    return this.#parts.settings().gateway.holdTtlMs;
+    return this.#parts.settings().holdTtlMs;
   }
   /** Calls that hold something now. */
   get openCalls(): number {
@@ -118,17 +89,13 @@ export class Calls implements CallOwner {
   }
 
   /** Authorises a call; durable when it resolves. Never rejects for a fault of the ledger: that is a refusal too. */
-  async begin(request: CallRequest): Promise<Call | Refusal> {
-    const settings = this.#parts.settings();
+  async begin(request: CallRequest): Promise<Call | CallRefusal> {
+    const gateway = this.#parts.settings();
     try {
-      if (this.#open.size >= settings.gateway.openCallsMax) {
-        throw new RefusedError(
-          'overloaded',
-          `${settings.gateway.openCallsMax} calls are open; try again shortly.`,
-          {
-            retryAfterMs: UNAVAILABLE_RETRY_MS,
-          },
-        );
+      if (this.#open.size >= gateway.openCallsMax) {
+        throw new RefusedError('overloaded', `${gateway.openCallsMax} calls are open; try again shortly.`, {
+          retryAfterMs: UNAVAILABLE_RETRY_MS,
+        });
       }
       const { caller, reading, record = null } = request;
       const { facts } = reading;
@@ -137,7 +104,7 @@ export class Calls implements CallOwner {
       const prices = this.#parts.prices();
       const isTaken = routing.candidates.length > 0;
       const priced = this.#priced(isTaken ? routing.candidates : routing.dropped, request, prices);
-      const candidates = isTaken ? this.#limited(priced, labels, settings) : priced;
+      const candidates = isTaken ? this.#limited(priced, labels, gateway) : priced;
       const { placements } = routing;
       const attempt = {
         caller,
@@ -171,7 +138,7 @@ export class Calls implements CallOwner {
   }
 
   // What the ledger denied since every provider is out: about the providers, whatever else stood in the way.
-  #noProvider(refusal: Refusal, model: string, resetsAt: number | null): Refusal {
+  #noProvider(refusal: CallRefusal, model: string, resetsAt: number | null): CallRefusal {
     if (refusal.refusal !== 'denied') return refusal;
     return {
       refusal: 'no_provider',
@@ -183,19 +150,19 @@ export class Calls implements CallOwner {
   }
 
   #priced(routed: readonly RoutedCandidate[], request: CallRequest, prices: PriceBook): PricedCandidate[] {
-    const { gateway } = this.#parts.settings();
+    const gateway = this.#parts.settings();
     const { reading, longContext = false } = request;
     const pricing = { prices, gateway, at: this.now(), longContext };
     return pricedCandidates(routed.slice(0, CANDIDATES_MAX), reading, pricing);
   }
 
-  #limited(priced: PricedCandidate[], labels: Labels, { gateway }: GatewayConfiguration): PricedCandidate[] {
+  #limited(priced: PricedCandidate[], labels: Labels, gateway: GatewaySettings): PricedCandidate[] {
     const fitOf: FitOf = (candidate, amounts) =>
       this.ledger.check({ labels: labelsAt(labels, candidate), amounts });
     return priced.map((candidate) => limited(candidate, gateway, fitOf));
   }
 
-  async #authorize(attempt: Attempt, before?: AttemptEnd): Promise<Reservation | Refusal> {
+  async #authorize(attempt: Attempt, before?: AttemptEnd): Promise<Reservation | CallRefusal> {
     const { grants } = attempt;
     const plain = this.#request(attempt);
     const request = grants === undefined ? plain : { ...plain, grants };
@@ -245,7 +212,7 @@ export class Calls implements CallOwner {
   }
 
   #request({ caller, labels, facts, candidates, placements, pricesVersion, attempt }: Attempt): Authorize {
-    const { gateway } = this.#parts.settings();
+    const gateway = this.#parts.settings();
     const [first] = candidates;
     const note = authorizationNote({
       pricesVersion,
@@ -274,7 +241,7 @@ export class Calls implements CallOwner {
   }
 
   /** For Call: gives the last attempt's hold back and authorises the candidates that remain. */
-  async authorizeAgain(call: Call, before: AttemptEnd): Promise<Reservation | Refusal> {
+  async authorizeAgain(call: Call, before: AttemptEnd): Promise<Reservation | CallRefusal> {
     const {
       caller,
       labels,
@@ -295,22 +262,11 @@ export class Calls implements CallOwner {
     }
   }
 
-  // A ledger that cannot decide is an answer too: nothing goes out (fail closed).
-  #refusalOf(error: unknown): Refusal {
-    if (error instanceof RefusedError) {
-      const { code, message, about } = error;
-      const { retryAfterMs = null, field = null } = about;
-      return { refusal: code, message, retryAfterMs, field, decision: null };
-    }
-    if (error instanceof InvalidInputError) {
-      const { message, field } = error;
-      return { refusal: 'invalid_request', message, retryAfterMs: null, field, decision: null };
-    }
-    if (!isLedgerFault(error)) throw error;
-    this.fault('a call could not be authorised', error);
-    const message = 'The ledger cannot make a decision durable; nothing was sent.';
-    const retryAfterMs = UNAVAILABLE_RETRY_MS;
-    return { refusal: 'ledger_unavailable', message, retryAfterMs, field: null, decision: null };
+  #refusalOf(error: unknown): CallRefusal {
+    const refusal = refusalOf(error);
+    if (refusal === null) throw error;
+    if (refusal.refusal === 'ledger_unavailable') this.fault('a call could not be authorised', error);
+    return refusal;
   }
 
   closed(call: Call): void {
@@ -367,17 +323,4 @@ function largest(steps: readonly bigint[]): bigint {
   let most = 0n;
   for (const one of steps) if (one > most) most = one;
   return most;
-}
-
-const LEDGER_FAULTS = [
-  LedgerClosedError,
-  FencedError,
-  JournalUnavailableError,
-  JournalCorruptError,
-  OverloadedError,
-];
-
-/** Whether the ledger cannot decide now, or any more. */
-export function isLedgerFault(error: unknown): boolean {
-  return LEDGER_FAULTS.some((fault) => error instanceof fault);
 }

@@ -3,20 +3,17 @@
 
 import type { Amounts } from '../../core/amount.js';
 import { RefusedError } from '../../kit/refusals.js';
-import {
-  type Endpoint,
-  FREE_ENDPOINTS,
-  type RequestChanges,
-  type RequestFacts,
-  type RequestReading,
-} from '../dialects/dialect.js';
+import type { RequestChanges, RequestReading } from '../dialects/dialect.js';
+import { type Endpoint, FREE_ENDPOINTS } from '../metering/endpoints.js';
+import type { RequestFacts } from '../metering/request-facts.js';
 import { priceHeld } from '../prices/modifiers.js';
 import type { ModelPrice, PriceBook } from '../prices/price.js';
 import { type WorstCase, worstCaseOf } from '../prices/worst-case.js';
 import type { RequestProfile } from '../profiles/profile.js';
 import { traitsOf } from '../profiles/profiles.js';
-import type { GatewaySettings, ProviderSettings } from '../routing/gateway-settings.js';
 import type { RoutedCandidate } from '../routing/route.js';
+import type { ProviderSettings } from '../routing/route-settings.js';
+import type { GatewaySettings } from './calls-settings.js';
 import { floorOf, OUTPUT_TOKENS_FLOOR, type Unseen, unseenOf } from './floor.js';
 
 /** A candidate with its price, and with what a call to it holds and changes. */

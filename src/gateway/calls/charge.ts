@@ -3,10 +3,10 @@
 
 import type { Usage } from '../../core/requests.js';
 import { RefusedError } from '../../kit/refusals.js';
-import { FREE_ENDPOINTS, type UsageReading } from '../dialects/dialect.js';
-import { billedBy, costBilledBy, tokensOf } from '../prices/billed-by.js';
-import { costOf } from '../prices/cost.js';
-import type { Component, Cost } from '../prices/price.js';
+import { FREE_ENDPOINTS } from '../metering/endpoints.js';
+import type { Component, UsageReading } from '../metering/usage.js';
+import { billedBy, costBilledBy, costOf, tokensOf } from '../prices/cost.js';
+import type { Cost } from '../prices/price.js';
 import { type AnsweredCandidate, asAnswered, providerCost } from './answer-price.js';
 import type { PricedCandidate } from './candidates.js';
 import { seenOrFloor, wholeOrNull } from './floor.js';

@@ -11,7 +11,7 @@ import type {
   SkippedCandidate,
   Violation,
 } from '../../core/outcomes.js';
-import type { GatewaySettings } from '../routing/gateway-settings.js';
+import type { GatewaySettings } from './calls-settings.js';
 
 export type DenialCode =
   | 'budget_exhausted'

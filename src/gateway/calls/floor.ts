@@ -2,9 +2,11 @@
 // without a usage comes here: a caller who left, a cut, a drain, a time-out, a broken connection, an expiry, an unknown end.
 // Pure arithmetic. Called by candidates.ts, for the charge that a hold makes when it expires, and by charge.ts.
 
-import { FREE_ENDPOINTS, type RequestFacts, type UsageReading } from '../dialects/dialect.js';
+import { FREE_ENDPOINTS } from '../metering/endpoints.js';
+import type { RequestFacts } from '../metering/request-facts.js';
+import type { Component, Quantities, UsageReading } from '../metering/usage.js';
 import { costOf } from '../prices/cost.js';
-import type { Component, Cost, ModelPrice, Quantities } from '../prices/price.js';
+import type { Cost, ModelPrice } from '../prices/price.js';
 import type { WorstCase } from '../prices/worst-case.js';
 import type { ProviderProfile } from '../profiles/profile.js';
 import { traitsOf, unseenThinking } from '../profiles/profiles.js';

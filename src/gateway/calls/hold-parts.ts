@@ -3,7 +3,8 @@
 // them. Pure arithmetic over a priced candidate.
 
 import { formatAmount, parseAmount } from '../../core/amount.js';
-import type { Endpoint, RequestFacts } from '../dialects/dialect.js';
+import type { Endpoint } from '../metering/endpoints.js';
+import type { RequestFacts } from '../metering/request-facts.js';
 import type { CostComponent } from '../prices/price.js';
 import type { PricedCandidate } from './candidates.js';
 

@@ -2,13 +2,12 @@
 // went (field problems 34). JSON with costs as cost-note.ts has them, written by hand since every call has two of them;
 // never a text of the caller's or a secret.
 
-import type { Endpoint } from '../dialects/dialect.js';
-import { costNote } from '../prices/cost-note.js';
+import type { Endpoint } from '../metering/endpoints.js';
+import { costNote } from '../prices/cost.js';
 import type { Placement } from '../routing/route.js';
 import type { PricedCandidate } from './candidates.js';
 import type { Charge } from './charge.js';
 import { holdPartsNote } from './hold-parts.js';
-import type { LostAttempt } from './lost-attempt.js';
 
 /** The ledger's own bound of a note, in bytes of UTF-8. */
 const NOTE_BYTES_MAX = 4_096;
@@ -47,10 +46,16 @@ export function settlementNote(pricesVersion: string, { cost, estimated, end, un
  * alone, since budgets match the labels, and only the provider's are charged; the hold is the one that was given back.
  */
 export function lostAttemptNote(
-  { pricesVersion, attempt, candidate, holdId }: LostAttempt,
+  lost: {
+    readonly pricesVersion: string;
+    readonly attempt: number;
+    readonly model: string;
+    readonly holdId: string;
+  },
   charge: Charge,
 ): string {
-  const about = `"attempt":${attempt},"model":${quoted(candidate.model)},"hold":${quoted(holdId)}`;
+  const { pricesVersion, attempt, model, holdId } = lost;
+  const about = `"attempt":${attempt},"model":${quoted(model)},"hold":${quoted(holdId)}`;
   return `${settlementNote(pricesVersion, charge).slice(0, -1)},${about}}`;
 }
 

@@ -4,8 +4,8 @@
 
 import type { Amounts } from '../../core/amount.js';
 import type { BudgetLine } from '../../core/outcomes.js';
-import { LIMITED_ENDPOINTS } from '../dialects/dialect.js';
-import type { GatewaySettings } from '../routing/gateway-settings.js';
+import { LIMITED_ENDPOINTS } from '../metering/endpoints.js';
+import type { GatewaySettings } from './calls-settings.js';
 import { candidateWith, heldAmounts, type PricedCandidate } from './candidates.js';
 import { OUTPUT_TOKENS_FLOOR } from './floor.js';
 

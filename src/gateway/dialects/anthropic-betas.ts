@@ -2,8 +2,8 @@
 // anthropic.ts reads; the long context alone does so by its header: beyond the usual context window all tokens may cost
 // more. Called by the gateway for each request that goes out.
 
+import { COMPONENTS } from '../metering/usage.js';
 import type { ModelPrice } from '../prices/price.js';
-import { COMPONENTS } from '../prices/price.js';
 
 const LONG_CONTEXT = 'context-1m-';
 const LONG_CONTEXT_TOKENS = 1_000_000;

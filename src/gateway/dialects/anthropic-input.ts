@@ -3,10 +3,10 @@
 // anthropic.ts.
 
 import { Buffer } from 'node:buffer';
+import type { RequestFacts } from '../metering/request-facts.js';
 import { inlineTool } from './anthropic-tools.js';
-import type { RequestFacts } from './dialect.js';
 import type { ImageTokens, InputMeasure } from './input-bound.js';
-import { isObject, type Json } from './request-body.js';
+import { isObject, type Json } from './json-scan.js';
 
 /** The largest image: 4,784 tokens at the high resolution of newer models, about 1,600 before ("Vision"). */
 export const IMAGE_TOKENS: ImageTokens = { full: 5_000, low: 5_000 };

@@ -1,11 +1,12 @@
 // Reads the events of an Anthropic message stream: input usage at the start, cumulative output in the deltas of the
 // message, text in the deltas of its blocks. Only the former are parsed. Called by anthropic.ts.
 
+import type { UsageReading } from '../metering/usage.js';
 import { merged, messageReading } from './anthropic-usage.js';
-import type { StreamMeter, StreamStep, UsageReading } from './dialect.js';
+import type { StreamMeter, StreamStep } from './dialect.js';
 import { errorMessage, namedError } from './error-text.js';
+import { isObject } from './json-scan.js';
 import { eventData, eventText, OutputTally } from './output-text.js';
-import { isObject } from './request-body.js';
 import { isDone, StreamEnd } from './stream-end.js';
 import type { Stated, UsagePlaces } from './usage-places.js';
 

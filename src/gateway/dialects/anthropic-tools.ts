@@ -3,9 +3,10 @@
 // anthropic.ts.
 
 import { Buffer } from 'node:buffer';
-import type { RequestFacts } from './dialect.js';
+import type { RequestFacts } from '../metering/request-facts.js';
 import type { InputMeasure } from './input-bound.js';
-import { BodyFields, changeElements, isObject, type Json } from './request-body.js';
+import { isObject, type Json } from './json-scan.js';
+import { BodyFields, changeElements } from './request-body.js';
 import { notMeterable, readList, readWhole } from './request-fields.js';
 
 /** The prompt that makes a model use tools: at most 530 tokens ("Tool use", Claude 3 Opus), and room for newer models. */

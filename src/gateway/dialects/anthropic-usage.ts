@@ -1,7 +1,7 @@
 // Usage in Anthropic's answers, where the provider's profile says that it stands. A stream states it in parts, which are
 // cumulative. Called by anthropic.ts and anthropic-stream.ts.
 
-import type { UsageReading } from './dialect.js';
+import type { UsageReading } from '../metering/usage.js';
 import { larger } from './usage-figures.js';
 import { FIGURES, type Stated, type UsagePlaces } from './usage-places.js';
 import { readingOf, type ToolCalls } from './usage-reading.js';

@@ -1,24 +1,20 @@
 // Anthropic's dialect: messages and count_tokens. Says what a request may cost at most, what is changed in it before it goes
 // out, and what its answer used. Field by field after the API reference and the types of `@anthropic-ai/sdk`.
 
+import type { Endpoint } from '../metering/endpoints.js';
+import { NOTHING_BILLED, type RequestFacts } from '../metering/request-facts.js';
+import type { UsageReading } from '../metering/usage.js';
 import { ANTHROPIC_FIELDS, COMPACTION } from './anthropic-fields.js';
 import { AnthropicInput, IMAGE_TOKENS } from './anthropic-input.js';
 import { MessageMeter } from './anthropic-stream.js';
 import { anthropicTools, boundedTools } from './anthropic-tools.js';
 import { messageUsage } from './anthropic-usage.js';
-import {
-  type Dialect,
-  type Endpoint,
-  NOTHING_BILLED,
-  type RequestChanges,
-  type RequestFacts,
-  type RequestReading,
-  type UsageReading,
-} from './dialect.js';
+import type { Dialect, RequestChanges, RequestReading } from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
+import { isObject, type Json } from './json-scan.js';
 import { OutputTally } from './output-text.js';
-import { isObject, type Json, type ParsedBody, type RequestFields } from './request-body.js';
+import type { ParsedBody, RequestFields } from './request-body.js';
 import {
   invalid,
   OUTPUT_TOKENS_MAX,

@@ -1,7 +1,7 @@
 // The message of a provider's error, for its classification (rule P9): from the JSON of either dialect, else the text.
 
 import { Buffer } from 'node:buffer';
-import { isObject } from './request-body.js';
+import { isObject } from './json-scan.js';
 
 /** Of a message: the signatures stand at its start, and matching time stays small. */
 const ERROR_CHARS_MAX = 4_096;

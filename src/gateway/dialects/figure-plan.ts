@@ -1,7 +1,7 @@
 // The figures of a usage object in one pass: each object within it that some path goes through is looked up once, and only
 // the names in those that are there. On the path of every answer. Made by usage-places.ts, once for each profile.
 
-import { isObject, type Json } from './request-body.js';
+import { isObject, type Json } from './json-scan.js';
 import { figure } from './usage-figures.js';
 
 /** Figures of tokens and calls as they are stated; null where they are not. */

@@ -3,7 +3,7 @@
 // asks for each whole answer, so that an answer without an error costs a few looks at its fields.
 
 import { errorMessage } from './error-text.js';
-import { isObject, type Json } from './request-body.js';
+import { isObject, type Json } from './json-scan.js';
 
 export interface HiddenError {
   /** What the error says that its status is; 200 where it says nothing. */

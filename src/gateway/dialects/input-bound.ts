@@ -4,7 +4,7 @@
 // it stands for, and the braces and names round a message are more than what frames it in the prompt (3 or 4 tokens; OpenAI
 // cookbook, "How to count tokens with tiktoken"). Media are taken out of the bytes and counted by what they are.
 
-import type { RequestFacts } from './dialect.js';
+import type { RequestFacts } from '../metering/request-facts.js';
 import { pagesOf } from './document-pages.js';
 
 /** Bytes of text to a token (rule Q5). */

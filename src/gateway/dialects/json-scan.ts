@@ -1,6 +1,13 @@
-// Steps through JSON text that is searched and not parsed, or not yet: bodies of requests, and the events of a stream, of
-// which one comes for each token.
-// A key cannot be found inside a string by mistake, since the quotes of a string's own text are escaped.
+// JSON as the dialects take it: parsed values that nobody has checked, and text that is searched and not parsed, or not yet:
+// bodies of requests, and the events of a stream, of which one comes for each token. A key cannot be found inside a string by
+// mistake, since the quotes of a string's own text are escaped.
+
+/** A parsed object, its values unknown. */
+export type Json = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is Json {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
 
 export const QUOTE = 0x22;
 export const COMMA = 0x2c;

@@ -1,7 +1,8 @@
 // Reads the streams of images, speech and transcriptions: each event names its type, the last one ends in `.completed` or
 // `.done` and states the usage. Called by openai-endpoints.ts.
 
-import type { StreamMeter, StreamStep, UsageReading } from './dialect.js';
+import type { UsageReading } from '../metering/usage.js';
+import type { StreamMeter, StreamStep } from './dialect.js';
 import { errorMessage } from './error-text.js';
 import { eventData, eventText, OutputTally } from './output-text.js';
 import { StreamEnd } from './stream-end.js';

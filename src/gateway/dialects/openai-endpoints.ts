@@ -1,17 +1,13 @@
 // The further endpoints of OpenAI's dialect beside chat completions, responses and embeddings, as a table: what a request
 // to each may cost, where its answer states usage, and how its stream is read. Called by openai.ts.
 
+import type { Endpoint } from '../metering/endpoints.js';
+import { NOTHING_BILLED, type RequestFacts } from '../metering/request-facts.js';
+import type { UsageReading } from '../metering/usage.js';
 import type { ProviderProfile } from '../profiles/profile.js';
-import {
-  type Endpoint,
-  NOTHING_BILLED,
-  type RequestChanges,
-  type RequestFacts,
-  type RequestReading,
-  type StreamMeter,
-  type UsageReading,
-} from './dialect.js';
+import type { RequestChanges, RequestReading, StreamMeter } from './dialect.js';
 import { InputMeasure } from './input-bound.js';
+import { isObject, type Json } from './json-scan.js';
 import { MediaMeter } from './media-stream.js';
 import { openAiUnmetered, openAiUser } from './openai-fields.js';
 import { imageTokensOf, OpenAiInput } from './openai-input.js';
@@ -26,7 +22,7 @@ import {
 import { ChatMeter } from './openai-stream.js';
 import { chatUsage, responseUsage } from './openai-usage.js';
 import { OutputTally } from './output-text.js';
-import { isObject, type Json, type ParsedBody, type RequestFields } from './request-body.js';
+import type { ParsedBody, RequestFields } from './request-body.js';
 import { invalid, OUTPUT_TOKENS_MAX, readFlag, readList, readModel, readWhole } from './request-fields.js';
 import { usageOptions } from './stream-options.js';
 import { usagePlaces } from './usage-places.js';

@@ -1,8 +1,8 @@
 // The top-level fields of requests in OpenAI's dialect, and of what compatible providers and clients add to it: those that
 // openai.ts reads, those that cost nothing, and those that can cost and are not metered. Each list names its source.
 
-import type { RequestFacts } from './dialect.js';
-import { isObject, type Json } from './request-body.js';
+import type { RequestFacts } from '../metering/request-facts.js';
+import { isObject, type Json } from './json-scan.js';
 import { readUser } from './request-fields.js';
 import { asksNothing, type FieldRules, unmeteredFields } from './unmetered-fields.js';
 

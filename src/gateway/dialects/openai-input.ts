@@ -6,7 +6,7 @@ import type { ProviderProfile } from '../profiles/profile.js';
 import { traitsOf } from '../profiles/profiles.js';
 import type { ImageTokens, InputMeasure } from './input-bound.js';
 import { type DataUrl, dataUrl } from './input-bound.js';
-import { isObject, type Json } from './request-body.js';
+import { isObject, type Json } from './json-scan.js';
 import { notMeterable } from './request-fields.js';
 
 /**

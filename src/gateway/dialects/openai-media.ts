@@ -3,10 +3,12 @@
 // after the types of the `openai` package. Called by openai.ts.
 
 import { Buffer } from 'node:buffer';
-import { type Endpoint, NOTHING_BILLED, type RequestFacts, type UsageReading } from './dialect.js';
+import type { Endpoint } from '../metering/endpoints.js';
+import { NOTHING_BILLED, type RequestFacts } from '../metering/request-facts.js';
+import type { UsageReading } from '../metering/usage.js';
+import { isObject, type Json } from './json-scan.js';
 import type { FormPart } from './multipart.js';
 import { openAiUser } from './openai-fields.js';
-import { isObject, type Json } from './request-body.js';
 import { invalid, notMeterable, readFlag, readModel, readWhole } from './request-fields.js';
 import { figure, quantitiesOf } from './usage-figures.js';
 

@@ -1,12 +1,14 @@
 // Reads the streams of OpenAI's dialect: chunks of chat completions and events of responses. Most events carry a delta and
 // are only measured; those that may carry usage, a reason to finish, an error or a billed call are parsed. Called by openai.ts.
 
+import type { RequestFacts } from '../metering/request-facts.js';
+import type { UsageReading } from '../metering/usage.js';
 import type { ProviderProfile } from '../profiles/profile.js';
-import type { RequestFacts, StreamMeter, StreamStep, UsageReading } from './dialect.js';
+import type { StreamMeter, StreamStep } from './dialect.js';
 import { errorMessage, namedError } from './error-text.js';
+import { isObject, type Json } from './json-scan.js';
 import { callsIn, chatUsage, responseUsage } from './openai-usage.js';
 import { eventBuffer, eventData, eventText, OutputTally } from './output-text.js';
-import { isObject, type Json } from './request-body.js';
 import { isDone, StreamEnd } from './stream-end.js';
 import { quantitiesOf } from './usage-figures.js';
 import { ofChoices, type Stated, type UsagePlaces, usagePlaces } from './usage-places.js';

@@ -2,9 +2,9 @@
 // all others are refused, since their cost is neither bounded by the request nor stated in the answer. Called by openai.ts.
 
 import { RefusedError } from '../../kit/refusals.js';
-import type { RequestFacts } from './dialect.js';
+import type { RequestFacts } from '../metering/request-facts.js';
 import type { InputMeasure } from './input-bound.js';
-import { isObject, type Json } from './request-body.js';
+import { isObject, type Json } from './json-scan.js';
 import { notMeterable, readList, readWhole } from './request-fields.js';
 
 /** What wraps declared functions in the prompt, the parallel-call wrapper included; the declarations are in the body. */

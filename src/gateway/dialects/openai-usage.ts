@@ -1,8 +1,8 @@
 // Usage in OpenAI's answers: of chat completions, responses and embeddings, each where the provider's profile says that it
 // stands. Called by openai.ts and openai-stream.ts.
 
-import type { UsageReading } from './dialect.js';
-import { isObject } from './request-body.js';
+import type { UsageReading } from '../metering/usage.js';
+import { isObject } from './json-scan.js';
 import { larger, quantitiesOf } from './usage-figures.js';
 import type { UsagePlaces } from './usage-places.js';
 import { readingOf, type ToolCalls } from './usage-reading.js';

@@ -1,18 +1,19 @@
 // OpenAI's dialect: chat completions, responses and embeddings. Says what a request may cost at most, what is changed in it
 // before it goes out, and what its answer used. Field by field after the API reference and the types of the `openai` package.
 
+import type { Endpoint } from '../metering/endpoints.js';
+import type { RequestFacts } from '../metering/request-facts.js';
 import type { ProviderProfile, RequestProfile } from '../profiles/profile.js';
 import {
   type Dialect,
-  type Endpoint,
   type KnownContext,
   NOTHING_KNOWN,
   type RequestChanges,
-  type RequestFacts,
   type RequestReading,
 } from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
+import { isObject, type Json } from './json-scan.js';
 import {
   goesOn,
   isOther,
@@ -28,14 +29,7 @@ import { ChatMeter, ResponseMeter } from './openai-stream.js';
 import { chatTools, responsesTools } from './openai-tools.js';
 import { chatUsage, embeddingsUsage, responseUsage } from './openai-usage.js';
 import { OutputTally } from './output-text.js';
-import {
-  type FieldEdits,
-  isObject,
-  type Json,
-  LEFT_OUT,
-  type ParsedBody,
-  type RequestFields,
-} from './request-body.js';
+import { type FieldEdits, LEFT_OUT, type ParsedBody, type RequestFields } from './request-body.js';
 import {
   invalid,
   OUTPUT_TOKENS_MAX,

@@ -5,6 +5,8 @@ import { Buffer } from 'node:buffer';
 import {
   BACKSLASH,
   COLON,
+  isObject,
+  type Json,
   LIST_CLOSES,
   LIST_OPENS,
   OBJECT_CLOSES,
@@ -13,7 +15,6 @@ import {
   stringEnd,
   valueEnd,
 } from './json-scan.js';
-import { isObject, type Json } from './request-body.js';
 
 const LETTER_U = 0x75;
 

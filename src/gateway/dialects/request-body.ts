@@ -9,6 +9,8 @@ import { isSpace, type Places, Scan, type Span, trimmed } from './body-scan.js';
 import {
   COLON,
   COMMA,
+  isObject,
+  type Json,
   LIST_CLOSES,
   LIST_OPENS,
   OBJECT_CLOSES,
@@ -19,8 +21,6 @@ import {
 
 /** Characters of a body that are scanned before others get a turn: about 10 ms of work. */
 const TURN_CHARS = 2_000_000;
-
-export type Json = Readonly<Record<string, unknown>>;
 
 /** A field to be written: JSON text, `LEFT_OUT` to take it out, or null to leave it as it is. */
 export type FieldEdits = Readonly<Record<string, string | null>>;
@@ -154,10 +154,6 @@ export class BodyFields implements RequestFields {
     }
     return this.#places;
   }
-}
-
-export function isObject(value: unknown): value is Json {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 /** A list with each of its elements replaced by what `change` makes of its bytes; the rest stays. */

@@ -3,7 +3,8 @@
 
 import { RefusedError } from '../../kit/refusals.js';
 import type { RequestChanges } from './dialect.js';
-import type { FieldEdits, Json } from './request-body.js';
+import type { Json } from './json-scan.js';
+import type { FieldEdits } from './request-body.js';
 
 /** Longest name of a model; providers' longest are below 100. */
 const MODEL_CHARS_MAX = 256;

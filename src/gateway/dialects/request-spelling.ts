@@ -3,7 +3,7 @@
 // but in what callers write freely: schemas, arguments of tools, metadata. Called by body-scan.ts for each key, and by both dialects.
 
 import { RefusedError } from '../../kit/refusals.js';
-import type { Json } from './request-body.js';
+import type { Json } from './json-scan.js';
 
 /** Keys as they are written: no other spelling of anything. */
 const PLAIN_KEY = /^[a-z0-9_]*$/;

@@ -1,7 +1,7 @@
 // Whether a request asks the model to think, or not to, in the words of each provider. Thinking is billed, and often unseen:
 // a request counts as one that switched it off only where the provider is known to heed the field that says so.
 
-import { isObject, type Json } from './request-body.js';
+import { isObject, type Json } from './json-scan.js';
 
 /** What a request says of thinking. */
 export interface ThinkingAsked {

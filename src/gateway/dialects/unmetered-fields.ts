@@ -2,8 +2,8 @@
 // most of them cost nothing; so a field that Bursar does not know is refused only if it can cost: if its name, or what it
 // holds, speaks of models, tools, searches, further answers or a longer output. Called by both dialects.
 
-import type { RequestFacts } from './dialect.js';
-import { isObject, type Json } from './request-body.js';
+import type { RequestFacts } from '../metering/request-facts.js';
+import { isObject, type Json } from './json-scan.js';
 
 export interface FieldRules {
   /** Fields that the dialect reads, and holds the cost of. */

@@ -3,7 +3,7 @@
 // as their number. What cannot be a count (negative, words, above the bound) counts as not stated: the charge is then an
 // estimate, and marked so.
 
-import type { Component, Quantities } from '../prices/price.js';
+import type { Component, Quantities } from '../metering/usage.js';
 
 /** Rule Q4 bounds tokens so. A figure above it would book a fortune because of a provider's fault. */
 const FIGURE_MAX = 10_000_000;

@@ -4,7 +4,7 @@
 import { stepsOf } from '../prices/data-rates.js';
 import type { CostPlace, ProviderProfile } from '../profiles/profile.js';
 import { type FigureName, FigurePlan, type StatedFigures } from './figure-plan.js';
-import { isObject, type Json } from './request-body.js';
+import { isObject, type Json } from './json-scan.js';
 
 /** All that an answer states of its bill. */
 export interface Stated extends StatedFigures {

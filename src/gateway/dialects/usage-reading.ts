@@ -2,8 +2,7 @@
 // what is priced, which sum to them. Providers leave parts out of their totals in different ways; where an answer states a
 // total of both, that tells, else the profile does. Never below what was stated. Called by both dialects.
 
-import type { Component } from '../prices/price.js';
-import type { UsageReading } from './dialect.js';
+import type { Component, UsageReading } from '../metering/usage.js';
 import type { StatedFigures } from './figure-plan.js';
 import { larger } from './usage-figures.js';
 import type { Stated, UsagePlaces } from './usage-places.js';

@@ -7,9 +7,9 @@ import type { AtScale } from '../../budgets/rate-limit.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../kit/caller.js';
 import type { Call } from '../calls/call.js';
+import type { GatewaySettings } from '../calls/calls-settings.js';
 import type { PricedCandidate } from '../calls/candidates.js';
 import type { Charge } from '../calls/charge.js';
-import type { GatewayConfiguration } from '../routing/gateway-settings.js';
 import type { ErrorClass } from '../routing/route.js';
 import type { ProviderError } from '../routing/signatures.js';
 import type { Exchange } from './exchange.js';
@@ -24,7 +24,7 @@ export interface GatewayContext {
   readonly upstreams: Upstreams;
   readonly callsReadOn: CallsReadOn;
   readonly goals: Pick<CallGoals, 'headers'>;
-  settings(): GatewayConfiguration;
+  settings(): GatewaySettings;
   /** What an error is (rule P9); who throttles is left alone until it resets, an unknown error is logged once. */
   classify(tried: Tried, error: ProviderError): ErrorClass;
   /** A call to it succeeded. */

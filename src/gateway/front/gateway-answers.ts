@@ -5,8 +5,8 @@ import type { FastifyReply } from 'fastify';
 import type { BudgetLine, Denied } from '../../core/outcomes.js';
 import type { Caller } from '../../kit/caller.js';
 import { RefusedError } from '../../kit/refusals.js';
-import type { Refusal } from '../calls/calls.js';
-import type { DialectName } from '../dialects/dialect.js';
+import type { CallRefusal } from '../calls/refusals.js';
+import type { DialectName } from '../metering/endpoints.js';
 import { decisionHeaders } from './answer-headers.js';
 import type { GatewayContext } from './context.js';
 import type { GatewayParts } from './parts.js';
@@ -20,7 +20,7 @@ interface Asked {
 /** A call that was refused: by the ledger, for want of a provider, or before the ledger was asked. */
 export function refusedAnswer(
   { dialect, requestId }: Asked,
-  refusal: Refusal,
+  refusal: CallRefusal,
   about: {
     readonly caller: Caller;
     readonly gateway: Pick<GatewayContext, 'scale' | 'settings' | 'linesFor'>;
@@ -31,7 +31,7 @@ export function refusedAnswer(
   const { scales, now } = gateway.scale();
   const show = (lines: readonly BudgetLine[]) => gateway.linesFor(caller, lines);
   const terms = {
-    exhaustedStatus: gateway.settings().gateway.exhaustedStatus,
+    exhaustedStatus: gateway.settings().exhaustedStatus,
     budgetOf: (id: string) => parts.ledger.budget(id),
     quotas: parts.quotas,
   };

@@ -19,11 +19,12 @@ import { RefusedError } from '../../kit/refusals.js';
 import { Roster } from '../../kit/roster.js';
 import { UnitScales } from '../../kit/unit-scales.js';
 import type { Call } from '../calls/call.js';
-import { Calls, isLedgerFault } from '../calls/calls.js';
+import { Calls } from '../calls/calls.js';
+import type { GatewaySettings } from '../calls/calls-settings.js';
 import type { PricedCandidate } from '../calls/candidates.js';
 import type { Charge } from '../calls/charge.js';
-import { DIALECTS, type DialectName } from '../dialects/dialect.js';
-import type { GatewayConfiguration } from '../routing/gateway-settings.js';
+import { isLedgerFault } from '../calls/refusals.js';
+import { DIALECTS, type DialectName } from '../metering/endpoints.js';
 import type { ErrorClass } from '../routing/route.js';
 import { Ended } from './attempt.js';
 import { azurePaths, isAzure } from './azure-paths.js';
@@ -88,10 +89,7 @@ class GatewayServer implements Gateway, GatewayContext {
     this.clock = parts.clock;
     this.goals = parts.goals;
     this.upstreams = new Upstreams(parts);
-    this.callsReadOn = new CallsReadOn(
-      () => parts.settings().gateway,
-      () => parts.clock.now(),
-    );
+    this.callsReadOn = new CallsReadOn(parts.settings, () => parts.clock.now());
     this.#scales = new UnitScales(parts.ledger, parts.clock);
     this.#errors = new ProviderErrors(parts);
     this.#oddities = new ChargeOddities(parts.logger);
@@ -103,7 +101,7 @@ class GatewayServer implements Gateway, GatewayContext {
     this.#stored = new StoredResponseCalls({ ...parts, upstreams: this.upstreams });
   }
 
-  settings(): GatewayConfiguration {
+  settings(): GatewaySettings {
     return this.#parts.settings();
   }
 
@@ -201,7 +199,7 @@ class GatewayServer implements Gateway, GatewayContext {
   }
 
   #routes(app: FastifyInstance, dialect: DialectName): void {
-    const { bodyBytesMax } = this.settings().gateway;
+    const { bodyBytesMax } = this.settings();
     app.removeAllContentTypeParsers();
     // Read as bytes whatever it claims to be: a body that is no JSON is refused when it is read.
     const raw = { parseAs: 'buffer', bodyLimit: bodyBytesMax } as const;
@@ -224,7 +222,7 @@ class GatewayServer implements Gateway, GatewayContext {
       });
       return;
     }
-    const { bodyBytesMax: bodyLimit } = this.settings().gateway;
+    const { bodyBytesMax: bodyLimit } = this.settings();
     if (route.work === 'stored_response') {
       const ask = (request: Request, reply: FastifyReply) =>
         this.#stored.handle(request.caller as Caller, request, reply);
@@ -285,7 +283,7 @@ class GatewayServer implements Gateway, GatewayContext {
   // What Fastify or the service throws before a call is authorised.
   #thrown(dialect: DialectName, error: unknown, requestId: string): GatewayAnswer {
     const asked = { dialect, requestId };
-    const known = thrownAnswer(asked, error, this.settings().gateway);
+    const known = thrownAnswer(asked, error, this.settings());
     if (known !== null) return known;
     this.#parts.logger.error({ err: error, requestId }, 'a call failed inside the gateway');
     return bugAnswer(asked);

@@ -6,10 +6,11 @@ import type { Caller } from '../../kit/caller.js';
 import { RefusedError } from '../../kit/refusals.js';
 import type { Calls } from '../calls/calls.js';
 import { asksLongContext } from '../dialects/anthropic-betas.js';
-import { FORM_ENDPOINTS } from '../dialects/dialect.js';
 import { dialects } from '../dialects/dialects.js';
+import type { Json } from '../dialects/json-scan.js';
 import { parseForm } from '../dialects/multipart.js';
-import { type Json, type ParsedBody, parseBody, parseInTurns } from '../dialects/request-body.js';
+import { type ParsedBody, parseBody, parseInTurns } from '../dialects/request-body.js';
+import { FORM_ENDPOINTS } from '../metering/endpoints.js';
 import { forDeployment } from './azure-paths.js';
 import type { GatewayContext } from './context.js';
 import { Exchange } from './exchange.js';
@@ -55,7 +56,7 @@ export class MeteredCalls {
     let labels = labelsOfGatewayCall(caller, stated);
     const reading = dialect.readRequest(endpoint, body, known);
     const { user } = reading.facts;
-    const { userLabel } = gateway.settings().gateway;
+    const { userLabel } = gateway.settings();
     if (userLabel !== null && user !== null && !Object.hasOwn(labels, userLabel)) {
       // Clients fill that field for purposes of their own: where the key does not allow the label, it is no misuse.
       if (mayState(caller, userLabel)) labels = labelsOfGatewayCall(caller, { ...stated, [userLabel]: user });

@@ -1,7 +1,7 @@
 // The models that a caller can name, as each dialect lists them.
 
 import { RefusedError } from '../../kit/refusals.js';
-import type { DialectName } from '../dialects/dialect.js';
+import type { DialectName } from '../metering/endpoints.js';
 import { isListed, type ListParts, listedModels } from '../routing/listed-models.js';
 
 /** Of a model name in a path. */

@@ -7,11 +7,13 @@ import type { Labels } from '../../core/requests.js';
 import type { Caller } from '../../kit/caller.js';
 import type { CallRecorder } from '../calls/call-record.js';
 import type { CallsParts } from '../calls/calls.js';
+import type { GatewaySettings } from '../calls/calls-settings.js';
 import type { QuotaBudgets } from '../calls/denial.js';
 import type { StoredResponses } from '../calls/stored-responses.js';
 import type { PriceCatalogue } from '../prices/price-book.js';
-import type { GatewayConfiguration } from '../routing/gateway-settings.js';
+import type { SignatureSettings } from '../routing/error-settings.js';
 import type { ErrorClass } from '../routing/route.js';
+import type { ProviderSettings } from '../routing/route-settings.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import type { ThrottledProviders } from '../routing/throttled.js';
 
@@ -34,7 +36,9 @@ export interface GatewayParts {
   readonly recorder: CallRecorder;
   readonly goals: CallGoals;
   readonly quotas: QuotaBudgets;
-  readonly settings: () => GatewayConfiguration;
+  readonly settings: () => GatewaySettings;
+  readonly providers: () => readonly ProviderSettings[];
+  readonly signatures: () => SignatureSettings;
   readonly prices: () => PriceCatalogue;
   /** Told how each call was decided, and how long that took. */
   readonly onDecision: (outcome: 'authorized' | 'denied', ms: number) => void;

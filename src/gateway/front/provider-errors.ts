@@ -3,14 +3,13 @@
 
 import type { Clock } from '../../authority/api.js';
 import type { PricedCandidate } from '../calls/candidates.js';
-import type { GatewayConfiguration } from '../routing/gateway-settings.js';
 import type { ErrorClass } from '../routing/route.js';
-import { compileSignatures, type ProviderError, type Signatures } from '../routing/signatures.js';
+import { classifyError, type ProviderError } from '../routing/signatures.js';
 import { plainStart, UnknownErrors } from '../routing/unknown-errors.js';
 import type { GatewayParts } from './parts.js';
 import { NO_PROVIDER_KEY } from './upstreams.js';
 
-type Parts = Pick<GatewayParts, 'settings' | 'throttled' | 'logger' | 'onProviderError'> & {
+type Parts = Pick<GatewayParts, 'signatures' | 'throttled' | 'logger' | 'onProviderError'> & {
   readonly clock: Clock;
 };
 type Tried = Pick<PricedCandidate, 'provider' | 'model'>;
@@ -26,25 +25,20 @@ export class ProviderErrors {
   readonly #unknown = new UnknownErrors();
   /** Providers whose key was not taken, until a call to them succeeds. */
   readonly #keyless = new Set<string>();
-  #compiled: { readonly settings: GatewayConfiguration; readonly signatures: Signatures } | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-  }
-
-  // Compiled again only when the settings have been reloaded.
-  #signatures(): Signatures {
-    const settings = this.#parts.settings();
-    if (this.#compiled?.settings !== settings)
-      this.#compiled = { settings, signatures: compileSignatures(settings.signatures) };
-    return this.#compiled.signatures;
   }
 
   classify(tried: Tried, error: ProviderError): ErrorClass {
     const now = this.#parts.clock.now();
     const { provider } = tried;
     const said = { ...error, text: withoutName(error.text, tried.model) };
-    const byPattern = this.#signatures().classify(said, now, provider.profile.errors);
+    const byPattern = classifyError(said, {
+      settings: this.#parts.signatures(),
+      profile: provider.profile.errors,
+      now,
+    });
     const found: ErrorClass =
       byPattern.class === 'unknown' && isAboutKey(error) ? { class: 'key' } : byPattern;
     this.#parts.onProviderError?.(provider.name, found.class);

@@ -2,7 +2,7 @@
 // caller who leaves just before would pay for what it saw, and the provider bills more. Bounded in time and in number; a
 // call beyond either is stopped, and charged the larger of what was seen and the floor. One for the gateway.
 
-import type { GatewaySettings } from '../routing/gateway-settings.js';
+import type { GatewaySettings } from '../calls/calls-settings.js';
 import { Ended } from './attempt.js';
 
 /** The part of an exchange that is read on. */

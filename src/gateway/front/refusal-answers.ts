@@ -6,13 +6,12 @@ import { formatAmount } from '../../core/amount.js';
 import type { DenialReason, Denied } from '../../core/outcomes.js';
 import type { Scales } from '../../kit/amounts.js';
 import type { RefusalCode } from '../../kit/refusals.js';
-import type { Refusal } from '../calls/calls.js';
 import type { PricedCandidate } from '../calls/candidates.js';
 import { type DenialAnswer, type DenialCode, type DenialTerms, denialAnswer } from '../calls/denial.js';
 import { type LineFigures, lineFigures } from '../calls/figures.js';
 import { holdParts, holdPartsText, howToHoldLess } from '../calls/hold-parts.js';
-import type { NoProvider } from '../calls/no-provider.js';
-import type { DialectName } from '../dialects/dialect.js';
+import type { DeniedCall, NoProvider } from '../calls/refusals.js';
+import type { DialectName } from '../metering/endpoints.js';
 import { type AnswerHeaders, retryHeaders } from './answer-headers.js';
 
 export interface GatewayAnswer {
@@ -146,7 +145,7 @@ interface DenialAbout {
 /** A denial of the ledger's; `show` is what the caller may see of a line. */
 export function deniedAnswer(
   dialect: DialectName,
-  { denied, candidates }: Extract<Refusal, { readonly refusal: 'denied' }>,
+  { denied, candidates }: DeniedCall,
   about: DenialAbout,
 ): GatewayAnswer {
   const answer = denialAnswer(denied, about.terms);

@@ -1,8 +1,8 @@
 // The routes of the gateway, as a table: below which dialect, by which method and path, and what is done there. A route
 // that is not in it is refused. Read by gateway.ts, which puts them on the server, and by wrong-paths.ts.
 
-import { DIALECTS, type DialectName, type Endpoint } from '../dialects/dialect.js';
 import { dialects } from '../dialects/dialects.js';
+import { DIALECTS, type DialectName, type Endpoint } from '../metering/endpoints.js';
 
 export type GatewayRoute = {
   readonly dialect: DialectName;

@@ -4,7 +4,7 @@
 import { type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { Call } from '../calls/call.js';
 import type { EndOfCall } from '../calls/charge.js';
-import type { DialectName, Endpoint } from '../dialects/dialect.js';
+import type { DialectName, Endpoint } from '../metering/endpoints.js';
 
 const OPERATIONS: Readonly<Record<Endpoint, string>> = {
   chat_completions: 'chat',

@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../kit/caller.js';
 import { RefusedError } from '../../kit/refusals.js';
 import type { StoredResponses } from '../calls/stored-responses.js';
-import type { GatewayConfiguration, ProviderSettings } from '../routing/gateway-settings.js';
+import type { ProviderSettings } from '../routing/route-settings.js';
 import { type AnswerHeaders, headerText, passHeaders } from './answer-headers.js';
 import { ERROR_BYTES_MAX } from './attempt.js';
 import { STALL_MAX_MS } from './stream-answer.js';
@@ -21,7 +21,7 @@ const PASSED_QUERY: ReadonlySet<string> = new Set([
 
 export interface StoredResponseParts {
   readonly storedResponses: Pick<StoredResponses, 'providerOf' | 'forget'>;
-  readonly settings: () => GatewayConfiguration;
+  readonly providers: () => readonly ProviderSettings[];
   readonly upstreams: Pick<Upstreams, 'ask' | 'repeatsKey'>;
   readonly logger: { warn(about: object, message: string): void };
 }
@@ -35,7 +35,7 @@ export class StoredResponseCalls {
     if (!ID.test(id))
       throw new RefusedError('not_found', 'This is no id of a response.', { field: 'response_id' });
     const name = this.parts.storedResponses.providerOf(caller, id);
-    const provider = this.parts.settings().providers.find((one) => one.name === name);
+    const provider = this.parts.providers().find((one) => one.name === name);
     if (provider === undefined)
       throw new RefusedError(
         'not_found',

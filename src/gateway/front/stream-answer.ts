@@ -58,7 +58,7 @@ export class StreamAnswer {
     this.#meter = dialect.streamMeter(call.facts.endpoint, call.facts, call.candidate.provider.profile);
     this.#isUnheard = attempt.exchange.stopped !== null;
     this.#foreword = attempt.exchange.hasOthers ? { bytes: 0, since: gateway.clock.now() } : null;
-    this.#cut = gateway.settings().gateway.cutStreams ? new StreamCut(call.facts.endpoint) : null;
+    this.#cut = gateway.settings().cutStreams ? new StreamCut(call.facts.endpoint) : null;
   }
 
   /** What the stream has told so far. */

@@ -1,7 +1,7 @@
 // The end of a stream that the gateway cuts (cutStreams): in each dialect the events that its clients take for an answer
 // that reached its limit of output, made of what the stream has said of itself. One for each stream that may be cut.
 
-import type { Endpoint } from '../dialects/dialect.js';
+import type { Endpoint } from '../metering/endpoints.js';
 
 /** Of an event that is read for its fields; larger ones (images) open and close nothing. */
 const READ_BYTES_MAX = 64 * 1024;

@@ -6,9 +6,9 @@ import { context, propagation } from '@opentelemetry/api';
 import { type Dispatcher, Pool } from 'undici';
 import type { PricedCandidate } from '../calls/candidates.js';
 import { sentBetas } from '../dialects/anthropic-betas.js';
-import type { DialectName } from '../dialects/dialect.js';
+import type { DialectName } from '../metering/endpoints.js';
 import { requestPath } from '../profiles/request-place.js';
-import type { ProviderSettings } from '../routing/gateway-settings.js';
+import type { ProviderSettings } from '../routing/route-settings.js';
 
 /** To connect, TLS included: a provider that takes longer is down, and the next candidate is waiting. */
 const CONNECT_TIMEOUT_MS = 10_000;

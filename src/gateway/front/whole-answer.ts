@@ -1,8 +1,9 @@
 // What an answer in one piece says, whether it is an answer or an error, and the status that its caller is shown. Called by
 // exchange.ts.
 
-import { type Endpoint, PLAIN_ENDPOINTS, type UsageReading } from '../dialects/dialect.js';
 import { type HiddenError, hiddenError, withoutErrors } from '../dialects/hidden-error.js';
+import { type Endpoint, PLAIN_ENDPOINTS } from '../metering/endpoints.js';
+import type { UsageReading } from '../metering/usage.js';
 
 /** What an answer says; undefined where it cannot be read. Sound says nothing, and plain text is its own text. */
 export function answerIn(

@@ -4,7 +4,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import { RefusedError } from '../../kit/refusals.js';
-import { DIALECTS, type DialectName } from '../dialects/dialect.js';
+import { DIALECTS, type DialectName } from '../metering/endpoints.js';
 import { GATEWAY_ROUTES, type GatewayRoute } from './routes.js';
 
 /** Of a path in a message: longer ones are not guessed at. */

@@ -1,10 +1,11 @@
 // What quantities cost by a model's rates: whole steps of usd, each component rounded up by itself, nothing free that is
 // not priced at zero. Worst cases, estimates and charges all come from here, so that they compare exactly.
 
-import { AMOUNT_MAX } from '../../core/amount.js';
+import { AMOUNT_MAX, formatAmount } from '../../core/amount.js';
 import { RefusedError } from '../../kit/refusals.js';
-import type { Component, Cost, CostComponent, Quantities, Rates, RateTier } from './price.js';
-import { COMPONENTS } from './price.js';
+import type { RequestFacts } from '../metering/request-facts.js';
+import { COMPONENTS, type Component, type Quantities } from '../metering/usage.js';
+import type { Cost, CostComponent, ModelPrice, Rates, RateTier } from './price.js';
 
 /** Most units of one component that are priced: a million times the largest context window; more is no usage. */
 export const QUANTITY_MAX = 1_000_000_000_000;
@@ -97,4 +98,43 @@ function checked(quantity: number, component: Component): number {
     );
   }
   return quantity;
+}
+
+type BilledBy = NonNullable<RequestFacts['billedBy']>;
+
+/** What a call is billed by at this price; null where it is by tokens. */
+export function billedBy(
+  { rates }: Pick<ModelPrice, 'rates'>,
+  facts: Pick<RequestFacts, 'billedBy'>,
+): BilledBy | null {
+  const { billedBy: by } = facts;
+  return by !== undefined && rates[by.component] !== undefined ? by : null;
+}
+
+/** The cost of a call that is billed so: of as many as the answer states, else of the most that the request asks for. */
+export function costBilledBy(
+  { rates }: Pick<ModelPrice, 'rates'>,
+  { component, most }: BilledBy,
+  stated: Quantities | null,
+): { readonly cost: Cost; readonly quantities: Quantities; readonly isStated: boolean } {
+  const told = stated?.[component];
+  const quantities = { [component]: told ?? most };
+  // Characters are counted in the request itself.
+  const isStated = told !== undefined || component === 'character';
+  return { cost: costOf(rates, quantities, 0), quantities, isStated };
+}
+
+/** What is billed by tokens, and nothing that such a price does not know. */
+export function tokensOf({ character: _1, audio_second: _2, image: _3, ...tokens }: Quantities): Quantities {
+  return tokens;
+}
+
+/** `[[component, quantity, "decimal usd for 1,000,000 of it", "decimal usd that it cost"], …]` */
+export function costNote({ components }: Cost): string {
+  let rows = '';
+  for (const { component, quantity, perMillion, cost } of components) {
+    if (rows !== '') rows += ',';
+    rows += `["${component}",${quantity},"${formatAmount(perMillion, 8)}","${formatAmount(cost, 8)}"]`;
+  }
+  return `[${rows}]`;
 }

@@ -3,7 +3,8 @@
 
 import type { ModelInfo } from '@pydantic/genai-prices';
 import { AMOUNT_MAX } from '../../core/amount.js';
-import type { Component, ModelPrice, Rates, RateTier } from './price.js';
+import type { Component } from '../metering/usage.js';
+import type { ModelPrice, Rates, RateTier } from './price.js';
 
 /** The price in force at an instant, epoch ms; null = unknown. */
 export type DatedPrice = (at: number) => ModelPrice | null;

@@ -3,6 +3,8 @@
 // dated variant of one that the data's clause takes too. Called by price-data.ts, and by reconciliation for the names on a bill.
 
 import type { MatchLogic, ModelInfo, Provider } from '@pydantic/genai-prices';
+import { isModelPattern } from './model-pattern.js';
+import type { OwnPrice } from './price.js';
 
 /** Model names are plain ASCII, the longest known one has 80 characters; anything else is not in the data. */
 const NAME = /^[\x21-\x7e]{1,200}$/;
@@ -85,4 +87,26 @@ function literals(match: MatchLogic): string[] {
   if ('and' in match) return match.and.flatMap(literals);
   if ('regex' in match) return [];
   return Object.values(match).map((text: string) => text.toLowerCase());
+}
+
+/**
+ * A model of the price data: by the data's own id, without its date where the data has the model without one too, without
+ * the path of a vendor before it, in lower case.
+ */
+export function canonicalOfData(id: string, ids: { has(id: string): boolean }): string {
+  const undated = withoutVariant(id);
+  const name = ids.has(undated.toLowerCase()) ? undated : id;
+  return name.slice(name.lastIndexOf('/') + 1).toLowerCase();
+}
+
+/**
+ * A model that has an own price: an exact name is the name that the operator gave it; what a pattern matches is called as
+ * the data calls it, and where the data does not know it, as the call does, without a date.
+ */
+export function canonicalOfOwn(
+  { model }: Pick<OwnPrice, 'model'>,
+  asked: string,
+  ofData: string | null,
+): string {
+  return isModelPattern(model) ? (ofData ?? withoutVariant(asked)) : model;
 }

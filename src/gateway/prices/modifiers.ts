@@ -1,18 +1,41 @@
 // What a tier, a place or a speed makes of a price: by own prices first, then by the provider's profile. A request is held at
 // what it asks for; an answer is charged at what it states, since that is the bill. Called by calls/.
 
+import { AMOUNT_MAX } from '../../core/amount.js';
 import { RefusedError } from '../../kit/refusals.js';
-import type { ProviderProfile } from '../profiles/profile.js';
+import { COMPONENTS, type Component } from '../metering/usage.js';
 import { matchesModel } from './model-pattern.js';
-import type { ModelPrice } from './price.js';
-import { multiplied, ONCE, parseTimes, priceTimes, type Times } from './times.js';
+import type { ModelPrice, Rates, RateTier } from './price.js';
+
+/**
+ * A field of the request or the answer that changes the price of tokens. A value that is not listed for a model has no
+ * known price: a request that asks for it is refused, and a charge for an answer that states it is marked `estimated`.
+ */
+export interface Modifier {
+  /** The field of the request, and its name in own prices. */
+  readonly name: string;
+  /** Dotted paths in the answer. What the answer states comes before what was asked. */
+  readonly stated: readonly string[];
+  /** The first whose patterns match the model and that lists the value counts. */
+  readonly prices: readonly ModifierPrice[];
+  /** Values without a known price that are no dearer than the usual one: a request may ask for them. */
+  readonly noDearer: readonly string[];
+}
+
+export interface ModifierPrice {
+  /** Model names; a trailing `*` matches any ending. */
+  readonly models: readonly string[];
+  /** By value, how many times the usual price: a decimal (`"1.1"`) or a fraction (`"5/3"`). */
+  readonly times: Readonly<Record<string, string>>;
+}
 
 /** A price, and what is needed to know what changes it. */
 export interface ModifiedPrice {
   readonly price: ModelPrice;
   /** The provider's name for the model. */
   readonly model: string;
-  readonly profile: Pick<ProviderProfile, 'modifiers'>;
+  /** The provider's profile. */
+  readonly profile: { readonly modifiers: readonly Modifier[] };
 }
 
 /** Values by the modifier's name, as a request or an answer states them. */
@@ -90,4 +113,54 @@ export function priceOfAnswer(
     else times = multiplied(times, one);
   }
   return { price: priceTimes(of.price, times), unpriced };
+}
+
+/** A fraction in lowest terms does not matter: only its value does. */
+interface Times {
+  readonly numerator: bigint;
+  readonly denominator: bigint;
+}
+
+const ONCE: Times = { numerator: 1n, denominator: 1n };
+
+/** Nothing that is sold costs more than this many times its usual price. */
+const TIMES_MAX = 1_000n;
+const FORM = /^(\d{1,4})(?:\.(\d{1,6}))?(?:\/(\d{1,6}))?$/;
+
+/** Reads `"1.1"`, `"0"` or `"5/3"`; null when it is none, or above 1,000. */
+export function parseTimes(text: string): Times | null {
+  const match = FORM.exec(text);
+  if (match === null) return null;
+  const [, whole, fraction = '', under = '1'] = match;
+  const numerator = BigInt(whole + fraction);
+  const denominator = 10n ** BigInt(fraction.length) * BigInt(under);
+  if (denominator === 0n || numerator > TIMES_MAX * denominator) return null;
+  return { numerator, denominator };
+}
+
+function multiplied(left: Times, right: Times): Times {
+  return {
+    numerator: left.numerator * right.numerator,
+    denominator: left.denominator * right.denominator,
+  };
+}
+
+/** Fees for calls are the same in every tier, place and speed. */
+const FEES: ReadonlySet<Component> = new Set(['request', 'web_search', 'code_interpreter', 'file_search']);
+
+/** The price with the rates of its tokens multiplied; its fees are as they were. */
+function priceTimes(price: ModelPrice, times: Times): ModelPrice {
+  if (times.numerator === times.denominator) return price;
+  const rates: Partial<Record<Component, readonly RateTier[]>> = {};
+  for (const component of COMPONENTS) {
+    const tiers = price.rates[component];
+    if (tiers === undefined) continue;
+    rates[component] = FEES.has(component) ? tiers : tiers.map((tier) => tierTimes(tier, times));
+  }
+  return { ...price, rates: rates as Rates };
+}
+
+function tierTimes({ fromInputTokens, perMillion }: RateTier, times: Times): RateTier {
+  const most = (perMillion * times.numerator + times.denominator - 1n) / times.denominator;
+  return { fromInputTokens, perMillion: most > AMOUNT_MAX ? AMOUNT_MAX : most };
 }

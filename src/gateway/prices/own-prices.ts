@@ -4,9 +4,9 @@
 import { createHash } from 'node:crypto';
 import { AMOUNT_MAX } from '../../core/amount.js';
 import { RefusedError } from '../../kit/refusals.js';
+import { COMPONENTS } from '../metering/usage.js';
 import { isModelPattern } from './model-pattern.js';
 import type { OwnPrice, PriceModifiers, RateTier } from './price.js';
-import { COMPONENTS } from './price.js';
 
 /** Tiers of one component; the longest list that a provider publishes has four. */
 const TIERS_MAX = 8;

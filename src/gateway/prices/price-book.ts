@@ -2,8 +2,8 @@
 // is worked out once; which of its prices is in force is asked each time, since prices change at instants.
 
 import { LABEL_VALUE_LENGTH_MAX } from '../../core/labels.js';
-import { canonicalOfOwn } from './canonical-model.js';
 import type { DatedPrice } from './data-rates.js';
+import { canonicalOfOwn } from './model-match.js';
 import { isModelPattern, matchesModel } from './model-pattern.js';
 import { orderedOwnPrices, ownPricesDigest } from './own-prices.js';
 import type { ModelPrice, OwnPrice, PriceBook } from './price.js';

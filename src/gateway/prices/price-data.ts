@@ -6,11 +6,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Provider } from '@pydantic/genai-prices';
 import { waitForUpdate } from '@pydantic/genai-prices';
-import { canonicalOfData } from './canonical-model.js';
 import type { DatedPrice } from './data-rates.js';
 import { datedPrice } from './data-rates.js';
-import type { ModelIndex } from './model-match.js';
-import { findModel, modelIndex } from './model-match.js';
+import { canonicalOfData, findModel, type ModelIndex, modelIndex } from './model-match.js';
 
 // The bundled data, as long as nobody updates it; and nobody here does, so that the version names what is used.
 const PROVIDERS: ReadonlyMap<string, Provider> = new Map(

@@ -3,9 +3,9 @@
 
 import { formatAmount } from '../../core/amount.js';
 import { RefusedError } from '../../kit/refusals.js';
+import { COMPONENTS, type Component } from '../metering/usage.js';
 import { coversPattern } from './model-pattern.js';
-import type { Component, ModelPrice, OwnPrice, PriceBook } from './price.js';
-import { COMPONENTS } from './price.js';
+import type { ModelPrice, OwnPrice, PriceBook } from './price.js';
 import { dataModels, dataProviders } from './price-data.js';
 
 /** Prices on a page: about 400 KiB of JSON. */

@@ -1,35 +1,7 @@
 // What a price is: exact rates of one model of one provider, and what a call costs by them. Rates are whole steps of usd
 // (microcents, 1e-8 USD) for a million units, so that a cost is one multiplication and one division, rounded up.
 
-/**
- * What is priced. Tokens and characters are priced by the million; calls, seconds of audio and images by the thousand. All
- * are held per million.
- */
-export const COMPONENTS = [
-  'input',
-  'cache_read',
-  'cache_write',
-  'cache_write_1h',
-  'input_audio',
-  'cache_read_audio',
-  'input_image',
-  'cache_read_image',
-  'output',
-  'reasoning',
-  'output_audio',
-  'output_image',
-  'request',
-  'web_search',
-  'code_interpreter',
-  'file_search',
-  /** Characters of the input, for speech. */
-  'character',
-  /** Seconds of audio in the input, for transcriptions that are billed by their length. */
-  'audio_second',
-  /** Images that were made, for models that are not billed by tokens. */
-  'image',
-] as const;
-export type Component = (typeof COMPONENTS)[number];
+import type { Component } from '../metering/usage.js';
 
 /** A rate that depends on how large the input is: the last tier whose `fromInputTokens` is not above the input's total. */
 export interface RateTier {
@@ -56,9 +28,6 @@ export interface ModelPrice {
 }
 
 export type PriceModifiers = Readonly<Record<string, Readonly<Record<string, string>>>>;
-
-/** How much of each component a call used, or may use at most. `input` excludes what the other input components count. */
-export type Quantities = Readonly<Partial<Record<Component, number>>>;
 
 export interface CostComponent {
   /** `provider_cost`: what the provider itself says that the call cost, once. */

@@ -3,7 +3,7 @@
 import { type Static, Type } from 'typebox';
 import { READERS, routes } from '../../kit/route.js';
 import { AmountOut, CLOSED, listOf, oneOf, orNull, PAGE } from '../../kit/schema-parts.js';
-import { COMPONENTS } from './price.js';
+import { COMPONENTS } from '../metering/usage.js';
 import { RATE_UNITS } from './price-list.js';
 
 export const PriceQuery = Type.Object(

@@ -13,9 +13,10 @@ import {
 } from '../../kit/located-values.js';
 import { Section } from '../../kit/settings-section.js';
 import { parseInstant } from '../../kit/time-texts.js';
-import { readTimes } from '../profiles/profile-settings.js';
+import type { Component } from '../metering/usage.js';
 import { readModelPattern } from './model-pattern.js';
-import type { Component, OwnPrice, PriceModifiers, RateTier } from './price.js';
+import { parseTimes } from './modifiers.js';
+import type { OwnPrice, PriceModifiers, RateTier } from './price.js';
 
 /** Ten times the models that the price data knows. */
 const PRICES_MAX = 10_000;
@@ -183,4 +184,27 @@ function readRate(section: Section, name: string): bigint | null {
   const perMillion = PER_THOUSAND.has(name) ? steps * 1_000n : steps;
   if (perMillion <= AMOUNT_MAX) return perMillion;
   return section.add(name, `${described(node)} usd for a thousand is more than can be charged`) ?? null;
+}
+
+/** How many times the usual price, by value. Also of own prices. */
+export function readTimes(
+  node: Located,
+  field: string,
+  findings: Findings,
+): Readonly<Record<string, string>> | undefined {
+  const entries = readMap(node, field, findings);
+  if (entries === undefined) return undefined;
+  const times: Record<string, string> = {};
+  for (const [value, { value: text }] of entries) {
+    const at = `${field}.${value}`;
+    const source = text.kind === 'scalar' ? String(text.value ?? '') : '';
+    if (parseTimes(source) !== null) times[value.toLowerCase()] = source;
+    else
+      findings.add(
+        text.offset,
+        at,
+        `${described(text)} is not how many times the usual price it costs, such as "1.1", "0.5" or "5/3", at most 1000`,
+      );
+  }
+  return times;
 }

@@ -2,11 +2,10 @@
 // image tokens and its output into text, reasoning, audio and images costs at most this. The gateway holds it.
 
 import { RefusedError } from '../../kit/refusals.js';
-import type { RequestFacts } from '../dialects/dialect.js';
-import { billedBy, costBilledBy } from './billed-by.js';
-import { costOf, rateOf } from './cost.js';
-import type { Component, Cost, ModelPrice, Quantities, Rates } from './price.js';
-import { COMPONENTS } from './price.js';
+import type { RequestFacts } from '../metering/request-facts.js';
+import { COMPONENTS, type Component, type Quantities } from '../metering/usage.js';
+import { billedBy, costBilledBy, costOf, rateOf } from './cost.js';
+import type { Cost, ModelPrice, Rates } from './price.js';
 
 export interface WorstCaseLimits {
   /** Output tokens of one choice: what the request that goes out asks for. */

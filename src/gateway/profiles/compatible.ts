@@ -2,7 +2,8 @@
 // to state usage, no modifiers beyond the usual tier, and models that may think unseen. Known providers' modules state what
 // differs from it.
 
-import type { ModelTraits, Modifier, ProviderProfile } from './profile.js';
+import type { Modifier } from '../prices/modifiers.js';
+import type { ModelTraits, ProviderProfile } from './profile.js';
 
 /** The tiers that cost what the price book says, of any provider that has the field. */
 const USUAL_TIER: Modifier = {

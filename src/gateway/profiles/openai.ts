@@ -1,8 +1,9 @@
 // OpenAI. Its answers state the tier that served them, which is what is billed: a request for `auto` or `flex` may have been
 // served by another tier, and a project may have a tier of its own that no request names.
 
+import type { ModifierPrice } from '../prices/modifiers.js';
 import { compatible, GPT_4O_MINI } from './compatible.js';
-import type { ModelTraits, ModifierPrice, ProviderProfile } from './profile.js';
+import type { ModelTraits, ProviderProfile } from './profile.js';
 
 /** Flex costs what the Batch API does, half of the usual price. */
 const HALF_TIERS = { flex: '0.5', batch: '0.5' } as const;

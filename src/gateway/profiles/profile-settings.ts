@@ -3,25 +3,17 @@
 // settings-file.ts.
 
 import { LABEL_VALUE_LENGTH_MAX, quoted } from '../../core/labels.js';
-import {
-  described,
-  type Findings,
-  type Located,
-  nearest,
-  readMap,
-  readText,
-} from '../../kit/located-values.js';
+import { type Findings, type Located, nearest, readMap, readText } from '../../kit/located-values.js';
 import { Section } from '../../kit/settings-section.js';
-import { ENDPOINTS } from '../dialects/dialect.js';
+import { ENDPOINTS } from '../metering/endpoints.js';
 import { readModelPattern } from '../prices/model-pattern.js';
-import { parseTimes } from '../prices/times.js';
-import { PATTERN_LENGTH_MAX, PATTERNS_MAX, patternProblem } from '../routing/signatures.js';
+import type { Modifier, ModifierPrice } from '../prices/modifiers.js';
+import { readTimes } from '../prices/prices-settings.js';
+import { PATTERN_LENGTH_MAX, PATTERNS_MAX, patternProblem } from './error-patterns.js';
 import type {
   CostPlace,
   ErrorProfile,
   ModelTraits,
-  Modifier,
-  ModifierPrice,
   ProviderProfile,
   RequestProfile,
   UsageProfile,
@@ -34,7 +26,8 @@ const TEXT_MAX = 256;
 const MODELS_MAX = 256;
 /** Digits behind the point of usd that a unit of cost may have. */
 const COST_SCALE_MAX = 18;
-const OUTPUT_TOKENS_MAX = 10_000_000;
+/** More output than any model gives in one answer. */
+export const OUTPUT_TOKENS_MAX = 10_000_000;
 
 export const PROFILE_FIELDS = [
   ...['pathPrefix', 'paths', 'query', 'keyHeader', 'keyPrefix', 'headers', 'outputLimit', 'outputLimitAlso'],
@@ -156,29 +149,6 @@ function modifierPriceOf(findings: Findings) {
     const times = section.required('times', (node, at) => readTimes(node, at, findings));
     return times === null ? undefined : { models, times };
   };
-}
-
-/** How many times the usual price, by value. Also of own prices. */
-export function readTimes(
-  node: Located,
-  field: string,
-  findings: Findings,
-): Readonly<Record<string, string>> | undefined {
-  const entries = readMap(node, field, findings);
-  if (entries === undefined) return undefined;
-  const times: Record<string, string> = {};
-  for (const [value, { value: text }] of entries) {
-    const at = `${field}.${value}`;
-    const source = text.kind === 'scalar' ? String(text.value ?? '') : '';
-    if (parseTimes(source) !== null) times[value.toLowerCase()] = source;
-    else
-      findings.add(
-        text.offset,
-        at,
-        `${described(text)} is not how many times the usual price it costs, such as "1.1", "0.5" or "5/3", at most 1000`,
-      );
-  }
-  return times;
 }
 
 function readPatterns(section: Section): readonly string[] | null {

@@ -3,7 +3,8 @@
 // implements this; the configuration overrides every part. Dialects, prices, routing and the gateway read it: none of them
 // asks which vendor it speaks to.
 
-import type { DialectName, Endpoint } from '../dialects/dialect.js';
+import type { DialectName, Endpoint } from '../metering/endpoints.js';
+import type { Modifier } from '../prices/modifiers.js';
 
 export interface ProviderProfile {
   /** As the configuration names it (`profile: azure-openai`). */
@@ -93,28 +94,6 @@ export interface CostPlace {
   readonly scale: number;
   /** A flag of the usage object without which it is no part of the bill; null: it always is. */
   readonly when: string | null;
-}
-
-/**
- * A field of the request or the answer that changes the price of tokens. A value that is not listed for a model has no
- * known price: a request that asks for it is refused, and a charge for an answer that states it is marked `estimated`.
- */
-export interface Modifier {
-  /** The field of the request, and its name in own prices. */
-  readonly name: string;
-  /** Dotted paths in the answer. What the answer states comes before what was asked. */
-  readonly stated: readonly string[];
-  /** The first whose patterns match the model and that lists the value counts. */
-  readonly prices: readonly ModifierPrice[];
-  /** Values without a known price that are no dearer than the usual one: a request may ask for them. */
-  readonly noDearer: readonly string[];
-}
-
-export interface ModifierPrice {
-  /** Model names; a trailing `*` matches any ending. */
-  readonly models: readonly string[];
-  /** By value, how many times the usual price: a decimal (`"1.1"`) or a fraction (`"5/3"`). */
-  readonly times: Readonly<Record<string, string>>;
 }
 
 /** What a model does that its price does not tell. */

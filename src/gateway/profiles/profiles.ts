@@ -1,6 +1,6 @@
 // The known providers' profiles, and which of them a provider of the configuration has. Asked when settings are read.
 
-import type { DialectName } from '../dialects/dialect.js';
+import type { DialectName } from '../metering/endpoints.js';
 import { matchesModel } from '../prices/model-pattern.js';
 import { anthropic } from './anthropic.js';
 import { azureOpenAi } from './azure-openai.js';

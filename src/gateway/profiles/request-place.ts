@@ -1,7 +1,7 @@
 // Where a provider's requests go, worked out of its base URL and its profile once, when settings are read; and the path of
 // one request. A base URL that names a version is complete: nothing but the endpoint is put behind it.
 
-import type { Endpoint } from '../dialects/dialect.js';
+import type { Endpoint } from '../metering/endpoints.js';
 import type { RequestProfile } from './profile.js';
 
 /** A part of a path that is a version: `v1`, `v4`, `v1beta`, `v1beta2`. */

@@ -1,7 +1,7 @@
 // Where a call may go: the candidates of its model, as rule P10 orders them. Made by routing-table.ts, recorded with the decision.
 
 import type { VerdictLevel } from '../../core/outcomes.js';
-import type { ProviderSettings } from './gateway-settings.js';
+import type { ProviderSettings } from './route-settings.js';
 
 export interface RoutedCandidate {
   readonly provider: ProviderSettings;

@@ -4,10 +4,10 @@
 
 import type { LedgerReads } from '../../authority/api.js';
 import { canonicalProvider, type ProviderVerdict, providerVerdict } from '../../budgets/providers.js';
-import type { DialectName } from '../dialects/dialect.js';
+import type { DialectName } from '../metering/endpoints.js';
 import { matchesModel } from '../prices/model-pattern.js';
-import type { GatewayConfiguration, ProviderSettings, RouteCandidate } from './gateway-settings.js';
 import type { Placement, RoutedCandidate, Routing } from './route.js';
+import type { ProviderSettings, RouteCandidate, RouteSettings } from './route-settings.js';
 import type { ThrottledProviders } from './throttled.js';
 
 /** A candidate with what the ledger and its provider say of it now. */
@@ -31,13 +31,15 @@ export class RoutingTable {
   readonly #canonical: ReadonlyMap<string, string>;
 
   constructor(
-    settings: Pick<GatewayConfiguration, 'providers' | 'routes'>,
+    settings: { readonly providers: readonly ProviderSettings[]; readonly routes: readonly RouteSettings[] },
     private readonly ledger: LedgerReads,
     private readonly throttled: ThrottledProviders,
   ) {
     const providers = new Map(settings.providers.map((provider) => [provider.name, provider]));
     const dialects = new Set(settings.providers.map(({ dialect }) => dialect));
-    this.#routes = new Map([...dialects].map((dialect) => [dialect, compile(settings, providers, dialect)]));
+    this.#routes = new Map(
+      [...dialects].map((dialect) => [dialect, compile(settings.routes, providers, dialect)]),
+    );
     const aliases = ledger.aliases();
     this.#canonical = new Map([...providers.keys()].map((name) => [name, canonicalProvider(aliases, name)]));
   }
@@ -86,11 +88,11 @@ export class RoutingTable {
 }
 
 function compile(
-  settings: Pick<GatewayConfiguration, 'routes'>,
+  routes: readonly RouteSettings[],
   providers: ReadonlyMap<string, ProviderSettings>,
   dialect: DialectName,
 ): CompiledRoute[] {
-  return settings.routes.flatMap(({ model: pattern, candidates, outputTokensUnstated }) => {
+  return routes.flatMap(({ model: pattern, candidates, outputTokensUnstated }) => {
     const own = candidates.flatMap(({ provider: name, model }: RouteCandidate) => {
       const provider = providers.get(name);
       return provider?.dialect === dialect ? [{ provider, model }] : [];

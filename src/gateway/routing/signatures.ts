@@ -3,18 +3,13 @@
 // that no message and no pattern stops the process. Called by the gateway for each failed attempt, and by the configuration,
 // which refuses a pattern that does not compile.
 
-import { RE2JS, RE2JSException } from 're2js';
-import { quoted } from '../../core/labels.js';
+import type { RE2JS } from 're2js';
+import { compilePattern } from '../profiles/error-patterns.js';
 import type { ErrorProfile } from '../profiles/profile.js';
-import type { SignatureSettings } from './gateway-settings.js';
+import type { SignatureSettings } from './error-settings.js';
 import { statedReset } from './reset-times.js';
 import type { ErrorClass } from './route.js';
 
-/** Alternatives join into one pattern; more than this is a list that nobody reviews. */
-export const PATTERNS_MAX = 16;
-export const PATTERN_LENGTH_MAX = 1_000;
-/** Instructions of a compiled pattern: with a list full, at most 4,000 × 4,096 steps a message, about a quarter of a second. */
-export const PATTERN_STEPS_MAX = 250;
 /** UTF-8 bytes of `STATUS MESSAGE` that are looked at; what is wrong stands at the beginning of a message. */
 export const MESSAGE_BYTES_MAX = 4_096;
 
@@ -28,16 +23,8 @@ export interface ProviderError {
   readonly retryAfterMs?: number | null;
 }
 
-export interface Signatures {
-  /**
-   * By the common patterns and by `own`, the provider's. `until` is the reset that the message states, else the headers',
-   * as far as it is believed, else now and the configured default.
-   */
-  classify(error: ProviderError, now: number, own?: ErrorProfile): ErrorClass;
-}
-
 type Kind = 'request' | 'account' | 'throttle' | 'flake';
-type Compiled = Readonly<Record<Kind, readonly RE2JS[]>>;
+type KindPatterns = Readonly<Record<Kind, readonly string[]>>;
 
 /**
  * A limit that this request alone would pass. It says nothing of smaller requests, so nobody else is kept from the
@@ -56,39 +43,36 @@ const LIMIT_PER_REQUEST = /^(?:200|4\d\d) .*?\btokens.{0,3}per.{0,3}request\b/is
 /** A text in quotes; an apostrophe within a word opens none. */
 const QUOTED = /"[^"]*"|`[^`]*`|(?<=[\s(:=[])'[^']*'(?=$|[\s.,;:)\]])/g;
 
-/** For patterns that `patternProblem` has nothing against, as those of settings that were read. */
-export function compileSignatures(settings: SignatureSettings): Signatures {
-  const common = compiledAll(settings);
-  const ofProfiles = new WeakMap<ErrorProfile, Compiled>();
-  const ownOf = (profile: ErrorProfile): Compiled => {
-    const known = ofProfiles.get(profile) ?? compiledAll(profile);
-    ofProfiles.set(profile, known);
-    return known;
-  };
-  return {
-    classify(error, now, own) {
-      const subject = cut(`${error.status} ${error.text}`);
-      switch (kindOf(subject, own === undefined ? [common] : [ownOf(own), common])) {
-        case 'request':
-          return { class: 'request' };
-        case 'account':
-          return { class: 'account', ...resetOf(error, subject, { now, ...accountBounds(settings) }) };
-        case 'throttle':
-          return { class: 'throttle', ...resetOf(error, subject, { now, ...pairBounds(settings) }) };
-        case 'flake':
-          return { class: 'flake' };
-        case null:
-          return { class: 'unknown' };
-      }
-    },
-  };
+/**
+ * What an error is, by the patterns of the provider's profile and by the common ones of the configuration. `until` is the
+ * reset that the message states, else the headers', as far as it is believed; without either it is the configured default
+ * from now on.
+ */
+export function classifyError(
+  error: ProviderError,
+  by: { readonly settings: SignatureSettings; readonly profile?: ErrorProfile; readonly now: number },
+): ErrorClass {
+  const { settings, profile, now } = by;
+  const subject = cut(`${error.status} ${error.text}`);
+  switch (kindOf(subject, profile === undefined ? [settings] : [profile, settings])) {
+    case 'request':
+      return { class: 'request' };
+    case 'account':
+      return { class: 'account', ...resetOf(error, subject, { now, ...accountBounds(settings) }) };
+    case 'throttle':
+      return { class: 'throttle', ...resetOf(error, subject, { now, ...pairBounds(settings) }) };
+    case 'flake':
+      return { class: 'flake' };
+    case null:
+      return { class: 'unknown' };
+  }
 }
 
 // What a caller can bring about comes first, since it must shut nobody out. What is said of the account is more precise than
 // what is said of limits, and a status alone (429) says least.
-function kindOf(subject: string, lists: readonly Compiled[]): Kind | null {
+function kindOf(subject: string, lists: readonly KindPatterns[]): Kind | null {
   const is = (kind: Kind, text = subject) =>
-    lists.some((list) => list[kind].some((pattern) => pattern.test(text)));
+    lists.some((list) => compiled(list[kind]).some((pattern) => pattern.test(text)));
   if (is('request') || asksTooMuch(subject)) return 'request';
   // What a caller wrote stands in quotes: its words put nobody out.
   const unquoted = subject.replaceAll(QUOTED, "''");
@@ -138,38 +122,6 @@ function resetOf(
   return { until: Math.ceil(until), stated: stated !== null };
 }
 
-/** What is wrong with a text as a pattern, or null. */
-export function patternProblem(text: string): string | null {
-  try {
-    const pattern = compiled(text);
-    if (pattern.test('')) return `the pattern ${quoted(text)} matches every message`;
-    const steps = pattern.programSize();
-    if (steps <= PATTERN_STEPS_MAX) return null;
-    return `the pattern ${quoted(text)} compiles to ${steps} steps; at most ${PATTERN_STEPS_MAX} are taken`;
-  } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error;
-    return `the pattern ${quoted(text)} does not compile: ${error.message}`;
-  }
-}
-
-function compiledAll({
-  request,
-  account,
-  throttle,
-  flake,
-}: Readonly<Record<Kind, readonly string[]>>): Compiled {
-  return {
-    request: request.map(compiled),
-    account: account.map(compiled),
-    throttle: throttle.map(compiled),
-    flake: flake.map(compiled),
-  };
-}
-
-function compiled(text: string): RE2JS {
-  return RE2JS.compile(text, RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL);
-}
-
 // Cut by bytes without making bytes of a long text first; a sign that would be cut in two is left out.
 function cut(text: string): string {
   const start = text.slice(0, MESSAGE_BYTES_MAX);
@@ -179,4 +131,26 @@ function cut(text: string): string {
     .subarray(0, MESSAGE_BYTES_MAX)
     .toString('utf8')
     .replace(/\ufffd+$/, '');
+}
+
+/**
+ * Whether a provider bills an error although it answers nothing: a filter that read the prompt, a proxy's time-out. Its
+ * profile has the patterns. Every other explicit error before any output costs nothing (rule Q9).
+ */
+export function isBilledError({ billed }: Pick<ErrorProfile, 'billed'>, error: ProviderError): boolean {
+  if (billed.length === 0) return false;
+  const subject = `${error.status} ${error.text.slice(0, MESSAGE_BYTES_MAX)}`;
+  return compiled(billed).some((pattern) => pattern.test(subject));
+}
+
+const COMPILED = new WeakMap<readonly string[], readonly RE2JS[]>();
+
+/** The patterns of a list, compiled the first time that they are asked for. */
+function compiled(list: readonly string[]): readonly RE2JS[] {
+  let patterns = COMPILED.get(list);
+  if (patterns === undefined) {
+    patterns = list.map(compilePattern);
+    COMPILED.set(list, patterns);
+  }
+  return patterns;
 }

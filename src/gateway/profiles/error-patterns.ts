@@ -1,0 +1,29 @@
+// The patterns that tell a provider's errors apart: RE2, so that neither a message nor a pattern of the configuration can stop
+// the process. Owns their bounds. Called where settings are read and where errors are classified.
+
+import { RE2JS, RE2JSException } from 're2js';
+import { quoted } from '../../core/labels.js';
+
+/** Alternatives join into one pattern; more than this is a list that nobody reviews. */
+export const PATTERNS_MAX = 16;
+export const PATTERN_LENGTH_MAX = 1_000;
+/** Instructions of a compiled pattern: with a list full, at most 4,000 × 4,096 steps a message, about a quarter of a second. */
+export const PATTERN_STEPS_MAX = 250;
+
+/** What is wrong with a text as a pattern, or null. */
+export function patternProblem(text: string): string | null {
+  try {
+    const pattern = compilePattern(text);
+    if (pattern.test('')) return `the pattern ${quoted(text)} matches every message`;
+    const steps = pattern.programSize();
+    if (steps <= PATTERN_STEPS_MAX) return null;
+    return `the pattern ${quoted(text)} compiles to ${steps} steps; at most ${PATTERN_STEPS_MAX} are taken`;
+  } catch (error) {
+    if (!(error instanceof RE2JSException)) throw error;
+    return `the pattern ${quoted(text)} does not compile: ${error.message}`;
+  }
+}
+
+export function compilePattern(text: string): RE2JS {
+  return RE2JS.compile(text, RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL);
+}
