@@ -27,9 +27,8 @@ import { EXIT } from './exit-codes.js';
 import { stated, textsOption, UsageError, wholeOption } from './options.js';
 import { showProgress } from './progress.js';
 
-/** The real traces that the demo looks for in its data folder. */
+/** The measured traces that the demo replays where it is told their folder. */
 const DEMO_TRACES = ['azure-llm-code-2023.csv', 'azure-llm-conv-2023.csv'];
-const DEMO_DATA = '../shared/data';
 const DEMO_BUDGETS = fileURLToPath(new URL('../../examples/budgets-backtest.yaml', import.meta.url));
 
 /** About as many as the real traces have. */
@@ -87,9 +86,9 @@ function addDemo(program: Command, cli: CliContext): void {
   const command = program
     .command('demo')
     .description(
-      'the backtest on the Azure traces of 2023 where they are, else on a generated trace, with example budgets',
+      'the backtest with example budgets, on a generated trace, or on the Azure traces of 2023 in --data',
     )
-    .option('--data <dir>', 'folder of the Azure traces', DEMO_DATA)
+    .option('--data <dir>', 'folder of the Azure traces, which are not part of this package')
     .option(
       '--generate <requests>',
       'size of the generated trace',
@@ -99,13 +98,16 @@ function addDemo(program: Command, cli: CliContext): void {
     .option('--no-foresight', 'leave out the second replay, in which every final cost is known beforehand')
     .option('--keep', 'keep the temporary ledger');
   addModelOptions(command).action(async (_options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<BacktestCommandOptions & { data: string; generate: number }>();
+    const options = self.optsWithGlobals<BacktestCommandOptions & { data?: string; generate: number }>();
     const { costs, spread } = modelOf(options);
-    const paths = DEMO_TRACES.map((name) => join(options.data, name)).filter((path) => existsSync(path));
+    const { data } = options;
+    const paths =
+      data === undefined
+        ? []
+        : DEMO_TRACES.map((name) => join(data, name)).filter((path) => existsSync(path));
     if (paths.length === 0) {
-      cli.note(
-        `${DEMO_TRACES.join(' and ')} are not in ${options.data}: this is a GENERATED trace, not a measured one`,
-      );
+      const why = data === undefined ? 'without --data' : `${DEMO_TRACES.join(' and ')} are not in ${data}`;
+      cli.note(`${why}: this is a GENERATED trace, not a measured one`);
     }
     const trace =
       paths.length > 0
