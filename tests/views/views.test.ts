@@ -20,6 +20,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Fact } from '#bursar/core/facts.js';
 import { type Ledger, openLedger } from '#bursar/index.js';
+import { EMPTY_HEAD, factBatches } from '#bursar/journal/fact-records.js';
 import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
 import { viewsDifference } from '#bursar/views/difference.js';
 import type { View } from '#bursar/views/view.js';
@@ -147,6 +148,24 @@ describe('views: following', () => {
     expect(seen.length).toBeGreaterThanOrEqual(2);
     expect(seen.every(([done, total]) => done <= total && total === head.sequence)).toBe(true);
     expect(lines()).toHaveLength(2_500);
+  });
+
+  test('views: facts that are in the tables already → are not applied again', async () => {
+    await write(notePut('a', 'one'));
+    const reader = openSqliteReader(ledgerPath);
+    const second = openViews(join(folder, 'second.db'), [NOTES_VIEW]);
+    second.catchUp(reader);
+    await write(notePut('a', 'two'));
+    const all = [...factBatches(reader, EMPTY_HEAD)];
+    second.follow(
+      all.flatMap(({ records }) => records),
+      ledger.head(),
+    );
+    second.follow(all[0].records, all[0].head);
+    expect(lines(second)).toEqual(['a two 2 done']);
+    expect(second.position()).toEqual(ledger.head());
+    second.closeFile();
+    reader.close();
   });
 
   test('views: a fact that its view cannot take → nothing of the batch is applied, and the ledger stops', async () => {
