@@ -291,7 +291,7 @@ describe('the companion file', () => {
     ['empty', () => writeFileSync(file(), '')],
     ['no database', () => writeFileSync(file(), 'Sehr geehrte Damen und Herren'.repeat(100))],
     ['another program’s database', altered('PRAGMA application_id = 7')],
-    ['of an older version', altered('PRAGMA user_version = 0')],
+    ['of an older version', altered("UPDATE position SET format = 'older'")],
     ['without a table', altered('DROP TABLE balances')],
     ['without its position', altered('DELETE FROM position')],
     ['with labels that are no JSON', altered("UPDATE holds SET labels = '{'")],
@@ -300,7 +300,7 @@ describe('the companion file', () => {
     ['cut short', () => writeFileSync(file(), readFileSync(file()).subarray(0, 50_000))],
     [
       'of another history',
-      altered("UPDATE position SET hash = zeroblob(32); DELETE FROM holds WHERE hold_id = 'h3'"),
+      altered("UPDATE position SET hash = '00'; DELETE FROM holds WHERE hold_id = 'h3'"),
     ],
     ['ahead of the ledger', altered('UPDATE position SET sequence = 1000000; DELETE FROM balances')],
   ])('history: the file is %s → it is made anew', async (_what, damage) => {
@@ -310,7 +310,7 @@ describe('the companion file', () => {
     expect(history.holds({ labels: { user: 'u3' }, max: 5 })).toHaveLength(5);
     expect(everything(history)).toEqual(expected);
     history.close();
-    expect(existsSync(`${file()}-journal`)).toBe(false);
+    expect(existsSync(`${file()}-wal`)).toBe(false);
   });
 
   test('history: another ledger under the same name → its own history', async () => {

@@ -30,6 +30,8 @@ const POSITION_TABLE = `CREATE TABLE position (
 ) STRICT`;
 
 export interface FollowerFileFormat {
+  /** What the file is to a person: `history`. */
+  readonly name: string;
   /** What `file` and SQLite's own tools see. */
   readonly applicationId: number;
   /** SQL. A file that was made by other SQL is made anew. */
@@ -137,8 +139,8 @@ function prepareFile(path: string, format: FollowerFileFormat, foreign: 'replace
   const isForeign =
     found.kind === 'other' || (found.kind === 'sqlite' && found.applicationId !== format.applicationId);
   if (isForeign && foreign === 'refuse')
-    throw new InvalidInputError('path', `${path} is there and is not a file that Bursar made for this`);
-  if (isForeign) throw new DamagedFileError('it is no database of this kind');
+    throw new InvalidInputError('path', `${path} is there and is not a Bursar ${format.name}`);
+  if (isForeign) throw new DamagedFileError(`it is not a Bursar ${format.name}`);
   // SQLite would take the log of a file that was deleted by hand for the new file's.
   if (found.kind === 'absent') deleteDatabase(path);
   makePrivate(path);

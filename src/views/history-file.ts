@@ -1,60 +1,34 @@
-// The history's companion file: SQLite, beside the ledger, with one row a hold and one a balance and window, and the
-// place in the journal that they follow. Holds no truth of its own: whatever is wrong with it, it is made anew. Every
-// change is one transaction that checks the place it starts from, so that two followers never mix. Called by
-// authority/history.ts.
+// The history's companion file: one row for each hold, one for each balance and window, and now and then the state of the
+// follower. Labels and amounts are JSON; steps are SQLite's 64-bit integers or decimal text, never floats. Called by
+// history.ts.
 
-import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, linkSync, openSync, readSync, rmSync, statSync } from 'node:fs';
-import Database from 'better-sqlite3';
-import { InvalidInputError } from '../core/errors.js';
-import type { HoldView } from '../core/outcomes.js';
-import type { Labels } from '../core/requests.js';
-import { CHAIN_START, type ChainPoint, digestOf, sameBytes } from '../journal/chain.js';
+import type { Amounts } from '../core/amount.js';
+import type { BalanceView, Head, HoldStatus, HoldView } from '../core/outcomes.js';
+import type { HoldEnding, Labels, Lease } from '../core/requests.js';
+import { digestOf } from '../journal/chain.js';
 import { plain } from '../journal/sqlite-rows.js';
 import { journalError } from '../journal/sqlite-schema.js';
-import {
-  type BalanceRow,
-  balanceOf,
-  balanceRow,
-  type HistoryBalance,
-  type HistoryBalanceFilter,
-  type HistoryHoldFilter,
-  type HoldRow,
-  holdOf,
-  holdRow,
-} from './history-rows.js';
+import { DamagedFileError, FollowerFile, guarded } from './follower-file.js';
 
 /** "BRSH". A ledger's is "BRSR". */
 const APPLICATION_ID = 0x42_52_53_48;
-/** Rises with the tables and with what is written into them: a file of another version is made anew. */
-const HISTORY_VERSION = 1;
 
-/** SQLite's own header: what it begins with, and where it has these two numbers. */
-const HEADER_BYTES = 100;
-const HEADER_MAGIC = 'SQLite format 3\0';
-const USER_VERSION_AT = 60;
-const APPLICATION_ID_AT = 68;
-
-/** Another follower holds the file for one transaction of some thousand rows: ms. */
+/** Another follower takes in some thousand rows in one transaction. ms */
 const BUSY_WAIT_MS = 10_000;
 
-/** SQLite stores no more than 1,000,000,000 bytes in a value; a state near that is followed without being saved. */
+/** SQLite stores at most 1,000,000,000 bytes in a value. A state near that is followed without being saved. */
 const STATE_BYTES_MAX = 512 * 1024 * 1024;
 
-const TABLES = [
-  `CREATE TABLE position (
+/** The number rises with what is written into the columns: a file that was made by other SQL is made anew. */
+const TABLES = `-- 2
+CREATE TABLE follower_state (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   sequence INTEGER NOT NULL,
-  hash BLOB NOT NULL
-) STRICT`,
-  `CREATE TABLE follower_state (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  sequence INTEGER NOT NULL,
-  hash BLOB NOT NULL,
+  hash TEXT NOT NULL,
   digest TEXT NOT NULL,
   bytes BLOB NOT NULL
-) STRICT`,
-  `CREATE TABLE holds (
+) STRICT;
+CREATE TABLE holds (
   opened_sequence INTEGER PRIMARY KEY,
   hold_id TEXT NOT NULL,
   status TEXT NOT NULL,
@@ -69,9 +43,9 @@ const TABLES = [
   ending TEXT,
   authority TEXT,
   balances TEXT NOT NULL
-) STRICT`,
-  'CREATE INDEX holds_by_id ON holds (hold_id, opened_sequence)',
-  `CREATE TABLE balances (
+) STRICT;
+CREATE INDEX holds_by_id ON holds (hold_id, opened_sequence);
+CREATE TABLE balances (
   balance_id TEXT PRIMARY KEY,
   budget_id TEXT NOT NULL,
   label_values TEXT NOT NULL,
@@ -83,111 +57,96 @@ const TABLES = [
   spent INTEGER NOT NULL,
   remaining INTEGER,
   open_holds INTEGER NOT NULL
-) STRICT`,
-  'CREATE INDEX balances_by_budget ON balances (budget_id, window_start, balance_id)',
-] as const;
+) STRICT;
+CREATE INDEX balances_by_budget ON balances (budget_id, window_start, balance_id)`;
 
 const PUT_HOLD = `INSERT OR REPLACE INTO holds VALUES (@openedSequence, @holdId, @status, @labels, @held, @authorized,
   @charged, @late, @openedAt, @expiresAt, @endedAt, @ending, @authority, @balances)`;
 const PUT_BALANCE = `INSERT OR REPLACE INTO balances VALUES (@id, @budgetId, @values, @unit, @start, @end, @granted,
   @held, @spent, @remaining, @openHolds)`;
 
+/** A balance of one window, as it stands or as it stood when it left memory. Amounts in steps. */
+export type HistoryBalance = Pick<
+  BalanceView,
+  'id' | 'budgetId' | 'values' | 'unit' | 'window' | 'granted' | 'held' | 'spent' | 'remaining' | 'openHolds'
+>;
+
+export interface HistoryHoldFilter {
+  /** Every hold that ever had this id, the newest first. */
+  readonly holdId?: string;
+  readonly status?: HoldStatus;
+  readonly labels?: Labels;
+  /** Only holds opened after this sequence number: the cursor. */
+  readonly afterSequence?: number;
+  /** At most so many; default 1,000. */
+  readonly max?: number;
+}
+
+export interface HistoryBalanceFilter {
+  readonly budgetId?: string;
+  /** Balances whose values contain these. */
+  readonly values?: Labels;
+  /** Windows that start at this instant or later, epoch ms; a lifetime has no start. */
+  readonly from?: number;
+  /** Windows that start before this instant. */
+  readonly to?: number;
+  readonly max?: number;
+}
+
 /** What a stretch of the journal changed. */
 export interface HistoryChanges {
-  readonly from: ChainPoint;
-  readonly to: ChainPoint;
+  readonly from: Head;
+  readonly to: Head;
   readonly holds: Iterable<HoldView>;
   readonly balances: Iterable<HistoryBalance>;
 }
 
-/** The file is not what was written. The caller deletes it and makes it anew. */
-export class HistoryDamagedError extends Error {
-  override readonly name = 'HistoryDamagedError';
-}
-
 export class HistoryFile {
-  readonly #db: Database.Database;
+  readonly #file: FollowerFile;
 
-  /** Opens the file, or makes an empty one. `others`: what to do with a file that is no history at all. */
-  static open(path: string, others: 'delete' | 'refuse'): HistoryFile {
-    for (let attempt = 1; ; attempt += 1) {
-      const found = kindOf(path);
-      if (found === 'foreign' && others === 'refuse')
-        throw new InvalidInputError('historyPath', `${path} is there and is not a Bursar history`);
-      if (found === 'outdated' || found === 'foreign') HistoryFile.delete(path);
-      try {
-        if (found !== 'history') create(path);
-        return new HistoryFile(path);
-      } catch (error) {
-        if (!(error instanceof HistoryDamagedError) || attempt === 3) throw error;
-        HistoryFile.delete(path);
-      }
-    }
-  }
-
-  /** The journal goes too: left behind, SQLite would roll it back into the new file. */
-  static delete(path: string): void {
-    for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(path + suffix, { force: true });
-  }
-
-  private constructor(readonly path: string) {
-    this.#db = guarded(`opening ${path}`, () => new Database(path, { timeout: BUSY_WAIT_MS }));
-    try {
-      guarded(`opening ${path}`, () => {
-        const tables = this.#db.prepare('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid');
-        if (tables.pluck().all().join(';') !== TABLES.join(';'))
-          throw new HistoryDamagedError(`the table definitions of ${path} are not those of a history`);
-        this.#db.defaultSafeIntegers(true);
-      });
-    } catch (error) {
-      this.#db.close();
-      throw error;
-    }
+  /** Opens the file, or makes an empty one. `foreign`: what to do with a file that is no history at all. */
+  constructor(path: string, foreign: 'replace' | 'refuse') {
+    const format = {
+      name: 'history',
+      applicationId: APPLICATION_ID,
+      tables: TABLES,
+      busyWaitMs: BUSY_WAIT_MS,
+    };
+    this.#file = run(`opening ${path}`, () => FollowerFile.open(path, format, foreign));
   }
 
   /** How far the rows follow the journal. */
-  position(): ChainPoint {
-    const row = this.#run(() => this.#db.prepare('SELECT sequence, hash FROM position').get());
-    if (row === undefined) throw new HistoryDamagedError(`${this.path} has lost its position`);
-    return pointOf(row as PointRow);
+  position(): Head {
+    return this.#run(() => this.#file.position());
   }
 
   /** Takes rows in and moves on. False when the file was elsewhere than `from`: another follower has been here. */
-  write(changes: HistoryChanges): boolean {
-    return this.#ifAt(changes.from, () => {
+  write({ from, to, holds, balances }: HistoryChanges): boolean {
+    return this.#advance(from, to, () => {
       const hold = this.#db.prepare(PUT_HOLD);
-      for (const view of changes.holds) hold.run(holdRow(view));
+      for (const view of holds) hold.run(holdRow(view));
       const balance = this.#db.prepare(PUT_BALANCE);
-      for (const view of changes.balances) balance.run(balanceRow(view));
-      this.#moveTo(changes.to);
+      for (const view of balances) balance.run(balanceRow(view));
     });
   }
 
-  /** Forgets everything: the rows are of another history. False when another follower has been here. */
-  reset(from: ChainPoint): boolean {
-    return this.#ifAt(from, () => {
-      this.#db.exec('DELETE FROM holds; DELETE FROM balances; DELETE FROM follower_state');
-      this.#moveTo(CHAIN_START);
-    });
-  }
-
-  /** The state that the follower saved, or undefined: a damaged one only costs a longer replay. */
-  savedState(): (ChainPoint & { readonly bytes: Uint8Array }) | undefined {
-    const row = this.#run(() => this.#db.prepare('SELECT * FROM follower_state').get()) as
-      | (PointRow & { digest: string; bytes: Uint8Array })
-      | undefined;
+  /** The state that a follower saved; undefined where there is none. A damaged one only costs a longer replay. */
+  savedState(): (Head & { readonly bytes: Uint8Array }) | undefined {
+    const select = this.#db.prepare<[], Head & { digest: string; bytes: Uint8Array }>(
+      'SELECT * FROM follower_state',
+    );
+    const row = this.#run(() => select.get());
     if (row === undefined || digestOf(row.bytes) !== row.digest) return undefined;
-    return { ...pointOf(row), bytes: plain(row.bytes) };
+    return { sequence: row.sequence, hash: row.hash, bytes: plain(row.bytes) };
   }
 
-  /** Saves the follower's state at the place where the file is, so that the next follower need not replay to there. */
-  saveState(at: ChainPoint, bytes: Uint8Array): void {
+  /** Saves the follower's state at the file's own position, so that the next follower need not replay to there. */
+  saveState(at: Head, bytes: Uint8Array): void {
     if (bytes.byteLength > STATE_BYTES_MAX) return;
-    const put = () =>
-      this.#db
-        .prepare('INSERT OR REPLACE INTO follower_state VALUES (1, ?, ?, ?, ?)')
-        .run(at.sequence, at.hash, digestOf(bytes), bytes);
-    this.#ifAt(at, put);
+    this.#advance(at, at, () => {
+      const put = this.#db.prepare('INSERT OR REPLACE INTO follower_state VALUES (1, ?, ?, ?, ?)');
+      put.run(at.sequence, at.hash, digestOf(bytes), bytes);
+    });
   }
 
   holds(filter: HistoryHoldFilter, max: number): HoldView[] {
@@ -198,7 +157,7 @@ export class HistoryFile {
     where.addLabels('labels', filter.labels);
     const order = filter.holdId === undefined ? 'ASC' : 'DESC';
     const sql = `SELECT * FROM holds ${where.sql} ORDER BY opened_sequence ${order} LIMIT ?`;
-    return this.#run(() => (this.#db.prepare(sql).all(...where.bound, max) as HoldRow[]).map(holdOf));
+    return this.#run(() => this.#rows<HoldRow>(sql, ...where.bound, max).map(holdOf));
   }
 
   balances(filter: HistoryBalanceFilter, max: number): HistoryBalance[] {
@@ -208,32 +167,47 @@ export class HistoryFile {
     where.add('window_start < ?', filter.to);
     where.addLabels('label_values', filter.values);
     const sql = `SELECT * FROM balances ${where.sql} ORDER BY budget_id, window_start, balance_id LIMIT ?`;
-    return this.#run(() => (this.#db.prepare(sql).all(...where.bound, max) as BalanceRow[]).map(balanceOf));
+    return this.#run(() => this.#rows<BalanceRow>(sql, ...where.bound, max).map(balanceOf));
   }
 
   close(): void {
-    this.#db.close();
+    this.#file.close();
   }
 
-  #ifAt(from: ChainPoint, change: () => void): boolean {
-    return this.#run(() =>
-      this.#db
-        .transaction(() => {
-          const at = this.position();
-          if (at.sequence !== from.sequence || !sameBytes(at.hash, from.hash)) return false;
-          change();
-          return true;
-        })
-        .immediate(),
-    );
+  /** Closes it and deletes it. */
+  remove(): void {
+    this.#file.remove();
   }
 
-  #moveTo(to: ChainPoint): void {
-    this.#db.prepare('UPDATE position SET sequence = ?, hash = ?').run(to.sequence, to.hash);
+  get #db() {
+    return this.#file.db;
+  }
+
+  #rows<Row>(sql: string, ...bound: (string | number)[]): Row[] {
+    return this.#db
+      .prepare<(string | number)[], Row>(sql)
+      .safeIntegers()
+      .all(...bound);
+  }
+
+  #advance(from: Head, to: Head, change: () => void): boolean {
+    return this.#run(() => this.#file.advance({ from, to }, change));
   }
 
   #run<T>(use: () => T): T {
-    return guarded(`using ${this.path}`, use);
+    return run(`using ${this.#file.path}`, use);
+  }
+}
+
+/** @throws DamagedFileError where rows are not what was written; JournalUnavailableError for any other fault of the file */
+function run<T>(doing: string, use: () => T): T {
+  try {
+    return guarded(use);
+  } catch (error) {
+    // Text that should be JSON, as this program or as SQLite reads it.
+    if (error instanceof SyntaxError || (error instanceof Error && error.message === 'malformed JSON'))
+      throw new DamagedFileError(`${doing}: ${error.message}`);
+    throw error instanceof DamagedFileError ? error : journalError(error, doing, 0);
   }
 }
 
@@ -259,66 +233,112 @@ class Where {
   }
 }
 
-function kindOf(path: string): 'absent' | 'history' | 'outdated' | 'foreign' {
-  if (!existsSync(path)) return 'absent';
-  if (!statSync(path).isFile()) throw new InvalidInputError('historyPath', `${path} is not a file`);
-  const header = Buffer.alloc(HEADER_BYTES);
-  const file = openSync(path, 'r');
-  try {
-    if (readSync(file, header, 0, HEADER_BYTES, 0) === 0) return 'outdated';
-  } finally {
-    closeSync(file);
-  }
-  const isSqlite = header.toString('latin1', 0, HEADER_MAGIC.length) === HEADER_MAGIC;
-  if (!isSqlite || header.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) return 'foreign';
-  return header.readUInt32BE(USER_VERSION_AT) === HISTORY_VERSION ? 'history' : 'outdated';
+type Whole = bigint | null;
+
+/** Columns as read, whole numbers as bigints. */
+export interface HoldRow {
+  readonly opened_sequence: bigint;
+  readonly hold_id: string;
+  readonly status: HoldStatus;
+  readonly labels: string;
+  readonly held: string;
+  readonly authorized: string;
+  readonly charged: string | null;
+  readonly late: bigint;
+  readonly opened_at: bigint;
+  readonly expires_at: bigint;
+  readonly ended_at: Whole;
+  readonly ending: HoldEnding | null;
+  readonly authority: string | null;
+  readonly balances: string;
 }
 
-/** Built under another name and linked in, so that nobody meets half a file; another follower may be first. */
-function create(path: string): void {
-  const building = `${path}.new-${randomUUID()}`;
-  try {
-    // Left by a follower that was killed before somebody deleted the file alone.
-    if (!existsSync(path)) rmSync(`${path}-journal`, { force: true });
-    guarded(`creating ${path}`, () => {
-      const db = new Database(building);
-      try {
-        db.pragma(`application_id = ${APPLICATION_ID}`);
-        db.pragma(`user_version = ${HISTORY_VERSION}`);
-        for (const table of TABLES) db.exec(table);
-        db.prepare('INSERT INTO position VALUES (1, 0, ?)').run(CHAIN_START.hash);
-      } finally {
-        db.close();
-      }
-      linkSync(building, path);
-    });
-  } catch (error) {
-    if (!existsSync(path)) throw error;
-  } finally {
-    rmSync(building, { force: true });
-  }
+export interface BalanceRow {
+  readonly balance_id: string;
+  readonly budget_id: string;
+  readonly label_values: string;
+  readonly unit: string;
+  readonly window_start: Whole;
+  readonly window_end: Whole;
+  readonly granted: Whole;
+  readonly held: bigint;
+  readonly spent: bigint;
+  readonly remaining: Whole;
+  readonly open_holds: bigint;
 }
 
-function guarded<T>(doing: string, use: () => T): T {
-  try {
-    return use();
-  } catch (error) {
-    // Text that should be JSON, as this program or as SQLite reads it.
-    if (error instanceof SyntaxError || (error instanceof Error && error.message === 'malformed JSON'))
-      throw new HistoryDamagedError(`${doing}: ${error.message}`);
-    if (error instanceof HistoryDamagedError) throw error;
-    const failure = journalError(error, doing, 0);
-    if ('code' in failure && failure.code === 'journal_corrupt')
-      throw new HistoryDamagedError(failure.message);
-    throw failure;
-  }
+/** A hold as the named parameters of the statement that puts it. */
+export function holdRow(hold: HoldView): Record<string, unknown> {
+  return {
+    openedSequence: hold.openedSequence,
+    holdId: hold.holdId,
+    status: hold.status,
+    labels: JSON.stringify(hold.labels),
+    held: amountsText(hold.held),
+    authorized: amountsText(hold.authorized),
+    charged: hold.charged === undefined ? null : amountsText(hold.charged),
+    late: hold.late ? 1 : 0,
+    openedAt: hold.openedAt,
+    expiresAt: hold.expiresAt,
+    endedAt: hold.endedAt,
+    ending: hold.ending,
+    authority: hold.authority === null ? null : JSON.stringify(hold.authority),
+    balances: JSON.stringify(hold.balances),
+  };
 }
 
-interface PointRow {
-  readonly sequence: bigint;
-  readonly hash: Uint8Array;
+export function holdOf(row: HoldRow): HoldView {
+  return {
+    holdId: row.hold_id,
+    status: row.status,
+    labels: JSON.parse(row.labels) as Labels,
+    held: amountsOf(row.held),
+    authorized: amountsOf(row.authorized),
+    ...(row.charged === null ? {} : { charged: amountsOf(row.charged) }),
+    late: row.late !== 0n,
+    openedAt: Number(row.opened_at),
+    expiresAt: Number(row.expires_at),
+    endedAt: numberOf(row.ended_at),
+    openedSequence: Number(row.opened_sequence),
+    ending: row.ending,
+    authority: row.authority === null ? null : (JSON.parse(row.authority) as Lease),
+    balances: JSON.parse(row.balances) as string[],
+  };
 }
 
-function pointOf(row: PointRow): ChainPoint {
-  return { sequence: Number(row.sequence), hash: plain(row.hash) };
+export function balanceRow(balance: HistoryBalance): Record<string, unknown> {
+  const { id, budgetId, unit, window, granted, held, spent, remaining, openHolds } = balance;
+  const values = JSON.stringify(balance.values);
+  const { start, end } = window;
+  return { id, budgetId, values, unit, start, end, granted, held, spent, remaining, openHolds };
+}
+
+export function balanceOf(row: BalanceRow): HistoryBalance {
+  return {
+    id: row.balance_id,
+    budgetId: row.budget_id,
+    values: JSON.parse(row.label_values) as Labels,
+    unit: row.unit,
+    window: { start: numberOf(row.window_start), end: numberOf(row.window_end) },
+    granted: row.granted,
+    held: row.held,
+    spent: row.spent,
+    remaining: row.remaining,
+    openHolds: Number(row.open_holds),
+  };
+}
+
+function amountsText(amounts: Amounts): string {
+  return JSON.stringify(
+    Object.fromEntries(Object.entries(amounts).map(([unit, steps]) => [unit, `${steps}`])),
+  );
+}
+
+function amountsOf(text: string): Amounts {
+  const entries = Object.entries(JSON.parse(text) as Record<string, string>);
+  return Object.fromEntries(entries.map(([unit, steps]) => [unit, BigInt(steps)]));
+}
+
+function numberOf(value: Whole): number | null {
+  return value === null ? null : Number(value);
 }

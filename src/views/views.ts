@@ -204,6 +204,7 @@ class OpenViews implements Views {
 
   #open(): FollowerFile {
     const format = {
+      name: 'file of views',
       applicationId: VIEWS_APPLICATION_ID,
       tables: tablesOf(this.views),
       busyWaitMs: BUSY_WAIT_MS,

@@ -229,8 +229,12 @@ describe('views: the file is made anew', () => {
 
   test.each<[string, () => void, RegExp]>([
     ['empty', () => writeFileSync(viewsPath, ''), /^$/],
-    ['no database', () => writeFileSync(viewsPath, 'Dear Sir or Madam'.repeat(100)), /no database of this/],
-    ['another program’s database', altered('PRAGMA application_id = 7'), /no database of this/],
+    [
+      'no database',
+      () => writeFileSync(viewsPath, 'Dear Sir or Madam'.repeat(100)),
+      /is not a Bursar file of views/,
+    ],
+    ['another program’s database', altered('PRAGMA application_id = 7'), /is not a Bursar file of views/],
     ['of other tables', altered("UPDATE position SET format = 'older'"), /another version/],
     ['without a table', altered('DROP TABLE tenants'), /another version/],
     ['without an index', altered('DROP INDEX notes_by_text'), /another version/],
