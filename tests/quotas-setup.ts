@@ -1,33 +1,16 @@
-// Quotas over real files, service.db and ledger.db, which can be closed and opened again as by a restart. Prices are one
-// micro-credit a token unless a test says otherwise, and estimates add nothing, so that figures can be read off.
+// Quotas over real files, which can be closed and opened again as by a restart. Prices are one micro-credit a token unless a
+// test says otherwise, and estimates add nothing, so that figures can be read off.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach } from 'vitest';
-import { SETTER_AREA } from '#bursar/access/limit-setters.js';
 import type { TurnWish } from '#bursar/chats/turn-budget.js';
-import {
-  type Authorized,
-  type Denied,
-  type Ledger,
-  type LedgerEvent,
-  openLedger,
-  type Rejected,
-  type Settlement,
-} from '#bursar/index.js';
-import { RefusedError } from '#bursar/kit/refusals.js';
-import { ServiceStore } from '#bursar/kit/service-store.js';
+import type { Authorized, Denied, Rejected, Settlement } from '#bursar/index.js';
 import type { QuotaEnd, QuotaUsage } from '#bursar/quotas/charge.js';
 import type { PolicyInput } from '#bursar/quotas/policy.js';
-import { QUOTA_AREA } from '#bursar/quotas/policy-table.js';
 import { Quotas } from '#bursar/quotas/quotas.js';
+import { QUOTAS_VIEW } from '#bursar/quotas/quotas-facts.js';
 import type { QuotaSettlement, QuotaTerms } from '#bursar/quotas/turn-quotas.js';
-import { TestClock } from './scenario.js';
-import { callerOf } from './tenancy-setup.js';
+import { OnFiles, PLATFORM } from './files-setup.js';
 
-export const PLATFORM = callerOf(null, 'admin');
-export const ACME = callerOf('acme', 'tenant_admin');
+export { ACME, PLATFORM, refused } from './files-setup.js';
 
 /** One micro-credit a token. */
 const MILLION = 1_000_000;
@@ -61,58 +44,33 @@ export function limited(daily: Record<string, string>, more: Partial<PolicyInput
   return { ...TWO_TIERS, limits: { daily }, ...more };
 }
 
-const open: Shop[] = [];
-afterEach(async () => {
-  for (const shop of open.splice(0)) await shop.remove();
-});
-
 export type Wish = TurnWish & { readonly textBytes?: number };
 
-export class Shop {
-  readonly clock = new TestClock();
+export class Shop extends OnFiles<never> {
   readonly alerts: string[] = [];
-  ledger!: Ledger;
-  store!: ServiceStore;
+  protected override readonly viewList = [QUOTAS_VIEW];
   quotas!: Quotas;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'bursar-quotas-'));
   #count = 0;
 
   /** With this policy in force, unless it is null. */
   static async open(policy: PolicyInput | null): Promise<Shop> {
-    const shop = new Shop();
-    open.push(shop);
-    await shop.#open();
+    const shop = await new Shop().opened();
     if (policy !== null) await shop.activate(policy);
     return shop;
   }
 
-  async #open(): Promise<void> {
-    const { clock } = this;
-    this.ledger = await openLedger({ path: join(this.#folder, 'ledger.db'), clock });
-    this.store = ServiceStore.open(join(this.#folder, 'service.db'), [QUOTA_AREA, SETTER_AREA]);
-    const onAlert = (what: string) => this.alerts.push(what);
-    this.quotas = await Quotas.open({ store: this.store, ledger: this.ledger, clock, onAlert });
+  protected begin(): void {
+    this.quotas = new Quotas({ ...this.parts, onAlert: (what) => this.alerts.push(what) });
   }
 
-  async close(): Promise<void> {
-    await this.ledger.close();
-    this.store.close();
-  }
-
-  async restart(): Promise<void> {
-    await this.close();
-    await this.#open();
-  }
-
-  async remove(): Promise<void> {
-    await this.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+  restart(): Promise<void> {
+    return this.reopened();
   }
 
   /** Puts a version and puts it in force; its number. */
   async activate(policy: PolicyInput): Promise<number> {
-    const { number } = this.quotas.policies.put('key', policy).policy;
-    await this.quotas.policies.activate('key', number);
+    const { number } = (await this.quotas.policies.put(PLATFORM, policy)).policy;
+    await this.quotas.policies.activate(PLATFORM, number);
     return number;
   }
 
@@ -168,12 +126,6 @@ export class Shop {
     const [balance] = this.ledger.balances({ budgetId, values: { tenant, user } });
     return balance === undefined ? null : [Number(balance.held), Number(balance.spent)];
   }
-
-  async events(): Promise<LedgerEvent[]> {
-    const found: LedgerEvent[] = [];
-    for await (const event of this.ledger.events()) found.push(event);
-    return found;
-  }
 }
 
 export interface Running {
@@ -183,14 +135,3 @@ export interface Running {
 }
 
 type HeldTurn = Running | { readonly holdId: string; readonly decision: Denied | Rejected };
-
-/** What was refused, as its code and message. */
-export async function refused(act: () => unknown): Promise<string> {
-  try {
-    await act();
-  } catch (error) {
-    if (error instanceof RefusedError) return `${error.code}: ${error.message}`;
-    throw error;
-  }
-  return 'nothing was refused';
-}

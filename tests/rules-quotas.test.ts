@@ -2,7 +2,19 @@
 
 import { expect, test } from 'vitest';
 import type { PolicyInput } from '#bursar/quotas/policy.js';
-import { ACME, ANN, DAY_MS, limited, modelOf, ONE_TIER, refused, Shop, TWO_TIERS } from './quotas-setup.js';
+import { killedBeforeEachStep } from './files-setup.js';
+import {
+  ACME,
+  ANN,
+  DAY_MS,
+  limited,
+  modelOf,
+  ONE_TIER,
+  PLATFORM,
+  refused,
+  Shop,
+  TWO_TIERS,
+} from './quotas-setup.js';
 
 test('Q1: one balance each tenant, user, period, start and bucket; first use makes it, later use adds to it', async () => {
   const shop = await Shop.open({ ...ONE_TIER, limits: { daily: { 'model:big': '1' } } });
@@ -195,16 +207,16 @@ test('Q7: versions are numbered and never change, the same one again is no new o
   const shop = await Shop.open(null);
   const { policies } = shop.quotas;
   expect(shop.quotas.turns.isActive).toBe(false);
-  const first = policies.put('key', limited({ total: '1', 'tier:premium': '0.5' }));
-  const again = policies.put('other', limited({ 'tier:premium': '0.5', total: '1' }));
+  const first = await policies.put(PLATFORM, limited({ total: '1', 'tier:premium': '0.5' }));
+  const again = await policies.put(ACME, limited({ 'tier:premium': '0.5', total: '1' }));
   expect([first.isNew, again.isNew, again.policy.number, again.policy.author]).toEqual([
     true,
     false,
     1,
-    'key',
+    PLATFORM.keyId,
   ]);
-  const second = policies.put(
-    'key',
+  const second = await policies.put(
+    PLATFORM,
     limited({ total: '2' }, { models: [modelOf('big', 'premium', 7), ...TWO_TIERS.models.slice(1)] }),
   );
   expect(policies.compare(1, second.policy.number)).toEqual([
@@ -213,16 +225,17 @@ test('Q7: versions are numbered and never change, the same one again is no new o
     { path: 'limits.daily.tier:premium', from: '0.5', to: null },
     { path: 'limits.daily.total', from: '1', to: '2' },
   ]);
-  await policies.activate('key', 2);
-  await policies.activate('key', 1);
-  expect(() => shop.store.prepare("UPDATE quota_policies SET document = '{}'").run()).toThrow(/immutable/);
-  await shop.restart();
-  const shown = shop.quotas.policies.list(0, 10).policies.map(({ number, isActive }) => [number, isActive]);
-  expect(shown).toEqual([
-    [1, true],
-    [2, false],
-  ]);
-  expect(shop.quotas.policies.get(1).document).toEqual(first.policy.document);
+  await policies.activate(PLATFORM, 2);
+  await policies.activate(PLATFORM, 1);
+  for (const views of ['kept', 'deleted'] as const) {
+    await shop.reopenedWith(views);
+    const shown = shop.quotas.policies.list(0, 10).policies.map(({ number, isActive }) => [number, isActive]);
+    expect(shown).toEqual([
+      [1, true],
+      [2, false],
+    ]);
+    expect(shop.quotas.policies.get(1).document).toEqual(first.policy.document);
+  }
   expect(await refused(() => shop.quotas.policies.get(3))).toBe('not_found: there is no policy 3');
 });
 
@@ -232,34 +245,35 @@ test('Q7: a bucket that a newer policy lacks is counted on without a limit, and 
   await shop.activate(limited({ total: '5' }));
   expect((await shop.running(101)).terms.tier).toBe('premium');
   expect(shop.figures('quota/daily/model:big')).toEqual([1010, 0]);
-  await shop.quotas.policies.activate('key', 1);
+  await shop.quotas.policies.activate(PLATFORM, 1);
   expect((await shop.running(1)).terms.tier).toBe('standard');
 });
 
-test.each(['before', 'after'])(
-  'Q7: an activation that a crash cuts %s the ledger took it is finished by the next start',
-  async (when) => {
-    const shop = await Shop.open(limited({ total: '1' }));
-    shop.quotas.policies.put('key', limited({ total: '2' }));
-    const put = shop.ledger.putDefinitions.bind(shop.ledger);
-    shop.ledger.putDefinitions = async (definitions) => {
-      if (when === 'after') await put(definitions);
-      throw new Error('crash');
-    };
-    await expect(shop.quotas.policies.activate('key', 2)).rejects.toThrow('crash');
-    expect(shop.quotas.policies.active?.version).toBe(1);
-    await shop.restart();
-    expect(shop.quotas.policies.active?.version).toBe(2);
-    const total = shop.ledger.budgets().find(({ id }) => id === 'quota/daily/total');
-    expect(total?.limit).toBe(2_000_000n);
-  },
-);
+test('Q7: an activation that is killed anywhere changed the policy in force and all budgets, or neither', async () => {
+  const steps = await killedBeforeEachStep({
+    ready: async () => {
+      const shop = await Shop.open(limited({ total: '1' }));
+      await shop.quotas.policies.put(PLATFORM, limited({ total: '2' }));
+      return shop;
+    },
+    act: (shop) => shop.quotas.policies.activate(PLATFORM, 2),
+    check: async (shop, isDone) => {
+      const total = shop.ledger.budgets().find(({ id }) => id === 'quota/daily/total');
+      const version = isDone ? 2 : 1;
+      expect([shop.quotas.policies.active?.version, total?.limit]).toEqual([
+        version,
+        BigInt(version) * 1_000_000n,
+      ]);
+    },
+  });
+  expect(steps).toBe(1);
+});
 
 test('Q7: a policy whose budgets the ledger refuses is not in force', async () => {
   const shop = await Shop.open(limited({ total: '1' }));
-  shop.quotas.policies.put('key', limited({ total: '2' }));
+  await shop.quotas.policies.put(PLATFORM, limited({ total: '2' }));
   await shop.ledger.setBudgetStatus({ budgetId: 'quota/daily/total', status: 'closed' });
-  expect(await refused(() => shop.quotas.policies.activate('key', 2))).toMatch(
+  expect(await refused(() => shop.quotas.policies.activate(PLATFORM, 2))).toMatch(
     /^conflict: the ledger does not take/,
   );
   await shop.restart();
@@ -278,7 +292,7 @@ test('a policy that is wrong is refused with every problem at its place', async 
     estimate: { bytesPerToken: 0 },
     toolLimits: { webSearches: { daily: -1 } },
   };
-  const said = await refused(() => shop.quotas.policies.put('key', wrong));
+  const said = await refused(() => shop.quotas.policies.put(PLATFORM, wrong));
   for (const place of [
     'tiers[1]: "premium" is there already',
     'tiers[2]: "Standard"',

@@ -1,7 +1,7 @@
 // Turns that a policy counts: conversations and quotas together, over real files.
 
 import { expect, test } from 'vitest';
-import { ANN, crashes } from './files-setup.js';
+import { ANN, crashes, PLATFORM } from './files-setup.js';
 import { Talk } from './turns-setup.js';
 
 const POLICY = {
@@ -27,8 +27,8 @@ const POLICY = {
 
 async function withPolicy(): Promise<Talk> {
   const talk = await Talk.open();
-  const { policy } = talk.quotas.policies.put('a test', POLICY);
-  await talk.quotas.policies.activate('a test', policy.number);
+  const { policy } = await talk.quotas.policies.put(PLATFORM, POLICY);
+  await talk.quotas.policies.activate(PLATFORM, policy.number);
   return talk;
 }
 
@@ -79,8 +79,8 @@ test('quota: a turn is settled under the policy that it started with, also over 
   await crashes(start(talk, chat, 'r1'));
   await talk.restart();
   const dearer = POLICY.models.map((model) => ({ ...model, outputMultiplier: 10_000_000_000 }));
-  const { policy } = talk.quotas.policies.put('a test', { ...POLICY, models: dearer });
-  await talk.quotas.policies.activate('a test', policy.number);
+  const { policy } = await talk.quotas.policies.put(PLATFORM, { ...POLICY, models: dearer });
+  await talk.quotas.policies.activate(PLATFORM, policy.number);
   const turn = talk.turns.running(ANN, chat);
   expect(turn?.terms).toMatchObject({ policy: 1, tier: 'premium', model: 'large' });
   talk.stopAt = 'turn_ending';
@@ -89,7 +89,7 @@ test('quota: a turn is settled under the policy that it started with, also over 
   await talk.restart();
   expect(credits(talk)).toEqual([0n, 3_300n]);
   // An orphan is charged its estimate, not its reserve.
-  await talk.quotas.policies.activate('a test', 1);
+  await talk.quotas.policies.activate(PLATFORM, 1);
   const orphan = await start(talk, await talk.chat(), 'r1');
   if (orphan.started !== 'now') throw new Error(orphan.started);
   talk.clock.at += 300_000;

@@ -44,9 +44,9 @@ export interface ProductNeeds {
 }
 
 export async function openProduct(needs: ProductNeeds): Promise<Product> {
-  const { store, ledger, logger, clock } = needs;
+  const { store, views, ledger, logger, clock } = needs;
   const onAlert = (what: string) => logger.error({ alert: true }, what);
-  const quotas = await Quotas.open({ ledger, store, clock, onAlert });
+  const quotas = new Quotas({ ledger, store, views, clock, onAlert });
   const conversations = await openConversations(needs, quotas);
   const delegation = await openDelegation(needs);
   const goals = await openGoals(needs);

@@ -1,12 +1,12 @@
-// Policies as numbered versions that never change (rule Q7), one of them in force or none. Activating is three steps: the
-// intent in the service's file, the budgets in the ledger by one command, the mark that it is done. The ledger's command
-// decides; saying it again changes nothing, so a start finishes what a crash cut. Owned by quotas.ts.
+// Policies as numbered versions that never change (rule Q7). One of them is in force, or none. A policy comes into force by
+// one command of the ledger: it puts the policy's budgets, and the fact of the activation rides with it. Owned by quotas.ts.
 
 import { createHash } from 'node:crypto';
 import type { Clock, Ledger } from '../authority/api.js';
-import { OverloadedError } from '../core/errors.js';
-import { RefusedError } from '../kit/refusals.js';
-import type { ServiceStore } from '../kit/service-store.js';
+import { actorOf, type Caller } from '../kit/caller.js';
+import { notFound, RefusedError } from '../kit/refusals.js';
+import { SerialQueue } from '../kit/serial-queue.js';
+import type { ViewDatabase } from '../views/view.js';
 import { definitionsOf } from './buckets.js';
 import {
   differencesOf,
@@ -16,48 +16,39 @@ import {
   rulesOf,
 } from './policy.js';
 import { documentOf } from './policy-check.js';
-import { type Activation, type PolicyRecord, PolicyTable } from './policy-table.js';
+import { type PolicyRecord, PolicyTable, policyFact } from './quotas-facts.js';
 
-/** Policies by which turns still run, in memory: turns end within an hour, and nobody changes policies each minute. */
+/** Versions in memory, by which turns run: turns end within an hour, and nobody changes policies each minute. */
 const RULES_REMEMBERED_MAX = 64;
 
-export interface PolicyView extends PolicyRecord {
+export interface Policy extends PolicyRecord {
   readonly isActive: boolean;
 }
 
 export interface PoliciesParts {
-  readonly store: ServiceStore;
-  readonly ledger: Pick<Ledger, 'putDefinitions' | 'budgets'>;
+  readonly views: ViewDatabase;
+  readonly ledger: Pick<Ledger, 'run' | 'budgets'>;
   readonly clock: Clock;
 }
 
 export class Policies {
   readonly #table: PolicyTable;
+  /** A version never changes, so what is remembered stays right. */
   readonly #rules = new Map<number, QuotaRules>();
-  #active: QuotaRules | null = null;
-  /** Activations one after another. */
-  #activating: Promise<unknown> = Promise.resolve();
+  /** A number is given once, and the budgets of an activation are compared with those of the one before. */
+  readonly #changes = new SerialQueue();
 
-  private constructor(private readonly parts: PoliciesParts) {
-    this.#table = new PolicyTable(parts.store);
+  constructor(private readonly parts: PoliciesParts) {
+    this.#table = new PolicyTable(parts.views);
   }
 
-  /** With the policy in force; an activation that a crash cut is finished. */
-  static async open(parts: PoliciesParts): Promise<Policies> {
-    const policies = new Policies(parts);
-    const inForce = policies.#table.inForce();
-    if (inForce !== undefined) policies.#active = policies.rules(inForce.policy);
-    const pending = policies.#table.pending();
-    if (pending !== undefined) await policies.#apply(pending);
-    return policies;
-  }
-
-  /** What turns that start now are decided by. */
+  /** What turns that start now are decided by; null when no policy is in force. */
   get active(): QuotaRules | null {
-    return this.#active;
+    const number = this.#table.inForce();
+    return number === undefined ? null : this.rules(number);
   }
 
-  /** Of any version that ever was; null for one that is not in the service's file. */
+  /** Of any version; null for one that does not exist. */
   rules(number: number): QuotaRules | null {
     const known = this.#rules.get(number);
     if (known !== undefined) return known;
@@ -70,86 +61,79 @@ export class Policies {
   }
 
   /**
-   * A new version; not in force until it is activated. The newest again when it says the same.
+   * A new version, which is not in force until it is activated. Gives the newest version when that says the same.
    * @throws RefusedError invalid_request, naming every field that is wrong
    */
-  put(author: string, input: PolicyInput): { readonly policy: PolicyView; readonly isNew: boolean } {
-    const text = JSON.stringify(documentOf(input));
-    const digest = createHash('sha256').update(text).digest('hex');
-    const at = this.parts.clock.now();
-    return this.parts.store.transaction(() => {
+  async put(
+    caller: Caller,
+    input: PolicyInput,
+  ): Promise<{ readonly policy: Policy; readonly isNew: boolean }> {
+    const document = documentOf(input);
+    const digest = createHash('sha256').update(JSON.stringify(document)).digest('hex');
+    return this.#changes.run('policies', async () => {
       const newest = this.#table.newest();
-      if (newest?.digest === digest) return { policy: this.#shown(newest), isNew: false };
-      const number = (newest?.number ?? 0) + 1;
-      this.#table.insert(number, { text, digest, author, at });
-      return { policy: this.get(number), isNew: true };
+      if (newest?.digest === digest) return { policy: this.get(newest.number), isNew: false };
+      const policy: PolicyRecord = {
+        number: (newest?.number ?? 0) + 1,
+        document,
+        digest,
+        author: caller.keyId,
+        createdAt: this.parts.clock.now(),
+        activatedAt: null,
+      };
+      const rider = { actor: actorOf(caller), facts: [policyFact('policy_put', policy)] };
+      await this.parts.ledger.run({ command: 'record_facts' }, rider);
+      return { policy: this.get(policy.number), isNew: true };
     });
   }
 
   /** @throws RefusedError not_found */
-  get(number: number): PolicyView {
-    const record = this.#table.byNumber(number);
-    if (record === undefined)
-      throw new RefusedError('not_found', `there is no policy ${number}`, { field: 'policy' });
-    return this.#shown(record);
+  get(number: number): Policy {
+    return this.#policy(this.#record(number));
   }
 
-  /** The first so many with higher numbers, and whether there are more. */
-  list(after: number, max: number): { readonly policies: readonly PolicyView[]; readonly isLast: boolean } {
+  /** The first policies with higher numbers, and whether there are no more. */
+  list(after: number, max: number): { readonly policies: readonly Policy[]; readonly isLast: boolean } {
     const records = this.#table.after(after, max + 1);
     return {
-      policies: records.slice(0, max).map((record) => this.#shown(record)),
+      policies: records.slice(0, max).map((record) => this.#policy(record)),
       isLast: records.length <= max,
     };
   }
 
-  /** What changes from one to the other. @throws RefusedError not_found */
+  /** What differs from one version to the other. @throws RefusedError not_found */
   compare(from: number, to: number): PolicyDifference[] {
-    return differencesOf(this.get(from).document, this.get(to).document);
+    return differencesOf(this.#record(from).document, this.#record(to).document);
   }
 
   /**
-   * Puts a version in force, an older one too. Turns that run keep theirs.
+   * Puts a version in force, also an older one. Turns that run keep theirs.
    * @throws RefusedError not_found; conflict when the ledger refuses the budgets
    */
-  activate(author: string, number: number): Promise<PolicyView> {
-    const activating = this.#activating.then(async () => {
-      this.get(number);
-      const at = this.parts.clock.now();
-      await this.#apply(this.parts.store.transaction(() => this.#table.intend(number, author, at)));
+  activate(caller: Caller, number: number): Promise<Policy> {
+    return this.#changes.run('policies', async () => {
+      const { clock, ledger } = this.parts;
+      const record = this.#record(number);
+      const definitions = definitionsOf(rulesOf(number, record.document), ledger.budgets());
+      const activated = { ...record, activatedAt: clock.now() };
+      const rider = { actor: actorOf(caller), facts: [policyFact('policy_activated', activated)] };
+      const outcome = await ledger.run({ command: 'put_definitions', ...definitions }, rider);
+      if (outcome.outcome === 'rejected')
+        throw new RefusedError(
+          'conflict',
+          `the ledger does not take the policy's budgets: ${outcome.message}`,
+        );
       return this.get(number);
     });
-    this.#activating = activating.catch(() => undefined);
-    return activating;
   }
 
-  async #apply({ number: activation, policy }: Activation): Promise<void> {
-    const { store, ledger } = this.parts;
-    const rules = this.rules(policy) as QuotaRules;
-    const outcome = await this.#define(
-      activation,
-      ledger.putDefinitions(definitionsOf(rules, ledger.budgets())),
-    );
-    if (outcome.outcome === 'rejected') {
-      store.transaction(() => this.#table.forget(activation));
-      throw new RefusedError('conflict', `the ledger does not take the policy's budgets: ${outcome.message}`);
-    }
-    store.transaction(() => this.#table.finish(activation));
-    this.#active = rules;
+  #record(number: number): PolicyRecord {
+    const record = this.#table.byNumber(number);
+    if (record === undefined) throw notFound('policy', 'policy', number);
+    return record;
   }
 
-  // A ledger that is gone has perhaps done it: the next start finishes it. One that had no room has not.
-  async #define<T>(activation: number, defining: Promise<T>): Promise<T> {
-    try {
-      return await defining;
-    } catch (error) {
-      if (error instanceof OverloadedError)
-        this.parts.store.transaction(() => this.#table.forget(activation));
-      throw error;
-    }
-  }
-
-  #shown(record: PolicyRecord): PolicyView {
-    return { ...record, isActive: this.#active?.version === record.number };
+  #policy(record: PolicyRecord): Policy {
+    return { ...record, isActive: this.#table.inForce() === record.number };
   }
 }

@@ -6,7 +6,7 @@ import { amountIn, amountsOut, type Scales, type Stated } from '../kit/amounts.j
 import { instantOut, instantOutOrNull } from '../kit/instants.js';
 import { ADMINS, PLATFORM, READERS, routes, SPENDERS_AND_READERS } from '../kit/route.js';
 import { PageQuery } from '../kit/schema-parts.js';
-import type { PolicyView as Policy } from './policies.js';
+import type { Policy } from './policies.js';
 import { CREDITS, CREDITS_SCALE, type PolicyInput, TOOLS } from './policy.js';
 import type { Preflight, QuotaDenial } from './preflight.js';
 import {

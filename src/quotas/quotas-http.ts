@@ -16,8 +16,8 @@ import {
 export function quotaRoutes(host: RouteHost, { quotas }: { readonly quotas: Quotas }): void {
   const { scales } = host;
   const { policies } = quotas;
-  host.serve('putPolicy', QUOTA_ROUTES.putPolicy, ({ caller, body, unplainNumbers }, reply) => {
-    const { policy, isNew } = policies.put(caller.keyId, policyIn(body, unplainNumbers));
+  host.serve('putPolicy', QUOTA_ROUTES.putPolicy, async ({ caller, body, unplainNumbers }, reply) => {
+    const { policy, isNew } = await policies.put(caller, policyIn(body, unplainNumbers));
     reply.code(isNew ? 201 : 200);
     return policyOut(policy);
   });
@@ -32,8 +32,8 @@ export function quotaRoutes(host: RouteHost, { quotas }: { readonly quotas: Quot
     return { from, to, differences: policies.compare(from, to) };
   });
   host.serve('activatePolicy', QUOTA_ROUTES.activatePolicy, async ({ caller, params }) => {
-    const policy = await policies.activate(caller.keyId, Number(params.n));
-    // Its units may be new to the ledger.
+    const policy = await policies.activate(caller, Number(params.n));
+    // The policy's units may be new to the ledger.
     scales.refresh();
     return policyOut(policy);
   });

@@ -6,6 +6,7 @@ import type { Clock, Ledger } from '../authority/api.js';
 import type { Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
 import type { ServiceStore } from '../kit/service-store.js';
+import type { ViewDatabase } from '../views/view.js';
 import { Policies } from './policies.js';
 import type { QuotaRules } from './policy.js';
 import { type Preflight, type PreflightRequest, preflightOf } from './preflight.js';
@@ -16,27 +17,22 @@ import { accountOf, putUserLimits, type QuotaAccountRequest, type UserLimits } f
 export interface QuotasParts {
   readonly ledger: Ledger;
   readonly store: ServiceStore;
+  readonly views: ViewDatabase;
   readonly clock: Clock;
   /** Takes what an operator should look at: a turn whose end nobody knows (rule Q9). */
   readonly onAlert: (what: string) => void;
 }
 
 export class Quotas {
+  readonly policies: Policies;
   /** What chats hold and settle turns by. */
   readonly turns: TurnQuotas;
   readonly #setters: LimitSetters;
 
-  private constructor(
-    private readonly parts: QuotasParts,
-    readonly policies: Policies,
-  ) {
+  constructor(private readonly parts: QuotasParts) {
+    this.policies = new Policies(parts);
+    this.turns = new TurnQuotas(this.policies, parts.onAlert);
     this.#setters = new LimitSetters(parts.store);
-    this.turns = new TurnQuotas(policies, parts.onAlert);
-  }
-
-  /** Finishes an activation that a crash cut, so it comes before anybody calls, and before chats recover their turns. */
-  static async open(parts: QuotasParts): Promise<Quotas> {
-    return new Quotas(parts, await Policies.open(parts));
   }
 
   /** @throws RefusedError conflict when no policy is active; model_not_found, invalid_request or not_found */

@@ -8,14 +8,12 @@ import { STORED_RESPONSE_AREA } from '../../gateway/calls/stored-responses.js';
 import { GOAL_AREA } from '../../goals/goal-area.js';
 import { ServiceStore, type StoreArea, type ToDisk } from '../../kit/service-store.js';
 import { NOTICE_AREA } from '../../notices/notice-area.js';
-import { QUOTA_AREA } from '../../quotas/policy-table.js';
 import { RECONCILIATION_AREA } from '../../reconciliation/reconciliation-table.js';
 
 const AREAS: readonly StoreArea[] = [
   KEY_AREA,
   AGENT_AREA,
   CHAT_AREA,
-  QUOTA_AREA,
   GOAL_AREA,
   NOTICE_AREA,
   RECONCILIATION_AREA,
