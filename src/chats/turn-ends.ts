@@ -157,7 +157,7 @@ export class TurnEnds {
   #gatewayCommand(holdId: string, { command }: Ending): Promise<CommandOutcome> {
     const { ledger } = this.parts;
     const said = JSON.parse(command as string) as GatewaySettlement;
-    if (said.kind !== 'settle') return giveBack(ledger, holdId, said.kind);
+    if (said.kind !== 'settle') return giveBack(ledger, { holdId, how: said.kind });
     const { kind: _kind, amounts, ...rest } = said;
     return ledger.settle({ holdId, ...rest, amounts: amountsFromJson(amounts) ?? {} });
   }

@@ -4,7 +4,7 @@
 import type { Ledger } from '../../authority/api.js';
 import type { BudgetLine, Outcome, Settlement } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
-import type { Caller } from '../../kit/caller.js';
+import { actorOf, type Caller } from '../../kit/caller.js';
 import type { OnRoster } from '../../kit/roster.js';
 import type { RequestFacts } from '../metering/request-facts.js';
 import { costOf } from '../prices/cost.js';
@@ -35,7 +35,7 @@ export interface Reservation {
   readonly expiresAt: number;
 }
 
-export type CallsLedger = HoldEndLedger & Pick<Ledger, 'authorize' | 'submit' | 'extend' | 'check'>;
+export type CallsLedger = HoldEndLedger & Pick<Ledger, 'run' | 'authorize' | 'submit' | 'extend' | 'check'>;
 
 /** What a call needs of the one that made it. */
 export interface CallOwner {
@@ -185,10 +185,10 @@ export class Call implements OnRoster {
       const { price, model, provider, facts, worst } = this.candidate;
       const { rates } = priceHeld({ price, model, profile: provider.profile }, facts.modifiersAsked);
       const usd = costOf(rates, { output: more, request: 0 }, worst.inputTokens).total;
-      const outcome = await this.owner.ledger.extend({
-        holdId: this.holdId,
-        add: { usd, tokens: BigInt(more) },
-      });
+      const outcome = await this.owner.ledger.extend(
+        { holdId: this.holdId, add: { usd, tokens: BigInt(more) } },
+        { actor: actorOf(this.caller) },
+      );
       return outcome.outcome === 'done';
     } catch (error) {
       this.owner.fault('a hold could not be extended', error);
@@ -232,9 +232,12 @@ export class Call implements OnRoster {
   #endHold(charge: Charge): Promise<Settlement | Outcome> {
     const { ledger } = this.owner;
     const command = this.#endCommand(charge);
-    if (this.record === null) return endHold(ledger, command);
-    return this.record.end({ end: charge.end, command }, ({ note }) =>
-      endHold(ledger, command.command === 'settle_hold' ? withNote(command, note) : command),
+    const actor = actorOf(this.caller);
+    if (this.record === null) return endHold(ledger, command, { actor });
+    return this.record.end({ end: charge.end, command }, ({ facts, note }) =>
+      endHold(ledger, command.command === 'settle_hold' ? withNote(command, note) : command, {
+        ...{ actor, facts },
+      }),
     );
   }
 

@@ -4,10 +4,11 @@
 import { randomUUID } from 'node:crypto';
 import { callHoldId } from '../../access/tenant-ids.js';
 import type { Clock } from '../../authority/api.js';
+import type { Actor, Fact } from '../../core/facts.js';
 import { quoted } from '../../core/labels.js';
 import type { Decision } from '../../core/outcomes.js';
 import type { Authorize, Command, GrantCaps, Labels } from '../../core/requests.js';
-import type { Caller } from '../../kit/caller.js';
+import { actorOf, type Caller } from '../../kit/caller.js';
 import { RefusedError } from '../../kit/refusals.js';
 import { Roster } from '../../kit/roster.js';
 import type { RequestReading } from '../dialects/dialect.js';
@@ -17,7 +18,7 @@ import type { PriceBook } from '../prices/price.js';
 import type { Placement, RoutedCandidate, Routing } from '../routing/route.js';
 import type { RoutingTable } from '../routing/routing-table.js';
 import { Call, type CallOwner, type CallsLedger, type Reservation } from './call.js';
-import { type CallRecord, NOTHING_RECORDED, type RecordRider } from './call-record.js';
+import type { CallRecord } from './call-record.js';
 import type { GatewaySettings } from './calls-settings.js';
 import { heldAmounts, type PricedCandidate, pricedCandidates } from './candidates.js';
 import { type AttemptEnd, atNothing } from './hold-end.js';
@@ -61,6 +62,13 @@ interface Attempt extends Pick<CallRequest, 'caller' | 'labels'> {
   readonly attempt: number;
   /** Caps of the request's own. */
   readonly grants?: readonly GrantCaps[];
+}
+
+/** What rides with the end of one attempt and the authorisation of the next. */
+interface NextAttemptRider {
+  readonly actor: Actor;
+  readonly ended?: readonly Fact[];
+  readonly authorized?: readonly Fact[];
 }
 
 export class Calls implements CallOwner {
@@ -166,7 +174,7 @@ export class Calls implements CallOwner {
     const { grants } = attempt;
     const plain = this.#request(attempt);
     const request = grants === undefined ? plain : { ...plain, grants };
-    const decision = await this.#decided(attempt.record, before, request);
+    const decision = await this.#decided(attempt, before, request);
     switch (decision.outcome) {
       case 'denied':
         return { refusal: 'denied', denied: decision, candidates: attempt.candidates };
@@ -185,28 +193,55 @@ export class Calls implements CallOwner {
     }
   }
 
-  #decided(record: CallRecord | null, before: AttemptEnd | undefined, request: Authorize): Promise<Decision> {
+  #decided(
+    { record, caller }: Attempt,
+    before: AttemptEnd | undefined,
+    request: Authorize,
+  ): Promise<Decision> {
     const { ledger } = this;
+    const actor = actorOf(caller);
     if (before === undefined)
       return record === null
-        ? ledger.authorize(request)
-        : record.begin(request, ({ note }) => ledger.authorize(withNote(request, note)));
+        ? ledger.authorize(request, { actor })
+        : record.begin(request, ({ facts, note }) =>
+            ledger.authorize(withNote(request, note), { actor, facts }),
+          );
     return record === null
-      ? this.#inOneStep(before, request, NOTHING_RECORDED)
-      : record.nextAttempt(request, ({ authorized }) => this.#inOneStep(before, request, authorized));
+      ? this.#inOneStep(before, request, { actor })
+      : record.nextAttempt(request, ({ ended, authorized }) =>
+          this.#inOneStep(before, withNote(request, authorized.note), {
+            ...{ actor, ended: ended.facts, authorized: authorized.facts },
+          }),
+        );
   }
 
-  async #inOneStep({ hold, lost }: AttemptEnd, request: Authorize, { note }: RecordRider): Promise<Decision> {
-    const commands: Command[] = [hold, { command: 'authorize_hold', ...withNote(request, note) }];
-    const [given, decision, booked] = await this.ledger.submit(
-      lost === null ? commands : [...commands, lost],
-    );
+  async #inOneStep(
+    { hold, lost }: AttemptEnd,
+    request: Authorize,
+    { actor, ended = [], authorized = [] }: NextAttemptRider,
+  ): Promise<Decision> {
+    const { ledger } = this;
+    const next = { command: 'authorize_hold', ...request } as const;
+    const commands: Command[] = lost === null ? [hold, next] : [hold, next, lost];
+    // Commands that are run in one turn of the event loop are decided in this order, and are in one batch.
+    const [given, decision, booked] =
+      ended.length === 0
+        ? await ledger.submit(commands, { actor })
+        : await Promise.all([
+            ledger.run(hold, { actor, facts: ended }),
+            ledger.run(next, { actor, facts: authorized }),
+            ...(lost === null ? [] : [ledger.run(lost, { actor })]),
+          ]);
     if (booked?.outcome === 'rejected')
       this.fault('a failed attempt could not be charged to its provider', new Error(booked.message));
     if (given.outcome !== 'rejected') return decision as Decision;
-    // It expired while this step waited: what that charged is taken back before anything is sent again.
+    // It expired while this step waited: what that charged is taken back before anything is sent again. Its record goes on
+    // with the next attempt, or has ended.
     const isExpired = given.code === 'hold_already_expired';
-    const taken = isExpired ? await this.ledger.settle(atNothing(hold.holdId, 'reverse')) : given;
+    const facts = decision.outcome === 'authorized' ? [] : ended;
+    const taken = isExpired
+      ? await ledger.settle(atNothing(hold.holdId, 'reverse'), { actor, facts })
+      : given;
     if (taken.outcome === 'rejected') this.fault('a hold could not be given back', new Error(taken.message));
     return decision as Decision;
   }

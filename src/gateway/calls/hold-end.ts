@@ -4,6 +4,7 @@
 // floor, as a time-out is (rule Q9). Called by call.ts and calls.ts.
 
 import type { Ledger } from '../../authority/api.js';
+import type { Rider } from '../../core/facts.js';
 import type { Outcome, Settlement } from '../../core/outcomes.js';
 import type { Command, Settle } from '../../core/requests.js';
 import type { PricedCandidate } from './candidates.js';
@@ -22,19 +23,24 @@ export type GiveBackCommand = Exclude<EndCommand, { command: 'release_hold' }>;
 export type HoldEndLedger = Pick<Ledger, 'settle' | 'release' | 'reverse'>;
 
 /** Ends a hold, also one that has expired meanwhile and is to be given back. */
-export function endHold(ledger: HoldEndLedger, command: EndCommand): Promise<Outcome | Settlement> {
-  if (command.command === 'settle_hold') return ledger.settle(command);
-  return giveBack(ledger, command.holdId, command.command === 'release_hold' ? 'release' : 'reverse');
+export function endHold(
+  ledger: HoldEndLedger,
+  command: EndCommand,
+  rider?: Rider,
+): Promise<Outcome | Settlement> {
+  if (command.command === 'settle_hold') return ledger.settle(command, rider);
+  const how = command.command === 'release_hold' ? 'release' : 'reverse';
+  return giveBack(ledger, { holdId: command.holdId, how }, rider);
 }
 
 export async function giveBack(
   ledger: HoldEndLedger,
-  holdId: string,
-  how: GivingBack,
+  { holdId, how }: { readonly holdId: string; readonly how: GivingBack },
+  rider?: Rider,
 ): Promise<Outcome | Settlement> {
-  const given = await ledger[how]({ holdId });
+  const given = await ledger[how]({ holdId }, rider);
   if (given.outcome !== 'rejected' || given.code !== 'hold_already_expired') return given;
-  return ledger.settle(atNothing(holdId, how));
+  return ledger.settle(atNothing(holdId, how), rider);
 }
 
 /** A settlement that charges nothing: it ends an open hold, and takes back what an expired one was charged. */
