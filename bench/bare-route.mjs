@@ -2,7 +2,7 @@
 // of the same size, and decides and stores nothing.
 
 import Fastify from 'fastify';
-import { AuthorizeRequest } from '../dist/budgets/holds-schema.js';
+import { AuthorizeRequest } from '../dist/budgets/holds-api.js';
 import { Authorized, SHARED_SCHEMAS } from '../dist/budgets/outcomes-schema.js';
 
 process.once('message', async ({ settings: { answer } }) => {

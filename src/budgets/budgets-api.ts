@@ -1,28 +1,202 @@
-// Budgets, their accounts and definitions over HTTP: the routes, and requests (budgets-schema.ts) as commands of the ledger.
+// Budgets, their accounts and definitions over HTTP: the schemas, the routes, and definitions as the ledger takes them.
 
-import type { BudgetSpec, Command, PutDefinitions } from '../core/requests.js';
+import { type Static, Type } from 'typebox';
+import type { BudgetSpec, PutDefinitions, WindowInput } from '../core/requests.js';
 import { amountIn, type Scales, type Stated } from '../kit/amounts.js';
-import { instantIn } from '../kit/instants.js';
-import { RefusedError } from '../kit/refusals.js';
 import { ADMINS, ID_PARAMS, READERS, routes } from '../kit/route.js';
-import { PageQuery } from '../kit/schema-parts.js';
 import {
-  type AccountCommand,
-  BalanceLimitRequest,
-  BalanceList,
-  BalanceQuery,
-  BudgetList,
-  BudgetQuery,
-  BudgetRequest,
-  BudgetView,
-  Definitions,
-  DefinitionsRequest,
-  ExhaustRequest,
-  StatusRequest,
-  TopUpRequest,
-  UnitList,
-} from './budgets-schema.js';
-import { DoneRef } from './outcomes-schema.js';
+  AmountIn,
+  AmountOut,
+  CLOSED,
+  Id,
+  InstantIn,
+  InstantOut,
+  LabelsIn,
+  LabelsOut,
+  listOf,
+  oneOf,
+  orNull,
+  PAGE,
+  PageQuery,
+  WindowOut,
+} from '../kit/schema-parts.js';
+import { DoneRef, VerdictWord } from './outcomes-schema.js';
+
+export const BUDGET_STATUSES = ['active', 'paused', 'closed'] as const;
+const SHOWN_SCOPES = ['tenant', 'platform'] as const;
+const ON_EXHAUSTED = ['refuse', 'pause'] as const;
+
+const Window = Type.Unsafe<WindowInput>({
+  type: ['string', 'object'],
+  description:
+    '"lifetime", "hour", "day", "week", "month" (UTC), {"calendar","timeZone","anchorDay"} or {"every","anchor"}.',
+});
+const LimitIn = Type.Unsafe<string | number | null>({ ...AmountIn, type: ['string', 'number', 'null'] });
+
+const SPEC = {
+  match: LabelsIn,
+  unit: Type.String({ maxLength: 64 }),
+  limit: LimitIn,
+  window: Window,
+  perHoldMax: Type.Optional(AmountIn),
+  heldMax: Type.Optional(AmountIn),
+  warnAtPercent: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+  onExhausted: Type.Optional(oneOf(ON_EXHAUSTED)),
+};
+/** A budget as its owner states it; its id is in the path. */
+export const BudgetRequest = Type.Object(SPEC, CLOSED);
+export type BudgetRequest = Static<typeof BudgetRequest>;
+
+/** Budgets in one definitions request, as the ledger's own bound. */
+const DEFINED_MAX = 100_000;
+
+export const DefinitionsRequest = Type.Object(
+  {
+    units: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { name: Type.String({ maxLength: 64 }), scale: Type.Integer({ minimum: 0, maximum: 18 }) },
+          CLOSED,
+        ),
+        { maxItems: 31 },
+      ),
+    ),
+    aliases: Type.Optional(
+      Type.Unsafe<Readonly<Record<string, Readonly<Record<string, string>>>>>({
+        type: 'object',
+        additionalProperties: { type: 'object', additionalProperties: { type: 'string' } },
+      }),
+    ),
+    budgets: Type.Optional(Type.Array(Type.Object({ id: Id, ...SPEC }, CLOSED), { maxItems: DEFINED_MAX })),
+    close: Type.Optional(Type.Array(Id, { maxItems: DEFINED_MAX })),
+  },
+  CLOSED,
+);
+export type DefinitionsRequest = Static<typeof DefinitionsRequest>;
+
+export const Definitions = Type.Object({
+  units: Type.Array(Type.Object({ name: Type.String(), scale: Type.Integer() })),
+  aliases: Type.Unsafe<Record<string, Record<string, string>>>({
+    type: 'object',
+    additionalProperties: { type: 'object', additionalProperties: { type: 'string' } },
+  }),
+});
+export type Definitions = Static<typeof Definitions>;
+
+/** One account of a budget: the values of its `'*'` labels, where it has any. */
+const ACCOUNT = { values: Type.Optional(LabelsIn) };
+const TOP_UP = { ...ACCOUNT, amount: AmountIn };
+const STATUS = { ...ACCOUNT, status: oneOf(BUDGET_STATUSES) };
+const EXHAUST = { ...ACCOUNT, until: Type.Optional(InstantIn) };
+const BALANCE_LIMIT = {
+  ...ACCOUNT,
+  limit: Type.Unsafe<string | number | null | 'default'>({
+    ...LimitIn,
+    description: 'The account’s own limit; null: metered only; "default": the budget’s limit again.',
+  }),
+};
+export const TopUpRequest = Type.Object(TOP_UP, CLOSED);
+export const StatusRequest = Type.Object(STATUS, CLOSED);
+export const ExhaustRequest = Type.Object(EXHAUST, CLOSED);
+export const BalanceLimitRequest = Type.Object(BALANCE_LIMIT, CLOSED);
+export type TopUpRequest = Static<typeof TopUpRequest>;
+export type StatusRequest = Static<typeof StatusRequest>;
+export type ExhaustRequest = Static<typeof ExhaustRequest>;
+export type BalanceLimitRequest = Static<typeof BalanceLimitRequest>;
+
+const BUDGET = { budgetId: Id };
+export const AccountCommand = {
+  top_up: Type.Object({ command: Type.Literal('top_up'), ...BUDGET, ...TOP_UP }, CLOSED),
+  set_budget_status: Type.Object(
+    { command: Type.Literal('set_budget_status'), ...BUDGET, ...STATUS },
+    CLOSED,
+  ),
+  exhaust_budget: Type.Object({ command: Type.Literal('exhaust_budget'), ...BUDGET, ...EXHAUST }, CLOSED),
+  set_balance_limit: Type.Object(
+    { command: Type.Literal('set_balance_limit'), ...BUDGET, ...BALANCE_LIMIT },
+    CLOSED,
+  ),
+};
+export type AccountCommand = {
+  [Name in keyof typeof AccountCommand]: Static<(typeof AccountCommand)[Name]>;
+}[keyof typeof AccountCommand];
+
+const DEFINED = {
+  id: Type.String(),
+  match: LabelsOut,
+  unit: Type.String(),
+  limit: orNull(AmountOut),
+  window: Window,
+  perHoldMax: Type.Optional(AmountOut),
+  heldMax: Type.Optional(AmountOut),
+  warnAtPercent: Type.Optional(Type.Integer()),
+  onExhausted: Type.Optional(oneOf(ON_EXHAUSTED)),
+};
+/** A budget as it was defined, without how it stands. */
+export const BudgetDefined = Type.Object(DEFINED);
+
+export const BudgetView = Type.Object({
+  ...DEFINED,
+  version: Type.Integer(),
+  status: oneOf(BUDGET_STATUSES),
+  forcedExhaustedUntil: orNull(InstantOut),
+  currentWindow: Type.Unsafe<Static<typeof WindowOut> | null>({ ...WindowOut, type: ['object', 'null'] }),
+  scope: oneOf(SHOWN_SCOPES),
+  balances: Type.Optional(Type.Integer({ description: 'How many balances its window in force has.' })),
+});
+export type BudgetView = Static<typeof BudgetView>;
+export const BudgetList = listOf(BudgetView);
+export type BudgetList = Static<typeof BudgetList>;
+
+export const BalanceView = Type.Object({
+  id: Type.String(),
+  budgetId: Type.String(),
+  values: LabelsOut,
+  unit: Type.String(),
+  window: WindowOut,
+  current: Type.Boolean(),
+  limit: orNull(AmountOut),
+  granted: orNull(AmountOut),
+  held: AmountOut,
+  spent: AmountOut,
+  remaining: orNull(AmountOut),
+  saturated: Type.Optional(
+    Type.Literal(true, {
+      description:
+        'A balance without a limit has stopped at the largest amount; more was spent than it says.',
+    }),
+  ),
+  openHolds: Type.Integer(),
+  status: oneOf(BUDGET_STATUSES),
+  forcedExhausted: Type.Boolean(),
+  verdict: VerdictWord,
+  scope: oneOf(SHOWN_SCOPES),
+});
+export type BalanceView = Static<typeof BalanceView>;
+export const BalanceList = listOf(BalanceView);
+export type BalanceList = Static<typeof BalanceList>;
+
+export const BudgetQuery = Type.Object(PAGE, CLOSED);
+export type BudgetQuery = Static<typeof BudgetQuery>;
+export const BalanceQuery = Type.Object(
+  {
+    ...PAGE,
+    budgetId: Type.Optional(Id),
+    label: Type.Optional(
+      Type.Unsafe<string | readonly string[]>({
+        type: ['string', 'array'],
+        items: { type: 'string' },
+        description: '`key=value` of the balance’s values; repeatable.',
+      }),
+    ),
+    current: Type.Optional(oneOf(['true', 'false'] as const, 'false: windows that are over too.')),
+  },
+  CLOSED,
+);
+export type BalanceQuery = Static<typeof BalanceQuery>;
+
+export const UnitList = listOf(Type.Object({ name: Type.String(), scale: Type.Integer() }));
+export type UnitList = Static<typeof UnitList>;
 
 /** As a budget file: 100,000 budgets of 160 characters. */
 const DEFINITIONS_BYTES_MAX = 16 * 1024 * 1024;
@@ -61,6 +235,7 @@ export const BUDGET_ROUTES = routes({
   },
   setBudgetStatus: {
     ...onBudget,
+    command: 'set_budget_status',
     path: '/v1/budgets/:id/status',
     summary: 'Pause, resume or close a budget or one of its accounts',
     idempotencyKey: 'accepted',
@@ -69,6 +244,7 @@ export const BUDGET_ROUTES = routes({
   },
   topUp: {
     ...onBudget,
+    command: 'top_up',
     path: '/v1/budgets/:id/top-up',
     summary: 'Add money to the open window',
     idempotencyKey: 'required',
@@ -77,6 +253,7 @@ export const BUDGET_ROUTES = routes({
   },
   exhaust: {
     ...onBudget,
+    command: 'exhaust_budget',
     path: '/v1/budgets/:id/exhaust',
     summary: 'Refuse every call until an instant, or until the window ends; figures stay as they are',
     idempotencyKey: 'accepted',
@@ -85,6 +262,7 @@ export const BUDGET_ROUTES = routes({
   },
   setBalanceLimit: {
     ...onBudget,
+    command: 'set_balance_limit',
     path: '/v1/budgets/:id/balance-limit',
     summary: 'Give one account a limit of its own',
     idempotencyKey: 'accepted',
@@ -141,15 +319,6 @@ export const BUDGET_ROUTES = routes({
   },
 });
 
-/** The budget that a request is about; only top-ups need a command id. */
-export interface OnBudget {
-  readonly budgetId: string;
-  readonly commandId?: string;
-}
-
-/** Looks a budget's unit up: amounts of a request on a budget are in it. */
-export type UnitOf = (budgetId: string) => string;
-
 export function budgetIn(id: string, body: BudgetRequest, stated: Stated, at = ''): BudgetSpec {
   const { limit, perHoldMax, heldMax, ...rest } = body;
   const amount = (value: string | number, field: string) => amountIn(value, body.unit, at + field, stated);
@@ -179,60 +348,4 @@ export function definitionsIn(body: DefinitionsRequest, stated: Stated): PutDefi
 function scalesWith(scales: Scales, units: readonly { name: string; scale: number }[]): Scales {
   const declared = new Map(units.map(({ name, scale }) => [name, scale]));
   return { get: (unit) => declared.get(unit) ?? scales.get(unit) };
-}
-
-export function topUpIn(body: TopUpRequest, on: OnBudget, unitOf: UnitOf, stated: Stated): Command {
-  const amount = amountIn(body.amount, unitOf(on.budgetId), 'amount', stated);
-  return { ...body, ...on, command: 'top_up', amount };
-}
-
-export function statusIn(body: StatusRequest, on: OnBudget): Command {
-  return { ...body, ...on, command: 'set_budget_status' };
-}
-
-export function exhaustIn({ until, ...rest }: ExhaustRequest, on: OnBudget): Command {
-  return {
-    ...rest,
-    ...on,
-    command: 'exhaust_budget',
-    ...(until === undefined ? {} : { until: instantIn(until, 'until') }),
-  };
-}
-
-export function balanceLimitIn(
-  { limit, ...rest }: BalanceLimitRequest,
-  on: OnBudget,
-  unitOf: UnitOf,
-  stated: Stated,
-): Command {
-  const steps =
-    limit === null || limit === 'default' ? limit : amountIn(limit, unitOf(on.budgetId), 'limit', stated);
-  return { ...rest, ...on, command: 'set_balance_limit', limit: steps };
-}
-
-/** A command of a batch. */
-export function accountCommandIn(
-  { command, budgetId, ...body }: AccountCommand,
-  commandId: string,
-  unitOf: UnitOf,
-  stated: Stated,
-): Command {
-  const on = { budgetId, commandId };
-  switch (command) {
-    case 'top_up':
-      return topUpIn(body as TopUpRequest, on, unitOf, stated);
-    case 'set_budget_status':
-      return statusIn(body as StatusRequest, on);
-    case 'exhaust_budget':
-      return exhaustIn(body as ExhaustRequest, on);
-    case 'set_balance_limit':
-      return balanceLimitIn(body as BalanceLimitRequest, on, unitOf, stated);
-  }
-}
-
-/** @throws RefusedError not_found, the same for a budget of another tenant's */
-export function budgetNotFound(budgetId: string): RefusedError {
-  return new RefusedError('not_found', `there is no budget ${JSON.stringify(budgetId.slice(0, 64))}`, {
-    field: 'budgetId',
-  });
 }

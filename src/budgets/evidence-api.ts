@@ -19,7 +19,7 @@ import {
   orNull,
   Whole,
 } from '../kit/schema-parts.js';
-import { BudgetDefined } from './budgets-schema.js';
+import { BudgetDefined } from './budgets-api.js';
 import { LineRef } from './outcomes-schema.js';
 
 export const LedgerEvent = Type.Object({

@@ -3,7 +3,7 @@
 import { hasScope } from '../access/scopes.js';
 import type { Evidence } from '../authority/api.js';
 import type { LedgerEvent } from '../core/outcomes.js';
-import type { Caller } from '../kit/caller.js';
+import { actorOf, type Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
 import type { RouteHost, RouteRequest } from '../kit/route.js';
 import type { EventStreamParts, EventStreams } from './event-stream.js';
@@ -49,9 +49,9 @@ export function evidenceRoutes(host: RouteHost, parts: EvidenceParts, streams: E
   host.serve('verify', EVIDENCE_ROUTES.verify, ({ caller }) =>
     verifications.take(caller.keyId, () => parts.evidence.verify()),
   );
-  host.serve('certify', EVIDENCE_ROUTES.certify, (_request, reply) => {
+  host.serve('certify', EVIDENCE_ROUTES.certify, ({ caller }, reply) => {
     reply.code(201);
-    return certificateOut(parts.ledger.certify(), host.scales);
+    return certificateOut(parts.ledger.certify({ actor: actorOf(caller) }), host.scales);
   });
   host.serve('getHead', EVIDENCE_ROUTES.getHead, () => headOut(parts.ledger.head()));
 }

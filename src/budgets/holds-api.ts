@@ -1,31 +1,272 @@
-// Holds and spend over HTTP: the routes, and requests (holds-schema.ts) as commands of the ledger. A body has passed its
-// schema; here its amounts and instants are read. Labels and ids are the tenancy's to judge afterwards.
+// Holds and spend over HTTP: the schemas and the routes. commands-in.ts makes commands of the ledger of them.
 
-import type { Amounts } from '../core/amount.js';
-import type { Command, OnExpiry, OverrunPolicy } from '../core/requests.js';
-import { amountIn, amountsIn, type Stated } from '../kit/amounts.js';
-import { instantIn } from '../kit/instants.js';
-import { invalid } from '../kit/refusals.js';
+import { type Static, Type } from 'typebox';
 import { CORRECTORS, ID_PARAMS, routes, SPENDERS, SPENDERS_AND_READERS } from '../kit/route.js';
 import {
-  AuthorizeRequest,
-  BatchAnswer,
-  type BatchCommand,
-  BatchRequest,
-  CheckAnswer,
-  CheckRequest,
-  CorrectRequest,
-  CreditRequest,
-  ExtendRequest,
-  HoldList,
-  HoldQuery,
-  HoldView,
-  ReleaseRequest,
-  ReverseRequest,
-  SettleRequest,
-  SpendRequest,
-} from './holds-schema.js';
-import { AuthorizedRef, DoneRef, SettledRef } from './outcomes-schema.js';
+  AmountIn,
+  AmountsIn,
+  AmountsOut,
+  CLOSED,
+  Id,
+  InstantIn,
+  InstantOut,
+  LabelsIn,
+  LabelsOut,
+  Lease,
+  listOf,
+  Note,
+  oneOf,
+  orNull,
+  PAGE,
+  Usage,
+  Whole,
+} from '../kit/schema-parts.js';
+import { AccountCommand } from './budgets-api.js';
+import {
+  type Authorized,
+  AuthorizedRef,
+  type DENIAL_REASONS,
+  type Done,
+  DoneRef,
+  HOLD_ENDINGS,
+  HOLD_STATUSES,
+  Line,
+  LineRef,
+  type Problem,
+  ProblemRef,
+  type Settled,
+  SettledRef,
+  VerdictWord,
+} from './outcomes-schema.js';
+
+/** Thirty days, as the ledger's own bound. */
+const TtlMs = Type.Integer({ minimum: 1, maximum: 2_592_000_000 });
+
+const OnExpiry = Type.Unsafe<'release' | 'charge' | { readonly charge: Static<typeof AmountsIn> }>({
+  type: ['string', 'object'],
+  description: '`release` (the default), `charge`, or {"charge": amounts}: what an expired hold is charged.',
+});
+const Overrun = Type.Unsafe<
+  'record' | 'reject' | 'forbid' | { readonly cap: { readonly tolerancePercent: number } }
+>({
+  type: ['string', 'object'],
+  description:
+    '`record` (the default), `reject`, `forbid` or {"cap":{"tolerancePercent":10}}: what a settlement above the hold does.',
+});
+
+const Candidate = Type.Object({ labels: Type.Optional(LabelsIn), amounts: Type.Optional(AmountsIn) }, CLOSED);
+
+const GrantCaps = Type.Object(
+  {
+    capability: Type.String({ minLength: 1, maxLength: 256 }),
+    grant: Type.String({ minLength: 1, maxLength: 256 }),
+    unit: Type.String(),
+    maxCalls: Type.Optional(Whole),
+    maxPerHold: Type.Optional(AmountIn),
+    maxTotal: Type.Optional(AmountIn),
+  },
+  CLOSED,
+);
+
+const AUTHORIZE = {
+  holdId: Type.Optional(Id),
+  labels: Type.Optional(LabelsIn),
+  amounts: AmountsIn,
+  ttlMs: Type.Optional(TtlMs),
+  onExpiry: Type.Optional(OnExpiry),
+  overrun: Type.Optional(Overrun),
+  candidates: Type.Optional(Type.Array(Candidate, { minItems: 1, maxItems: 16 })),
+  require: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 32 })),
+  grants: Type.Optional(Type.Array(GrantCaps, { maxItems: 16 })),
+  authority: Type.Optional(Lease),
+  note: Type.Optional(Note),
+};
+/** Without `holdId` the hold is named by the Idempotency-Key, so that a repeat names the same one. */
+export const AuthorizeRequest = Type.Object(AUTHORIZE, CLOSED);
+export type AuthorizeRequest = Static<typeof AuthorizeRequest>;
+
+/** What is stated of a hold must be true of it, else the command is refused (rules H7, H8). */
+const ON_HOLD = {
+  labels: Type.Optional(LabelsIn),
+  grant: Type.Optional(
+    Type.Object(
+      { capability: Type.String({ maxLength: 256 }), grant: Type.String({ maxLength: 256 }) },
+      CLOSED,
+    ),
+  ),
+  authority: Type.Optional(Lease),
+};
+
+const EXTEND = { ...ON_HOLD, ttlMs: Type.Optional(TtlMs), add: Type.Optional(AmountsIn) };
+const RELEASE = { ...ON_HOLD, amounts: Type.Optional(AmountsIn) };
+const SETTLE = {
+  ...ON_HOLD,
+  amounts: AmountsIn,
+  exposure: Type.Optional(AmountsIn),
+  usage: Type.Optional(Usage),
+  outcome: Type.Optional(oneOf(HOLD_ENDINGS)),
+  note: Type.Optional(Note),
+};
+const CORRECT = {
+  ...ON_HOLD,
+  amounts: AmountsIn,
+  reason: Type.String({ minLength: 1, maxLength: 512 }),
+  note: Type.Optional(Note),
+};
+export const ExtendRequest = Type.Object(EXTEND, CLOSED);
+export const ReleaseRequest = Type.Object(RELEASE, CLOSED);
+export const ReverseRequest = Type.Object(ON_HOLD, CLOSED);
+export const SettleRequest = Type.Object(SETTLE, CLOSED);
+export const CorrectRequest = Type.Object(CORRECT, CLOSED);
+export type ExtendRequest = Static<typeof ExtendRequest>;
+export type ReleaseRequest = Static<typeof ReleaseRequest>;
+export type ReverseRequest = Static<typeof ReverseRequest>;
+export type SettleRequest = Static<typeof SettleRequest>;
+export type CorrectRequest = Static<typeof CorrectRequest>;
+
+const SPEND = {
+  labels: Type.Optional(LabelsIn),
+  amounts: AmountsIn,
+  occurredAt: Type.Optional(InstantIn),
+  usage: Type.Optional(Usage),
+  note: Type.Optional(Note),
+};
+export const SpendRequest = Type.Object(SPEND, CLOSED);
+export type SpendRequest = Static<typeof SpendRequest>;
+
+const CREDIT = {
+  labels: Type.Optional(LabelsIn),
+  amounts: AmountsIn,
+  occurredAt: Type.Optional(InstantIn),
+  reason: Type.String({ minLength: 1, maxLength: 512 }),
+};
+export const CreditRequest = Type.Object(CREDIT, CLOSED);
+export type CreditRequest = Static<typeof CreditRequest>;
+
+export const CheckRequest = Type.Object(
+  { labels: Type.Optional(LabelsIn), amounts: Type.Optional(AmountsIn) },
+  CLOSED,
+);
+export type CheckRequest = Static<typeof CheckRequest>;
+
+export const CheckAnswer = Type.Object({
+  verdict: VerdictWord,
+  fits: Type.Boolean({
+    description: 'Whether a hold of these amounts would be authorised now. Advice only.',
+  }),
+  reason: Type.Unsafe<(typeof DENIAL_REASONS)[number] | null>({ type: ['string', 'null'] }),
+  worst: Type.Unsafe<Static<typeof Line> | null>({ ...Line, type: ['object', 'null'] }),
+  lines: Type.Array(LineRef),
+});
+export type CheckAnswer = Static<typeof CheckAnswer>;
+
+export const HoldView = Type.Object({
+  holdId: Type.String(),
+  status: oneOf(HOLD_STATUSES),
+  labels: LabelsOut,
+  held: AmountsOut,
+  authorized: AmountsOut,
+  charged: Type.Optional(AmountsOut),
+  late: Type.Boolean(),
+  openedAt: InstantOut,
+  expiresAt: InstantOut,
+  endedAt: orNull(InstantOut),
+  openedSequence: Type.Integer(),
+  ending: Type.Unsafe<(typeof HOLD_ENDINGS)[number] | null>({ type: ['string', 'null'] }),
+  authority: Type.Unsafe<Static<typeof Lease> | null>({ ...Lease, type: ['object', 'null'] }),
+  balances: Type.Array(Type.String()),
+});
+export type HoldView = Static<typeof HoldView>;
+
+export const HoldList = listOf(HoldView);
+export type HoldList = Static<typeof HoldList>;
+
+export const HoldQuery = Type.Object(
+  {
+    ...PAGE,
+    after: Type.Optional({ ...Whole, description: 'Only holds opened after this sequence number.' }),
+    status: Type.Optional(oneOf(HOLD_STATUSES)),
+    label: Type.Optional(
+      Type.Unsafe<string | readonly string[]>({
+        type: ['string', 'array'],
+        items: { type: 'string' },
+        description: '`key=value`; repeatable.',
+      }),
+    ),
+  },
+  CLOSED,
+);
+export type HoldQuery = Static<typeof HoldQuery>;
+
+/** Commands of one batch, as the ledger's own bound. */
+export const BATCH_COMMANDS_MAX = 10_000;
+
+const HOLD = { holdId: Id };
+/** Each command as on its own route, with its name. */
+export const BatchCommand = {
+  authorize_hold: Type.Object({ command: Type.Literal('authorize_hold'), ...AUTHORIZE }, CLOSED),
+  extend_hold: Type.Object({ command: Type.Literal('extend_hold'), ...HOLD, ...EXTEND }, CLOSED),
+  release_hold: Type.Object({ command: Type.Literal('release_hold'), ...HOLD, ...RELEASE }, CLOSED),
+  reverse_hold: Type.Object({ command: Type.Literal('reverse_hold'), ...HOLD, ...ON_HOLD }, CLOSED),
+  settle_hold: Type.Object({ command: Type.Literal('settle_hold'), ...HOLD, ...SETTLE }, CLOSED),
+  correct_hold: Type.Object({ command: Type.Literal('correct_hold'), ...HOLD, ...CORRECT }, CLOSED),
+  record_spend: Type.Object({ command: Type.Literal('record_spend'), ...SPEND }, CLOSED),
+  credit_spend: Type.Object({ command: Type.Literal('credit_spend'), ...CREDIT }, CLOSED),
+};
+export type BatchCommand = {
+  [Name in keyof typeof BatchCommand]: Static<(typeof BatchCommand)[Name]>;
+}[keyof typeof BatchCommand];
+
+/** A batch's command is checked against the schema of its own `command` only, so that a mistake is named by its field. */
+const AnyCommand = Type.Unsafe<BatchCommand | AccountCommand>({
+  type: 'object',
+  required: ['command'],
+  discriminator: { propertyName: 'command' },
+  oneOf: [...Object.values(BatchCommand), ...Object.values(AccountCommand)],
+});
+export const BatchRequest = Type.Object(
+  {
+    commands: Type.Array(AnyCommand, { minItems: 1, maxItems: BATCH_COMMANDS_MAX }),
+    answer: Type.Optional(
+      oneOf(
+        ['brief', 'full'] as const,
+        '`brief` (the default): without the lines of what succeeded; `full`: what each own route answers.',
+      ),
+    ),
+  },
+  CLOSED,
+);
+export type BatchRequest = Static<typeof BatchRequest>;
+
+/** What a command of a batch that succeeded is answered unless more is asked for: lines are most of an answer. */
+export const BriefOutcome = Type.Object(
+  {
+    outcome: oneOf(['authorized', 'settled', 'done'] as const),
+    holdId: orNull(Type.String()),
+    sequence: Type.Integer(),
+    replayed: Type.Boolean(),
+    decisionId: Type.Optional(Type.String()),
+    candidate: Type.Optional(orNull(Type.Integer())),
+    expiresAt: Type.Optional(InstantOut),
+    charged: Type.Optional(AmountsOut),
+    returned: Type.Optional(AmountsOut),
+  },
+  { description: 'An outcome without its lines.' },
+);
+export type BriefOutcome = Static<typeof BriefOutcome>;
+
+/** In the order of the commands: what each one's own route would have answered, in brief unless asked for in full. */
+export const BatchAnswer = Type.Object({
+  outcomes: Type.Array(
+    Type.Object({
+      status: Type.Integer(),
+      body: Type.Unsafe<Authorized | Done | Settled | Problem | BriefOutcome>({
+        anyOf: [AuthorizedRef, DoneRef, SettledRef, ProblemRef, BriefOutcome],
+      }),
+    }),
+  ),
+});
+export type BatchAnswer = Static<typeof BatchAnswer>;
 
 /** 10,000 commands of 1,600 bytes: several times an ordinary one. */
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
@@ -40,6 +281,7 @@ const onHold = {
 
 export const HOLD_ROUTES = routes({
   authorize: {
+    command: 'authorize_hold',
     method: 'POST',
     path: '/v1/holds',
     tag: 'holds',
@@ -69,6 +311,7 @@ export const HOLD_ROUTES = routes({
   },
   extend: {
     ...onHold,
+    command: 'extend_hold',
     path: '/v1/holds/:id/extend',
     summary: 'Give a hold a later expiry, a larger amount, or both',
     body: ExtendRequest,
@@ -76,6 +319,7 @@ export const HOLD_ROUTES = routes({
   },
   release: {
     ...onHold,
+    command: 'release_hold',
     path: '/v1/holds/:id/release',
     summary: 'Give back what a hold holds, all of it or a part',
     body: ReleaseRequest,
@@ -83,6 +327,7 @@ export const HOLD_ROUTES = routes({
   },
   reverse: {
     ...onHold,
+    command: 'reverse_hold',
     path: '/v1/holds/:id/reverse',
     summary: 'Undo an untouched hold as if it had never been, its call count too',
     body: ReverseRequest,
@@ -90,6 +335,7 @@ export const HOLD_ROUTES = routes({
   },
   settle: {
     ...onHold,
+    command: 'settle_hold',
     path: '/v1/holds/:id/settle',
     summary: 'Book what a call cost; the rest of the hold goes back',
     body: SettleRequest,
@@ -97,6 +343,7 @@ export const HOLD_ROUTES = routes({
   },
   correct: {
     ...onHold,
+    command: 'correct_hold',
     path: '/v1/holds/:id/correct',
     scopes: CORRECTORS,
     summary: 'Set the final amounts of a settled hold, by a posted difference',
@@ -104,6 +351,7 @@ export const HOLD_ROUTES = routes({
     answers: { 200: SettledRef },
   },
   recordSpend: {
+    command: 'record_spend',
     method: 'POST',
     path: '/v1/spend',
     tag: 'spend',
@@ -114,6 +362,7 @@ export const HOLD_ROUTES = routes({
     answers: { 201: SettledRef },
   },
   creditSpend: {
+    command: 'credit_spend',
     method: 'POST',
     path: '/v1/spend/credits',
     tag: 'spend',
@@ -144,186 +393,3 @@ export const HOLD_ROUTES = routes({
     answers: { 200: BatchAnswer },
   },
 });
-
-type Named<Name extends Command['command']> = Extract<Command, { command: Name }>;
-
-/** Without a hold id of its own the hold has the command's: a repeat names the same one. */
-export function authorizeIn(
-  body: AuthorizeRequest,
-  commandId: string,
-  stated: Stated,
-): Named<'authorize_hold'> {
-  // Field by field: this is on the path of every call, and a spread costs more than all else here.
-  const command: Writable<Named<'authorize_hold'>> = {
-    command: 'authorize_hold',
-    commandId,
-    holdId: body.holdId ?? commandId,
-    labels: body.labels ?? NO_LABELS,
-    amounts: amountsIn(body.amounts, 'amounts', stated),
-  };
-  const { ttlMs, onExpiry, overrun, candidates, require, grants, authority, note } = body;
-  if (ttlMs !== undefined) command.ttlMs = ttlMs;
-  if (onExpiry !== undefined) command.onExpiry = onExpiryIn(onExpiry, stated);
-  if (overrun !== undefined) command.overrun = overrunIn(overrun);
-  if (candidates !== undefined)
-    command.candidates = candidates.map((one, index) => candidateIn(one, index, stated));
-  if (require !== undefined) command.require = require;
-  if (grants !== undefined) command.grants = grants.map((one, index) => grantIn(one, index, stated));
-  if (authority !== undefined) command.authority = authority;
-  if (note !== undefined) command.note = note;
-  return command;
-}
-
-const NO_LABELS = Object.freeze({});
-type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
-
-function candidateIn(
-  { labels, amounts }: NonNullable<AuthorizeRequest['candidates']>[number],
-  index: number,
-  stated: Stated,
-) {
-  return {
-    ...(labels === undefined ? {} : { labels }),
-    ...(amounts === undefined ? {} : { amounts: amountsIn(amounts, `candidates[${index}].amounts`, stated) }),
-  };
-}
-
-function grantIn(grant: NonNullable<AuthorizeRequest['grants']>[number], index: number, stated: Stated) {
-  const { maxPerHold, maxTotal, ...rest } = grant;
-  const field = `grants[${index}]`;
-  return {
-    ...rest,
-    ...(maxPerHold === undefined
-      ? {}
-      : { maxPerHold: amountIn(maxPerHold, grant.unit, `${field}.maxPerHold`, stated) }),
-    ...(maxTotal === undefined
-      ? {}
-      : { maxTotal: amountIn(maxTotal, grant.unit, `${field}.maxTotal`, stated) }),
-  };
-}
-
-function onExpiryIn(onExpiry: NonNullable<AuthorizeRequest['onExpiry']>, stated: Stated): OnExpiry {
-  if (typeof onExpiry === 'string') return onExpiry;
-  const charge = onlyField(onExpiry, 'onExpiry', 'charge');
-  return { charge: amountsIn(amountsOrThrow(charge, 'onExpiry.charge'), 'onExpiry.charge', stated) };
-}
-
-function overrunIn(overrun: NonNullable<AuthorizeRequest['overrun']>): OverrunPolicy {
-  if (typeof overrun === 'string') return overrun;
-  const cap = onlyField(overrun, 'overrun', 'cap');
-  return { cap: { tolerancePercent: onlyField(cap, 'overrun.cap', 'tolerancePercent') as number } };
-}
-
-// The schemas of these leave words and objects to the ledger; an object has one field.
-function onlyField(value: unknown, field: string, name: string): unknown {
-  const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
-  if (keys.length !== 1 || keys[0] !== name) throw invalid(field, `is {"${name}": …} and nothing else`);
-  return (value as Record<string, unknown>)[name];
-}
-
-function amountsOrThrow(value: unknown, field: string): Readonly<Record<string, string | number>> {
-  const isAmounts =
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((amount) => typeof amount === 'string' || typeof amount === 'number');
-  if (!isAmounts) throw invalid(field, 'expected amounts by unit, {"usd":"0.25"}');
-  return value as Readonly<Record<string, string | number>>;
-}
-
-/** The hold or command that a request on a hold is about. */
-export interface On {
-  readonly holdId: string;
-  readonly commandId: string;
-}
-
-export function extendIn({ add, ...rest }: ExtendRequest, on: On, stated: Stated): Named<'extend_hold'> {
-  return { ...rest, ...on, command: 'extend_hold', ...optional('add', add, stated) };
-}
-
-export function releaseIn(
-  { amounts, ...rest }: ReleaseRequest,
-  on: On,
-  stated: Stated,
-): Named<'release_hold'> {
-  return { ...rest, ...on, command: 'release_hold', ...optional('amounts', amounts, stated) };
-}
-
-export function reverseIn(body: ReverseRequest, on: On): Named<'reverse_hold'> {
-  return { ...body, ...on, command: 'reverse_hold' };
-}
-
-export function settleIn(body: SettleRequest, on: On, stated: Stated): Named<'settle_hold'> {
-  const { amounts, exposure, ...rest } = body;
-  return {
-    ...rest,
-    ...on,
-    command: 'settle_hold',
-    amounts: amountsIn(amounts, 'amounts', stated),
-    ...optional('exposure', exposure, stated),
-  };
-}
-
-export function correctIn(
-  { amounts, ...rest }: CorrectRequest,
-  on: On,
-  stated: Stated,
-): Named<'correct_hold'> {
-  return { ...rest, ...on, command: 'correct_hold', amounts: amountsIn(amounts, 'amounts', stated) };
-}
-
-export function spendIn(body: SpendRequest, commandId: string, stated: Stated): Named<'record_spend'> {
-  const { labels, amounts, occurredAt, ...rest } = body;
-  return {
-    ...rest,
-    command: 'record_spend',
-    commandId,
-    labels: labels ?? NO_LABELS,
-    amounts: amountsIn(amounts, 'amounts', stated),
-    ...(occurredAt === undefined ? {} : { occurredAt: instantIn(occurredAt, 'occurredAt') }),
-  };
-}
-
-export function creditIn(body: CreditRequest, commandId: string, stated: Stated): Named<'credit_spend'> {
-  const { labels, amounts, occurredAt, reason } = body;
-  return {
-    command: 'credit_spend',
-    commandId,
-    labels: labels ?? NO_LABELS,
-    amounts: amountsIn(amounts, 'amounts', stated),
-    ...(occurredAt === undefined ? {} : { occurredAt: instantIn(occurredAt, 'occurredAt') }),
-    reason,
-  };
-}
-
-function optional<Name extends string>(
-  name: Name,
-  amounts: Readonly<Record<string, string | number>> | undefined,
-  stated: Stated,
-): { [N in Name]?: Amounts } {
-  return (amounts === undefined ? {} : { [name]: amountsIn(amounts, name, stated) }) as {
-    [N in Name]?: Amounts;
-  };
-}
-
-/** A command of a batch, with the id that its place gives it. */
-export function batchCommandIn(body: BatchCommand, commandId: string, stated: Stated): Command {
-  switch (body.command) {
-    case 'authorize_hold':
-      return authorizeIn(body, commandId, stated);
-    case 'record_spend':
-      return spendIn(body, commandId, stated);
-    case 'credit_spend':
-      return creditIn(body, commandId, stated);
-    case 'extend_hold':
-      return extendIn(body, { holdId: body.holdId, commandId }, stated);
-    case 'release_hold':
-      return releaseIn(body, { holdId: body.holdId, commandId }, stated);
-    case 'reverse_hold':
-      return reverseIn(body, { holdId: body.holdId, commandId });
-    case 'settle_hold':
-      return settleIn(body, { holdId: body.holdId, commandId }, stated);
-    case 'correct_hold':
-      return correctIn(body, { holdId: body.holdId, commandId }, stated);
-  }
-}

@@ -5,11 +5,13 @@ import type { Ledger } from '../authority/api.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import type { UnitScales } from '../kit/unit-scales.js';
+import type { BudgetUnits } from './budget-units.js';
 
 export interface LedgerParts {
   readonly ledger: Ledger;
   readonly tenancy: Tenancy;
   readonly scales: UnitScales;
+  readonly units: BudgetUnits;
 }
 
 /** Refuses labels that name a goal of another owner. @throws RefusedError not_found */

@@ -15,11 +15,10 @@ import {
   readCursor,
   readSequenceCursor,
 } from '../kit/page.js';
-import { RefusedError } from '../kit/refusals.js';
-import { budgetNotFound } from './budgets-api.js';
-import type { BalanceQuery, BalanceView, BudgetView } from './budgets-schema.js';
+import { notFound, RefusedError } from '../kit/refusals.js';
+import type { BalanceQuery, BalanceView, BudgetView } from './budgets-api.js';
 import type { EventQuery, LedgerEvent as WireEvent } from './evidence-api.js';
-import type { HoldQuery, HoldView } from './holds-schema.js';
+import type { HoldQuery, HoldView } from './holds-api.js';
 import type { LedgerParts } from './ledger-parts.js';
 import { balanceOut, budgetOut, eventOut, holdOut } from './views-out.js';
 
@@ -109,7 +108,7 @@ export function getBudget(parts: LedgerParts, caller: Caller, id: string): Promi
       const shown = budget === undefined ? null : parts.tenancy.visibleBudget(caller, budget);
       if (shown !== null) return budgetOut(shown, parts.scales);
     }
-    throw budgetNotFound(id);
+    throw notFound('budgetId', 'budget', id);
   });
 }
 

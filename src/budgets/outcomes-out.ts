@@ -22,7 +22,7 @@ import type {
 import { amountsOut, type Scales } from '../kit/amounts.js';
 import type { Caller } from '../kit/caller.js';
 import { instantOut, instantOutOrNull } from '../kit/instants.js';
-import type { BriefOutcome, CheckAnswer } from './holds-schema.js';
+import type { BriefOutcome, CheckAnswer } from './holds-api.js';
 import type { Authorized, Done, Line, Problem, Settled, Skipped } from './outcomes-schema.js';
 
 /** Bounds of windows as they were written last: the ledger gives the same ones in every line of a window. */

@@ -1,10 +1,11 @@
 // Providers over HTTP: how they stand, exhausting one, booking what one cost. For the platform's keys.
 
+import { actorOf } from '../kit/caller.js';
 import { commandIdIn } from '../kit/idempotency-key.js';
 import { instantIn } from '../kit/instants.js';
 import { pageOf } from '../kit/page.js';
 import type { RouteHost } from '../kit/route.js';
-import { spendIn } from './holds-api.js';
+import { commandIn, readingOf } from './commands-in.js';
 import type { LedgerParts } from './ledger-parts.js';
 import { exhaustProvider, providers, providerVerdict } from './providers.js';
 import { PROVIDER_ROUTES, providerOut } from './providers-api.js';
@@ -21,7 +22,7 @@ export function providerRoutes(host: RouteHost, parts: LedgerParts): void {
     const { until } = request.body;
     const { name } = request.params;
     const at = until === undefined ? undefined : instantIn(until, 'until');
-    const outcomes = await exhaustProvider(parts.ledger, name, at);
+    const outcomes = await exhaustProvider(parts.ledger, name, at, { actor: actorOf(request.caller) });
     const refused = outcomes.find((outcome) => outcome.outcome === 'rejected');
     if (refused !== undefined) return host.sendOutcome(request, reply, refused);
     return verdictOf(parts, name);
@@ -29,11 +30,13 @@ export function providerRoutes(host: RouteHost, parts: LedgerParts): void {
   host.serve('recordProviderSpend', PROVIDER_ROUTES.recordProviderSpend, (request, reply) => {
     const { usd, labels, occurredAt } = request.body;
     const spend = {
+      command: 'record_spend',
       labels: { ...labels, provider: request.params.name },
       amounts: { usd },
       ...(occurredAt === undefined ? {} : { occurredAt }),
-    };
-    return host.decide(request, reply, spendIn(spend, commandIdIn(request), host.stated(request)));
+    } as const;
+    const ids = { commandId: commandIdIn(request) };
+    return host.decide(request, reply, commandIn(spend, readingOf(host, request, parts.units, ids)));
   });
 }
 

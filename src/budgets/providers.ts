@@ -2,10 +2,15 @@
 // asked of them. Nothing is kept here: figures, windows and aliases are the ledger's, so that recording, checking,
 // exhausting and routing all meet under the one canonical name. Called by budget-file.ts and by the surfaces.
 
-import type { Ledger, LedgerReads } from '../authority/api.js';
+import type { Ledger, LedgerReads, SubmitOptions } from '../authority/api.js';
 import { Matcher } from '../core/matcher.js';
-import type { BudgetLine, Outcome, Settlement, VerdictLevel } from '../core/outcomes.js';
-import { VERDICTS } from '../core/outcomes.js';
+import {
+  type BudgetLine,
+  type Outcome,
+  type Settlement,
+  VERDICTS,
+  type VerdictLevel,
+} from '../core/outcomes.js';
 import type { Aliases, BudgetSpec, Command, Labels } from '../core/requests.js';
 
 /** A provider's windows, the shorter first: on a tie of verdicts it is the one named (rule P2). */
@@ -112,7 +117,12 @@ export function providers(ledger: LedgerReads): ProviderVerdict[] {
  * Rule P5: trips each capped window of a provider until it rolls, or until an instant; figures stay as they are.
  * An unknown or uncapped provider has none, and that is no error. Both windows trip in one durable group.
  */
-export async function exhaustProvider(ledger: Ledger, name: string, until?: number): Promise<Outcome[]> {
+export async function exhaustProvider(
+  ledger: Ledger,
+  name: string,
+  until?: number,
+  options: Pick<SubmitOptions, 'actor'> = {},
+): Promise<Outcome[]> {
   const commands = providerLines(ledger, name)
     .filter(({ line }) => line.granted !== null && !line.violations.includes('closed'))
     .map(
@@ -122,7 +132,7 @@ export async function exhaustProvider(ledger: Ledger, name: string, until?: numb
         ...(until === undefined ? {} : { until }),
       }),
     );
-  return commands.length === 0 ? [] : ((await ledger.submit(commands)) as Outcome[]);
+  return commands.length === 0 ? [] : ((await ledger.submit(commands, options)) as Outcome[]);
 }
 
 /** Books what a provider cost to every budget that it counts towards, its windows among them (rule P3). */

@@ -6,10 +6,10 @@ import type { Head, Certificate as LedgerCertificate } from '../core/outcomes.js
 import type { BudgetSpec } from '../core/requests.js';
 import { amountOut, amountOutOrNull, amountsOut, type Scales } from '../kit/amounts.js';
 import { instantOut, instantOutOrNull } from '../kit/instants.js';
-import type { BalanceView, BudgetView } from './budgets-schema.js';
+import type { BalanceView, BudgetView } from './budgets-api.js';
 import { detailsOut } from './details-out.js';
 import type { Certificate, Explanation, LedgerEvent } from './evidence-api.js';
-import type { HoldView } from './holds-schema.js';
+import type { HoldView } from './holds-api.js';
 import { lineOut, linesOut, windowOut } from './outcomes-out.js';
 
 export function holdOut(hold: VisibleHold, scales: Scales): HoldView {

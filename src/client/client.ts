@@ -8,7 +8,7 @@ import type {
   Definitions,
   DefinitionsRequest,
   UnitList,
-} from '../budgets/budgets-schema.js';
+} from '../budgets/budgets-api.js';
 import type { Certificate, Head, VerifyReport } from '../budgets/evidence-api.js';
 import type {
   BatchAnswer,
@@ -17,7 +17,7 @@ import type {
   CheckRequest,
   CreditRequest,
   SpendRequest,
-} from '../budgets/holds-schema.js';
+} from '../budgets/holds-api.js';
 import type { Problem } from '../budgets/outcomes-schema.js';
 import type { Reloaded } from '../http/service-api.js';
 import type { PageQuery } from '../kit/schema-parts.js';

@@ -10,7 +10,7 @@ import type {
   ExhaustRequest,
   StatusRequest,
   TopUpRequest,
-} from '../budgets/budgets-schema.js';
+} from '../budgets/budgets-api.js';
 import type {
   EventList,
   EventQuery,
@@ -28,7 +28,7 @@ import type {
   ReleaseRequest,
   ReverseRequest,
   SettleRequest,
-} from '../budgets/holds-schema.js';
+} from '../budgets/holds-api.js';
 import { followEvents } from './event-stream.js';
 import type { Decision, Outcome, Settlement } from './outcomes.js';
 import { List } from './pages.js';

@@ -2,13 +2,13 @@
 // known by its place.
 
 import { Readable } from 'node:stream';
-import { accountCommandIn } from '../budgets/budgets-api.js';
-import { batchCommandIn, HOLD_ROUTES } from '../budgets/holds-api.js';
-import type { BatchAnswer, BatchRequest } from '../budgets/holds-schema.js';
+import { commandIn } from '../budgets/commands-in.js';
+import { type BatchAnswer, type BatchRequest, HOLD_ROUTES } from '../budgets/holds-api.js';
 import { briefOut } from '../budgets/outcomes-out.js';
 import type { CommandOutcome } from '../core/outcomes.js';
 import type { Command } from '../core/requests.js';
 import { Breather } from '../kit/breather.js';
+import { actorOf } from '../kit/caller.js';
 import { batchIdOf, requiredKey } from '../kit/idempotency-key.js';
 import { RefusedError } from '../kit/refusals.js';
 import type { RouteHost, RouteReply, RouteRequest } from '../kit/route.js';
@@ -45,7 +45,7 @@ async function runBatch(
   api.inFlight.begin(marker);
   const began = performance.now();
   try {
-    const outcomes = await api.ledger.submit(asked, { inTurns: true });
+    const outcomes = await api.ledger.submit(asked, { inTurns: true, actor: actorOf(request.caller) });
     api.metrics.decided('batch', performance.now() - began);
     if (outcomes.every(({ replayed }) => replayed)) reply.header('idempotency-replayed', 'true');
     const pieces = await answerPieces(
@@ -105,7 +105,12 @@ interface Placed {
 
 function askedOf(api: Api, request: RouteRequest, { command, commandId, index, opening }: Placed): Command {
   try {
-    return askedBy(api, request, commandIn(api, request, command, commandId), opening);
+    const reading = {
+      ...statedIn(api.scales, request),
+      commandId,
+      unitOf: (id: string) => api.units.unitOf(request.caller, id),
+    };
+    return askedBy(api, request, commandIn(command, reading), opening);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     // Which of the commands it was; nothing of the batch was done.
@@ -114,23 +119,5 @@ function askedOf(api: Api, request: RouteRequest, { command, commandId, index, o
       ...error.about,
       ...(field === undefined ? {} : { field: `commands[${index}].${field}` }),
     });
-  }
-}
-
-function commandIn(
-  api: Api,
-  request: RouteRequest,
-  command: BatchRequest['commands'][number],
-  commandId: string,
-): Command {
-  const stated = statedIn(api.scales, request);
-  switch (command.command) {
-    case 'top_up':
-    case 'set_budget_status':
-    case 'exhaust_budget':
-    case 'set_balance_limit':
-      return accountCommandIn(command, commandId, (id) => api.units.unitOf(request.caller, id), stated);
-    default:
-      return batchCommandIn(command, commandId, stated);
   }
 }

@@ -2,9 +2,9 @@
 // answer; between them the command is in flight under its Idempotency-Key.
 
 import { labelSetsOf } from '../access/labels.js';
-import type { Ledger } from '../authority/api.js';
 import type { CommandOutcome } from '../core/outcomes.js';
 import type { Command } from '../core/requests.js';
+import { actorOf } from '../kit/caller.js';
 import type { RouteRequest } from '../kit/route.js';
 import type { Api } from './api.js';
 import { noteDecision } from './spans.js';
@@ -16,7 +16,7 @@ export async function decided(api: Api, request: RouteRequest, command: Command)
   if (commandId !== undefined) api.inFlight.begin(commandId);
   const began = performance.now();
   try {
-    const outcome = await perform(api.ledger, asked);
+    const outcome = await api.ledger.run(asked, { actor: actorOf(request.caller) });
     api.metrics.decided(outcome.outcome, performance.now() - began);
     noteDecision(request, outcome);
     return outcome;
@@ -36,35 +36,4 @@ export function askedBy(
   if (asked.command === 'authorize_hold' || asked.command === 'record_spend')
     for (const labels of labelSetsOf(asked)) api.goals.assertUsable(caller, labels);
   return asked;
-}
-
-function perform(ledger: Ledger, command: Command): Promise<CommandOutcome> {
-  switch (command.command) {
-    case 'authorize_hold':
-      return ledger.authorize(command);
-    case 'settle_hold':
-      return ledger.settle(command);
-    case 'extend_hold':
-      return ledger.extend(command);
-    case 'release_hold':
-      return ledger.release(command);
-    case 'reverse_hold':
-      return ledger.reverse(command);
-    case 'correct_hold':
-      return ledger.correct(command);
-    case 'record_spend':
-      return ledger.record(command);
-    case 'credit_spend':
-      return ledger.credit(command);
-    case 'top_up':
-      return ledger.topUp(command);
-    case 'set_budget_status':
-      return ledger.setBudgetStatus(command);
-    case 'exhaust_budget':
-      return ledger.exhaust(command);
-    case 'set_balance_limit':
-      return ledger.setBalanceLimit(command);
-    case 'put_definitions':
-      return ledger.putDefinitions(command);
-  }
 }

@@ -19,6 +19,8 @@ export interface Route {
   readonly summary: string;
   /** A key needs one of these, as access/scopes.ts has them contained in each other. */
   readonly scopes: readonly Scope[];
+  /** The ledger's command that the route is, where it is one. */
+  readonly command?: Command['command'];
   /** Only keys without a tenant. */
   readonly platformOnly?: true;
   /** required: the command changes money, so a repeat must be known as one. */
