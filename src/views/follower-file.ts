@@ -6,21 +6,24 @@ import Database from 'better-sqlite3';
 import { InvalidInputError } from '../core/errors.js';
 import type { Head } from '../core/outcomes.js';
 import { CHAIN_START, digestOf, toHead } from '../journal/chain.js';
-import { deleteDatabase, fileKind, isDamage, makePrivate } from '../journal/sqlite-files.js';
+import { deleteDatabase, fileKind, isBusy, isDamage, makePrivate } from '../journal/sqlite-files.js';
 
 export const IN_MEMORY = ':memory:';
 
 /** A file that is damaged again right after it was made anew is on a broken disk. */
 const OPENINGS_MAX = 3;
 
-/** Another process makes the tables, or takes in one group of records. ms */
-const OPEN_WAIT_MS = 5_000;
+/** Another process makes the tables, or takes in one group of records. One that holds the file for longer is stuck. ms */
+const OPEN_WAIT_MS = 2_000;
 
 /** Pages of 4 KiB in the log before they are copied to the file: pages that change often are copied once. 16 MiB */
 const LOG_PAGES = 4_000;
 
 /** SQLite maps at most this much of the file, so that a read needs no system call for each page. */
 const MAPPED_BYTES = 0x7fff_0000;
+
+/** Why a file that nothing is wrong with is made anew. */
+export const HELD = 'another process holds it';
 
 const POSITION_TABLE = `CREATE TABLE position (
   id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -48,6 +51,7 @@ export class DamagedFileError extends Error {
 export class FollowerFile {
   readonly db: Database.Database;
   readonly #move;
+  readonly #advance: Database.Transaction<(from: Head, to: Head, change: () => void) => boolean>;
 
   /**
    * Opens the file, or makes it. A file that cannot be used is replaced; `onReplaced` is told why.
@@ -76,6 +80,7 @@ export class FollowerFile {
     format: FollowerFileFormat,
   ) {
     this.db = guarded(() => new Database(path, { timeout: OPEN_WAIT_MS }));
+    const move = 'UPDATE position SET sequence = ?, hash = ? WHERE sequence = ? AND hash = ?';
     try {
       guarded(() => {
         // Before there is a log, so that the file's own header always says what it is.
@@ -88,13 +93,16 @@ export class FollowerFile {
         makeTables(this.db, format.tables);
         this.db.pragma(`busy_timeout = ${format.busyWaitMs}`);
       });
-      this.#move = this.db.prepare<[number, string, number, string]>(
-        'UPDATE position SET sequence = ?, hash = ? WHERE sequence = ? AND hash = ?',
-      );
+      this.#move = this.db.prepare<[number, string, number, string]>(move);
     } catch (error) {
       this.db.close();
-      throw error;
+      throw isBusy(error) ? new DamagedFileError(HELD) : error;
     }
+    this.#advance = this.db.transaction((from, to, change) => {
+      if (this.#move.run(to.sequence, to.hash, from.sequence, from.hash).changes === 0) return false;
+      change();
+      return true;
+    });
   }
 
   /** How far the tables are filled. */
@@ -104,12 +112,7 @@ export class FollowerFile {
 
   /** Runs `change` and moves on, or neither. False when the file is elsewhere than `from`: another process was here. */
   advance({ from, to }: { readonly from: Head; readonly to: Head }, change: () => void): boolean {
-    const moveAndChange = () => {
-      if (this.#move.run(to.sequence, to.hash, from.sequence, from.hash).changes === 0) return false;
-      change();
-      return true;
-    };
-    return guarded(() => this.db.transaction(moveAndChange).immediate());
+    return guarded(() => this.#advance.immediate(from, to, change));
   }
 
   close(): void {

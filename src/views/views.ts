@@ -10,7 +10,7 @@ import type { Head } from '../core/outcomes.js';
 import { type FactRecord, factBatches, isOnChain } from '../journal/fact-records.js';
 import type { JournalReader } from '../journal/port.js';
 import { isBusy } from '../journal/sqlite-files.js';
-import { DamagedFileError, FollowerFile, guarded } from './follower-file.js';
+import { DamagedFileError, FollowerFile, guarded, HELD } from './follower-file.js';
 import type { ApplyFact, View, ViewDatabase, ViewStatement } from './view.js';
 
 /** "BRSQ". A ledger's is "BRSR". */
@@ -130,9 +130,13 @@ class OpenViews implements Views {
     this.#listeners.set(feature, [...(this.#listeners.get(feature) ?? []), listener]);
   }
 
-  /** Notes where the ledger ended, so that the next opening reads none of it again. */
+  /** Notes where the ledger ended, so that the next opening reads none of it again. What is wrong then, that opening mends. */
   close(head: Head): void {
-    this.mending(() => void this.#take([], head));
+    try {
+      this.#take([], head);
+    } catch (error) {
+      if (!isBusy(error) && !(error instanceof DamagedFileError)) throw error;
+    }
   }
 
   closeFile(): void {
@@ -144,7 +148,7 @@ class OpenViews implements Views {
     try {
       return guarded(work);
     } catch (error) {
-      if (isBusy(error)) this.#startAnew('another process holds it');
+      if (isBusy(error)) this.#startAnew(HELD);
       else if (error instanceof DamagedFileError) this.#startAnew(error.message);
       else throw error;
       this.#readOn(progress);

@@ -295,6 +295,17 @@ describe('views: the file is made anew', () => {
     expect(lines()).toEqual(['a one 1 done', 'b two 1 done']);
   });
 
+  test('views: another process holds the file’s lock at the opening → it loses the file', async () => {
+    await write(notePut('a', 'one'));
+    const other = new Database(viewsPath);
+    other.exec('BEGIN IMMEDIATE');
+    await close();
+    await open();
+    expect(replaced).toEqual(['another process holds it']);
+    expect(lines()).toEqual(['a one 1 done']);
+    other.close();
+  });
+
   test('views: another process takes facts in with the same file → both show the same, and go on', async () => {
     await write(notePut('a', 'one'));
     await ledger.putBudget({ id: 'all', match: {}, unit: 'usd', limit: 100n, window: 'day' });
