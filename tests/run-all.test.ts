@@ -344,3 +344,34 @@ test(
   },
   60_000 + RUNS * 1_000,
 );
+
+describe('runAll: steps that are worked out when the group is decided', () => {
+  const room = (ledger: Ledger) =>
+    ledger.check({ labels: { goal: 'a' }, amounts: { tokens: 0n } }).lines[0].remaining ?? 0n;
+
+  test('the ledger is behind, and a hold is taken meanwhile → the steps are worked out after it', async () => {
+    const { ledger } = await stage();
+    // More than one batch takes in, so that what comes now has to wait.
+    const note = 'n'.repeat(4_000);
+    const many = Array.from({ length: 600 }, (_, place) => ledger.run({ ...hold(`other-${place}`), note }));
+    const taken = ledger.run(hold('a', 60n));
+    const group = ledger.runAll(() => steps({ ...hold('b'), holdId: `room-${room(ledger)}` }));
+    expect(room(ledger)).toBe(100n);
+    await Promise.all([...many, taken, group]);
+    expect(ledger.hold('room-40')?.status).toBe('open');
+  });
+
+  test('it gives no steps, or throws → nothing is done, and the ledger goes on', async () => {
+    const { ledger } = await stage();
+    const before = ledger.head();
+    expect(await ledger.runAll(() => [])).toEqual({ carriedOut: true, outcomes: [] });
+    const refusal = new Error('not today');
+    await expect(
+      ledger.runAll(() => {
+        throw refusal;
+      }),
+    ).rejects.toBe(refusal);
+    expect(ledger.head()).toEqual(before);
+    expect((await ledger.run(hold('a'))).outcome).toBe('authorized');
+  });
+});

@@ -222,6 +222,9 @@ export interface Ledger extends LedgerReads {
    * naming both steps, when two of them touch the same hold, account or command id, or when definitions are put beside
    * anything but facts. A group that is sent again with a command id of its own is answered with its first outcome.
    *
+   * `steps` may be a function. It is called at the moment at which the group is decided, so what it reads by `check` still
+   * holds. When it gives no steps, or throws, nothing is done.
+   *
    * @example
    * const group = await ledger.runAll([
    *   { command: { command: 'set_budget_status', budgetId: 'goals', values: { goal: 'g1' }, status: 'paused' } },
@@ -229,7 +232,10 @@ export interface Ledger extends LedgerReads {
    * ]);
    * if (!group.carriedOut) console.log(group.index, group.outcome.outcome);
    */
-  runAll(steps: readonly GroupStep[], options?: Pick<SubmitOptions, 'actor'>): Promise<GroupOutcome>;
+  runAll(
+    steps: readonly GroupStep[] | (() => readonly GroupStep[]),
+    options?: Pick<SubmitOptions, 'actor'>,
+  ): Promise<GroupOutcome>;
   /**
    * The books at this moment, with a version one above the last. Blocks the thread until they are durable.
    *

@@ -51,7 +51,7 @@ import { budgetView } from '../core/views.js';
 import { fromHex } from '../journal/chain.js';
 import { encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { JournalWriter } from '../journal/port.js';
-import { runAllOrNothing } from './all-or-nothing.js';
+import { type CheckedStep, runAllOrNothing } from './all-or-nothing.js';
 import type {
   BalanceFilter,
   BudgetFilter,
@@ -209,15 +209,19 @@ export class OpenLedger implements Ledger, PipelineOwner {
     );
   }
 
-  runAll(steps: readonly GroupStep[], { actor }: Pick<SubmitOptions, 'actor'> = {}): Promise<GroupOutcome> {
+  runAll(
+    steps: readonly GroupStep[] | (() => readonly GroupStep[]),
+    { actor }: Pick<SubmitOptions, 'actor'> = {},
+  ): Promise<GroupOutcome> {
+    const check = (list: readonly GroupStep[]) => stepsIn(this.#state, list, actor ?? null);
+    const decide = (checked: readonly CheckedStep[]) => () =>
+      checked.some(({ command }) => this.#pipeline.wasUsed(command))
+        ? this.#replays.groupAgain(checked)
+        : runAllOrNothing(this.#pipeline, checked);
+    if (typeof steps === 'function') return this.#pipeline.runTogether(() => decide(check(steps())));
     return this.#checked(
-      () => stepsIn(this.#state, steps, actor ?? null),
-      (checked) =>
-        this.#pipeline.runTogether<GroupOutcome | Promise<GroupOutcome>>(() =>
-          checked.some(({ command }) => this.#pipeline.wasUsed(command))
-            ? this.#replays.groupAgain(checked)
-            : runAllOrNothing(this.#pipeline, checked),
-        ),
+      () => check(steps),
+      (checked) => this.#pipeline.runTogether(() => decide(checked)),
     );
   }
 

@@ -90,9 +90,12 @@ export class Pipeline {
     return group as Promise<readonly CommandOutcome[]>;
   }
 
-  /** Makes one batch of all that `decideAll` executes, and resolves with what it gives when that batch is durable. */
-  runTogether<T>(decideAll: () => T): Promise<Awaited<T>> {
-    return this.#inTurn(() => this.#together(decideAll)) as Promise<Awaited<T>>;
+  /**
+   * Makes one batch of all that the work of `prepare` executes, and resolves with what it gives when that batch is durable.
+   * Nothing is decided between `prepare` and its work. When `prepare` throws, nothing is done.
+   */
+  runTogether<T>(prepare: () => () => T): Promise<Awaited<T>> {
+    return this.#inTurn(async () => this.#together(prepare())) as Promise<Awaited<T>>;
   }
 
   /** Decides the commands from a place on for one turn, at least one, in one batch; gives the outcomes of those done. */

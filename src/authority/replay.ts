@@ -53,8 +53,9 @@ export class Replays {
         return { carriedOut: false, index, outcome };
       return this.#earlierGroup(steps, index, outcome.sequence);
     }
-    return this.pipeline.runTogether(() =>
-      this.#knownIds(steps) > known ? this.groupAgain(steps) : runAllOrNothing(this.pipeline, steps),
+    return this.pipeline.runTogether(
+      () => () =>
+        this.#knownIds(steps) > known ? this.groupAgain(steps) : runAllOrNothing(this.pipeline, steps),
     );
   }
 
