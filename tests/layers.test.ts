@@ -94,7 +94,6 @@ const PENDING: ReadonlySet<string> = new Set<string>([
   'gateway/front/exchange.ts -> gateway/front/attempt.ts',
   'gateway/front/read-on.ts -> gateway/front/attempt.ts',
   'gateway/front/stream-answer.ts -> gateway/front/attempt.ts',
-  'goals/goals-settings.ts -> notices/notice.ts',
 ]);
 
 function roomOf(path: string): Room {

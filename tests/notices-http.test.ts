@@ -36,9 +36,8 @@ test('notices over HTTP: thresholds, a webhook, a notice that comes over a resta
     ...{ tenant: 'acme', budgetId: 'each', percent: 50, values: { tenant: 'acme' } },
     deliveries: [{ state: 'pending', webhookId: created.body.id, nextAttemptAt: expect.any(String) }],
   });
-  await house.restart();
   await receiver.start();
-  house.clock.at += 60_000;
+  await house.restart();
   while (receiver.received.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
   const [{ id }] = await listOf(key);
   expect(receiver.received[0]).toMatchObject({

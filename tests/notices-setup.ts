@@ -10,10 +10,13 @@ import { Webhook } from 'standardwebhooks';
 import { afterEach } from 'vitest';
 import type { Ledger } from '#bursar/index.js';
 import { openLedger } from '#bursar/index.js';
-import { ServiceStore } from '#bursar/kit/service-store.js';
-import { NOTICE_AREA } from '#bursar/notices/notice-area.js';
+import { ThresholdTable } from '#bursar/notices/notice-tables.js';
 import { Notices } from '#bursar/notices/notices.js';
+import { NOTICES_VIEW } from '#bursar/notices/notices-facts.js';
 import { openWebhooks, type Webhooks } from '#bursar/notices/webhook-connections.js';
+import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';
+import type { Vault } from '#bursar/vault/vault.js';
+import { openViews, type Views } from '#bursar/views/views.js';
 import type { Json } from './json.js';
 import { TestClock } from './scenario.js';
 
@@ -115,7 +118,8 @@ export class Post {
   readonly faults: string[] = [];
   settings: { reach: 'public' | 'any' } = { reach: 'any' };
   ledger!: Ledger;
-  store!: ServiceStore;
+  vault!: Vault;
+  views!: Views;
   notices!: Notices;
   #webhooks!: Webhooks;
   #holds = 0;
@@ -139,11 +143,14 @@ export class Post {
   }
 
   async #open(): Promise<void> {
-    this.ledger = await openLedger({ path: join(this.folder, 'ledger.db'), clock: this.clock });
-    this.store = ServiceStore.open(join(this.folder, 'service.db'), [NOTICE_AREA]);
+    const file = (name: string) => join(this.folder, name);
+    this.vault = openSqliteVault(file('vault.db'), this.clock);
+    this.views = openViews(file('views.db'), [NOTICES_VIEW]);
+    this.ledger = await openLedger({ path: file('ledger.db'), clock: this.clock, follower: this.views });
     this.#webhooks = openWebhooks(() => this.settings);
     this.notices = new Notices({
-      store: this.store,
+      vault: this.vault,
+      views: this.views,
       ledger: this.ledger,
       clock: this.clock,
       settings: () => this.settings,
@@ -157,7 +164,8 @@ export class Post {
     await this.notices.close();
     await this.#webhooks.close();
     await this.ledger.close();
-    this.store.close();
+    this.views.closeFile();
+    await this.vault.close();
   }
 
   async restart(): Promise<void> {
@@ -179,19 +187,11 @@ export class Post {
   /** Resolves once the journal has been read to its head, and accounts looked at for what was stated. */
   async read(): Promise<void> {
     const { sequence } = this.ledger.head();
-    // The follower writes its position when it stops.
-    await this.notices.follower.stop();
-    const position = () =>
-      this.store.prepare<[], { sequence: number }>('SELECT sequence FROM notice_position').get()?.sequence ??
-      0;
-    const unlooked = () =>
-      this.store.prepare('SELECT 1 FROM notice_thresholds WHERE looked = 0').get() !== undefined;
-    while (position() < sequence || unlooked()) {
-      await this.notices.follower.start();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      await this.notices.follower.stop();
-    }
-    await this.notices.follower.start();
+    const { finder } = this.notices;
+    const thresholds = new ThresholdTable(this.views);
+    await finder.start();
+    while (thresholds.all().length > 0 && (finder.position < sequence || thresholds.unlooked().length > 0))
+      await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   /** All that can be sent now has been. */

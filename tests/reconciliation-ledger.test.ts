@@ -85,7 +85,7 @@ function ask(csv: string, asked: Asked = {}): Promise<Reconciliation> {
     tolerance: parseTolerance(tolerance),
     now: clock.now(),
   };
-  return reconcile(ledger, options, post ? { ledger, labels } : null);
+  return reconcile(ledger, options, post ? { ledger, actor: null, labels } : null);
 }
 
 async function* once(csv: string) {

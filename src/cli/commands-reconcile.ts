@@ -111,7 +111,7 @@ async function onFile(cli: CliContext, options: ReconcileCommandOptions): Promis
     };
     if (options.post !== true) return cli.withLocalReader(options, (reader) => run(reader, null));
     const labels = labelsOf(options.label);
-    return cli.withLocalLedger(options, (ledger) => run(ledger, { ledger, labels }));
+    return cli.withLocalLedger(options, (ledger) => run(ledger, { ledger, actor: null, labels }));
   });
 }
 

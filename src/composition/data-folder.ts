@@ -10,7 +10,9 @@ import type { Clock, Ledger } from '../authority/api.js';
 import { openLedger } from '../authority/open.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { ServiceStore } from '../kit/service-store.js';
+import { NOTICES_VIEW } from '../notices/notices-facts.js';
 import { QUOTAS_VIEW } from '../quotas/quotas-facts.js';
+import { RECONCILIATION_VIEW } from '../reconciliation/reconciliation-facts.js';
 import { openSqliteVault } from '../vault/sqlite/sqlite-vault.js';
 import type { Vault } from '../vault/vault.js';
 import type { View } from '../views/view.js';
@@ -40,7 +42,7 @@ export function makeDataFolder(folder: string): void {
 }
 
 /** The read models of the features. */
-const VIEWS: readonly View[] = [QUOTAS_VIEW];
+const VIEWS: readonly View[] = [NOTICES_VIEW, QUOTAS_VIEW, RECONCILIATION_VIEW];
 
 export interface DataFolder {
   readonly ledger: Ledger;

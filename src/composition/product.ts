@@ -57,7 +57,7 @@ export async function openProduct(needs: ProductNeeds): Promise<Product> {
 
 function openReconciliations({
   ledger,
-  store,
+  views,
   clock,
   settings,
   secrets,
@@ -65,7 +65,7 @@ function openReconciliations({
 }: ProductNeeds): Reconciliations {
   const reconciliations = new Reconciliations({
     ledger,
-    store,
+    views,
     clock,
     settings: () => settings().reconciliation,
     secrets,
@@ -119,7 +119,8 @@ async function openGoals({ store, ledger, settings, logger, clock }: ProductNeed
 }
 
 async function openNotices({
-  store,
+  views,
+  vault,
   ledger,
   settings,
   logger,
@@ -128,7 +129,8 @@ async function openNotices({
   send,
 }: ProductNeeds): Promise<Notices> {
   const notices = new Notices({
-    store,
+    views,
+    vault,
     ledger,
     clock,
     send,

@@ -1,5 +1,5 @@
 // Which thresholds are reached: by the figures of the lines of an event, so that every command that spends or corrects is
-// looked at alike, or by those that accounts have now. Pure; called by the follower for each event, and by standing.ts.
+// looked at alike, or by those that accounts have now. Pure; called by the finder.
 
 import type { BudgetLine, LedgerEvent } from '../core/outcomes.js';
 import type { AccountRef } from '../core/requests.js';

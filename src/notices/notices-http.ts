@@ -12,8 +12,8 @@ export function noticeRoutes(host: RouteHost, { notices }: { readonly notices: N
     const items = page.notices.map((notice) => noticeOut(notice, caller));
     return { items, nextCursor: page.next === null ? null : cursorOf(page.next) };
   });
-  host.serve('redeliverNotice', NOTICE_ROUTES.redeliverNotice, ({ caller, params }) =>
-    noticeOut(notices.redeliver(caller, params.id), caller),
+  host.serve('redeliverNotice', NOTICE_ROUTES.redeliverNotice, async ({ caller, params }) =>
+    noticeOut(await notices.redeliver(caller, params.id), caller),
   );
   host.serve('listThresholds', NOTICE_ROUTES.listThresholds, ({ caller }) => ({
     items: notices.listThresholds(caller).map(thresholdsOut),
@@ -21,22 +21,23 @@ export function noticeRoutes(host: RouteHost, { notices }: { readonly notices: N
   host.serve('putThresholds', NOTICE_ROUTES.putThresholds, async ({ caller, body }) =>
     thresholdsOut(await notices.putThresholds(caller, body.budgetId, body.percents)),
   );
-  host.serve('createWebhook', NOTICE_ROUTES.createWebhook, ({ caller, body }, reply) => {
+  host.serve('createWebhook', NOTICE_ROUTES.createWebhook, async ({ caller, body }, reply) => {
+    const webhook = await notices.createWebhook(caller, body.url);
     reply.code(201);
-    return webhookCreatedOut(notices.createWebhook(caller, body.url));
+    return webhookCreatedOut(webhook);
   });
   host.serve('listWebhooks', NOTICE_ROUTES.listWebhooks, ({ caller }) => ({
     items: notices.listWebhooks(caller).map(webhookOut),
   }));
-  host.serve('rotateWebhook', NOTICE_ROUTES.rotateWebhook, ({ caller, params, body }) =>
-    webhookCreatedOut(notices.rotateWebhook(caller, params.id, body.overlapMs)),
+  host.serve('rotateWebhook', NOTICE_ROUTES.rotateWebhook, async ({ caller, params, body }) =>
+    webhookCreatedOut(await notices.rotateWebhook(caller, params.id, body.overlapMs)),
   );
   host.serve('testWebhook', NOTICE_ROUTES.testWebhook, async ({ caller, params }) => {
     const problem = await notices.testWebhook(caller, params.id);
     return { delivered: problem === null, problem };
   });
-  host.serve('deleteWebhook', NOTICE_ROUTES.deleteWebhook, ({ caller, params }) => {
-    notices.removeWebhook(caller, params.id);
+  host.serve('deleteWebhook', NOTICE_ROUTES.deleteWebhook, async ({ caller, params }) => {
+    await notices.removeWebhook(caller, params.id);
     return {};
   });
 }

@@ -1,18 +1,20 @@
 // Notices: thresholds on budgets, found in the journal, sent to webhooks signed, and listed with what became of
-// them. Each tenant has its own thresholds and webhooks, and the platform has; nobody's notices go to another. Put together
-// here; used by the HTTP API; started and closed by the composition root, closed before the ledger and the file are.
+// them. Each tenant has its own thresholds and webhooks, and the platform has; nobody's notices go to another. What is stated
+// is a fact, decided in a queue of its tenant. Used by the HTTP API; started by the composition, and closed before the ledger.
 
 import { randomUUID } from 'node:crypto';
 import { BudgetTenants } from '../access/budget-tenants.js';
 import { findableId } from '../access/tenant-ids.js';
 import type { Clock, Ledger } from '../authority/api.js';
-import { quoted } from '../core/labels.js';
+import type { Fact } from '../core/facts.js';
 import type { Scales } from '../kit/amounts.js';
-import type { Caller } from '../kit/caller.js';
-import { RefusedError } from '../kit/refusals.js';
-import type { ServiceStore } from '../kit/service-store.js';
-import { Follower } from './follower.js';
+import { actorOf, type Caller } from '../kit/caller.js';
+import { invalid, notFound, RefusedError } from '../kit/refusals.js';
+import { SerialQueue } from '../kit/serial-queue.js';
+import type { Vault } from '../vault/vault.js';
+import type { ViewDatabase } from '../views/view.js';
 import {
+  type Delivery,
   type Notice,
   type NoticeSettings,
   OVERLAP_DEFAULT_MS,
@@ -25,18 +27,34 @@ import {
   type Webhook,
 } from './notice.js';
 import { testBody } from './notice-body.js';
-import { type NoticeRow, NoticeTable } from './notice-table.js';
+import { NoticeFinder } from './notice-finder.js';
+import {
+  type DeliveryRow,
+  type NoticeRow,
+  NoticeTable,
+  ThresholdTable,
+  type WebhookRow,
+  WebhookTable,
+} from './notice-tables.js';
+import {
+  journalRead,
+  noticeAskedFor,
+  thresholdsStated,
+  type WebhookRecord,
+  webhookDeleted,
+  webhookPut,
+} from './notices-facts.js';
 import { Sender, type SendWebhook } from './sender.js';
 import { newSecret } from './signing.js';
-import { ThresholdTable } from './threshold-table.js';
 import { webhookUrlProblem } from './webhook-address.js';
-import { type WebhookRow, WebhookTable } from './webhook-table.js';
+import { WebhookSecrets } from './webhook-secrets.js';
 
 export interface NoticeParts {
-  readonly store: ServiceStore;
+  readonly views: ViewDatabase;
+  readonly vault: Pick<Vault, 'put' | 'get' | 'delete'>;
   readonly ledger: Pick<
     Ledger,
-    'budget' | 'budgets' | 'events' | 'head' | 'units' | 'balances' | 'check' | 'whenDurable'
+    'run' | 'budget' | 'budgets' | 'events' | 'head' | 'units' | 'balances' | 'check' | 'whenDurable'
   >;
   readonly clock: Clock;
   readonly settings: () => NoticeSettings;
@@ -51,24 +69,28 @@ export interface NewWebhook extends Webhook {
 }
 
 export class Notices {
-  readonly follower: Follower;
+  readonly finder: NoticeFinder;
   readonly sender: Sender;
   readonly #parts: NoticeParts;
   readonly #budgets: BudgetTenants;
   readonly #thresholds: ThresholdTable;
   readonly #webhooks: WebhookTable;
   readonly #notices: NoticeTable;
+  readonly #secrets: WebhookSecrets;
+  /** What one tenant, or the platform, states is done one after the other: bounds are checked on what is there. */
+  readonly #queue = new SerialQueue();
 
   constructor(parts: NoticeParts) {
-    const { store, ledger } = parts;
+    const { views, ledger } = parts;
     this.#parts = parts;
     this.#budgets = new BudgetTenants(ledger);
-    this.#thresholds = new ThresholdTable(store);
-    this.#webhooks = new WebhookTable(store);
-    this.#notices = new NoticeTable(store);
+    this.#thresholds = new ThresholdTable(views);
+    this.#webhooks = new WebhookTable(views);
+    this.#notices = new NoticeTable(views);
     const tables = { thresholds: this.#thresholds, webhooks: this.#webhooks, notices: this.#notices };
-    this.sender = new Sender({ ...parts, ...tables });
-    this.follower = new Follower({
+    this.#secrets = new WebhookSecrets(parts.vault);
+    this.sender = new Sender({ ...parts, ...tables, secrets: this.#secrets });
+    this.finder = new NoticeFinder({
       ...parts,
       ...tables,
       scales: new LedgerScales(ledger),
@@ -80,11 +102,11 @@ export class Notices {
 
   async start(): Promise<void> {
     this.sender.start();
-    await this.follower.start();
+    await this.finder.start();
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.follower.stop(), this.sender.stop()]);
+    await Promise.all([this.finder.stop(), this.sender.stop()]);
   }
 
   /**
@@ -99,21 +121,30 @@ export class Notices {
     const isWrong = (percent: number) => !Number.isInteger(percent) || percent < 1 || percent > 100;
     if (ascending.length > PERCENTS_MAX || ascending.some(isWrong))
       throw invalid('percents', `are at most ${PERCENTS_MAX} whole numbers from 1 to 100`);
-    const stated = { tenant, budgetId, percents: ascending };
-    const before = this.#thresholds.ofTenant(tenant);
-    const known = before.find((one) => one.budgetId === budgetId);
-    // Said before: every account was looked at then, and is with each of its events.
-    if (known !== undefined && known.percents.join() === ascending.join()) return stated;
-    if (known === undefined && ascending.length > 0 && before.length >= THRESHOLDS_MAX)
-      throw new RefusedError('conflict', `${THRESHOLDS_MAX} budgets have thresholds, and no more can`);
-    const { sequence } = this.#parts.ledger.head();
-    this.#parts.store.transaction(() => {
+    const wanted = { tenant, budgetId, percents: ascending };
+    const isNew = await this.#inTurn(tenant, async () => {
+      const before = this.#thresholds.ofTenant(tenant);
+      const known = before.find((one) => one.budgetId === budgetId);
+      // The same as before: every account was looked at then, and is with each of its events.
+      if (known !== undefined && known.percents.join() === ascending.join()) return false;
+      if (known === undefined && ascending.length > 0 && before.length >= THRESHOLDS_MAX)
+        throw new RefusedError('conflict', `${THRESHOLDS_MAX} budgets have thresholds, and no more can`);
       // While there were none, nobody read the journal.
-      if (this.#thresholds.all().length === 0) this.#thresholds.setPosition(sequence);
-      this.#thresholds.put(stated);
+      const isFirst = this.#thresholds.all().length === 0;
+      const from = isFirst ? [journalRead(this.#parts.ledger.head().sequence)] : [];
+      await this.#note(caller, ...from, thresholdsStated(wanted));
+      return true;
     });
-    await this.follower.start();
-    return stated;
+    if (isNew) await this.finder.start();
+    return wanted;
+  }
+
+  async #note(caller: Caller, ...facts: readonly Fact[]): Promise<void> {
+    await this.#parts.ledger.run({ command: 'record_facts' }, { actor: actorOf(caller), facts });
+  }
+
+  #inTurn<T>(tenant: string | null, work: () => Promise<T>): Promise<T> {
+    return this.#queue.run(tenant ?? '', work);
   }
 
   listThresholds({ tenant }: Caller): readonly Thresholds[] {
@@ -129,23 +160,28 @@ export class Notices {
       if (this.#budgets.appliesTo(id, tenant)) return id;
       throw new RefusedError('forbidden', 'the figures of this budget are of more than your tenant');
     }
-    throw new RefusedError('not_found', `there is no budget ${quoted(id)}`, { field: 'budgetId' });
+    throw notFound('budgetId', 'budget', id);
   }
 
   /** A webhook for all notices of the caller's tenant, or of the platform, from now on. @throws RefusedError */
-  createWebhook({ tenant }: Caller, url: string): NewWebhook {
+  async createWebhook(caller: Caller, url: string): Promise<NewWebhook> {
+    const { tenant } = caller;
     const problem = webhookUrlProblem(url, this.#parts.settings().reach);
     if (problem !== null) throw invalid('url', problem);
-    if (this.#webhooks.ofTenant(tenant).length >= WEBHOOKS_MAX)
-      throw new RefusedError('conflict', `${WEBHOOKS_MAX} webhooks are the most: delete one first`);
-    const secret = newSecret();
-    const webhook = { id: `whk_${randomUUID()}`, tenant, url, createdAt: this.#parts.clock.now() };
-    this.#parts.store.transaction(() => this.#webhooks.insert(webhook, secret));
-    return { ...webhook, overlapUntil: null, secret };
+    return this.#inTurn(tenant, async () => {
+      if (this.#webhooks.ofTenant(tenant).length >= WEBHOOKS_MAX)
+        throw new RefusedError('conflict', `${WEBHOOKS_MAX} webhooks are the most: delete one first`);
+      const secret = newSecret();
+      const id = `whk_${randomUUID()}`;
+      const reference = await this.#secrets.put(id, { secret, before: [] });
+      const webhook = { id, tenant, url, createdAt: this.#parts.clock.now(), overlapUntil: null };
+      await this.#note(caller, webhookPut('webhook_created', { ...webhook, ...reference }));
+      return { ...webhook, secret };
+    });
   }
 
   listWebhooks({ tenant }: Caller): readonly Webhook[] {
-    return this.#webhooks.ofTenant(tenant).map((row) => this.#withoutSecret(row));
+    return this.#webhooks.ofTenant(tenant).map((row) => this.#webhookOut(row));
   }
 
   /**
@@ -153,14 +189,14 @@ export class Notices {
    * takes a message that one of its secrets has signed. 0 ends them, for a secret that others have learnt.
    * @throws RefusedError not_found; conflict where too many sign already
    */
-  rotateWebhook(caller: Caller, id: string, overlapMs = OVERLAP_DEFAULT_MS): NewWebhook {
+  async rotateWebhook(caller: Caller, id: string, overlapMs = OVERLAP_DEFAULT_MS): Promise<NewWebhook> {
     if (!Number.isInteger(overlapMs) || overlapMs < 0 || overlapMs > OVERLAP_MAX_MS)
       throw invalid('overlapMs', `${overlapMs} is not 0 … ${OVERLAP_MAX_MS}`);
-    const secret = newSecret();
-    const webhook = this.#parts.store.transaction(() => {
-      const row = this.#webhookNamed(caller, id);
+    return this.#inTurn(caller.tenant, async () => {
+      const { number: _number, ...webhook } = this.#webhookNamed(caller, id);
+      const current = await this.#secrets.get(webhook);
       const now = this.#parts.clock.now();
-      const before = [{ secret: row.secret, until: now + overlapMs }, ...row.before]
+      const before = [{ secret: current.secret, until: now + overlapMs }, ...current.before]
         .map((one) => ({ ...one, until: Math.min(one.until, now + overlapMs) }))
         .filter(({ until }) => until > now);
       if (before.length >= SECRETS_MAX)
@@ -168,10 +204,14 @@ export class Notices {
           'conflict',
           `${SECRETS_MAX} secrets sign already; wait until an overlap is over, or end them all with overlapMs 0`,
         );
-      this.#webhooks.rotate(row.number, secret, before);
-      return { ...row, before };
+      const secret = newSecret();
+      const reference = await this.#secrets.put(id, { secret, before });
+      const overlapUntil = before.length === 0 ? null : Math.max(...before.map(({ until }) => until));
+      const rotated = { ...webhook, ...reference, overlapUntil };
+      await this.#note(caller, webhookPut('webhook_rotated', rotated));
+      await this.#secrets.forget(webhook);
+      return { ...this.#webhookOut(rotated), secret };
     });
-    return { ...this.#withoutSecret(webhook), secret };
   }
 
   /**
@@ -187,15 +227,17 @@ export class Notices {
   }
 
   /** With what is on its way to it. @throws RefusedError not_found */
-  removeWebhook(caller: Caller, id: string): void {
-    const { number } = this.#webhookNamed(caller, id);
-    this.#parts.store.transaction(() => this.#webhooks.remove(number));
+  async removeWebhook(caller: Caller, id: string): Promise<void> {
+    await this.#inTurn(caller.tenant, async () => {
+      const webhook = this.#webhookNamed(caller, id);
+      await this.#note(caller, webhookDeleted(webhook));
+      await this.#secrets.forget(webhook);
+    });
   }
 
   #webhookNamed({ tenant }: Caller, id: string): WebhookRow {
     const webhook = this.#webhooks.find(id);
-    if (webhook === undefined || webhook.tenant !== tenant)
-      throw new RefusedError('not_found', `there is no webhook ${quoted(id)}`, { field: 'id' });
+    if (webhook === undefined || webhook.tenant !== tenant) throw notFound('id', 'webhook', id);
     return webhook;
   }
 
@@ -213,27 +255,31 @@ export class Notices {
   }
 
   /** Sends a notice again, to every webhook that there is now for it. @throws RefusedError not_found */
-  redeliver({ tenant }: Caller, id: string): Notice {
+  async redeliver(caller: Caller, id: string): Promise<Notice> {
+    const { tenant } = caller;
     const notice = this.#notices.find(id);
     if (notice === undefined || (tenant !== null && notice.tenant !== tenant))
-      throw new RefusedError('not_found', `there is no notice ${quoted(id)}`, { field: 'id' });
-    const now = this.#parts.clock.now();
-    this.#parts.store.transaction(() => {
-      for (const { number } of this.#webhooks.ofTenant(notice.tenant))
-        this.#notices.ask(notice.number, number, now);
-    });
+      throw notFound('id', 'notice', id);
+    await this.#note(caller, noticeAskedFor(notice));
+    for (const { number } of this.#notices.deliveries(notice.number)) this.sender.forgetAttempts(number);
     this.sender.look();
     return this.#withDeliveries(notice);
   }
 
-  #withoutSecret({ id, tenant, url, createdAt, before }: WebhookRow): Webhook {
-    const last = Math.max(0, ...before.map(({ until }) => until));
-    const overlapUntil = last > this.#parts.clock.now() ? last : null;
-    return { id, tenant, url, createdAt, overlapUntil };
+  #webhookOut({ id, tenant, url, createdAt, overlapUntil }: WebhookRecord): Webhook {
+    const isOver = overlapUntil !== null && overlapUntil <= this.#parts.clock.now();
+    return { id, tenant, url, createdAt, overlapUntil: isOver ? null : overlapUntil };
   }
 
   #withDeliveries({ number, ...notice }: NoticeRow): Notice {
-    return { ...notice, deliveries: this.#notices.deliveries(number) };
+    return { ...notice, deliveries: this.#notices.deliveries(number).map((row) => this.#deliveryOf(row)) };
+  }
+
+  #deliveryOf({ number, ...delivery }: DeliveryRow): Delivery {
+    if (delivery.state !== 'pending') return { ...delivery, nextAttemptAt: null };
+    const attempts = this.sender.attemptsOf(number);
+    const { failed = 0, problem = null, nextAt = this.#parts.clock.now() } = attempts ?? {};
+    return { ...delivery, failedAttempts: failed, problem, nextAttemptAt: nextAt };
   }
 }
 
@@ -248,8 +294,4 @@ class LedgerScales implements Scales {
       for (const { name, scale } of this.ledger.units()) this.#scales.set(name, scale);
     return this.#scales.get(unit);
   }
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }

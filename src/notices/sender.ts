@@ -1,21 +1,32 @@
 // Sends notices to their webhooks: to each in order, one at a time, the next only once the one before was taken or given
-// up; webhooks do not wait for each other. What was sent is written afterwards, so a restart in between sends it again: at
-// least once. Started by notices.ts; how a request goes out is given to it (webhook-connections.ts).
+// up; webhooks do not wait for each other. That a notice was delivered is a fact that is written afterwards, so a restart in
+// between sends it again: at least once. Attempts that fail are counted in memory, anew after each start. Started by notices.ts;
+// how a request goes out is given to it (webhook-connections.ts).
 
-import type { Clock } from '../authority/api.js';
+import { randomInt } from 'node:crypto';
+import type { Clock, Ledger } from '../authority/api.js';
+import type { Fact } from '../core/facts.js';
 import { readRetryAfter } from '../gateway/routing/reset-times.js';
 import { RefusedError } from '../kit/refusals.js';
-import type { ServiceStore } from '../kit/service-store.js';
-import { waitAfter } from './back-off.js';
 import { CLOUD_EVENT } from './notice-body.js';
-import type { NoticeTable, Sendable } from './notice-table.js';
+import type { NoticeTable, PendingDelivery, WebhookRow, WebhookTable } from './notice-tables.js';
+import { noticeDelivered, noticeGivenUp } from './notices-facts.js';
 import { type Message, signedHeaders } from './signing.js';
-import { secretsAt, type WebhookRow, type WebhookTable } from './webhook-table.js';
+import type { WebhookSecrets } from './webhook-secrets.js';
 
 /** How often it is looked for attempts whose time has come. */
 const LOOK_MS = 1_000;
 /** Webhooks that are sent to at once: slow ones keep this many others waiting at most for one attempt. */
 const AT_ONCE_MAX = 16;
+/** A notice that did not arrive is sent again: four times as long each time, from seconds to half a day, for some two days. */
+const FIRST_MS = 5_000;
+const FACTOR = 4;
+const LONGEST_MS = 12 * 3_600_000;
+/** A receiver that was down over a weekend's night and morning still gets all; then it takes somebody to ask again. */
+export const ATTEMPTS_MAX = 12;
+/** So that what failed together does not come back together: up to a fifth more or less. */
+const JITTER_PERCENT = 20;
+
 /** Characters of what went wrong that are kept. */
 const PROBLEM_LENGTH_MAX = 200;
 
@@ -37,7 +48,8 @@ export interface WebhookAnswer {
 export type SendWebhook = (request: WebhookPost) => Promise<WebhookAnswer>;
 
 export interface SenderParts {
-  readonly store: ServiceStore;
+  readonly ledger: Pick<Ledger, 'run'>;
+  readonly secrets: WebhookSecrets;
   readonly clock: Clock;
   readonly send: SendWebhook;
   readonly webhooks: WebhookTable;
@@ -45,8 +57,17 @@ export interface SenderParts {
   readonly onFault: (what: string, error: unknown) => void;
 }
 
+/** Attempts of one delivery that failed, since the start or since it was asked for. */
+export interface Attempts {
+  readonly failed: number;
+  readonly problem: string;
+  readonly nextAt: number;
+}
+
 export class Sender {
   readonly #parts: SenderParts;
+  /** By the number of a pending delivery. */
+  readonly #attempts = new Map<number, Attempts>();
   readonly #busy = new Map<number, Promise<void>>();
   #stopping = new AbortController();
   #timer: NodeJS.Timeout | null = null;
@@ -79,9 +100,9 @@ export class Sender {
   look(): void {
     const { webhooks, clock } = this.#parts;
     try {
-      for (const webhook of webhooks.due(clock.now())) {
+      for (const webhook of webhooks.pending()) {
         const { number } = webhook;
-        if (this.#busy.has(number)) continue;
+        if (this.#busy.has(number) || this.#due(number, clock.now()) === undefined) continue;
         if (this.#busy.size >= AT_ONCE_MAX) {
           this.#othersWait = true;
           return;
@@ -108,14 +129,31 @@ export class Sender {
     while (this.#busy.size > 0) await Promise.all(this.#busy.values());
   }
 
+  /** What a webhook can be sent now: its oldest delivery, once that one's time has come. Those behind it wait. */
+  #due(webhook: number, now: number): PendingDelivery | undefined {
+    const next = this.#parts.notices.next(webhook);
+    if (next === undefined) return undefined;
+    return now >= (this.#attempts.get(next.number)?.nextAt ?? 0) ? next : undefined;
+  }
+
+  /** Of a pending delivery; undefined where none has failed. */
+  attemptsOf(delivery: number): Attempts | undefined {
+    return this.#attempts.get(delivery);
+  }
+
+  /** It is asked for again, and begins anew. */
+  forgetAttempts(delivery: number): void {
+    this.#attempts.delete(delivery);
+  }
+
   async #sendAll(webhook: WebhookRow): Promise<void> {
-    const { notices, webhooks, clock } = this.#parts;
+    const { webhooks, clock } = this.#parts;
     const { signal } = this.#stopping;
     try {
       while (!signal.aborted) {
         // As it is now: its secrets may be others, or it may be gone.
         const current = webhooks.find(webhook.id);
-        const next = notices.next(webhook.number, clock.now());
+        const next = this.#due(webhook.number, clock.now());
         if (current === undefined || next === undefined) return;
         await this.#attempt(current, next, signal);
       }
@@ -124,17 +162,27 @@ export class Sender {
     }
   }
 
-  async #attempt(webhook: WebhookRow, next: Sendable, signal: AbortSignal): Promise<void> {
-    const { store, notices, clock } = this.#parts;
-    const { number, noticeId: id, body, failedAttempts } = next;
-    const failure = await this.#post(webhook, { id, body }, signal);
+  async #attempt(webhook: WebhookRow, next: PendingDelivery, signal: AbortSignal): Promise<void> {
+    const { number, noticeId, body } = next;
+    const failure = await this.#post(webhook, { id: noticeId, body }, signal);
     if (signal.aborted && failure !== null) return;
-    const now = clock.now();
-    store.casually(() => {
-      if (failure === null) return notices.delivered(number, now);
-      const wait = waitAfter(failedAttempts + 1, failure.askedMs);
-      notices.failed(number, failure.problem, wait === null ? null : now + wait);
-    });
+    const at = this.#parts.clock.now();
+    const before = this.#attempts.get(number);
+    const about = { notice: noticeId, webhook: webhook.id, at };
+    if (failure === null) {
+      const { failed: failedAttempts = 0, problem = null } = before ?? {};
+      return this.#end(number, noticeDelivered({ ...about, failedAttempts, problem }));
+    }
+    const { problem, askedMs } = failure;
+    const failed = (before?.failed ?? 0) + 1;
+    const wait = waitAfter(failed, askedMs);
+    if (wait === null) return this.#end(number, noticeGivenUp({ ...about, failedAttempts: failed, problem }));
+    this.#attempts.set(number, { failed, problem, nextAt: at + wait });
+  }
+
+  async #end(delivery: number, fact: Fact): Promise<void> {
+    await this.#parts.ledger.run({ command: 'record_facts' }, { facts: [fact] });
+    this.#attempts.delete(delivery);
   }
 
   /**
@@ -156,10 +204,10 @@ export class Sender {
   }
 
   /** Null when it was taken. */
-  #post(webhook: WebhookRow, message: Message, signal: AbortSignal): Promise<Failure | null> {
-    const { clock, send } = this.#parts;
+  async #post(webhook: WebhookRow, message: Message, signal: AbortSignal): Promise<Failure | null> {
+    const { clock, send, secrets } = this.#parts;
     const now = clock.now();
-    const signed = signedHeaders(message, secretsAt(webhook, now), now);
+    const signed = signedHeaders(message, await secrets.at(webhook, now), now);
     const headers = { 'content-type': CLOUD_EVENT, ...signed };
     return failureOf(send({ url: webhook.url, headers, body: message.body, signal }), clock);
   }
@@ -185,4 +233,15 @@ async function failureOf(sent: Promise<WebhookAnswer>, clock: Clock): Promise<Fa
     const { message } = error as Error;
     return { problem: (message || 'no answer').slice(0, PROBLEM_LENGTH_MAX), askedMs: 0 };
   }
+}
+
+/**
+ * After so many failed attempts; null: it is given up. Not sooner than the receiver has asked for, by up to half a day: one
+ * that asks for little is not asked so often that twelve attempts are soon over.
+ */
+export function waitAfter(failedAttempts: number, askedMs: number): number | null {
+  if (failedAttempts >= ATTEMPTS_MAX) return null;
+  const fullMs = Math.min(FIRST_MS * FACTOR ** (failedAttempts - 1), LONGEST_MS);
+  const ownMs = Math.round((fullMs * (100 + randomInt(-JITTER_PERCENT, JITTER_PERCENT + 1))) / 100);
+  return Math.max(ownMs, Math.min(askedMs, LONGEST_MS));
 }

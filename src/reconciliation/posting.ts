@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Ledger } from '../authority/api.js';
+import type { Actor } from '../core/facts.js';
 import type { CommandOutcome, HoldView } from '../core/outcomes.js';
 import type { Command, Labels } from '../core/requests.js';
 import { lesser } from '../gateway/calls/floor.js';
@@ -33,6 +34,7 @@ export interface Posting {
 
 export interface PostingOptions {
   readonly ledger: Ledger;
+  readonly actor: Actor | null;
   readonly provider: string;
   /** The report's digest. */
   readonly report: string;
@@ -84,15 +86,18 @@ class GapPosting {
   }
 
   #recordAt(row: GapRow, occurredAt: number | null): Promise<CommandOutcome> {
-    const { ledger, provider, report, labels } = this.#options;
+    const { ledger, provider, report, labels, actor } = this.#options;
     const { day, item, kind, name } = row;
-    return ledger.record({
-      commandId: this.#commandId(row, occurredAt === null ? 'record now' : 'record'),
-      labels: { ...labels, ...this.#labelsOf(row), provider, [POSTED_LABEL.key]: POSTED_LABEL.value },
-      amounts: { usd: row.gapUsd },
-      ...(occurredAt === null ? {} : { occurredAt }),
-      note: postingNote({ report, day, item: item === null ? null : { item, kind, name } }),
-    });
+    return ledger.record(
+      {
+        commandId: this.#commandId(row, occurredAt === null ? 'record now' : 'record'),
+        labels: { ...labels, ...this.#labelsOf(row), provider, [POSTED_LABEL.key]: POSTED_LABEL.value },
+        amounts: { usd: row.gapUsd },
+        ...(occurredAt === null ? {} : { occurredAt }),
+        note: postingNote({ report, day, item: item === null ? null : { item, kind, name } }),
+      },
+      { actor },
+    );
   }
 
   #labelsOf({ item, kind, name }: GapRow): Labels {
@@ -146,7 +151,7 @@ class GapPosting {
     for (let from = 0; from < lowerings.length; from += CORRECTIONS_PER_GROUP) {
       const group = lowerings.slice(from, from + CORRECTIONS_PER_GROUP);
       const commands = group.map(({ view, usd }) => this.#command(row, view, usd));
-      const outcomes = await this.#options.ledger.submit(commands);
+      const outcomes = await this.#options.ledger.submit(commands, { actor: this.#options.actor });
       for (const [index, { hold, usd }] of group.entries()) {
         if (outcomes[index].outcome === 'rejected') continue;
         takenOff += usd;

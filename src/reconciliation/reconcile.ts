@@ -2,6 +2,7 @@
 // books the difference. Called by the command line for a ledger file, and by reconciliations.ts for a server.
 
 import type { Ledger, LedgerReads, Progress } from '../authority/api.js';
+import type { Actor } from '../core/facts.js';
 import { quoted } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import { CorrectableHolds } from './correctable-holds.js';
@@ -28,6 +29,8 @@ export interface ReconcileOptions {
 
 export interface Post {
   readonly ledger: Ledger;
+  /** Who asks for it; null at the command line. */
+  readonly actor: Actor | null;
   /** More labels of what is recorded. */
   readonly labels: Labels;
 }

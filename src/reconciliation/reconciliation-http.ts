@@ -9,9 +9,9 @@ export function reconciliationRoutes(
   host: RouteHost,
   { reconciliations }: { readonly reconciliations: Reconciliations },
 ): void {
-  host.serve('reconcile', RECONCILIATION_ROUTES.reconcile, ({ body }, reply) => {
+  host.serve('reconcile', RECONCILIATION_ROUTES.reconcile, ({ caller, body }, reply) => {
     reply.code(201);
-    return reconciliations.run(body);
+    return reconciliations.run(caller, body);
   });
   host.serve('listReconciliations', RECONCILIATION_ROUTES.listReconciliations, ({ query }) => {
     const before = readSequenceCursor(query) || null;

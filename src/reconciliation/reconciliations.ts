@@ -1,16 +1,17 @@
-// Reconciliations of a server: one at a time, with the report APIs and the keys that its configuration names, kept in the
-// service's file. Called by the HTTP API and by the metrics.
+// Reconciliations of a server: one at a time, with the report APIs and the keys that its configuration names, each kept as
+// facts. Called by the HTTP API and by the metrics.
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Clock, Ledger } from '../authority/api.js';
 import type { Labels } from '../core/requests.js';
+import { actorOf, type Caller } from '../kit/caller.js';
 import { newId } from '../kit/new-id.js';
-import { RefusedError } from '../kit/refusals.js';
-import type { ServiceStore } from '../kit/service-store.js';
+import { notFound, RefusedError } from '../kit/refusals.js';
+import type { ViewDatabase } from '../views/view.js';
 import { dayRange } from './days.js';
 import { reconcile } from './reconcile.js';
 import { type ReconciliationView, reconciliationOut } from './reconciliation-api.js';
-import { type LastRun, ReconciliationTable } from './reconciliation-table.js';
+import { type LastRun, ReconciliationTable, reconciliationFacts } from './reconciliation-facts.js';
 import { type ReportReader, reportReader } from './report-pages.js';
 import type { ReportSettings, ReportSource } from './report-source.js';
 import { NO_TOLERANCE, parseTolerance } from './tolerance.js';
@@ -32,7 +33,7 @@ export interface ReconciliationRequest {
 
 export interface ReconciliationsOptions {
   readonly ledger: Ledger;
-  readonly store: ServiceStore;
+  readonly views: ViewDatabase;
   readonly clock: Clock;
   readonly settings: () => readonly ReportSettings[];
   readonly secrets: (name: string) => string | undefined;
@@ -48,17 +49,17 @@ export class Reconciliations {
 
   constructor(options: ReconciliationsOptions) {
     this.#options = options;
-    this.#table = new ReconciliationTable(options.store);
+    this.#table = new ReconciliationTable(options.views);
     this.#reader = options.reader ?? reportReader(() => options.clock.now());
   }
 
   /** @throws RefusedError overloaded while another one runs, provider_failed for a report that cannot be had */
-  async run(request: ReconciliationRequest): Promise<ReconciliationView> {
+  async run(caller: Caller, request: ReconciliationRequest): Promise<ReconciliationView> {
     if (this.#running !== null)
       throw new RefusedError('overloaded', 'another reconciliation is running; try again when it has ended', {
         retryAfterMs: 1_000,
       });
-    const running = this.#run(request);
+    const running = this.#run(caller, request);
     this.#running = running;
     try {
       return await running;
@@ -67,7 +68,7 @@ export class Reconciliations {
     }
   }
 
-  async #run(request: ReconciliationRequest): Promise<ReconciliationView> {
+  async #run(caller: Caller, request: ReconciliationRequest): Promise<ReconciliationView> {
     const { ledger, clock } = this.#options;
     const { provider, from, to, tolerance, post = false, labels } = request;
     if (labels !== undefined && !post)
@@ -83,9 +84,14 @@ export class Reconciliations {
       signal: this.#closing.signal,
     };
     try {
-      const done = await reconcile(ledger, options, post ? { ledger, labels: labels ?? {} } : null);
+      const done = await reconcile(
+        ledger,
+        options,
+        post ? { ledger, actor: actorOf(caller), labels: labels ?? {} } : null,
+      );
       const view = reconciliationOut(newId(clock.now()), done);
-      this.#table.add(view);
+      const rider = { actor: actorOf(caller), facts: reconciliationFacts(view) };
+      await ledger.run({ command: 'record_facts' }, rider);
       return view;
     } catch (error) {
       if (error instanceof ReportError) throw new RefusedError('provider_failed', error.message);
@@ -120,8 +126,7 @@ export class Reconciliations {
   /** @throws RefusedError not_found */
   get(id: string): ReconciliationView {
     const found = this.#table.get(id);
-    if (found === undefined)
-      throw new RefusedError('not_found', 'there is no such reconciliation', { field: 'id' });
+    if (found === undefined) throw notFound('id', 'reconciliation', id);
     return found;
   }
 

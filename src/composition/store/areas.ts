@@ -7,16 +7,12 @@ import { CHAT_AREA } from '../../chats/chat-area.js';
 import { STORED_RESPONSE_AREA } from '../../gateway/calls/stored-responses.js';
 import { GOAL_AREA } from '../../goals/goal-area.js';
 import { ServiceStore, type StoreArea, type ToDisk } from '../../kit/service-store.js';
-import { NOTICE_AREA } from '../../notices/notice-area.js';
-import { RECONCILIATION_AREA } from '../../reconciliation/reconciliation-table.js';
 
 const AREAS: readonly StoreArea[] = [
   KEY_AREA,
   AGENT_AREA,
-  CHAT_AREA,
   GOAL_AREA,
-  NOTICE_AREA,
-  RECONCILIATION_AREA,
+  CHAT_AREA,
   SETTER_AREA,
   STORED_RESPONSE_AREA,
 ];

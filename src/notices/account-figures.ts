@@ -1,5 +1,5 @@
 // Figures that accounts have now, for thresholds that were passed without an event whose lines say so: before they were
-// stated, or by a limit that was lowered. Read together with the journal's head. Called by the follower.
+// stated, or by a limit that was lowered. Read together with the journal's head. Called by the finder.
 
 import type { Clock, Ledger } from '../authority/api.js';
 import { eventId } from '../core/outcome-of.js';
@@ -7,34 +7,34 @@ import type { LedgerEvent } from '../core/outcomes.js';
 import type { BudgetSpec, Labels } from '../core/requests.js';
 import type { Figures, Moment } from './crossings.js';
 
-export interface StandingParts {
+export interface AccountParts {
   readonly ledger: Pick<Ledger, 'head' | 'balances' | 'check' | 'whenDurable'>;
   readonly clock: Clock;
   /** A budget's match, or undefined when there is none. */
   readonly matchOf: (budgetId: string) => Labels | undefined;
 }
 
-export interface Standing {
+export interface AccountFigures {
   readonly moment: Moment;
   readonly figures: readonly Figures[];
 }
 
 /** Of every account of a budget, in the window in force. Takes as long as listing them. */
-export function standingOf(parts: StandingParts, budgetId: string): Promise<Standing> {
+export function figuresOf(parts: AccountParts, budgetId: string): Promise<AccountFigures> {
   return read(parts, ({ ledger }) => ledger.balances({ budgetId, max: Number.POSITIVE_INFINITY }));
 }
 
 /** Of the accounts whose limit an event has changed, of those budgets that are asked for. */
-export async function standingAfter(
-  parts: StandingParts,
+export async function figuresAfter(
+  parts: AccountParts,
   { type, details }: LedgerEvent,
   isWanted: (budgetId: string) => boolean,
-): Promise<readonly Standing[]> {
+): Promise<readonly AccountFigures[]> {
   if (details.changed === false) return [];
   if (type === 'definitions_put') {
     const budgets = (details.budgets ?? []) as readonly BudgetSpec[];
     const wanted = budgets.filter(({ id }) => isWanted(id));
-    return Promise.all(wanted.map(({ id }) => standingOf(parts, id)));
+    return Promise.all(wanted.map(({ id }) => figuresOf(parts, id)));
   }
   const { budgetId, values } = details as { readonly budgetId: string; readonly values?: Labels };
   if (type !== 'balance_limit_set' || !isWanted(budgetId)) return [];
@@ -48,9 +48,9 @@ export async function standingAfter(
 }
 
 function read(
-  parts: StandingParts,
-  figures: (parts: StandingParts) => readonly Figures[],
-): Promise<Standing> {
+  parts: AccountParts,
+  figures: (parts: AccountParts) => readonly Figures[],
+): Promise<AccountFigures> {
   const { ledger, clock } = parts;
   return ledger.whenDurable(() => {
     const { sequence } = ledger.head();

@@ -1,14 +1,14 @@
 // Reads the journal for thresholds that are reached, and looks at the figures of accounts where thresholds were stated or a
-// limit was changed. What it found and how far it has read are one write, so that a restart goes on where it was: nothing is
-// found twice, nothing is passed over. Runs only while thresholds are stated: without any, it costs nothing. Started by
-// notices.ts.
+// limit was changed. What it found and how far it has read are facts of one command, so that a restart goes on where it was:
+// nothing is found twice, nothing is passed over. Runs only while thresholds are stated. Started by notices.ts.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Ledger } from '../authority/api.js';
 import { FencedError, JournalUnavailableError, LedgerClosedError } from '../core/errors.js';
+import type { Fact } from '../core/facts.js';
 import type { LedgerEvent } from '../core/outcomes.js';
 import type { Scales } from '../kit/amounts.js';
-import type { ServiceStore } from '../kit/service-store.js';
+import { type AccountFigures, type AccountParts, figuresAfter, figuresOf } from './account-figures.js';
 import {
   crossingsIn,
   type Figures,
@@ -18,45 +18,48 @@ import {
 } from './crossings.js';
 import type { Crossing, Thresholds } from './notice.js';
 import { noticeBody, noticeId } from './notice-body.js';
-import type { NoticeTable } from './notice-table.js';
-import { type Standing, type StandingParts, standingAfter, standingOf } from './standing.js';
-import type { ThresholdTable } from './threshold-table.js';
-import type { WebhookTable } from './webhook-table.js';
+import type { NoticeTable, ThresholdTable } from './notice-tables.js';
+import { journalRead, noticeFound, thresholdsLooked } from './notices-facts.js';
 
 /** Events, or accounts, looked at before others get a turn: a millisecond or so. */
 const LOOKED_PER_TURN = 256;
 /** Events after which the position is written though nothing was found: read again after a crash in less than a second. */
 const EVENTS_PER_POSITION = 10_000;
-/** After a fault of the file's: what keeps it from writing takes longer than a moment. */
+/** Events of its own that a stop does not note: else each start and stop would write another one. */
+const OWN_EVENTS_MAX = 100;
+/** After a fault: what keeps the ledger from answering takes longer than a moment. */
 const RETRY_MS = 1_000;
-/** Findings remembered so that the file is not asked at each event of a balance that has passed a threshold. About 2 MB. */
+/** Findings remembered so that the view is not asked at each event of a balance that has passed a threshold. About 2 MB. */
 const REMEMBERED_MAX = 10_000;
-/** How long a notice is kept once its window is over. */
-export const KEPT_MS = 90 * 86_400_000;
 
 const LEDGER_STOPPED = [FencedError, JournalUnavailableError, LedgerClosedError];
 
-export interface FollowerParts extends StandingParts {
-  readonly store: ServiceStore;
-  readonly ledger: StandingParts['ledger'] & Pick<Ledger, 'events'>;
+export interface FinderParts extends AccountParts {
+  readonly ledger: AccountParts['ledger'] & Pick<Ledger, 'events' | 'run'>;
   readonly scales: Scales;
   readonly tenantOf: TenantOf;
   readonly thresholds: ThresholdTable;
-  readonly webhooks: WebhookTable;
   readonly notices: NoticeTable;
-  /** Told of new notices, once they are on disk. */
+  /** Told of new notices, once they are durable. */
   readonly onNotices: () => void;
   readonly onFault: (what: string, error: unknown) => void;
 }
 
-export class Follower {
-  readonly #parts: FollowerParts;
+export class NoticeFinder {
+  readonly #parts: FinderParts;
   readonly #known = new Set<string>();
   #thresholds: ThresholdsByBudget = new Map();
+  /** The last sequence number whose event was looked at; what is noted of it is behind by little. */
+  #position = 0;
   #run: { readonly ended: Promise<void>; readonly stop: AbortController } | null = null;
 
-  constructor(parts: FollowerParts) {
+  constructor(parts: FinderParts) {
     this.#parts = parts;
+  }
+
+  /** The last sequence number whose event was looked at. */
+  get position(): number {
+    return this.#position;
   }
 
   /** Follows the thresholds that are stated now; to be called again when they change. */
@@ -95,61 +98,58 @@ export class Follower {
 
   async #read(signal: AbortSignal): Promise<void> {
     const { ledger, thresholds } = this.#parts;
-    const after = thresholds.position();
-    let [looked, written, last] = [0, after, after];
+    this.#position = Math.max(this.#position, thresholds.position());
+    let [looked, noted] = [0, this.#position];
     try {
-      for await (const event of ledger.events({ after, follow: true, signal })) {
-        this.#look(event);
+      for await (const event of ledger.events({ after: this.#position, follow: true, signal })) {
+        await this.#lookAt(event.lines, event, event.sequence);
         await this.#lookAtChanged(event, signal);
         if (signal.aborted) return;
-        last = event.sequence;
+        this.#position = event.sequence;
         looked += 1;
-        if (last - written >= EVENTS_PER_POSITION) {
-          this.#writePosition(last);
-          written = last;
+        if (event.sequence - noted >= EVENTS_PER_POSITION) {
+          noted = event.sequence;
+          await this.#note(journalRead(noted));
         }
         if (looked % LOOKED_PER_TURN === 0) await nextTurn();
       }
     } finally {
-      if (last > written && this.#parts.store.isOpen) this.#writePosition(last);
+      // Nothing but facts of its own may have come since: then there is nothing to note.
+      const unnoted = this.#position - thresholds.position();
+      if (unnoted > OWN_EVENTS_MAX) await this.#note(journalRead(this.#position)).catch(() => undefined);
     }
-  }
-
-  #look(event: LedgerEvent): void {
-    this.#lookAt(event.lines, event, event.sequence);
   }
 
   /** What accounts had passed when thresholds were stated. Written down as looked at once all is found. */
   async #lookAtStated(signal: AbortSignal): Promise<void> {
-    const { store, thresholds } = this.#parts;
-    for (const stated of thresholds.unlooked()) {
-      await this.#lookAtStanding(await standingOf(this.#parts, stated.budgetId), signal);
+    for (const stated of this.#parts.thresholds.unlooked()) {
+      await this.#lookAtAccounts(await figuresOf(this.#parts, stated.budgetId), signal);
       if (signal.aborted) return;
-      store.casually(() => thresholds.setLooked(stated));
+      await this.#note(thresholdsLooked(stated));
     }
   }
 
   /** What accounts have passed because their limit is another one; such an event has no lines. */
   async #lookAtChanged(event: LedgerEvent, signal: AbortSignal): Promise<void> {
     if (event.type !== 'definitions_put' && event.type !== 'balance_limit_set') return;
-    const changed = await standingAfter(this.#parts, event, (budgetId) => this.#thresholds.has(budgetId));
-    for (const standing of changed) await this.#lookAtStanding(standing, signal);
+    const changed = await figuresAfter(this.#parts, event, (budgetId) => this.#thresholds.has(budgetId));
+    for (const accounts of changed) await this.#lookAtAccounts(accounts, signal);
   }
 
-  async #lookAtStanding({ figures, moment }: Standing, signal: AbortSignal): Promise<void> {
+  async #lookAtAccounts({ figures, moment }: AccountFigures, signal: AbortSignal): Promise<void> {
     for (let from = 0; from < figures.length && !signal.aborted; from += LOOKED_PER_TURN) {
-      this.#lookAt(figures.slice(from, from + LOOKED_PER_TURN), moment, null);
+      await this.#lookAt(figures.slice(from, from + LOOKED_PER_TURN), moment, null);
       await nextTurn();
     }
   }
 
   /** `position`: how far the journal has then been read; null: as far as before. */
-  #lookAt(figures: readonly Figures[], moment: Moment, position: number | null): void {
+  async #lookAt(figures: readonly Figures[], moment: Moment, position: number | null): Promise<void> {
     const reached = crossingsIn(figures, moment, this.#thresholds, this.#parts.tenantOf);
     if (reached.length === 0) return;
     const found = reached.filter((crossing) => this.#isNew(crossing));
     if (found.length === 0) return;
-    this.#write(found, position);
+    await this.#write(found, position);
     for (const crossing of found) this.#remember(nameOf(crossing));
     this.#parts.onNotices();
   }
@@ -167,23 +167,18 @@ export class Follower {
     this.#known.add(name);
   }
 
-  #write(found: readonly Crossing[], position: number | null): void {
-    const { store, thresholds, webhooks, notices, clock, scales } = this.#parts;
-    const now = clock.now();
-    store.transaction(() => {
-      for (const crossing of found) {
-        const id = noticeId(crossing);
-        const number = notices.insert(id, crossing, noticeBody(id, crossing, scales));
-        for (const webhook of webhooks.ofTenant(crossing.tenant)) notices.ask(number, webhook.number, now);
-      }
-      notices.forget(now - KEPT_MS);
-      if (position !== null) thresholds.setPosition(position);
+  #write(found: readonly Crossing[], position: number | null): Promise<void> {
+    const facts = found.map((crossing) => {
+      const { tenant, budgetId, values, percent, windowStart, windowEnd, sequence, at } = crossing;
+      const about = { tenant, budgetId, values, percent, windowStart, windowEnd, sequence, at };
+      const id = noticeId(crossing);
+      return noticeFound({ id, ...about, body: noticeBody(id, crossing, this.#parts.scales) });
     });
+    return this.#note(...facts, ...(position === null ? [] : [journalRead(position)]));
   }
 
-  // May be lost: then those events are looked at again, and nothing new is found in them.
-  #writePosition(sequence: number): void {
-    this.#parts.store.casually(() => this.#parts.thresholds.setPosition(sequence));
+  async #note(...facts: readonly Fact[]): Promise<void> {
+    await this.#parts.ledger.run({ command: 'record_facts' }, { facts });
   }
 }
 
