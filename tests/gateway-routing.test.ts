@@ -117,11 +117,28 @@ describe('gateway: the next candidate', () => {
     ]);
     expect(why.candidates[1]).toMatchObject({ provider: 'spare', model: 'large' });
     expect(why.candidates[1].cost[1]).toEqual(['output', 8_000, '20', '0.16']);
-    expect(how).toMatchObject({ prices: why.prices, estimated: false, end: 'completed' });
+    expect(why.prices).toMatch(/^genai-prices@/);
+    // What the authorisation's note says is not said again.
+    expect(Object.keys(how)).toEqual(['cost', 'estimated', 'end']);
     expect(how.cost).toEqual([
       ['input', 10, '1', '0.00001'],
       ['output', 5, '10', '0.00005'],
     ]);
+  });
+
+  test('every command of a call carries the key that asked: the hold, the next attempt, the settlement', async () => {
+    gateway = await startGateway({ budgets: BUDGETS });
+    main((_call, response) => void response.writeHead(503).end());
+    expect((await chat()).status).toBe(200);
+    await gateway.settled();
+    const key = gateway.keyRing.authenticate(gateway.key)?.keyId;
+    const asked = (await gateway.events()).filter(({ type }) => type.startsWith('hold_'));
+    expect(asked.map(({ type, actor }) => [type, actor])).toEqual(
+      ['hold_authorized', 'hold_reversed', 'hold_authorized', 'hold_settled'].map((type) => [
+        type,
+        { key, address: null },
+      ]),
+    );
   });
 });
 

@@ -6,7 +6,7 @@
 import type { Amounts } from '../core/amount.js';
 import type { CommandOutcome, Settlement } from '../core/outcomes.js';
 import type { Labels, Settle } from '../core/requests.js';
-import { type GivingBack, giveBack } from '../gateway/calls/hold-end.js';
+import { endHold, type GivingBack } from '../gateway/calls/hold-end.js';
 import { RefusedError } from '../kit/refusals.js';
 import { AMOUNTS_BUDGET } from './amounts-budget.js';
 import { amountsFromJson } from './amounts-json.js';
@@ -157,7 +157,7 @@ export class TurnEnds {
   #gatewayCommand(holdId: string, { command }: Ending): Promise<CommandOutcome> {
     const { ledger } = this.parts;
     const said = JSON.parse(command as string) as GatewaySettlement;
-    if (said.kind !== 'settle') return giveBack(ledger, { holdId, how: said.kind });
+    if (said.kind !== 'settle') return endHold(ledger, { command: `${said.kind}_hold`, holdId }, {});
     const { kind: _kind, amounts, ...rest } = said;
     return ledger.settle({ holdId, ...rest, amounts: amountsFromJson(amounts) ?? {} });
   }

@@ -8,7 +8,7 @@ import type { QuotaBudget } from './turn-budget.js';
 
 export type TurnLedger = Pick<
   Ledger,
-  'authorize' | 'settle' | 'release' | 'reverse' | 'extend' | 'hold' | 'whenDurable'
+  'run' | 'authorize' | 'settle' | 'release' | 'reverse' | 'extend' | 'hold' | 'whenDurable'
 >;
 
 export interface TurnSettings {

@@ -41,7 +41,7 @@ export type RunRecorded<O> = (rider: RecordRider) => Promise<O>;
 
 /** Runs the end of one attempt and the authorisation of the next in one durable batch, the end first. */
 export type RunNextAttempt = (riders: {
-  readonly ended: RecordRider;
+  readonly ended: Pick<RecordRider, 'facts'>;
   readonly authorized: RecordRider;
 }) => Promise<Decision>;
 

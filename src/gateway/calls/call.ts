@@ -2,9 +2,10 @@
 // as rule Q9 says, whatever happens at the surface; and that attempts at several candidates charge at most one of them.
 
 import type { Ledger } from '../../authority/api.js';
+import type { Rider } from '../../core/facts.js';
 import type { BudgetLine, Outcome, Settlement } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
-import { actorOf, type Caller } from '../../kit/caller.js';
+import type { Caller } from '../../kit/caller.js';
 import type { OnRoster } from '../../kit/roster.js';
 import type { RequestFacts } from '../metering/request-facts.js';
 import { costOf } from '../prices/cost.js';
@@ -12,14 +13,13 @@ import { priceHeld } from '../prices/modifiers.js';
 import type { Placement } from '../routing/route.js';
 import type { CallRecord } from './call-record.js';
 import type { PricedCandidate } from './candidates.js';
-import { type Charge, chargeOf, type EndOfCall } from './charge.js';
+import { type CallCharge, chargeOf, type EndOfCall } from './charge.js';
 import {
   type AttemptEnd,
   atNothing,
   type EndCommand,
   endHold,
   type GiveBackCommand,
-  type HoldEndLedger,
   lostAttempt,
 } from './hold-end.js';
 import { settlementNote, withNote } from './note.js';
@@ -35,7 +35,7 @@ export interface Reservation {
   readonly expiresAt: number;
 }
 
-export type CallsLedger = HoldEndLedger & Pick<Ledger, 'run' | 'authorize' | 'submit' | 'extend' | 'check'>;
+export type CallsLedger = Pick<Ledger, 'run' | 'submit' | 'check'>;
 
 /** What a call needs of the one that made it. */
 export interface CallOwner {
@@ -61,6 +61,8 @@ export class Call implements OnRoster {
   attempts = 1;
 
   readonly caller: Caller;
+  /** Who asks, for every command of the call. */
+  readonly rider: Rider;
   readonly labels: Labels;
   readonly facts: RequestFacts;
   /** Where its caller asks for it to be recorded. */
@@ -71,12 +73,13 @@ export class Call implements OnRoster {
 
   constructor(
     private readonly owner: CallOwner,
-    asked: Pick<Call, 'caller' | 'labels' | 'facts' | 'record' | 'pricesVersion' | 'placements'> & {
+    asked: Pick<Call, 'caller' | 'rider' | 'labels' | 'facts' | 'record' | 'pricesVersion' | 'placements'> & {
       readonly candidates: readonly PricedCandidate[];
     },
     reservation: Reservation,
   ) {
     this.caller = asked.caller;
+    this.rider = asked.rider;
     this.labels = asked.labels;
     this.facts = asked.facts;
     this.record = asked.record;
@@ -137,12 +140,7 @@ export class Call implements OnRoster {
   #attemptEnd(mayBeBilled: boolean): AttemptEnd {
     if (!mayBeBilled) return { hold: this.#givenBack(), lost: null };
     const { candidate, holdId } = this;
-    const lost = lostAttempt({
-      candidate,
-      holdId,
-      attempt: this.attempts,
-      pricesVersion: this.pricesVersion,
-    });
+    const lost = lostAttempt({ candidate, holdId, attempt: this.attempts });
     if (this.owner.failedAttempts === 'provider') return { hold: this.#givenBack(), lost };
     const { amounts, usage, note } = lost;
     return { hold: { command: 'settle_hold', holdId, amounts, usage, note, outcome: 'failed' }, lost: null };
@@ -154,7 +152,7 @@ export class Call implements OnRoster {
     const { holdId, owner } = this;
     const isFresh = !this.#touched && this.#expiresAt - owner.now() > owner.holdTtlMs / 2;
     if (isFresh) return { command: 'reverse_hold', holdId };
-    return { command: 'settle_hold', ...atNothing(holdId, 'reverse') };
+    return atNothing(holdId, 'reverse');
   }
 
   /** The command that keeps the hold alive, or null when it needs none yet: it lives for at least half of its time still. */
@@ -185,10 +183,9 @@ export class Call implements OnRoster {
       const { price, model, provider, facts, worst } = this.candidate;
       const { rates } = priceHeld({ price, model, profile: provider.profile }, facts.modifiersAsked);
       const usd = costOf(rates, { output: more, request: 0 }, worst.inputTokens).total;
-      const outcome = await this.owner.ledger.extend(
-        { holdId: this.holdId, add: { usd, tokens: BigInt(more) } },
-        { actor: actorOf(this.caller) },
-      );
+      const add = { usd, tokens: BigInt(more) };
+      const { holdId, rider } = this;
+      const outcome = await this.owner.ledger.run({ command: 'extend_hold', holdId, add }, rider);
       return outcome.outcome === 'done';
     } catch (error) {
       this.owner.fault('a hold could not be extended', error);
@@ -203,7 +200,7 @@ export class Call implements OnRoster {
    */
   end(
     ended: EndOfCall,
-  ): { readonly charge: Charge; readonly settled: Promise<readonly BudgetLine[]> } | null {
+  ): { readonly charge: CallCharge; readonly settled: Promise<readonly BudgetLine[]> } | null {
     if (this.#ended) return null;
     this.#close();
     // Text is a rough measure of tokens: up to what is held, it is believed no further than the limit that was sent.
@@ -212,7 +209,7 @@ export class Call implements OnRoster {
     return { charge, settled: this.#settle(charge) };
   }
 
-  async #settle(charge: Charge): Promise<readonly BudgetLine[]> {
+  async #settle(charge: CallCharge): Promise<readonly BudgetLine[]> {
     try {
       const outcome = await this.#endHold(charge);
       if (outcome.outcome !== 'rejected') return outcome.lines;
@@ -229,19 +226,20 @@ export class Call implements OnRoster {
     return this.lines;
   }
 
-  #endHold(charge: Charge): Promise<Settlement | Outcome> {
+  #endHold(charge: CallCharge): Promise<Settlement | Outcome> {
     const { ledger } = this.owner;
     const command = this.#endCommand(charge);
-    const actor = actorOf(this.caller);
-    if (this.record === null) return endHold(ledger, command, { actor });
-    return this.record.end({ end: charge.end, command }, ({ facts, note }) =>
+    const { record, rider } = this;
+    if (record === null) return endHold(ledger, command, rider);
+    return record.end({ end: charge.end, command }, ({ note, facts }) =>
       endHold(ledger, command.command === 'settle_hold' ? withNote(command, note) : command, {
-        ...{ actor, facts },
+        ...rider,
+        facts,
       }),
     );
   }
 
-  #endCommand(charge: Charge): EndCommand {
+  #endCommand(charge: CallCharge): EndCommand {
     const { holdId } = this;
     if (charge.end === 'failed_before' && !this.#touched) return { command: 'reverse_hold', holdId };
     if (charge.end === 'failed_before' || charge.end === 'refused_by_provider')
@@ -252,7 +250,7 @@ export class Call implements OnRoster {
       amounts: { usd: charge.usd, tokens: charge.tokens, calls: 1n },
       usage: charge.usage,
       outcome: OUTCOME_OF[charge.end],
-      note: settlementNote(this.pricesVersion, charge),
+      note: settlementNote(charge),
     };
   }
 

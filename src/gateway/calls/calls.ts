@@ -4,9 +4,9 @@
 import { randomUUID } from 'node:crypto';
 import { callHoldId } from '../../access/tenant-ids.js';
 import type { Clock } from '../../authority/api.js';
-import type { Actor, Fact } from '../../core/facts.js';
+import type { Fact, Rider } from '../../core/facts.js';
 import { quoted } from '../../core/labels.js';
-import type { Decision } from '../../core/outcomes.js';
+import type { CommandOutcome, Decision } from '../../core/outcomes.js';
 import type { Authorize, Command, GrantCaps, Labels } from '../../core/requests.js';
 import { actorOf, type Caller } from '../../kit/caller.js';
 import { RefusedError } from '../../kit/refusals.js';
@@ -53,7 +53,9 @@ export interface CallRequest {
   readonly record?: CallRecord | null;
 }
 
-interface Attempt extends Pick<CallRequest, 'caller' | 'labels'> {
+interface CallAttempt extends Pick<CallRequest, 'caller' | 'labels'> {
+  /** Who asks. */
+  readonly rider: Rider;
   readonly record: CallRecord | null;
   readonly facts: RequestFacts;
   readonly candidates: readonly PricedCandidate[];
@@ -62,13 +64,6 @@ interface Attempt extends Pick<CallRequest, 'caller' | 'labels'> {
   readonly attempt: number;
   /** Caps of the request's own. */
   readonly grants?: readonly GrantCaps[];
-}
-
-/** What rides with the end of one attempt and the authorisation of the next. */
-interface NextAttemptRider {
-  readonly actor: Actor;
-  readonly ended?: readonly Fact[];
-  readonly authorized?: readonly Fact[];
 }
 
 export class Calls implements CallOwner {
@@ -116,6 +111,7 @@ export class Calls implements CallOwner {
       const { placements } = routing;
       const attempt = {
         caller,
+        rider: { actor: actorOf(caller) },
         labels,
         facts,
         record,
@@ -170,11 +166,13 @@ export class Calls implements CallOwner {
     return priced.map((candidate) => limited(candidate, gateway, fitOf));
   }
 
-  async #authorize(attempt: Attempt, before?: AttemptEnd): Promise<Reservation | CallRefusal> {
+  async #authorize(attempt: CallAttempt, before?: AttemptEnd): Promise<Reservation | CallRefusal> {
     const { grants } = attempt;
     const plain = this.#request(attempt);
     const request = grants === undefined ? plain : { ...plain, grants };
-    const decision = await this.#decided(attempt, before, request);
+    const decision = await (before === undefined
+      ? this.#first(attempt, request)
+      : this.#next(attempt, before, request));
     switch (decision.outcome) {
       case 'denied':
         return { refusal: 'denied', denied: decision, candidates: attempt.candidates };
@@ -193,60 +191,64 @@ export class Calls implements CallOwner {
     }
   }
 
-  #decided(
-    { record, caller }: Attempt,
-    before: AttemptEnd | undefined,
-    request: Authorize,
-  ): Promise<Decision> {
-    const { ledger } = this;
-    const actor = actorOf(caller);
-    if (before === undefined)
-      return record === null
-        ? ledger.authorize(request, { actor })
-        : record.begin(request, ({ facts, note }) =>
-            ledger.authorize(withNote(request, note), { actor, facts }),
-          );
-    return record === null
-      ? this.#inOneStep(before, request, { actor })
-      : record.nextAttempt(request, ({ ended, authorized }) =>
-          this.#inOneStep(before, withNote(request, authorized.note), {
-            ...{ actor, ended: ended.facts, authorized: authorized.facts },
-          }),
-        );
+  #first({ record, rider }: CallAttempt, request: Authorize): Promise<Decision> {
+    const command = { command: 'authorize_hold', ...request } as const;
+    if (record === null) return this.ledger.run(command, rider);
+    return record.begin(request, ({ note, facts }) =>
+      this.ledger.run(withNote(command, note), { ...rider, facts }),
+    );
+  }
+
+  #next({ record, rider }: CallAttempt, { hold, lost }: AttemptEnd, request: Authorize): Promise<Decision> {
+    const command = { command: 'authorize_hold', ...request } as const;
+    const rest = lost === null ? [] : [lost];
+    if (record === null)
+      return this.#inOneStep(
+        { holdId: hold.holdId, rider },
+        this.ledger.submit([hold, command, ...rest], { actor: rider.actor ?? null }),
+      );
+    // Commands that are started together are decided in their order and written in one batch.
+    return record.nextAttempt(request, ({ ended, authorized }) =>
+      this.#inOneStep(
+        { holdId: hold.holdId, rider, ended: ended.facts },
+        Promise.all([
+          this.ledger.run(hold, { ...rider, facts: ended.facts }),
+          this.ledger.run(withNote(command, authorized.note), { ...rider, facts: authorized.facts }),
+          ...rest.map((spend) => this.ledger.run(spend, rider)),
+        ]),
+      ),
+    );
   }
 
   async #inOneStep(
-    { hold, lost }: AttemptEnd,
-    request: Authorize,
-    { actor, ended = [], authorized = [] }: NextAttemptRider,
+    before: { readonly holdId: string; readonly rider: Rider; readonly ended?: readonly Fact[] },
+    outcomes: Promise<readonly CommandOutcome[]>,
   ): Promise<Decision> {
-    const { ledger } = this;
-    const next = { command: 'authorize_hold', ...request } as const;
-    const commands: Command[] = lost === null ? [hold, next] : [hold, next, lost];
-    // Commands that are run in one turn of the event loop are decided in this order, and are in one batch.
-    const [given, decision, booked] =
-      ended.length === 0
-        ? await ledger.submit(commands, { actor })
-        : await Promise.all([
-            ledger.run(hold, { actor, facts: ended }),
-            ledger.run(next, { actor, facts: authorized }),
-            ...(lost === null ? [] : [ledger.run(lost, { actor })]),
-          ]);
+    const [given, decision, booked] = await outcomes;
     if (booked?.outcome === 'rejected')
       this.fault('a failed attempt could not be charged to its provider', new Error(booked.message));
     if (given.outcome !== 'rejected') return decision as Decision;
-    // It expired while this step waited: what that charged is taken back before anything is sent again. Its record goes on
-    // with the next attempt, or has ended.
-    const isExpired = given.code === 'hold_already_expired';
+    // The hold expired while this step waited: what that charged is taken back before anything is sent again. Its record goes
+    // on with the next attempt, or ends here.
+    const { holdId, rider, ended = [] } = before;
     const facts = decision.outcome === 'authorized' ? [] : ended;
+    const isExpired = given.code === 'hold_already_expired';
     const taken = isExpired
-      ? await ledger.settle(atNothing(hold.holdId, 'reverse'), { actor, facts })
+      ? await this.ledger.run(atNothing(holdId, 'reverse'), { ...rider, facts })
       : given;
     if (taken.outcome === 'rejected') this.fault('a hold could not be given back', new Error(taken.message));
     return decision as Decision;
   }
 
-  #request({ caller, labels, facts, candidates, placements, pricesVersion, attempt }: Attempt): Authorize {
+  #request({
+    caller,
+    labels,
+    facts,
+    candidates,
+    placements,
+    pricesVersion,
+    attempt,
+  }: CallAttempt): Authorize {
     const gateway = this.#parts.settings();
     const [first] = candidates;
     const note = authorizationNote({
@@ -277,19 +279,11 @@ export class Calls implements CallOwner {
 
   /** For Call: gives the last attempt's hold back and authorises the candidates that remain. */
   async authorizeAgain(call: Call, before: AttemptEnd): Promise<Reservation | CallRefusal> {
-    const {
-      caller,
-      labels,
-      facts,
-      record,
-      remaining: candidates,
-      placements,
-      pricesVersion,
-      attempts: attempt,
-    } = call;
+    const { remaining: candidates, attempts: attempt } = call;
+    const { caller, rider, labels, facts, record, placements, pricesVersion } = call;
     try {
       return await this.#authorize(
-        { caller, labels, facts, record, candidates, placements, pricesVersion, attempt },
+        { caller, rider, labels, facts, record, candidates, placements, pricesVersion, attempt },
         before,
       );
     } catch (error) {

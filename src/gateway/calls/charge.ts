@@ -35,7 +35,7 @@ export interface EndOfCall {
   readonly outputTokensSoFar: number;
 }
 
-export interface Charge {
+export interface CallCharge {
   readonly end: CallEnd;
   /** Steps of usd. */
   readonly usd: bigint;
@@ -49,7 +49,7 @@ export interface Charge {
   readonly usage: Usage;
 }
 
-export const NOTHING_CHARGED: Omit<Charge, 'end'> = {
+export const NOTHING_CHARGED: Omit<CallCharge, 'end'> = {
   usd: 0n,
   tokens: 0n,
   cost: { total: 0n, components: [] },
@@ -61,7 +61,7 @@ export const NOTHING_CHARGED: Omit<Charge, 'end'> = {
 const BILLED_TOOLS = ['web_search', 'code_interpreter', 'file_search'] as const;
 
 /** What a call is charged; an explicit zero of the provider is a fact (field problems 15). */
-export function chargeOf(candidate: PricedCandidate, ended: EndOfCall): Charge {
+export function chargeOf(candidate: PricedCandidate, ended: EndOfCall): CallCharge {
   const { end } = ended;
   if (end === 'failed_before' || end === 'refused_by_provider') return { end, ...NOTHING_CHARGED };
   // Counting is free, and what its answer counts was not used.
@@ -83,7 +83,11 @@ export function chargeOf(candidate: PricedCandidate, ended: EndOfCall): Charge {
 }
 
 // The provider's own cost is the charge where the configuration says so, and the answer states it.
-function asTold(candidate: PricedCandidate, { usage, usageFinal }: EndOfCall, charge: Charge): Charge {
+function asTold(
+  candidate: PricedCandidate,
+  { usage, usageFinal }: EndOfCall,
+  charge: CallCharge,
+): CallCharge {
   if (candidate.provider.charge !== 'provider-cost') return charge;
   const cost = usageFinal ? providerCost(candidate, usage) : null;
   if (cost === null) return { ...charge, estimated: true };
@@ -95,7 +99,7 @@ function chargeBy(
   by: Parameters<typeof costBilledBy>[1],
   { price }: PricedCandidate,
   { end, usage: reading }: EndOfCall,
-): Charge {
+): CallCharge {
   const { cost, isStated } = costBilledBy(price, by, reading?.quantities ?? null);
   const inputTokens = wholeOrNull(reading?.inputTokens.total) ?? 0;
   const outputTokens = wholeOrNull(reading?.outputTokens.total) ?? 0;
@@ -111,7 +115,10 @@ function withoutUnits({ facts }: PricedCandidate, ended: EndOfCall): EndOfCall {
 }
 
 // What the provider reports, whatever it is; null where it does not state the whole call.
-function statedCharge({ candidate, unpriced, isSplit }: AnsweredCandidate, ended: EndOfCall): Charge | null {
+function statedCharge(
+  { candidate, unpriced, isSplit }: AnsweredCandidate,
+  ended: EndOfCall,
+): CallCharge | null {
   const { worst, facts, price } = candidate;
   const { end, usage: reading } = ended;
   const inputTokens = wholeOrNull(reading?.inputTokens.total);
@@ -134,7 +141,7 @@ function statedCharge({ candidate, unpriced, isSplit }: AnsweredCandidate, ended
   return { end, usd: cost.total, tokens, cost, estimated, unpriced, usage };
 }
 
-function estimatedCharge({ candidate, unpriced }: AnsweredCandidate, ended: EndOfCall): Charge {
+function estimatedCharge({ candidate, unpriced }: AnsweredCandidate, ended: EndOfCall): CallCharge {
   const { end, usage: reading, usageFinal, outputTokensSoFar } = ended;
   const outputIsFinal = usageFinal && wholeOrNull(reading?.outputTokens.total) !== null;
   const wasLeft = end === 'cancelled' || end === 'unknown';

@@ -6,7 +6,7 @@
 import type { Ledger } from '../../authority/api.js';
 import type { Rider } from '../../core/facts.js';
 import type { Outcome, Settlement } from '../../core/outcomes.js';
-import type { Command, Settle } from '../../core/requests.js';
+import type { Command } from '../../core/requests.js';
 import type { PricedCandidate } from './candidates.js';
 import { chargeOf } from './charge.js';
 import { lostAttemptNote } from './note.js';
@@ -20,33 +20,23 @@ export type EndCommand = Extract<Command, { command: 'settle_hold' | 'release_ho
 /** An end that is part of a group: a settlement at nothing stands for a release there. */
 export type GiveBackCommand = Exclude<EndCommand, { command: 'release_hold' }>;
 
-export type HoldEndLedger = Pick<Ledger, 'settle' | 'release' | 'reverse'>;
-
 /** Ends a hold, also one that has expired meanwhile and is to be given back. */
-export function endHold(
-  ledger: HoldEndLedger,
+export async function endHold(
+  ledger: Pick<Ledger, 'run'>,
   command: EndCommand,
-  rider?: Rider,
+  rider: Rider,
 ): Promise<Outcome | Settlement> {
-  if (command.command === 'settle_hold') return ledger.settle(command, rider);
+  const ended = await ledger.run(command, rider);
+  const isToGiveBack = command.command !== 'settle_hold' && ended.outcome === 'rejected';
+  if (!isToGiveBack || ended.code !== 'hold_already_expired') return ended;
   const how = command.command === 'release_hold' ? 'release' : 'reverse';
-  return giveBack(ledger, { holdId: command.holdId, how }, rider);
-}
-
-export async function giveBack(
-  ledger: HoldEndLedger,
-  { holdId, how }: { readonly holdId: string; readonly how: GivingBack },
-  rider?: Rider,
-): Promise<Outcome | Settlement> {
-  const given = await ledger[how]({ holdId }, rider);
-  if (given.outcome !== 'rejected' || given.code !== 'hold_already_expired') return given;
-  return ledger.settle(atNothing(holdId, how), rider);
+  return ledger.run(atNothing(command.holdId, how), rider);
 }
 
 /** A settlement that charges nothing: it ends an open hold, and takes back what an expired one was charged. */
-export function atNothing(holdId: string, how: GivingBack): Settle {
-  const calls = how === 'release' ? 1n : 0n;
-  return { holdId, amounts: { usd: 0n, tokens: 0n, calls }, outcome: 'failed', note: GIVEN_BACK_NOTE };
+export function atNothing(holdId: string, how: GivingBack): Extract<EndCommand, { command: 'settle_hold' }> {
+  const amounts = { usd: 0n, tokens: 0n, calls: how === 'release' ? 1n : 0n };
+  return { command: 'settle_hold', holdId, amounts, outcome: 'failed', note: GIVEN_BACK_NOTE };
 }
 
 const GIVEN_BACK_NOTE = '{"end":"given_back"}';
@@ -66,7 +56,6 @@ export interface LostAttempt {
   readonly holdId: string;
   /** Which attempt of the call it was, from 1. */
   readonly attempt: number;
-  readonly pricesVersion: string;
 }
 
 /** Tells this spend from what others record. It has no model: budgets of a model are the caller's too. */
@@ -79,7 +68,7 @@ const LOST_ATTEMPT_LABEL = { metering: 'failed_attempt' } as const;
 export function lostAttempt(
   lost: LostAttempt,
 ): RecordCommand & Required<Pick<RecordCommand, 'note' | 'usage'>> {
-  const { candidate, pricesVersion, attempt, holdId } = lost;
+  const { candidate, attempt, holdId } = lost;
   const charge = chargeOf(candidate, {
     end: 'failed_at_provider',
     usage: null,
@@ -92,6 +81,6 @@ export function lostAttempt(
     labels: { provider: candidate.provider.name, ...LOST_ATTEMPT_LABEL },
     amounts: { usd, tokens, calls: 1n },
     usage,
-    note: lostAttemptNote({ pricesVersion, attempt, model: candidate.model, holdId }, charge),
+    note: lostAttemptNote({ attempt, model: candidate.model, holdId }, charge),
   };
 }

@@ -1,12 +1,12 @@
-// The notes that a gateway call leaves in the journal: by which prices it was held and charged, and why it went where it
-// went (field problems 34). JSON with costs as cost-note.ts has them, written by hand since every call has two of them;
-// never a text of the caller's or a secret.
+// The notes that a gateway call leaves in the journal: the authorisation's says by which prices it was held and why it goes
+// where it goes, the settlement's how the charge came about. JSON, written by hand since every call has two notes; never a
+// text of the caller's or a secret.
 
 import type { Endpoint } from '../metering/endpoints.js';
 import { costNote } from '../prices/cost.js';
 import type { Placement } from '../routing/route.js';
 import type { PricedCandidate } from './candidates.js';
-import type { Charge } from './charge.js';
+import type { CallCharge } from './charge.js';
 import { holdPartsNote } from './hold-parts.js';
 
 /** The ledger's own bound of a note, in bytes of UTF-8. */
@@ -35,28 +35,25 @@ export function authorizationNote(facts: AuthorizationFacts): string {
   return fits(short) ? short : `${head},"cut":true}`;
 }
 
-/** `{prices, cost: rows of costNote, estimated, end}`, and `unpriced` where the answer states what nobody can price. */
-export function settlementNote(pricesVersion: string, { cost, estimated, end, unpriced }: Charge): string {
+/**
+ * `{cost: rows of costNote, estimated, end}`, and `unpriced` where the answer states what nobody can price. The version of the
+ * prices stands in the note of the authorisation.
+ */
+export function settlementNote({ cost, estimated, end, unpriced }: CallCharge): string {
   const missing = unpriced.length === 0 ? '' : `,"unpriced":${JSON.stringify(unpriced)}`;
-  return `{"prices":${quoted(pricesVersion)},"cost":${costNote(cost)},"estimated":${estimated},"end":"${end}"${missing}}`;
+  return `{"cost":${costNote(cost)},"estimated":${estimated},"end":"${end}"${missing}}`;
 }
 
 /**
- * `{prices, cost, estimated, end, attempt, model, hold}`: of an attempt that another candidate followed. The model stands here
- * alone, since budgets match the labels, and only the provider's are charged; the hold is the one that was given back.
+ * `{cost, estimated, end, attempt, model, hold}`: of an attempt that another candidate followed. The model stands here alone,
+ * since budgets match the labels, and only the provider's are charged; `hold` is the one that was given back.
  */
 export function lostAttemptNote(
-  lost: {
-    readonly pricesVersion: string;
-    readonly attempt: number;
-    readonly model: string;
-    readonly holdId: string;
-  },
-  charge: Charge,
+  { attempt, model, holdId }: { readonly attempt: number; readonly model: string; readonly holdId: string },
+  charge: CallCharge,
 ): string {
-  const { pricesVersion, attempt, model, holdId } = lost;
   const about = `"attempt":${attempt},"model":${quoted(model)},"hold":${quoted(holdId)}`;
-  return `${settlementNote(pricesVersion, charge).slice(0, -1)},${about}}`;
+  return `${settlementNote(charge).slice(0, -1)},${about}}`;
 }
 
 /** The command with further fields in its note, as the record of a call adds them; without them where they do not fit. */

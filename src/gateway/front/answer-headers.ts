@@ -6,7 +6,7 @@ import type { FullLine, VisibleLine } from '../../access/visible.js';
 import { type AtScale, rateLimitHeaders } from '../../budgets/rate-limit.js';
 import { formatAmount } from '../../core/amount.js';
 import { amountOut } from '../../kit/amounts.js';
-import type { Charge } from '../calls/charge.js';
+import type { CallCharge } from '../calls/charge.js';
 import { tightestOf } from '../calls/figures.js';
 import type { ErrorClass } from '../routing/route.js';
 
@@ -74,7 +74,7 @@ export function decisionHeaders(
   return Object.assign(headers, rateLimitHeaders(lines, at));
 }
 
-export function costHeaders({ usd, estimated }: Pick<Charge, 'usd' | 'estimated'>): AnswerHeaders {
+export function costHeaders({ usd, estimated }: Pick<CallCharge, 'usd' | 'estimated'>): AnswerHeaders {
   const headers: AnswerHeaders = { 'bursar-cost': formatAmount(usd, USD_SCALE) };
   if (estimated) headers['bursar-cost-estimated'] = 'true';
   return headers;

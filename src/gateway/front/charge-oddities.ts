@@ -3,7 +3,7 @@
 // two comparisons.
 
 import type { PricedCandidate } from '../calls/candidates.js';
-import type { Charge } from '../calls/charge.js';
+import type { CallCharge } from '../calls/charge.js';
 import type { GatewayParts } from './parts.js';
 
 /** Kinds remembered; beyond that the oldest are forgotten, and told once more. */
@@ -14,12 +14,12 @@ export class ChargeOddities {
 
   constructor(private readonly logger: GatewayParts['logger']) {}
 
-  observe(candidate: PricedCandidate, charge: Charge): void {
+  observe(candidate: PricedCandidate, charge: CallCharge): void {
     if (isOverLimit(candidate, charge)) this.#tellOverLimit(candidate, charge);
     if (charge.unpriced.length > 0) this.#tellUnpriced(candidate, charge.unpriced);
   }
 
-  #tellOverLimit(candidate: PricedCandidate, charge: Charge): void {
+  #tellOverLimit(candidate: PricedCandidate, charge: CallCharge): void {
     const { provider, model, outputTokensMax } = candidate;
     if (!this.#isFirst(`limit\n${provider.name}\n${model}`)) return;
     const about = {
@@ -55,7 +55,7 @@ export class ChargeOddities {
 // Where the provider runs tools, each of its rounds has an output of its own.
 function isOverLimit(
   { facts, worst, outputTokensMax }: PricedCandidate,
-  { usage, estimated }: Charge,
+  { usage, estimated }: CallCharge,
 ): boolean {
   const { outputTokens } = usage;
   if (estimated || outputTokens === undefined || worst.outputTokens === 0) return false;

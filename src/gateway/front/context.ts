@@ -9,7 +9,7 @@ import type { Caller } from '../../kit/caller.js';
 import type { Call } from '../calls/call.js';
 import type { GatewaySettings } from '../calls/calls-settings.js';
 import type { PricedCandidate } from '../calls/candidates.js';
-import type { Charge } from '../calls/charge.js';
+import type { CallCharge } from '../calls/charge.js';
 import type { ErrorClass } from '../routing/route.js';
 import type { ProviderError } from '../routing/signatures.js';
 import type { Exchange } from './exchange.js';
@@ -35,7 +35,7 @@ export interface GatewayContext {
   /** A fault of the gateway's own, for its operator. */
   bug(error: unknown, requestId: string): void;
   /** What a call is charged, for what its operator should know of it. */
-  charged(candidate: PricedCandidate, charge: Charge): void;
+  charged(candidate: PricedCandidate, charge: CallCharge): void;
   /** The provider keeps the answer of a call under this id. */
   stored(call: Call, answerId: string, tokens: number | null): void;
   opened(exchange: Exchange): void;

@@ -4,7 +4,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { OnRoster } from '../../kit/roster.js';
 import type { Call } from '../calls/call.js';
-import { type CallEnd, type Charge, type EndOfCall, NOTHING_CHARGED } from '../calls/charge.js';
+import { type CallCharge, type CallEnd, type EndOfCall, NOTHING_CHARGED } from '../calls/charge.js';
 import { mayBillUnseen } from '../calls/floor.js';
 import type { Dialect, RequestReading } from '../dialects/dialect.js';
 import { isFailedResponse } from '../dialects/hidden-error.js';
@@ -293,10 +293,10 @@ export class Exchange implements OnRoster {
   }
 
   /** The stream's end, however it came; the answer itself is the stream's to end. What it cost is known at once. */
-  streamEnded(ended: EndOfCall): Charge {
+  streamEnded(ended: EndOfCall): CallCharge {
     this.#isAnswered();
     this.#noteStored(this.#attempt?.stream?.meter.answerId, ended.usageFinal ? ended.usage : null);
-    let charged: Charge | null = null;
+    let charged: CallCharge | null = null;
     this.#settle(ended, (charge) => {
       charged = charge;
     });
@@ -316,14 +316,14 @@ export class Exchange implements OnRoster {
   }
 
   // Ends the call, and answers once that is durable.
-  #end(ended: EndOfCall, answer?: (charge: Charge, lines: Call['lines']) => void): void {
+  #end(ended: EndOfCall, answer?: (charge: CallCharge, lines: Call['lines']) => void): void {
     this.#settle(ended, undefined, answer);
   }
 
   #settle(
     ended: EndOfCall,
-    known?: (charge: Charge) => void,
-    durable?: (charge: Charge, lines: Call['lines']) => void,
+    known?: (charge: CallCharge) => void,
+    durable?: (charge: CallCharge, lines: Call['lines']) => void,
   ): void {
     this.#span?.ended(ended);
     this.#span = null;
@@ -350,7 +350,7 @@ export class Exchange implements OnRoster {
     return callHeaders(this.call, lines, { gateway: this.gateway, requestId: this.request.requestId });
   }
 
-  #headersFor(attempt: Attempt, charge: Charge, lines: Call['lines']): AnswerHeaders {
+  #headersFor(attempt: Attempt, charge: CallCharge, lines: Call['lines']): AnswerHeaders {
     const headers = this.ownHeaders(lines);
     passHeaders(attempt.headers, headers);
     if (this.#failure !== null) retryHints(headers, this.#failure, this.gateway.clock.now());
@@ -377,7 +377,7 @@ export class Exchange implements OnRoster {
     return { ...NOTHING_CAME, outputTokensSoFar: this.#attempt?.outputTokensSoFar ?? 0 };
   }
 
-  #refuse(refusal: Parameters<typeof refusalAnswer>[1], charge: Charge, lines: Call['lines']): void {
+  #refuse(refusal: Parameters<typeof refusalAnswer>[1], charge: CallCharge, lines: Call['lines']): void {
     const { status, headers, body } = refusalAnswer(this.dialect.name, refusal, this.request.requestId);
     this.#write(status, { ...this.ownHeaders(lines), ...costHeaders(charge), ...headers }, Buffer.from(body));
   }

@@ -22,7 +22,7 @@ import type { Call } from '../calls/call.js';
 import { Calls } from '../calls/calls.js';
 import type { GatewaySettings } from '../calls/calls-settings.js';
 import type { PricedCandidate } from '../calls/candidates.js';
-import type { Charge } from '../calls/charge.js';
+import type { CallCharge } from '../calls/charge.js';
 import { isLedgerFault } from '../calls/refusals.js';
 import { DIALECTS, type DialectName } from '../metering/endpoints.js';
 import type { ErrorClass } from '../routing/route.js';
@@ -134,7 +134,7 @@ class GatewayServer implements Gateway, GatewayContext {
     );
   }
 
-  charged(candidate: PricedCandidate, charge: Charge): void {
+  charged(candidate: PricedCandidate, charge: CallCharge): void {
     this.#oddities.observe(candidate, charge);
   }
 

@@ -3,7 +3,7 @@
 // when the output passes what is held, and tells the end apart from a break: only a whole stream ends cleanly.
 
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Charge, EndOfCall } from '../calls/charge.js';
+import type { CallCharge, EndOfCall } from '../calls/charge.js';
 import type { StreamMeter, StreamStep } from '../dialects/dialect.js';
 import { hiddenStatus } from '../dialects/hidden-error.js';
 import { eventData } from '../dialects/output-text.js';
@@ -261,7 +261,7 @@ export class StreamAnswer {
     else response.destroy();
   }
 
-  #charged({ end: how, usageFinal }: Pick<EndOfCall, 'end' | 'usageFinal'>): Charge {
+  #charged({ end: how, usageFinal }: Pick<EndOfCall, 'end' | 'usageFinal'>): CallCharge {
     const { exchange } = this.#attempt;
     const { outputTokensSoFar } = this.#meter;
     const end = exchange.stopped !== null && how === 'completed' ? 'cancelled' : how;
@@ -338,7 +338,7 @@ function wantsCostEvent(headers: IncomingHttpHeaders): boolean {
 }
 
 /** A comment, which clients of every dialect skip: the names and values of the trailers. */
-function costEvent(charge: Charge, endsEvent: boolean): Buffer {
+function costEvent(charge: CallCharge, endsEvent: boolean): Buffer {
   const lines = Object.entries(costHeaders(charge)).map(([name, value]) => `: ${name}: ${value}\n`);
   return Buffer.from(`${endsEvent ? '' : '\n\n'}${lines.join('')}\n`);
 }
