@@ -85,7 +85,7 @@ function linkPackages(path: string): void {
 
 /** What comes before the programs of pages that show how a client is used, and not how it is made. */
 const BEFORE: Readonly<Record<string, string>> = {
-  'docs/conversations.md': `import { BursarClient } from 'bursar/client';
+  'docs/chats.md': `import { BursarClient } from 'bursar/client';
     const client = new BursarClient({ baseUrl: '${ADDRESS}', apiKey: process.env.BURSAR_KEY });\n`,
   'docs/goals.md': `import { BursarClient } from 'bursar/client';
     const bursar = new BursarClient({ baseUrl: '${ADDRESS}', apiKey: process.env.BURSAR_KEY });\n`,
