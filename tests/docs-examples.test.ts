@@ -100,11 +100,14 @@ describe('programs', () => {
       return name.startsWith('bursar');
     }
   };
-  // A page's later blocks go on where its first one ended.
+  // On some pages a block goes on where the one before ended.
+  const GOES_ON = ['docs/client.md', 'docs/library.md'];
   const programs = pages.flatMap(({ path }) => {
     const own = blocks('ts', 'js').filter(({ page }) => page === path);
-    if (path !== 'docs/client.md') return own;
-    return [{ ...(own[0] as Block), text: own.map(({ text }) => text).join('') }];
+    if (!GOES_ON.includes(path)) return own;
+    const first = own.filter(({ language }) => language === 'ts');
+    const text = first.map((block) => block.text).join('');
+    return [{ ...(first[0] as Block), text }, ...own.filter((block) => !first.includes(block))];
   });
   const packagesOf = ({ text }: Block) =>
     [...text.matchAll(/from '((?:@[\w-]+\/)?[\w-]+)/g)].map(([, name]) => name);
