@@ -1,148 +1,143 @@
 // Chats, turns and messages: one method for each route. Put together by client.ts.
 
-import type {
-  CancelRequest,
-  ChatList,
-  ChatPageQuery,
-  ChatQuery,
-  ChatRequest,
-  ChatView,
-  CompleteRequest,
-  FailRequest,
-  MessageList,
-  MessageView,
-  RetryRequest,
-  TurnDetail,
-  TurnList,
-  TurnRequest,
-  TurnStarted,
-  TurnView,
-} from '../chats/chats-schema.js';
-import type { Denied, Rejected } from './outcomes.js';
-import { List, type Page } from './pages.js';
-import { type CallOptions, path, type Transport } from './transport.js';
+import type { Answer, Body } from './calls.js';
+import type { OutcomeOf } from './outcomes.js';
+import { List } from './pages.js';
+import type { CallOptions, Transport } from './transport.js';
 
 /** Started now, or the stored answer of a request that completed earlier; or what the budgets say against it. */
-export type StartedTurn = TurnStarted | Denied | Rejected;
+export type StartedTurn = OutcomeOf<'startTurn'>;
+type TurnDetail = Answer<'getTurn'>;
 
-/** The most rows that a page of these lists has. */
-const PAGE_ROWS = 100;
-
-class ShortList<
-  Query extends { readonly cursor?: string; readonly limit?: number },
-  Item,
-  OnePage extends Page<Item>,
-> extends List<Query, Item, OnePage> {
-  override all(query?: Omit<Query, 'cursor'>, options?: CallOptions): AsyncGenerator<Item> {
-    return super.all({ limit: PAGE_ROWS, ...query } as Omit<Query, 'cursor'>, options);
-  }
-}
-
-export class Chats extends ShortList<ChatQuery, ChatView, ChatList> {
-  readonly #transport: Transport;
-
+export class Chats extends List<'listChats'> {
   constructor(transport: Transport) {
-    super(transport, '/v1/chats');
-    this.#transport = transport;
+    super(transport, 'listChats');
   }
 
-  /** Of the key's user, or of the one that is stated. A repeat would make a second one, so it is sent once. */
-  create(request: ChatRequest = {}, options?: CallOptions): Promise<ChatView> {
-    return this.#transport.json({
-      method: 'POST',
-      path: '/v1/chats',
-      body: request,
-      repeat: 'once',
-      options,
-    });
+  /**
+   * Of the key's user, or of the one that is stated. A repeat would make a second chat, so the call is sent once.
+   * @example const chat = await client.chats.create({ user: 'u1', title: 'Trip to Lisbon' });
+   */
+  create(request: Body<'createChat'> = {}, options?: CallOptions): Promise<Answer<'createChat'>> {
+    return this.transport.call('createChat', { body: request }, options);
   }
 
-  get(chatId: string, options?: CallOptions): Promise<ChatView> {
-    return this.#transport.read(path`/v1/chats/${chatId}`, options);
+  /**
+   * One chat.
+   * @example const { title } = await client.chats.get(chat.id);
+   */
+  get(chatId: string, options?: CallOptions): Promise<Answer<'getChat'>> {
+    return this.transport.call('getChat', { params: { id: chatId } }, options);
   }
 
-  /** Hides the chat; refused while a turn of it runs. */
+  /**
+   * Hides the chat; refused while a turn of it runs.
+   * @example await client.chats.delete(chat.id);
+   */
   async delete(chatId: string, options?: CallOptions): Promise<void> {
-    await this.#transport.json({
-      method: 'DELETE',
-      path: path`/v1/chats/${chatId}`,
-      repeat: 'once',
-      options,
-    });
+    await this.transport.call('deleteChat', { params: { id: chatId } }, options);
   }
 
+  /**
+   * The turns of a chat.
+   * @example const turns = client.chats.turns(chat.id);
+   */
   turns(chatId: string): Turns {
-    return new Turns(this.#transport, chatId);
+    return new Turns(this.transport, chatId);
   }
 
-  messages(chatId: string): List<ChatPageQuery, MessageView, MessageList> {
-    return new ShortList(this.#transport, path`/v1/chats/${chatId}/messages`);
+  /**
+   * The messages of a chat.
+   * @example for await (const { role, text } of client.chats.messages(chat.id).all()) console.log(role, text);
+   */
+  messages(chatId: string): List<'listMessages'> {
+    return new List(this.transport, 'listMessages', { id: chatId });
   }
 }
 
 /** The turns of one chat. */
-export class Turns extends ShortList<ChatPageQuery, TurnView, TurnList> {
-  readonly #transport: Transport;
+export class Turns extends List<'listTurns'> {
   readonly #chatId: string;
 
   constructor(transport: Transport, chatId: string) {
-    super(transport, path`/v1/chats/${chatId}/turns`);
-    this.#transport = transport;
+    super(transport, 'listTurns', { id: chatId });
     this.#chatId = chatId;
+  }
+
+  #ids(turnId: string): { readonly id: string; readonly turn: string } {
+    return { id: this.#chatId, turn: turnId };
   }
 
   /**
    * Starts a turn and holds for it, in one step. A request that completed earlier gives its stored answer; one that is in
    * any other state, or another turn that runs, is a BursarError of the code `conflict`, whose message names the turn.
+   * @example const started = await turns.start({ requestId: 'r1', text: 'Hello', amounts: { usd: '0.05' } });
    */
-  start(request: TurnRequest, options?: CallOptions): Promise<StartedTurn> {
-    return this.#start(path`/v1/chats/${this.#chatId}/turns`, request, options);
+  start(request: Body<'startTurn'>, options?: CallOptions): Promise<StartedTurn> {
+    return this.transport.outcome('startTurn', { params: { id: this.#chatId }, body: request }, options);
   }
 
+  /**
+   * One turn and its messages.
+   * @example const { state, charged } = await turns.get(turnId);
+   */
   get(turnId: string, options?: CallOptions): Promise<TurnDetail> {
-    return this.#transport.read(path`/v1/chats/${this.#chatId}/turns/${turnId}`, options);
+    return this.transport.call('getTurn', { params: this.#ids(turnId) }, options);
   }
 
-  /** Ends a turn with its answer. The first end wins; others are a BursarError of the code `conflict`. */
-  complete(turnId: string, request: CompleteRequest, options?: CallOptions): Promise<TurnDetail> {
-    return this.#on(path`/v1/chats/${this.#chatId}/turns/${turnId}/complete`, request, options);
+  /**
+   * Ends a turn with its answer. The first end wins; others are a BursarError of the code `conflict`.
+   * @example await turns.complete(turnId, { text: 'Hi!', amounts: { usd: '0.01' } });
+   */
+  complete(turnId: string, request: Body<'completeTurn'>, options?: CallOptions): Promise<TurnDetail> {
+    return this.transport.call('completeTurn', { params: this.#ids(turnId), body: request }, options);
   }
 
-  fail(turnId: string, request: FailRequest, options?: CallOptions): Promise<TurnDetail> {
-    return this.#on(path`/v1/chats/${this.#chatId}/turns/${turnId}/fail`, request, options);
+  /**
+   * Ends a turn that failed. Where the provider was never reached nothing is charged.
+   * @example await turns.fail(turnId, { reachedProvider: false });
+   */
+  fail(turnId: string, request: Body<'failTurn'>, options?: CallOptions): Promise<TurnDetail> {
+    return this.transport.call('failTurn', { params: this.#ids(turnId), body: request }, options);
   }
 
-  cancel(turnId: string, request: CancelRequest = {}, options?: CallOptions): Promise<TurnDetail> {
-    return this.#on(path`/v1/chats/${this.#chatId}/turns/${turnId}/cancel`, request, options);
+  /**
+   * Ends a turn that its user stopped; charged as far as it came.
+   * @example await turns.cancel(turnId, { text: 'Hi', amounts: { usd: '0.004' } });
+   */
+  cancel(turnId: string, request: Body<'cancelTurn'> = {}, options?: CallOptions): Promise<TurnDetail> {
+    return this.transport.call('cancelTurn', { params: this.#ids(turnId), body: request }, options);
   }
 
-  /** Keeps the watchdog away; say it more often than the time-out. */
+  /**
+   * Keeps the watchdog away; call it more often than the time-out.
+   * @example await turns.progress(turnId);
+   */
   progress(turnId: string, options?: CallOptions): Promise<TurnDetail> {
-    return this.#on(path`/v1/chats/${this.#chatId}/turns/${turnId}/progress`, {}, options);
+    return this.transport.call('noteProgress', { params: this.#ids(turnId) }, options);
   }
 
-  /** The last turn again, as a new one in its place. */
-  retry(turnId: string, request: RetryRequest, options?: CallOptions): Promise<StartedTurn> {
-    return this.#start(path`/v1/chats/${this.#chatId}/turns/${turnId}/retry`, request, options);
+  /**
+   * The last turn again, as a new one in its place.
+   * @example const started = await turns.retry(turnId, { requestId: 'r2' });
+   */
+  retry(turnId: string, request: Body<'retryTurn'>, options?: CallOptions): Promise<StartedTurn> {
+    return this.transport.outcome('retryTurn', { params: this.#ids(turnId), body: request }, options);
   }
 
-  /** As `retry`, with another text. */
-  edit(turnId: string, request: TurnRequest, options?: CallOptions): Promise<StartedTurn> {
-    return this.#start(path`/v1/chats/${this.#chatId}/turns/${turnId}/edit`, request, options);
+  /**
+   * As `retry`, with another text.
+   * @example const started = await turns.edit(turnId, { requestId: 'r3', text: 'Hello again' });
+   */
+  edit(turnId: string, request: Body<'editTurn'>, options?: CallOptions): Promise<StartedTurn> {
+    return this.transport.outcome('editTurn', { params: this.#ids(turnId), body: request }, options);
   }
 
-  /** Hides a turn and its messages; what it cost stays spent. */
+  /**
+   * Hides a turn and its messages; what it cost stays spent.
+   * @example await turns.delete(turnId);
+   */
   async delete(turnId: string, options?: CallOptions): Promise<void> {
-    const to = path`/v1/chats/${this.#chatId}/turns/${turnId}`;
-    await this.#transport.json({ method: 'DELETE', path: to, repeat: 'once', options });
-  }
-
-  #start(to: string, body: unknown, options: CallOptions | undefined): Promise<StartedTurn> {
-    return this.#transport.outcome({ method: 'POST', path: to, body, options });
-  }
-
-  // The server knows an exact repeat of an end by itself.
-  #on(to: string, body: unknown, options: CallOptions | undefined): Promise<TurnDetail> {
-    return this.#transport.command({ method: 'POST', path: to, body, options });
+    await this.transport.call('deleteTurn', { params: this.#ids(turnId) }, options);
   }
 }

@@ -1,43 +1,24 @@
 // The client of Bursar's HTTP API. It needs fetch and nothing else. Expected answers, denials among them, are returned;
 // what is no answer is thrown as a BursarError.
 
-import type {
-  BalanceList,
-  BalanceQuery,
-  BalanceView,
-  Definitions,
-  DefinitionsRequest,
-  UnitList,
-} from '../budgets/budgets-api.js';
-import type { Certificate, Head, VerifyReport } from '../budgets/evidence-api.js';
-import type {
-  BatchAnswer,
-  BatchCommand,
-  CheckAnswer,
-  CheckRequest,
-  CreditRequest,
-  SpendRequest,
-} from '../budgets/holds-api.js';
 import type { Problem } from '../budgets/outcomes-schema.js';
-import type { Reloaded } from '../http/service-api.js';
-import type { PageQuery } from '../kit/schema-parts.js';
 import { Agents } from './agent-nouns.js';
+import type { Answer, Body } from './calls.js';
 import { Chats } from './chat-nouns.js';
 import { Goals } from './goal-nouns.js';
 import { Budgets, Decisions, Events, Holds } from './ledger-nouns.js';
 import { Notices, Webhooks } from './notice-nouns.js';
-import { type CommandOutcome, type Outcome, outcomeOf, type Settlement } from './outcomes.js';
+import { type CommandOutcome, type OutcomeOf, outcomeOf } from './outcomes.js';
 import { List } from './pages.js';
 import { Policies, UserQuotas } from './quota-nouns.js';
-import { Reconciliations } from './reconciliation-nouns.js';
-import { Keys, Prices, Providers } from './service-nouns.js';
+import { Keys, Providers, Reconciliations } from './service-nouns.js';
 import { type CallOptions, type ClientOptions, Transport } from './transport.js';
 
 export class BursarClient {
   readonly budgets: Budgets;
-  readonly balances: List<BalanceQuery, BalanceView, BalanceList>;
+  readonly balances: List<'listBalances'>;
   /** Figures of the grants that requests brought. */
-  readonly grants: List<PageQuery, BalanceView, BalanceList>;
+  readonly grants: List<'listGrants'>;
   readonly holds: Holds;
   readonly events: Events;
   readonly decisions: Decisions;
@@ -48,20 +29,23 @@ export class BursarClient {
   readonly webhooks: Webhooks;
   readonly agents: Agents;
   readonly chats: Chats;
-  readonly prices: Prices;
+  readonly prices: List<'listPrices'>;
   readonly policies: Policies;
   /** Users under the policy in force. */
   readonly quotas: UserQuotas;
   readonly reconciliations: Reconciliations;
   readonly #transport: Transport;
 
-  /** @throws TypeError, RangeError for an option that is wrong */
+  /**
+   * @example const client = new BursarClient({ baseUrl: 'http://127.0.0.1:8420', apiKey: process.env.BURSAR_KEY! });
+   * @throws TypeError, RangeError for an option that is wrong
+   */
   constructor(options: ClientOptions) {
     const transport = new Transport(options);
     this.#transport = transport;
     this.budgets = new Budgets(transport);
-    this.balances = new List(transport, '/v1/balances');
-    this.grants = new List(transport, '/v1/grants');
+    this.balances = new List(transport, 'listBalances');
+    this.grants = new List(transport, 'listGrants');
     this.holds = new Holds(transport);
     this.events = new Events(transport);
     this.decisions = new Decisions(transport);
@@ -72,74 +56,106 @@ export class BursarClient {
     this.webhooks = new Webhooks(transport);
     this.agents = new Agents(transport);
     this.chats = new Chats(transport);
-    this.prices = new Prices(transport);
+    this.prices = new List(transport, 'listPrices');
     this.policies = new Policies(transport);
     this.quotas = new UserQuotas(transport);
     this.reconciliations = new Reconciliations(transport);
   }
 
-  /** Takes recorded spend back; needs a key with the scope `admin`. */
-  creditSpend(request: CreditRequest, options?: CallOptions): Promise<Settlement> {
-    return this.#transport.outcome({ method: 'POST', path: '/v1/spend/credits', body: request, options });
+  /**
+   * Books spend that nobody authorised; never denied.
+   * @example await client.spend({ labels: { user: 'u1' }, amounts: { usd: '0.02' } });
+   */
+  spend(request: Body<'recordSpend'>, options?: CallOptions): Promise<OutcomeOf<'recordSpend'>> {
+    return this.#transport.outcome('recordSpend', { body: request }, options);
   }
 
-  /** Books spend that nobody authorised; never denied. */
-  spend(request: SpendRequest, options?: CallOptions): Promise<Settlement> {
-    return this.#transport.outcome({ method: 'POST', path: '/v1/spend', body: request, options });
+  /**
+   * Takes recorded spend back; needs a key with the scope `admin`.
+   * @example await client.creditSpend({ amounts: { usd: '0.02' }, reason: 'recorded twice' });
+   */
+  creditSpend(request: Body<'creditSpend'>, options?: CallOptions): Promise<OutcomeOf<'creditSpend'>> {
+    return this.#transport.outcome('creditSpend', { body: request }, options);
   }
 
-  /** Whether these amounts would be authorised now. Advice for this moment; holds nothing. */
-  check(request: CheckRequest, options?: CallOptions): Promise<CheckAnswer> {
-    return this.#transport.json({
-      method: 'POST',
-      path: '/v1/check',
-      body: request,
-      repeat: 'read',
-      options,
-    });
+  /**
+   * Whether these amounts would be authorised now. Advice for this moment; holds nothing.
+   * @example const { fits, verdict } = await client.check({ labels: { user: 'u1' }, amounts: { usd: '0.25' } });
+   */
+  check(request: Body<'check'>, options?: CallOptions): Promise<Answer<'check'>> {
+    return this.#transport.call('check', { body: request }, options);
   }
 
-  /** Units, aliases and budgets in one step. */
-  define(definitions: DefinitionsRequest, options?: CallOptions): Promise<Outcome> {
-    return this.#transport.outcome({ method: 'POST', path: '/v1/definitions', body: definitions, options });
+  /**
+   * Units, aliases and budgets in one step.
+   * @example await client.define({ units: [{ name: 'gpu_seconds', scale: 3 }], close: ['old-budget'] });
+   */
+  define(definitions: Body<'putDefinitions'>, options?: CallOptions): Promise<OutcomeOf<'putDefinitions'>> {
+    return this.#transport.outcome('putDefinitions', { body: definitions }, options);
   }
 
   /**
    * Commands in one durable group, decided in order, at most 10,000; each has an outcome of its own.
    * A command that no outcome can be given to makes all of them fail.
+   * @example
+   * const outcomes = await client.batch([
+   *   { command: 'reverse_hold', holdId: 'call-1' },
+   *   { command: 'record_spend', amounts: { usd: '0.02' } },
+   * ]);
    */
-  async batch(commands: readonly BatchCommand[], options?: CallOptions): Promise<readonly CommandOutcome[]> {
-    const call = { method: 'POST', path: '/v1/batch', body: { commands, answer: 'full' }, options } as const;
-    const { outcomes } = await this.#transport.command<BatchAnswer>(call);
+  async batch(
+    commands: Body<'batch'>['commands'],
+    options?: CallOptions,
+  ): Promise<readonly CommandOutcome[]> {
+    const { outcomes } = await this.#transport.call('batch', { body: { commands, answer: 'full' } }, options);
     return outcomes.map(({ body }) => outcomeOf(body as Problem) ?? (body as CommandOutcome));
   }
 
-  /** Units and aliases in force; for keys of the platform. */
-  definitions(options?: CallOptions): Promise<Definitions> {
-    return this.#transport.read('/v1/definitions', options);
+  /**
+   * Units and aliases in force; for keys of the platform.
+   * @example const { aliases } = await client.definitions();
+   */
+  definitions(options?: CallOptions): Promise<Answer<'getDefinitions'>> {
+    return this.#transport.call('getDefinitions', {}, options);
   }
 
-  async units(options?: CallOptions): Promise<UnitList['items']> {
-    return (await this.#transport.read<UnitList>('/v1/units', options)).items;
+  /**
+   * The units and the decimal digits of each.
+   * @example for (const { name, scale } of await client.units()) console.log(name, scale);
+   */
+  async units(options?: CallOptions): Promise<Answer<'listUnits'>['items']> {
+    return (await this.#transport.call('listUnits', {}, options)).items;
   }
 
-  /** The last position of the journal and the hash of all before it. */
-  head(options?: CallOptions): Promise<Head> {
-    return this.#transport.read('/v1/head', options);
+  /**
+   * The last position of the journal and the hash of all before it.
+   * @example const { sequence, hash } = await client.head();
+   */
+  head(options?: CallOptions): Promise<Answer<'getHead'>> {
+    return this.#transport.call('getHead', {}, options);
   }
 
-  /** Decides every command of the journal again and recomputes every figure; on a long journal, state a longer `timeoutMs`. */
-  verify(options?: CallOptions): Promise<VerifyReport> {
-    return this.#transport.json({ method: 'POST', path: '/v1/verify', body: {}, repeat: 'read', options });
+  /**
+   * Decides every command of the journal again and recomputes every figure; on a long journal, state a longer `timeoutMs`.
+   * @example const { ok, failure } = await client.verify({ timeoutMs: 600_000 });
+   */
+  verify(options?: CallOptions): Promise<Answer<'verify'>> {
+    return this.#transport.call('verify', {}, options);
   }
 
-  /** A proof over the books at this moment; it is journalled. */
-  certify(options?: CallOptions): Promise<Certificate> {
-    return this.#transport.command({ method: 'POST', path: '/v1/certificates', body: {}, options });
+  /**
+   * A proof over the books at this moment; it is journalled.
+   * @example const { status, digest } = await client.certify();
+   */
+  certify(options?: CallOptions): Promise<Answer<'certify'>> {
+    return this.#transport.call('certify', {}, options);
   }
 
-  /** Makes the server read its configuration again. */
-  reload(options?: CallOptions): Promise<Reloaded> {
-    return this.#transport.json({ method: 'POST', path: '/v1/reload', body: {}, repeat: 'read', options });
+  /**
+   * Makes the server read its configuration again.
+   * @example const { message } = await client.reload();
+   */
+  reload(options?: CallOptions): Promise<Answer<'reload'>> {
+    return this.#transport.call('reload', {}, options);
   }
 }

@@ -3,14 +3,13 @@
 
 import { BursarError } from './bursar-error.js';
 import { serverSentEvents } from './server-sent-events.js';
-import { backoffMs, paused, type QueryValue, type Transport } from './transport.js';
+import { backoffMs, paused, type Transport } from './transport.js';
 
 /** The server sends a comment far more often; a connection that is silent for so long is taken for broken. */
 const SILENCE_MAX_MS = 60_000;
 
 export interface Follow {
-  readonly path: string;
-  readonly query: Readonly<Record<string, QueryValue>>;
+  readonly query: object;
   /** Only events after this sequence number. */
   readonly after: number;
   readonly signal: AbortSignal | undefined;
@@ -49,14 +48,7 @@ async function* connection<Event>(
   const silence = new AbortController();
   const signal =
     follow.signal === undefined ? silence.signal : AbortSignal.any([silence.signal, follow.signal]);
-  const call = {
-    method: 'GET',
-    path: follow.path,
-    query: follow.query,
-    repeat: 'read',
-    options: { signal },
-  } as const;
-  const body = await transport.stream(call, { 'last-event-id': String(after) });
+  const body = await transport.stream(follow.query, { 'last-event-id': String(after) }, { signal });
   for await (const { data } of serverSentEvents(alive(body, silence))) yield parsed(data) as Event;
 }
 

@@ -8,7 +8,11 @@ export type { Goals } from './goal-nouns.js';
 export type { Budgets, Decisions, Events, Holds } from './ledger-nouns.js';
 export type { Notices, Webhooks } from './notice-nouns.js';
 export type { CommandOutcome, Decision, Denied, Outcome, Rejected, Settlement } from './outcomes.js';
+
+import type { List } from './pages.js';
+
 export type { List, Page } from './pages.js';
+export type Prices = List<'listPrices'>;
 export type { Policies, UserQuotas } from './quota-nouns.js';
-export type { Keys, Prices, Providers } from './service-nouns.js';
+export type { Keys, Providers, Reconciliations } from './service-nouns.js';
 export type { CallOptions, ClientOptions } from './transport.js';

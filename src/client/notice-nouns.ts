@@ -1,47 +1,41 @@
 // Notices, thresholds and webhooks: one method for each route. Put together by client.ts.
 
-import type {
-  NoticeList,
-  NoticeQuery,
-  NoticeView,
-  RotateWebhookRequest,
-  ThresholdsList,
-  ThresholdsView,
-  WebhookCreated,
-  WebhookList,
-  WebhookRequest,
-  WebhookTested,
-  WebhookView,
-} from '../notices/notices-api.js';
+import type { Answer, Body } from './calls.js';
 import { List } from './pages.js';
-import { type CallOptions, path, type Transport } from './transport.js';
+import type { CallOptions, Transport } from './transport.js';
 
-export class Notices extends List<NoticeQuery, NoticeView, NoticeList> {
-  readonly #transport: Transport;
-
+export class Notices extends List<'listNotices'> {
   constructor(transport: Transport) {
-    super(transport, '/v1/notices');
-    this.#transport = transport;
+    super(transport, 'listNotices');
   }
 
-  /** Sends a notice again, to every webhook there is now. */
-  redeliver(noticeId: string, options?: CallOptions): Promise<NoticeView> {
-    const to = path`/v1/notices/${noticeId}/redeliver`;
-    return this.#transport.command({ method: 'POST', path: to, body: {}, options });
+  /**
+   * Sends a notice again, to every webhook that there is now.
+   * @example await client.notices.redeliver(notice.id);
+   */
+  redeliver(noticeId: string, options?: CallOptions): Promise<Answer<'redeliverNotice'>> {
+    return this.transport.call('redeliverNotice', { params: { id: noticeId } }, options);
   }
 
-  async thresholds(options?: CallOptions): Promise<readonly ThresholdsView[]> {
-    return (await this.#transport.read<ThresholdsList>('/v1/notices/thresholds', options)).items;
+  /**
+   * The thresholds of every budget that has some.
+   * @example for (const { budgetId, percents } of await client.notices.thresholds()) console.log(budgetId, percents);
+   */
+  async thresholds(options?: CallOptions): Promise<Answer<'listThresholds'>['items']> {
+    return (await this.transport.call('listThresholds', {}, options)).items;
   }
 
-  /** Shares of what is granted, 1 to 100 percent, instead of those before; none: no notices any more. */
+  /**
+   * Shares of what is granted, 1 to 100 percent, instead of those before; none: no notices any more.
+   * @example await client.notices.putThresholds('tenant-month', [50, 80, 100]);
+   */
   putThresholds(
     budgetId: string,
     percents: readonly number[],
     options?: CallOptions,
-  ): Promise<ThresholdsView> {
-    const body = { budgetId, percents };
-    return this.#transport.command({ method: 'POST', path: '/v1/notices/thresholds', body, options });
+  ): Promise<Answer<'putThresholds'>> {
+    const body = { budgetId, percents: [...percents] };
+    return this.transport.call('putThresholds', { body }, options);
   }
 }
 
@@ -52,40 +46,47 @@ export class Webhooks {
     this.#transport = transport;
   }
 
-  /** The secret is in this one answer and nowhere else, so the call is never sent twice. */
-  create(request: WebhookRequest, options?: CallOptions): Promise<WebhookCreated> {
-    return this.#transport.json({
-      method: 'POST',
-      path: '/v1/webhooks',
-      body: request,
-      repeat: 'once',
-      options,
-    });
+  /**
+   * The secret is in this one answer and nowhere else, so the call is never sent twice.
+   * @example const { id, secret } = await client.webhooks.create({ url: 'https://example.com/bursar' });
+   */
+  create(request: Body<'createWebhook'>, options?: CallOptions): Promise<Answer<'createWebhook'>> {
+    return this.#transport.call('createWebhook', { body: request }, options);
   }
 
-  /** A new secret, shown once; those before sign too for `overlapMs`, a day unless stated. Never sent twice. */
+  /**
+   * A new secret, shown once; those before sign too for `overlapMs`, a day unless stated. Never sent twice.
+   * @example const { secret } = await client.webhooks.rotate(id, { overlapMs: 3_600_000 });
+   */
   rotate(
     webhookId: string,
-    request: RotateWebhookRequest = {},
+    request: Body<'rotateWebhook'> = {},
     options?: CallOptions,
-  ): Promise<WebhookCreated> {
-    const to = path`/v1/webhooks/${webhookId}/rotate`;
-    return this.#transport.json({ method: 'POST', path: to, body: request, repeat: 'once', options });
+  ): Promise<Answer<'rotateWebhook'>> {
+    return this.#transport.call('rotateWebhook', { params: { id: webhookId }, body: request }, options);
   }
 
-  /** Sends a message that says nothing, signed like the others, once and now. */
-  test(webhookId: string, options?: CallOptions): Promise<WebhookTested> {
-    const to = path`/v1/webhooks/${webhookId}/test`;
-    return this.#transport.json({ method: 'POST', path: to, body: {}, repeat: 'once', options });
+  /**
+   * Sends a test message, signed like the others, once and now.
+   * @example const { delivered, problem } = await client.webhooks.test(id);
+   */
+  test(webhookId: string, options?: CallOptions): Promise<Answer<'testWebhook'>> {
+    return this.#transport.call('testWebhook', { params: { id: webhookId } }, options);
   }
 
-  async list(options?: CallOptions): Promise<readonly WebhookView[]> {
-    return (await this.#transport.read<WebhookList>('/v1/webhooks', options)).items;
+  /**
+   * All webhooks.
+   * @example for (const { url } of await client.webhooks.list()) console.log(url);
+   */
+  async list(options?: CallOptions): Promise<Answer<'listWebhooks'>['items']> {
+    return (await this.#transport.call('listWebhooks', {}, options)).items;
   }
 
-  /** With what is on its way to it. */
+  /**
+   * Deletes a webhook, with what is on its way to it.
+   * @example await client.webhooks.delete(id);
+   */
   async delete(webhookId: string, options?: CallOptions): Promise<void> {
-    const to = path`/v1/webhooks/${webhookId}`;
-    await this.#transport.json({ method: 'DELETE', path: to, repeat: 'once', options });
+    await this.#transport.call('deleteWebhook', { params: { id: webhookId } }, options);
   }
 }

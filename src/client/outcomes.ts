@@ -3,6 +3,7 @@
 
 import type { Authorized, Done, Line, Problem, Settled, Skipped } from '../budgets/outcomes-schema.js';
 import type { RejectionCode } from '../core/rejections.js';
+import type { Answer, CALLS, CallName } from './calls.js';
 
 type Evidence = Pick<
   Authorized,
@@ -37,6 +38,17 @@ export type Decision = Authorized | Denied | Rejected;
 export type Outcome = Done | Rejected;
 export type Settlement = Settled | Rejected;
 export type CommandOutcome = Decision | Outcome | Settlement;
+
+/** Calls whose denials and rejections are results. */
+export type OutcomeName = {
+  [Name in CallName]: (typeof CALLS)[Name][2] extends 'outcome' ? Name : never;
+}[CallName];
+/** Only what asks for money is denied. */
+type Denying = 'authorize' | 'startTurn' | 'retryTurn' | 'editTurn';
+export type OutcomeOf<Name extends OutcomeName> =
+  | Answer<Name>
+  | (Name extends Denying ? Denied : never)
+  | Rejected;
 
 /** The outcome that a problem states; null when it states none, and is an error. */
 export function outcomeOf(problem: Problem): Denied | Rejected | null {

@@ -1,49 +1,44 @@
 // Policies and quotas of a chat product: one method for each route. Put together by client.ts.
 
-import type { PageQuery } from '../kit/schema-parts.js';
-import type {
-  PolicyComparison,
-  PolicyList,
-  PolicyRequest,
-  PolicyView,
-  PreflightAnswer,
-  PreflightRequest,
-  QuotaStatus,
-  TenantQuery,
-  UserLimitsRequest,
-} from '../quotas/quotas-schema.js';
+import type { Answer, Body, Query } from './calls.js';
 import { List } from './pages.js';
-import { type CallOptions, path, type Transport } from './transport.js';
+import type { CallOptions, Transport } from './transport.js';
 
-export class Policies extends List<PageQuery, PolicyView, PolicyList> {
-  readonly #transport: Transport;
-
+export class Policies extends List<'listPolicies'> {
   constructor(transport: Transport) {
-    super(transport, '/v1/policies');
-    this.#transport = transport;
+    super(transport, 'listPolicies');
   }
 
-  /** Puts a new version, not in force yet; the newest again when it says the same. */
-  put(policy: PolicyRequest, options?: CallOptions): Promise<PolicyView> {
-    return this.#transport.command({ method: 'POST', path: '/v1/policies', body: policy, options });
+  /**
+   * Puts a new version, not in force yet; the newest again when it says the same.
+   * @example const { number } = await client.policies.put(policy);
+   */
+  put(policy: Body<'putPolicy'>, options?: CallOptions): Promise<Answer<'putPolicy'>> {
+    return this.transport.call('putPolicy', { body: policy }, options);
   }
 
-  get(number: number, options?: CallOptions): Promise<PolicyView> {
-    return this.#transport.read(path`/v1/policies/${String(number)}`, options);
+  /**
+   * One version.
+   * @example const { active, document } = await client.policies.get(3);
+   */
+  get(number: number, options?: CallOptions): Promise<Answer<'getPolicy'>> {
+    return this.transport.call('getPolicy', { params: { n: String(number) } }, options);
   }
 
-  /** What differs from one to the other. */
-  compare(from: number, to: number, options?: CallOptions): Promise<PolicyComparison> {
-    return this.#transport.read(path`/v1/policies/${String(from)}/compare/${String(to)}`, options);
+  /**
+   * What differs from one to the other.
+   * @example const { differences } = await client.policies.compare(2, 3);
+   */
+  compare(from: number, to: number, options?: CallOptions): Promise<Answer<'comparePolicies'>> {
+    return this.transport.call('comparePolicies', { params: { n: String(from), m: String(to) } }, options);
   }
 
-  /** Puts a version in force, an older one too. Turns that run keep theirs. */
-  activate(number: number, options?: CallOptions): Promise<PolicyView> {
-    return this.#transport.command({
-      method: 'POST',
-      path: path`/v1/policies/${String(number)}/activate`,
-      options,
-    });
+  /**
+   * Puts a version in force, an older one too. Turns that run keep theirs.
+   * @example await client.policies.activate(3);
+   */
+  activate(number: number, options?: CallOptions): Promise<Answer<'activatePolicy'>> {
+    return this.transport.call('activatePolicy', { params: { n: String(number) } }, options);
   }
 }
 
@@ -54,41 +49,32 @@ export class UserQuotas {
     this.#transport = transport;
   }
 
-  /** How a user stands, as a chat page shows it. `tenant` only with a key of the platform. */
-  get(user: string, query: TenantQuery = {}, options?: CallOptions): Promise<QuotaStatus> {
-    return this.#transport.json({
-      method: 'GET',
-      path: path`/v1/users/${user}/quota`,
-      query: { ...query },
-      repeat: 'read',
-      options,
-    });
+  /**
+   * What a user has used and has left, as a chat page shows it. `tenant` only with a key of the platform.
+   * @example const { buckets } = await client.quotas.get('u1');
+   */
+  get(user: string, query: Query<'getQuota'> = {}, options?: CallOptions): Promise<Answer<'getQuota'>> {
+    return this.#transport.call('getQuota', { params: { user }, query }, options);
   }
 
-  /** Gives a user limits of its own; what is left out is the policy's again. */
+  /**
+   * Gives a user limits of its own; what is left out is the policy's again.
+   * @example await client.quotas.putLimits('u1', { limits: { daily: { total: '5' } } });
+   */
   putLimits(
     user: string,
-    limits: UserLimitsRequest,
-    query: TenantQuery = {},
+    limits: Body<'putQuotaLimits'>,
+    query: Query<'putQuotaLimits'> = {},
     options?: CallOptions,
-  ): Promise<QuotaStatus> {
-    return this.#transport.command({
-      method: 'PUT',
-      path: path`/v1/users/${user}/quota-limits`,
-      query: { ...query },
-      body: limits,
-      options,
-    });
+  ): Promise<Answer<'putQuotaLimits'>> {
+    return this.#transport.call('putQuotaLimits', { params: { user }, query, body: limits }, options);
   }
 
-  /** The tier and model that a request would get now, with reasons. Holds nothing. */
-  preflight(request: PreflightRequest, options?: CallOptions): Promise<PreflightAnswer> {
-    return this.#transport.json({
-      method: 'POST',
-      path: '/v1/quota/preflight',
-      body: request,
-      repeat: 'read',
-      options,
-    });
+  /**
+   * The tier and model that a request would get now, with reasons. Holds nothing.
+   * @example const { fits, tier, model } = await client.quotas.preflight({ user: 'u1', textBytes: 4_000 });
+   */
+  preflight(request: Body<'preflight'>, options?: CallOptions): Promise<Answer<'preflight'>> {
+    return this.#transport.call('preflight', { body: request }, options);
   }
 }

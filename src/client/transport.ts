@@ -3,7 +3,8 @@
 
 import type { Problem } from '../budgets/outcomes-schema.js';
 import { BursarError } from './bursar-error.js';
-import { outcomeOf } from './outcomes.js';
+import { type Answer, CALLS, type CallName, type CallParts, pathOf, type Repeat } from './calls.js';
+import { type OutcomeName, type OutcomeOf, outcomeOf } from './outcomes.js';
 
 /** Two are enough for a restart of the server behind a balancer, and few enough not to make an overload worse. */
 const RETRIES_DEFAULT = 2;
@@ -40,27 +41,14 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-/**
- * Whether a call may be sent again when it is not known what became of it. `read`: it changes nothing.
- * `keyed`: its idempotency key makes a repeat harmless. `once`: it may not.
- */
-export type Repeat = 'read' | 'keyed' | 'once';
-
-export interface Call {
+interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Below the base URL, each segment encoded (`path`). */
+  /** Below the base URL. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, QueryValue>>;
+  readonly query?: object | undefined;
   readonly body?: unknown;
   readonly repeat: Repeat;
   readonly options?: CallOptions | undefined;
-}
-
-export type QueryValue = string | number | boolean | readonly string[] | undefined;
-
-/** A path of which every value is encoded, slashes included: path`/v1/holds/${id}`. */
-export function path(texts: TemplateStringsArray, ...values: readonly string[]): string {
-  return String.raw({ raw: texts }, ...values.map((value) => encodeURIComponent(value)));
 }
 
 export class Transport {
@@ -81,36 +69,49 @@ export class Transport {
     this.#timeoutMs = timeoutOf(options.timeoutMs ?? TIMEOUT_DEFAULT_MS);
   }
 
-  /** The answer's JSON. @throws BursarError; the signal's reason when aborted */
-  async json<T>(call: Call): Promise<T> {
-    const { response, text } = await this.#attempts(call);
-    return parsed(response, text) as T;
+  /** Sends a call of the table, and gives its answer. @throws BursarError; the signal's reason when aborted */
+  async call<Name extends CallName>(
+    name: Name,
+    parts: CallParts<Name>,
+    options?: CallOptions,
+  ): Promise<Answer<Name>> {
+    const [method, , repeat] = CALLS[name];
+    const { params, query, body } = parts as AnyParts;
+    const { response, text } = await this.#attempts({
+      method,
+      path: pathOf(name, params),
+      query,
+      // A command that states nothing has an empty body.
+      body: body ?? (method === 'POST' ? {} : undefined),
+      repeat,
+      options,
+    });
+    return parsed(response, text) as Answer<Name>;
   }
 
-  /** A GET that changes nothing. */
-  read<T>(to: string, options: CallOptions | undefined): Promise<T> {
-    return this.json({ method: 'GET', path: to, repeat: 'read', options });
-  }
-
-  /** A command whose repeats its idempotency key makes harmless. */
-  command<T>(call: Omit<Call, 'repeat'>): Promise<T> {
-    return this.json({ ...call, repeat: 'keyed' });
-  }
-
-  /** A command of the ledger: its denials and rejections are results. */
-  async outcome<T extends { readonly outcome: string }>(call: Omit<Call, 'repeat'>): Promise<T> {
+  /** A command of the ledger: its denials and rejections are results. @throws BursarError */
+  async outcome<Name extends OutcomeName>(
+    name: Name,
+    parts: CallParts<Name>,
+    options?: CallOptions,
+  ): Promise<OutcomeOf<Name>> {
     try {
-      return await this.command(call);
+      return (await this.call(name, parts, options)) as OutcomeOf<Name>;
     } catch (error) {
       const outcome =
         error instanceof BursarError && error.problem !== null ? outcomeOf(error.problem) : null;
       if (outcome === null) throw error;
-      return outcome as { readonly outcome: string } as T;
+      return outcome as OutcomeOf<Name>;
     }
   }
 
   /** One attempt at a stream of events, without a time-out of its own once it has begun. @throws BursarError */
-  async stream(call: Call, headers: Readonly<Record<string, string>>): Promise<ReadableStream<Uint8Array>> {
+  async stream(
+    query: object,
+    headers: Readonly<Record<string, string>>,
+    options: CallOptions,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const call: Call = { method: 'GET', path: pathOf('streamEvents'), query, repeat: 'read', options };
     const begun = new AbortController();
     const timer = setTimeout(() => begun.abort(new TimeoutReached()), this.#timeoutMs);
     try {
@@ -128,7 +129,8 @@ export class Transport {
   }
 
   async #attempts(call: Call): Promise<{ response: Response; text: string }> {
-    const key = call.repeat === 'keyed' ? quoted(call.options?.idempotencyKey ?? crypto.randomUUID()) : null;
+    const isKeyed = call.repeat === 'keyed' || call.repeat === 'outcome';
+    const key = isKeyed ? quoted(call.options?.idempotencyKey ?? crypto.randomUUID()) : null;
     for (let attempt = 0; ; attempt++) {
       const last = attempt >= this.#maxRetries || call.repeat === 'once';
       const result = await this.#attempt(call, key);
@@ -183,6 +185,12 @@ export class Transport {
     const text = query.toString();
     return `${this.#base}${call.path}${text === '' ? '' : `?${text}`}`;
   }
+}
+
+interface AnyParts {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: object;
+  readonly body?: unknown;
 }
 
 class TimeoutReached extends Error {}
