@@ -18,6 +18,10 @@ const EVENTS = [
   ...['hold_expired', 'window_opened', 'ledger_opened', 'spend_credited'],
   'facts_recorded',
 ];
+const USAGE = [
+  ...['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTokens', 'reasoningTokens'],
+  'toolCalls',
+];
 const ENDINGS = [null, 'completed', 'failed', 'cancelled', 'unknown'];
 const OVERRUN = ['record', 'reject', 'forbid', 'cap'];
 const LINE_FLAGS = [
@@ -46,7 +50,8 @@ class Batch {
     this.bytes = bytes;
     if (this.bytes.toString('latin1', 0, 4) !== 'BRSR') throw new Error('not a batch');
     this.at = 4;
-    if (![1, 2].includes(this.u8())) throw new Error('another format version');
+    this.version = this.u8();
+    if (this.version !== 1 && this.version !== 2) throw new Error('another format version');
     this.firstSequence = this.f64();
     this.position = this.f64();
     this.baseTime = this.f64();
@@ -107,10 +112,28 @@ class Batch {
     return known[number];
   }
   labels() {
-    const parts = this.spelt(this.labelSets, () => this.text()).split(SEPARATOR);
+    const parts = this.spelt(this.labelSets, () => this.labelParts());
     const labels = {};
     for (let index = 0; index + 1 < parts.length; index += 2) labels[parts[index]] = parts[index + 1];
     return labels;
+  }
+  /** Keys and values in turn: in version 2 only those that the set before does not begin or end with. */
+  labelParts() {
+    const split = () =>
+      this.text()
+        .split(SEPARATOR)
+        .filter((part) => part !== '');
+    if (this.version === 1) return split();
+    const last = this.labelSets.at(-1) ?? [];
+    const [head, tail] = [this.count(), this.count()];
+    return [...last.slice(0, head), ...split(), ...last.slice(last.length - tail)];
+  }
+  usage() {
+    if (this.version === 1) return this.cold();
+    const stated = this.u8();
+    if (stated === 0) return null;
+    const fields = USAGE.filter((_name, bit) => (stated & (1 << bit)) !== 0);
+    return Object.fromEntries(fields.map((name) => [name, this.count()]));
   }
   steps(mask) {
     const named = this.units.filter((_name, unit) => (mask & (1 << unit)) !== 0);
@@ -169,6 +192,7 @@ class Batch {
         const body = { holdId, overrun: OVERRUN[options & 3], ttlMs: this.count(), labels: this.labels() };
         body.amounts = this.amounts();
         if (options & 16) body.extras = this.cold();
+        if (options & 128) body.extras = { expiryCharge: this.amounts() };
         if (options & 32) body.candidates = this.times(() => [this.labels(), this.amounts(), this.u8()]);
         if (options & 64) body.require = this.cold();
         return body;
@@ -179,7 +203,7 @@ class Batch {
         const body = { holdId, outcome: ENDINGS[this.u8()], amounts: this.amounts() };
         if (options & 1) body.stated = this.cold();
         if (options & 2) body.exposure = this.amounts();
-        if (options & 4) body.usage = this.cold();
+        if (options & 4) body.usage = this.usage();
         return body;
       }
       case 'expire_hold':
@@ -189,7 +213,7 @@ class Batch {
           labels: this.labels(),
           amounts: this.amounts(),
           occurredAt: this.f64(),
-          usage: this.cold(),
+          usage: this.usage(),
         };
       case 'open_window':
         return { budgetId: this.text(), start: this.f64(), end: this.f64() };

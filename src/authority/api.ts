@@ -97,7 +97,7 @@ export interface Ledger extends LedgerReads {
   /** `authorityId:epoch` of this opening. */
   readonly term: string;
   /**
-   * Carries out any command: the one method that all named ones call.
+   * Carries out any command. The named methods are short for it.
    *
    * @example
    * const outcome = await ledger.run({ command: 'settle_hold', holdId: 'call-1', amounts: { usd: 12n } });

@@ -4,7 +4,7 @@ import type { Amounts } from '../core/amount.js';
 import { AMOUNT_MAX } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
 import { assertLabels, assertText, labelText, quoted } from '../core/labels.js';
-import type { Labels, Lease, Usage } from '../core/requests.js';
+import { type Labels, type Lease, USAGE_FIELDS, type Usage } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import type { Quantities } from '../core/units.js';
 import { CALLS } from '../core/units.js';
@@ -20,15 +20,6 @@ export function leaseIn(lease: Lease): Lease {
   const epoch = wholeIn(lease.epoch, 'authority.epoch', 0, Number.MAX_SAFE_INTEGER);
   return { authorityId: lease.authorityId, leaseId: lease.leaseId, epoch };
 }
-
-const USAGE_FIELDS = [
-  'inputTokens',
-  'outputTokens',
-  'cacheReadTokens',
-  'cacheWriteTokens',
-  'reasoningTokens',
-  'toolCalls',
-] as const;
 
 export function usageIn(usage: Usage): Usage {
   assertObject(usage, 'usage');

@@ -66,12 +66,21 @@ import type {
 } from './api.js';
 import { balanceById, listBalances } from './balance-list.js';
 import { takeCertificate, takeSnapshot } from './certificate.js';
-import { assertObject } from './checks.js';
 import { readEvents } from './events.js';
 import { explainDecision } from './explain.js';
 import { FollowerFeed } from './follower-feed.js';
 import { runInTurns } from './group-turns.js';
 import { coreCommand, groupCommands, stepsIn } from './intake.js';
+import { authorizeCommand } from './intake-authorize.js';
+import {
+  correctCommand,
+  creditCommand,
+  extendCommand,
+  recordCommand,
+  releaseCommand,
+  reverseCommand,
+  settleCommand,
+} from './intake-holds.js';
 import { riderIn } from './intake-rider.js';
 import { restoreCommand } from './intake-snapshot.js';
 import { Keeper, type LeaseTerms } from './keeper.js';
@@ -118,63 +127,59 @@ export class OpenLedger implements Ledger, PipelineOwner {
   }
 
   run<C extends LedgerCommand>(command: C, rider?: Rider): Promise<OutcomeOf<C>> {
-    const ran = this.#checked(
-      () => ({ made: coreCommand(this.#state, command), checked: riderIn(rider) }),
-      ({ made, checked }) => this.#pipeline.run(made, checked),
-    );
-    return ran as Promise<OutcomeOf<C>>;
+    return this.#run(() => coreCommand(this.#state, command), rider);
   }
 
   authorize(request: Authorize, rider?: Rider): Promise<Decision> {
-    return this.#named('authorize_hold', request, rider);
+    return this.#run(() => authorizeCommand(this.#state, request), rider);
   }
 
   extend(request: Extend, rider?: Rider): Promise<Outcome> {
-    return this.#named('extend_hold', request, rider);
+    return this.#run(() => extendCommand(this.#state, request), rider);
   }
 
   release(request: Release, rider?: Rider): Promise<Outcome> {
-    return this.#named('release_hold', request, rider);
+    return this.#run(() => releaseCommand(this.#state, request), rider);
   }
 
   reverse(request: Reverse, rider?: Rider): Promise<Outcome> {
-    return this.#named('reverse_hold', request, rider);
+    return this.#run(() => reverseCommand(this.#state, request), rider);
   }
 
   settle(request: Settle, rider?: Rider): Promise<Settlement> {
-    return this.#named('settle_hold', request, rider);
+    return this.#run(() => settleCommand(this.#state, request), rider);
   }
 
   correct(request: Correct, rider?: Rider): Promise<Settlement> {
-    return this.#named('correct_hold', request, rider);
+    return this.#run(() => correctCommand(this.#state, request), rider);
   }
 
   record(request: RecordSpend, rider?: Rider): Promise<Settlement> {
-    return this.#named('record_spend', request, rider);
+    return this.#run(() => recordCommand(this.#state, request), rider);
   }
 
   credit(request: CreditSpend, rider?: Rider): Promise<Settlement> {
-    return this.#named('credit_spend', request, rider);
+    return this.#run(() => creditCommand(this.#state, request), rider);
   }
 
   topUp(request: TopUp, rider?: Rider): Promise<Outcome> {
-    return this.#named('top_up', request, rider);
+    return this.run({ ...request, command: 'top_up' }, rider);
   }
 
   setBudgetStatus(request: SetBudgetStatus, rider?: Rider): Promise<Outcome> {
-    return this.#named('set_budget_status', request, rider);
+    return this.run({ ...request, command: 'set_budget_status' }, rider);
   }
 
   exhaust(request: Exhaust, rider?: Rider): Promise<Outcome> {
-    return this.#named('exhaust_budget', request, rider);
+    return this.run({ ...request, command: 'exhaust_budget' }, rider);
   }
 
   setBalanceLimit(request: SetBalanceLimit, rider?: Rider): Promise<Outcome> {
-    return this.#named('set_balance_limit', request, rider);
+    return this.run({ ...request, command: 'set_balance_limit' }, rider);
   }
 
   putDefinitions(request: PutDefinitions, rider?: Rider): Promise<Outcome> {
-    return this.#named('put_definitions', request, rider);
+    return this.run({ ...request, command: 'put_definitions' }, rider);
   }
 
   async putBudget(spec: BudgetSpec, rider?: Rider): Promise<BudgetView> {
@@ -186,11 +191,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
   }
 
   restoreSnapshot(snapshot: Snapshot, rider?: Rider): Promise<Outcome> {
-    const restored = this.#checked(
-      () => ({ made: restoreCommand(this.#state, snapshot), checked: riderIn(rider) }),
-      ({ made, checked }) => this.#pipeline.run(made, checked),
-    );
-    return restored as Promise<Outcome>;
+    return this.#run(() => restoreCommand(this.#state, snapshot), rider);
   }
 
   submit(
@@ -225,11 +226,17 @@ export class OpenLedger implements Ledger, PipelineOwner {
     );
   }
 
-  #named<K extends LedgerCommand['command']>(command: K, request: object, rider: Rider | undefined) {
-    return this.#checked(
-      () => assertObject(request, 'request'),
-      () => this.run({ ...request, command } as LedgerCommand & { command: K }, rider),
-    ) as Promise<OutcomeOf<{ command: K }>>;
+  // The outcome is that of the command, so its type is the caller's to say.
+  #run<O extends CommandOutcome>(make: () => CoreCommand, rider: Rider | undefined): Promise<O> {
+    let command: CoreCommand;
+    let checked: CheckedRider;
+    try {
+      command = make();
+      checked = riderIn(rider);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#pipeline.run(command, checked) as Promise<O>;
   }
 
   // What the edge refuses is a rejected promise like any other fault.

@@ -122,15 +122,18 @@ export interface Release extends OnHold {
 
 export interface Reverse extends OnHold {}
 
+/** The counts of a usage, in the order of the journal: appended to, never reordered. */
+export const USAGE_FIELDS = [
+  'inputTokens',
+  'outputTokens',
+  'cacheReadTokens',
+  'cacheWriteTokens',
+  'reasoningTokens',
+  'toolCalls',
+] as const;
+
 /** Token and tool counts of a call, as journalled with its settlement. Unknown ones are left out. */
-export interface Usage {
-  readonly inputTokens?: number;
-  readonly outputTokens?: number;
-  readonly cacheReadTokens?: number;
-  readonly cacheWriteTokens?: number;
-  readonly reasoningTokens?: number;
-  readonly toolCalls?: number;
-}
+export type Usage = { readonly [field in (typeof USAGE_FIELDS)[number]]?: number };
 
 export interface Settle extends OnHold, WithNote {
   /** What the call cost, for every unit held; `calls` stays as held unless stated. */

@@ -26,6 +26,7 @@ import {
   HAS_CANDIDATES,
   HAS_CAPPED,
   HAS_COMMAND_ID,
+  HAS_EXPIRY_CHARGE,
   HAS_EXPOSURE,
   HAS_EXTRAS,
   HAS_FACTS,
@@ -39,7 +40,7 @@ import {
 } from './format.js';
 import type { LineReader, RecordedSkip } from './line-reader.js';
 import { RecordedLines, readLineReader } from './line-reader.js';
-import { PartReader } from './part-reader.js';
+import { PartReader } from './record-parts.js';
 import { RiderReader } from './rider-codec.js';
 import { UNREAD_SETTLEMENT, type Wanted } from './wanted.js';
 
@@ -107,7 +108,7 @@ export class BatchReader {
     } catch (error) {
       throw this.#corrupt(at, error);
     }
-    this.#parts = new PartReader(this.#in, this.units);
+    this.#parts = new PartReader(this.#in, this.units, this.version);
     this.#lineReader = readLineReader(this.#in, this.units);
     this.#riders = new RiderReader(this.#in);
     this.#flagsEnd = (this.version === 1 ? HAS_NOTE : HAS_FACTS) * 2;
@@ -213,14 +214,14 @@ export class BatchReader {
         const labels = this.#parts.labelText();
         const amounts = this.#parts.quantities();
         const occurredAt = input.f64();
-        const usage = input.text();
+        const usage = this.#parts.usage();
         return {
           kind,
           commandId,
           labels,
           amounts,
           occurredAt: occurredAt === -1 ? null : occurredAt,
-          usage: usage === '' ? null : coldValue(usage, this.units),
+          usage,
           note: null,
         };
       }
@@ -244,7 +245,7 @@ export class BatchReader {
     const ttlMs = input.count();
     const labels = this.#parts.labelText();
     const amounts = this.#parts.quantities();
-    const extras = options & HAS_EXTRAS ? coldValue<HoldExtras>(input.text(), this.units) : NO_EXTRAS;
+    const extras = this.#extras(options);
     let candidates: CandidateCommand[] | null = null;
     if (options & HAS_CANDIDATES) {
       candidates = [];
@@ -274,6 +275,12 @@ export class BatchReader {
     };
   }
 
+  #extras(options: number): HoldExtras {
+    if (options & HAS_EXTRAS) return coldValue<HoldExtras>(this.#in.text(), this.units);
+    if ((options & HAS_EXPIRY_CHARGE) === 0) return NO_EXTRAS;
+    return { ...NO_EXTRAS, expiryCharge: this.#parts.quantities() };
+  }
+
   #settle(commandId: string | null): SettleHold {
     const input = this.#in;
     const holdId = input.text();
@@ -283,7 +290,7 @@ export class BatchReader {
     const stated =
       options & HAS_STATED ? coldValue<SettleHold['stated']>(input.text(), this.units) : NOTHING_STATED;
     const exposure = options & HAS_EXPOSURE ? this.#parts.quantities() : null;
-    const usage = options & HAS_USAGE ? coldValue<SettleHold['usage']>(input.text(), this.units) : null;
+    const usage = options & HAS_USAGE ? this.#parts.usage() : null;
     return { kind: 'settle_hold', commandId, holdId, stated, amounts, exposure, usage, ending, note: null };
   }
 

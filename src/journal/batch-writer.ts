@@ -9,7 +9,7 @@ import { NOTHING_STATED } from '../core/commands.js';
 import type { Effect, HoldAuthorized, HoldCharged, HoldDenied, Skipped } from '../core/effects.js';
 import { isCarriedOut } from '../core/effects.js';
 import { NO_RIDER } from '../core/facts.js';
-import { NO_EXTRAS } from '../core/holds.js';
+import { type HoldExtras, NO_EXTRAS } from '../core/holds.js';
 import { figuresOf } from '../core/line-facts.js';
 import type { LineSet } from '../core/lines.js';
 import { LIMIT_STATED } from '../core/lines.js';
@@ -17,7 +17,7 @@ import { EVENT_TYPES } from '../core/outcomes.js';
 import type { State } from '../core/state.js';
 import type { Quantities } from '../core/units.js';
 import { ByteWriter } from './bytes.js';
-import { coldText, extrasText } from './cold.js';
+import { coldText } from './cold.js';
 import {
   CALLS_STATED,
   CHANGED,
@@ -27,6 +27,7 @@ import {
   HAS_CANDIDATES,
   HAS_CAPPED,
   HAS_COMMAND_ID,
+  HAS_EXPIRY_CHARGE,
   HAS_EXPOSURE,
   HAS_EXTRAS,
   HAS_NOTE,
@@ -38,6 +39,7 @@ import {
   MAGIC,
   NO_SLOT,
 } from './format.js';
+import { PartWriter } from './record-parts.js';
 import { RiderWriter } from './rider-codec.js';
 
 const KIND_CODES = new Map(COMMAND_KINDS.map((kind, code) => [kind, code]));
@@ -45,12 +47,13 @@ const EVENT_CODES = new Map(EVENT_TYPES.map((type, code) => [type, code]));
 
 export class BatchWriter {
   readonly #out = new ByteWriter();
+  readonly #parts = new PartWriter(this.#out);
   readonly #riders = new RiderWriter(this.#out);
+  #version = FORMAT_VERSION;
   #countAt = 0;
   #baseTime = 0;
   firstSequence = 0;
   recordCount = 0;
-  readonly #labels = new Map<string, number>();
   readonly #budgetRefs = new Map<string, number>();
   #budgetRefCount = 0;
   /** By balance slot: the batch stamp under which it was spelt out, and its number in this batch. */
@@ -68,7 +71,8 @@ export class BatchWriter {
   begin(state: State, capacity: number, version = FORMAT_VERSION): void {
     const out = this.#out;
     out.restart(capacity);
-    this.#labels.clear();
+    this.#version = version;
+    this.#parts.restart(version);
     this.#riders.restart();
     this.#forgetBalances(state);
     this.#refCount = 0;
@@ -161,24 +165,26 @@ export class BatchWriter {
   #authorize(command: AuthorizeHold): void {
     const out = this.#out;
     const { extras, candidates, require } = command;
+    const charge = this.#version === 1 ? null : chargeAlone(extras);
     out.text(command.holdId);
     out.u8(
       command.overrun |
         (command.chargeOnExpiry ? CHARGE_ON_EXPIRY : 0) |
         (command.callsStated ? CALLS_STATED : 0) |
-        (extras === NO_EXTRAS ? 0 : HAS_EXTRAS) |
+        (extras === NO_EXTRAS ? 0 : charge === null ? HAS_EXTRAS : HAS_EXPIRY_CHARGE) |
         (candidates === null ? 0 : HAS_CANDIDATES) |
         (require.length === 0 ? 0 : HAS_REQUIRE),
     );
     out.count(command.ttlMs);
-    this.#labelText(command.labels);
-    this.#quantities(command.amounts);
-    if (extras !== NO_EXTRAS) out.text(extrasText(extras));
+    this.#parts.labelText(command.labels);
+    this.#parts.quantities(command.amounts);
+    if (charge !== null) this.#parts.quantities(charge);
+    else if (extras !== NO_EXTRAS) out.text(coldText(extras));
     if (candidates !== null) {
       out.count(candidates.length);
       for (const candidate of candidates) {
-        this.#labelText(candidate.labels);
-        this.#quantities(candidate.amounts);
+        this.#parts.labelText(candidate.labels);
+        this.#parts.quantities(candidate.amounts);
         out.u8(candidate.callsStated ? 1 : 0);
       }
     }
@@ -195,38 +201,18 @@ export class BatchWriter {
         (usage === null ? 0 : HAS_USAGE),
     );
     out.u8(command.ending);
-    this.#quantities(command.amounts);
+    this.#parts.quantities(command.amounts);
     if (stated !== NOTHING_STATED) out.text(coldText(stated));
-    if (exposure !== null) this.#quantities(exposure);
-    if (usage !== null) out.text(JSON.stringify(usage));
+    if (exposure !== null) this.#parts.quantities(exposure);
+    if (usage !== null) this.#parts.usage(usage);
   }
 
   #recordSpend(command: RecordSpendCommand): void {
     const out = this.#out;
-    this.#labelText(command.labels);
-    this.#quantities(command.amounts);
+    this.#parts.labelText(command.labels);
+    this.#parts.quantities(command.amounts);
     out.f64(command.occurredAt ?? -1);
-    out.text(command.usage === null ? '' : JSON.stringify(command.usage));
-  }
-
-  #labelText(text: string): void {
-    const known = this.#labels.get(text);
-    if (known !== undefined) {
-      this.#out.count(known);
-      return;
-    }
-    this.#out.count(this.#labels.size);
-    this.#labels.set(text, this.#labels.size);
-    this.#out.text(text);
-  }
-
-  #quantities(amounts: Quantities): void {
-    this.#out.count(amounts.set.mask);
-    this.#steps(amounts.steps);
-  }
-
-  #steps(steps: readonly bigint[]): void {
-    for (let place = 0; place < steps.length; place += 1) this.#out.i64(steps[place]);
+    this.#parts.usage(command.usage);
   }
 
   #effect(state: State, effect: Effect): void {
@@ -291,8 +277,8 @@ export class BatchWriter {
     if (effect.cappedPlaces !== 0) out.u32(effect.cappedPlaces);
     if (effect.pausedLines.length > 0) out.text(coldText(effect.pausedLines));
     out.count(effect.set.mask);
-    this.#steps(effect.charged);
-    this.#steps(effect.returned);
+    this.#parts.steps(effect.charged);
+    this.#parts.steps(effect.returned);
     this.#lines(state, state.lines);
   }
 
@@ -363,6 +349,11 @@ export class BatchWriter {
     this.#stamps = stamps;
     this.#refs = refs;
   }
+}
+
+/** What an expired hold is charged, where its extras say nothing else: nearly all say just that. */
+function chargeAlone({ lease, grants, expiryCharge, tolerancePercent }: HoldExtras): Quantities | null {
+  return lease === null && grants.length === 0 && tolerancePercent === 0 ? expiryCharge : null;
 }
 
 function noteOf(command: CoreCommand): string | null {

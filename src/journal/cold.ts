@@ -2,7 +2,6 @@
 // begins with U+001F, which no text that passed the edge does; a unit set is its mask. Reading gives back the same
 // object, key order included, so that writing it again gives the same bytes.
 
-import type { HoldExtras } from '../core/holds.js';
 import type { UnitTable } from '../core/units.js';
 
 const AMOUNT_MARK = '\u001f';
@@ -12,15 +11,6 @@ export function coldText(value: unknown): string {
     if (typeof part === 'bigint') return AMOUNT_MARK + part.toString();
     return key === 'set' && part?.placeOf instanceof Int8Array ? part.mask : part;
   });
-}
-
-/** The same text of a hold's extras as `coldText` gives, without asking about every part: nearly all state a charge alone. */
-export function extrasText(extras: HoldExtras): string {
-  const { lease, grants, expiryCharge, tolerancePercent } = extras;
-  if (lease !== null || grants.length > 0 || expiryCharge === null) return coldText(extras);
-  const steps = expiryCharge.steps.map((amount) => `"\\u001f${amount}"`).join();
-  const charge = `{"set":${expiryCharge.set.mask},"steps":[${steps}]}`;
-  return `{"lease":null,"grants":[],"expiryCharge":${charge},"tolerancePercent":${tolerancePercent}}`;
 }
 
 export function coldValue<T>(text: string, units: UnitTable): T {

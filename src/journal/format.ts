@@ -48,6 +48,8 @@ export const CALLS_STATED = 8;
 export const HAS_EXTRAS = 16;
 export const HAS_CANDIDATES = 32;
 export const HAS_REQUIRE = 64;
+/** From version 2: extras that state nothing but a charge at expiry. */
+export const HAS_EXPIRY_CHARGE = 128;
 
 /** Option bits of a settlement. */
 export const HAS_STATED = 1;
