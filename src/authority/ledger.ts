@@ -51,7 +51,7 @@ import { budgetView } from '../core/views.js';
 import { fromHex } from '../journal/chain.js';
 import { encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { JournalWriter } from '../journal/port.js';
-import { type CheckedStep, runAllOrNothing } from './all-or-nothing.js';
+import { runAllOrNothing } from './all-or-nothing.js';
 import type {
   BalanceFilter,
   BudgetFilter,
@@ -194,36 +194,28 @@ export class OpenLedger implements Ledger, PipelineOwner {
     return this.#run(() => restoreCommand(this.#state, snapshot), rider);
   }
 
-  submit(
+  async submit(
     commands: readonly Command[],
-    { inTurns = false, actor }: SubmitOptions = {},
+    { inTurns = false, actor = null }: SubmitOptions = {},
   ): Promise<readonly CommandOutcome[]> {
-    return this.#checked(
-      () => riderIn({ actor: actor ?? null }),
-      (rider) => {
-        if (inTurns) return runInTurns(this.#state, this.#pipeline, commands, rider);
-        return this.#checked(
-          () => groupCommands(this.#state, commands),
-          (group) => this.#pipeline.runGroup(group, rider),
-        );
-      },
-    );
+    const rider = riderIn({ actor });
+    if (inTurns) return runInTurns(this.#state, this.#pipeline, commands, rider);
+    return this.#pipeline.runGroup(groupCommands(this.#state, commands), rider);
   }
 
-  runAll(
+  async runAll(
     steps: readonly GroupStep[] | (() => readonly GroupStep[]),
-    { actor }: Pick<SubmitOptions, 'actor'> = {},
+    { actor = null }: Pick<SubmitOptions, 'actor'> = {},
   ): Promise<GroupOutcome> {
-    const check = (list: readonly GroupStep[]) => stepsIn(this.#state, list, actor ?? null);
-    const decide = (checked: readonly CheckedStep[]) => () =>
-      checked.some(({ command }) => this.#pipeline.wasUsed(command))
-        ? this.#replays.groupAgain(checked)
-        : runAllOrNothing(this.#pipeline, checked);
-    if (typeof steps === 'function') return this.#pipeline.runTogether(() => decide(check(steps())));
-    return this.#checked(
-      () => check(steps),
-      (checked) => this.#pipeline.runTogether(() => decide(checked)),
-    );
+    const check = (list: readonly GroupStep[]) => stepsIn(this.#state, list, actor);
+    const listed = typeof steps === 'function' ? null : check(steps);
+    return this.#pipeline.runTogether(() => {
+      const checked = listed ?? check((steps as () => readonly GroupStep[])());
+      return () =>
+        checked.some(({ command }) => this.#pipeline.wasUsed(command))
+          ? this.#replays.groupAgain(checked)
+          : runAllOrNothing(this.#pipeline, checked);
+    });
   }
 
   // The outcome is that of the command, so its type is the caller's to say.
@@ -237,17 +229,6 @@ export class OpenLedger implements Ledger, PipelineOwner {
       return Promise.reject(error);
     }
     return this.#pipeline.run(command, checked) as Promise<O>;
-  }
-
-  // What the edge refuses is a rejected promise like any other fault.
-  #checked<C, O>(make: () => C, run: (made: C) => Promise<O>): Promise<O> {
-    let made: C;
-    try {
-      made = make();
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return run(made);
   }
 
   again(command: CoreCommand, rider: CheckedRider): Promise<CommandOutcome> {

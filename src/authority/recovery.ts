@@ -14,7 +14,6 @@ import { decodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { RecordedBalance } from '../journal/line-reader.js';
 import type { Checkpoint, JournalReader } from '../journal/port.js';
 import type { Progress } from './api.js';
-import type { ReplayPoints } from './replay-points.js';
 
 export interface RecoverOptions {
   /** Seeds the hash indexes of this process. */
@@ -23,13 +22,21 @@ export interface RecoverOptions {
   readonly upTo?: number;
   readonly progress?: Progress;
   /** States that were passed before, and are kept on the way. */
-  readonly points?: ReplayPoints;
+  readonly points?: PassedStates;
 }
 
 /** A state and the place in the chain that it is of. */
 export interface Recovered {
   readonly state: State;
   point: ChainPoint;
+}
+
+/** States along the journal that are kept for later recoveries: see replay-points.ts. */
+export interface PassedStates {
+  /** The last one that is not after a sequence number. */
+  nearest(upTo: number): Checkpoint | undefined;
+  /** Called at the end of each batch. */
+  pass(recovered: Recovered): void;
 }
 
 /** @throws JournalCorruptError */

@@ -3,18 +3,17 @@
 
 import { encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { Checkpoint } from '../journal/port.js';
-import type { Recovered } from './recovery.js';
+import type { PassedStates, Recovered } from './recovery.js';
 
 /** Records between two points: replayed in about 0.1 s. */
 const APART_RECORDS = 50_000;
 /** All points together: a tenth of what a busy server takes. Where they are more, every second one goes. */
 const BYTES_MAX = 64 * 1024 * 1024;
 
-export class ReplayPoints {
+export class ReplayPoints implements PassedStates {
   #points: Checkpoint[] = [];
   #apart = APART_RECORDS;
 
-  /** The last one that is not after a sequence number. */
   nearest(upTo: number): Checkpoint | undefined {
     return this.#points.findLast(({ sequence }) => sequence <= upTo);
   }
