@@ -53,6 +53,10 @@ function partsOf(config: Config): CliParts {
       const { secretOf, configPath } = config;
       return checkConfiguration(file ?? configPath ?? undefined, { secretOf, now: SYSTEM_CLOCK.now() });
     },
+    verifyViews: async (ledgerPath) => {
+      const { verifyViews } = await import('./composition/verify-views.js');
+      return verifyViews(ledgerPath);
+    },
     openKeys: (folder, mode) => openKeys(folder, SYSTEM_CLOCK, mode),
     stdout: process.stdout,
     stderr: process.stderr,

@@ -108,6 +108,7 @@ export async function runInProcess(
     serve: async () => undefined,
     checkConfig: (file) =>
       checkConfiguration(file, { secretOf: (name) => options.secrets?.[name], now: SYSTEM_CLOCK.now() }),
+    verifyViews: async () => null,
     openKeys: (folder, mode) => openKeys(folder, SYSTEM_CLOCK, mode),
     stdout: asTerminal(stdout),
     stderr: asTerminal(stderr),

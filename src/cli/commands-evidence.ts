@@ -30,7 +30,18 @@ function addVerify(program: Command, cli: CliContext): void {
         new Output(cli, options, await reader.units()).answer(report, () => verifyText(report));
         if (!report.ok) cli.exitCode = EXIT.error;
       });
+      await verifyViews(cli, options);
     });
+}
+
+/** Of the data folder that the ledger file is in, if it is in one. */
+async function verifyViews(cli: CliContext, options: GlobalOptions): Promise<void> {
+  const place = cli.placeOf(options);
+  const verdict = 'url' in place ? null : await cli.parts.verifyViews(place.ledger);
+  if (verdict === null) return;
+  if (!verdict.ok) cli.exitCode = EXIT.error;
+  // Beside the report: `--json` has that alone on stdout.
+  cli.note(verdict.text);
 }
 
 /** Verifies with a progress bar; also what a backtest ends with. */

@@ -41,6 +41,10 @@ export interface CliParts {
   readonly serve: (options: ServeOptions) => Promise<void>;
   /** Looks a configuration through: the file that is named, else the one that `serve` would take. */
   readonly checkConfig: (file: string | undefined) => Promise<CheckedFile>;
+  /** What is wrong with the views beside a ledger file; null where there are none to look at. */
+  readonly verifyViews: (
+    ledgerPath: string,
+  ) => Promise<{ readonly ok: boolean; readonly text: string } | null>;
   /** The keys in a server's folder, which another process may have open. */
   readonly openKeys: (dataPath: string, mode: 'create' | 'read') => { ring: KeyRing; close(): void };
   readonly stdout: NodeJS.WriteStream;

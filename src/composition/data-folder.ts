@@ -24,6 +24,8 @@ import { openServiceStore, SERVICE_STORE_FILE } from './store/areas.js';
 const FOLDER_MODE = 0o700;
 
 const LEDGER_FILE = 'ledger.db';
+export const VAULT_FILE = 'vault.db';
+export const VIEWS_FILE = 'views.db';
 
 export function ledgerPathIn(folder: string): string {
   return join(folder, LEDGER_FILE);
@@ -42,7 +44,7 @@ export function makeDataFolder(folder: string): void {
 }
 
 /** The read models of the features. */
-const VIEWS: readonly View[] = [NOTICES_VIEW, QUOTAS_VIEW, RECONCILIATION_VIEW];
+export const VIEWS: readonly View[] = [NOTICES_VIEW, QUOTAS_VIEW, RECONCILIATION_VIEW];
 
 export interface DataFolder {
   readonly ledger: Ledger;
@@ -60,9 +62,9 @@ export async function openDataFolder(
   }: { readonly clock: Clock; readonly logger: Pick<Logger, 'warn'>; readonly opened: Opened },
 ): Promise<DataFolder> {
   const file = (name: string) => join(folder, name);
-  const vault = opened.add('the vault', openSqliteVault(file('vault.db'), clock), (held) => held.close());
-  const onReplaced = (why: string) => logger.warn(`views.db is made anew from the ledger: ${why}`);
-  const views = opened.add('the views', openViews(file('views.db'), VIEWS, { onReplaced }), (held) =>
+  const vault = opened.add('the vault', openSqliteVault(file(VAULT_FILE), clock), (held) => held.close());
+  const onReplaced = (why: string) => logger.warn(`${VIEWS_FILE} is made anew from the ledger: ${why}`);
+  const views = opened.add('the views', openViews(file(VIEWS_FILE), VIEWS, { onReplaced }), (held) =>
     held.closeFile(),
   );
   const ledger = await openLedger({ path: ledgerPathIn(folder), clock, follower: views });

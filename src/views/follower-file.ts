@@ -48,6 +48,9 @@ export class DamagedFileError extends Error {
   override readonly name = 'DamagedFileError';
 }
 
+/** The file was made by other SQL: by another version of Bursar. Nothing is wrong with it. */
+export class OtherTablesError extends DamagedFileError {}
+
 export class FollowerFile {
   readonly db: Database.Database;
   readonly #move;
@@ -162,14 +165,14 @@ function makeTables(db: Database.Database, tables: string): void {
   }).immediate();
 }
 
-/** @throws DamagedFileError unless the file's tables were made by this SQL */
+/** @throws OtherTablesError unless the file's tables were made by this SQL */
 export function assertTables(db: Database.Database, tables: string): void {
   const schema = schemaOf(db);
   const stored = schema.includes(POSITION_TABLE)
     ? db.prepare('SELECT format FROM position').pluck().get()
     : undefined;
   if (stored !== digestOf(tables) || schema.join(';') !== schemaMadeBy(tables).join(';'))
-    throw new DamagedFileError('its tables are of another version');
+    throw new OtherTablesError('its tables are of another version');
 }
 
 /** @throws DamagedFileError */

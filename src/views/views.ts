@@ -60,7 +60,7 @@ export function openViews(path: string, views: readonly View[], options: ViewsOp
 /** The SQL of all views. In the order of their features, so that the order of a list changes no file. */
 export function tablesOf(views: readonly View[]): string {
   const sorted = [...views].sort((one, other) => (one.feature < other.feature ? -1 : 1));
-  return sorted.map(({ feature, tables }) => `-- ${feature}\n${tables};\n`).join('');
+  return sorted.map(({ feature, tables }) => `-- ${feature}\n${tables}\n;\n`).join('');
 }
 
 /** Applies facts to a database with the views' tables. Facts of a feature that has no view are passed over. */

@@ -185,7 +185,7 @@ describe('views: following', () => {
   test('views: facts of a feature that has no view → are passed over, and taken once it has one', async () => {
     const tags: View = {
       feature: 'tags',
-      tables: 'CREATE TABLE tags (tag TEXT PRIMARY KEY) STRICT',
+      tables: 'CREATE TABLE tags (tag TEXT PRIMARY KEY) STRICT -- a last line without an end',
       open(db) {
         const add = db.prepare<[string]>('INSERT INTO tags VALUES (?)');
         return ({ body }) => add.run(JSON.parse(body));
