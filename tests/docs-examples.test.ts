@@ -222,3 +222,93 @@ describe('command lines', () => {
     expect(lines.length).toBeGreaterThan(30);
   });
 });
+
+/** What the examples of doc comments speak of beside the library itself. */
+const AROUND = `
+import { BursarClient } from 'bursar/client';
+import * as library from 'bursar';
+const { usd, openLedger } = library;
+type Around = {
+  readonly ledger: library.Ledger;
+  readonly fresh: library.Ledger;
+  readonly old: library.Ledger;
+  readonly client: BursarClient;
+  readonly labels: library.Labels;
+  readonly amounts: library.Amounts;
+  readonly facts: readonly library.Fact[];
+  readonly signal: AbortSignal;
+  readonly bar: { update(share: number): void };
+  show(event: library.LedgerEvent): void;
+};
+`;
+
+/** Runs every example of the library on one ledger, in the order of the file, and says which one threw. */
+const RUN = `
+const open = () => openLedger({ path: ':memory:' });
+const ledger = await open();
+const window = 'lifetime' as const;
+for (const id of ['tenants', 'goals', 'claude'])
+  await ledger.putBudget({ id, match: { [id === 'claude' ? 'provider' : id.slice(0, -1)]: '*' }, unit: 'usd', limit: usd('90'), window });
+const around: Around = {
+  ledger,
+  fresh: await open(),
+  old: await open(),
+  client: new BursarClient({ baseUrl: 'http://127.0.0.1:1', apiKey: 'bur_x' }),
+  labels: { tenant: 'acme' },
+  amounts: { usd: usd('1') },
+  facts: [{ feature: 'goals', kind: 'goal_created', body: '{}' }],
+  signal: AbortSignal.timeout(500),
+  bar: { update: () => undefined },
+  show: () => undefined,
+};
+for (const [index, example] of examples.entries())
+  await example(around).catch((error: unknown) => {
+    // Followed for ever: the signal ends it. A decision and a hold of an earlier day are not in this ledger.
+    if (!/aborted|timeout|dec-42/i.test(String(error))) console.log(index, String(error));
+  });
+`;
+
+describe('doc comments', () => {
+  const examplesIn = (source: string) =>
+    [...source.matchAll(/@example\n([\s\S]*?)(?=\n\s*\*\s*\n|\n\s*\*\/|\n\s*\* @)/g)].map(([, example]) =>
+      example.replace(/^\s*\* ?/gm, ''),
+    );
+  const files = texts('src').filter(({ path }) => /^src\/(?:client|authority\/api)/.test(path));
+  const examples = files.flatMap(({ path, text }) =>
+    examplesIn(text).map((example) => [path, example] as const),
+  );
+
+  test('docs: every example of a doc comment of the library and of the client compiles, and the library’s run', async () => {
+    const names = 'ledger, fresh, old, client, labels, amounts, facts, signal, bar, show';
+    const asFunctions = (of: typeof examples) =>
+      of.map(
+        ([path, example]) => `// ${path}
+          async ({ ${names} }: Around): Promise<unknown> => {\n${example}\nreturn undefined;\n},`,
+      );
+    const ofLibrary = examples.filter(([path]) => !path.startsWith('src/client/'));
+    const ofClient = examples.filter(([path]) => path.startsWith('src/client/'));
+    const program = `${AROUND}
+      const examples = [\n${asFunctions(ofLibrary).join('\n')}\n];
+      export const clients = [\n${asFunctions(ofClient).join('\n')}\n] as const;
+      ${RUN}`;
+    const place = await mkdtemp(folder.file('comments-'));
+    linkPackages(place);
+    writeFileSync(join(place, 'examples.ts'), program);
+    const compilerOptions = {
+      strict: true,
+      module: 'nodenext',
+      target: 'es2022',
+      types: ['node'],
+      outDir: 'out',
+    };
+    writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const compiled = await run(process.execPath, [tsc, '-p', place, '--skipLibCheck']).catch(
+      (error) => error,
+    );
+    expect(compiled.stdout).toBe('');
+    const { stdout } = await run(process.execPath, [join(place, 'out/examples.js')], { cwd: place });
+    expect(stdout.replace(/^undefined\n/gm, '')).toBe('');
+    expect(ofLibrary.length).toBeGreaterThan(30);
+  }, 60_000);
+});

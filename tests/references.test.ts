@@ -65,7 +65,7 @@ describe('references', () => {
   });
 
   test('source files that comments and pages name exist', () => {
-    const files = all.map(({ path }) => path);
+    const files = texts('.').map(({ path }) => path);
     const missing = all
       .filter(({ path }) => !LATER.test(path))
       .flatMap(({ path, text }) =>
