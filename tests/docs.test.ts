@@ -81,6 +81,9 @@ test('docs: every link between the pages leads to a file, and every anchor to a 
     'README.md',
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
+    ...readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join('src', name)),
     ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.md'))
       .map((name) => join('docs', name)),
