@@ -1,6 +1,7 @@
 // The part of the edge that takes definitions and what is done to budgets and their accounts.
 
 import { UNIT_SCALE_MAX } from '../core/amount.js';
+import { BUDGET_FIELD_LIST, BUDGET_FIELDS, type BudgetFieldKind } from '../core/budget-fields.js';
 import type { AccountCommand, PutDefinitionsCommand } from '../core/commands.js';
 import { InvalidInputError } from '../core/errors.js';
 import {
@@ -11,7 +12,14 @@ import {
   labelText,
   quoted,
 } from '../core/labels.js';
-import type { Aliases, BudgetSpec, BudgetStatus, Command, PutDefinitions } from '../core/requests.js';
+import type {
+  Aliases,
+  BudgetSpec,
+  BudgetStatus,
+  Command,
+  PutDefinitions,
+  WindowInput,
+} from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { GRANT_BUDGET_PREFIX } from '../core/state.js';
 import { UNITS_MAX } from '../core/units.js';
@@ -154,57 +162,57 @@ function aliasesIn(aliases: Aliases): Aliases {
 }
 
 const REQUEST_FIELDS = ['command', 'commandId', 'units', 'aliases', 'budgets', 'close'];
-const SPEC_FIELDS = [
-  'id',
-  'match',
-  'unit',
-  'limit',
-  'window',
-  'perHoldMax',
-  'heldMax',
-  'warnAtPercent',
-  'onExhausted',
-];
 
 function budgetIn(spec: BudgetSpec, field: string, units: ReadonlySet<string>): BudgetSpec {
   assertObject(spec, field);
-  const unknown = Object.keys(spec).find((key) => !SPEC_FIELDS.includes(key));
+  const unknown = Object.keys(spec).find((key) => !Object.hasOwn(BUDGET_FIELDS, key));
   if (unknown !== undefined)
     throw new InvalidInputError(
       `${field}.${quoted(unknown)}`,
-      `is no field of a budget; these are: ${SPEC_FIELDS.join(', ')}`,
+      `is no field of a budget; these are: ${Object.keys(BUDGET_FIELDS).join(', ')}`,
     );
-  assertText(spec.id, `${field}.id`);
-  if (spec.id.startsWith(GRANT_BUDGET_PREFIX))
-    throw new InvalidInputError(
-      `${field}.id`,
-      `${quoted(spec.id)} begins with ${GRANT_BUDGET_PREFIX}, which is the ledger's own`,
-    );
-  assertLabels(spec.match, `${field}.match`);
-  if (!units.has(spec.unit))
-    throw new InvalidInputError(`${field}.unit`, `${quoted(spec.unit)} is none of ${[...units].join(', ')}`);
-  const { onExhausted } = spec;
-  if (onExhausted !== undefined && onExhausted !== 'refuse' && onExhausted !== 'pause') {
-    throw new InvalidInputError(
-      `${field}.onExhausted`,
-      `${quoted(onExhausted)} is neither 'refuse' nor 'pause'`,
-    );
+  const read: Record<string, unknown> = {};
+  for (const [name, { kind, required, choices = [] }] of BUDGET_FIELD_LIST) {
+    const value: unknown = spec[name];
+    if (value === undefined && !required) continue;
+    read[name] = READERS[kind](value, `${field}.${name}`, kind === 'unit' ? [...units] : choices);
   }
-  const window = parseWindow(spec.window, `${field}.window`);
-  if (window.kind === 'calendar') assertTimeZone(window.timeZone, `${field}.window.timeZone`);
-  return {
-    id: spec.id,
-    match: { ...spec.match },
-    unit: spec.unit,
-    limit: spec.limit === null ? null : stepsIn(spec.limit, `${field}.limit`),
-    window: windowInputOf(window),
-    ...(spec.perHoldMax === undefined ? {} : { perHoldMax: stepsIn(spec.perHoldMax, `${field}.perHoldMax`) }),
-    ...(spec.heldMax === undefined
-      ? {}
-      : { heldMax: stepsIn(spec.heldMax < 0n ? 0n : spec.heldMax, `${field}.heldMax`) }),
-    ...(spec.warnAtPercent === undefined
-      ? {}
-      : { warnAtPercent: wholeIn(spec.warnAtPercent, `${field}.warnAtPercent`, 1, 100) }),
-    ...(onExhausted === undefined ? {} : { onExhausted }),
-  };
+  return read as unknown as BudgetSpec;
+}
+
+/** Checks a value and gives it as the core takes it; `words` are the units, or the choices of the field. */
+type Reader = (value: unknown, field: string, words: readonly string[]) => unknown;
+
+const READERS: Record<BudgetFieldKind, Reader> = {
+  id: (value, field) => {
+    assertText(value, field);
+    if (value.startsWith(GRANT_BUDGET_PREFIX))
+      throw new InvalidInputError(
+        field,
+        `${quoted(value)} begins with ${GRANT_BUDGET_PREFIX}, which is the ledger's own`,
+      );
+    return value;
+  },
+  match: (value, field) => {
+    assertLabels(value, field);
+    return { ...value };
+  },
+  unit: oneOf,
+  limit: (value, field) => (value === null ? null : stepsIn(value, field)),
+  window: (value, field) => {
+    const window = parseWindow(value as WindowInput, field);
+    if (window.kind === 'calendar') assertTimeZone(window.timeZone, `${field}.timeZone`);
+    return windowInputOf(window);
+  },
+  cap: stepsIn,
+  cap_above_zero: (value, field) => stepsIn(typeof value === 'bigint' && value < 0n ? 0n : value, field),
+  percent: (value, field) => wholeIn(value, field, 1, 100),
+  choice: oneOf,
+};
+
+function oneOf(value: unknown, field: string, words: readonly string[]): string {
+  const word = words.find((known) => known === value);
+  if (word === undefined)
+    throw new InvalidInputError(field, `${quoted(value)} is none of ${words.join(', ')}`);
+  return word;
 }

@@ -3,6 +3,7 @@
 
 import { AMOUNT_MAX } from './amount.js';
 import { restoreProblem } from './books.js';
+import { fixedFieldThatDiffers, makesNewVersion, sameRecord } from './budget-fields.js';
 import type { Budget } from './budgets.js';
 import type {
   AccountCommand,
@@ -20,7 +21,7 @@ import { IS_FORCED, IS_METERED } from './lines.js';
 import { valuesText } from './matcher.js';
 import type { BudgetSpec } from './requests.js';
 import type { State } from './state.js';
-import { NEVER_MS, parseWindow, windowLabel } from './window.js';
+import { NEVER_MS } from './window.js';
 
 /**
  * The account that a command means: its values text, '' for a budget without wildcards, null for a budget as a whole.
@@ -182,7 +183,7 @@ function budgetConflict(state: State, spec: BudgetSpec, at: number): CommandReje
   if (known === undefined) return null;
   if (known.forGrants) return rejected('definition_conflict', spec.id);
   if (known.standing.status === 'closed') return rejected('budget_closed', spec.id);
-  const part = fixedPartThatDiffers(known, spec);
+  const part = fixedFieldThatDiffers(known.spec, spec);
   if (part !== null) return rejected('definition_conflict', `${spec.id} ${part}`);
   // A changed limit applies to the window in force alone: top-ups of one that has rolled are no obstacle.
   const first = known.current === null || at >= known.current.end ? -1 : known.current.firstBalance;
@@ -192,20 +193,6 @@ function budgetConflict(state: State, spec: BudgetSpec, at: number): CommandReje
       return rejected('amount_overflow', spec.limit ?? 0n);
   }
   return null;
-}
-
-function fixedPartThatDiffers(known: Budget, spec: BudgetSpec): string | null {
-  if (spec.unit !== known.spec.unit) return 'unit';
-  if (windowLabel(parseWindow(spec.window, 'window')) !== windowLabel(known.window)) return 'window';
-  return sameRecord(spec.match, known.spec.match) ? null : 'match';
-}
-
-function sameRecord(
-  left: Readonly<Record<string, string>>,
-  right: Readonly<Record<string, string>>,
-): boolean {
-  const keys = Object.keys(left);
-  return keys.length === Object.keys(right).length && keys.every((key) => left[key] === right[key]);
 }
 
 function definitionsChange(state: State, command: PutDefinitionsCommand): boolean {
@@ -223,15 +210,7 @@ function sameAliases(left: State['matcher']['aliases'], right: State['matcher'][
 
 /** Whether putting this specification over a budget in force makes a new version of it (rule L1). */
 export function budgetChanges(known: Budget | undefined, spec: BudgetSpec): boolean {
-  if (known === undefined) return true;
-  const { spec: own } = known;
-  return (
-    own.limit !== spec.limit ||
-    own.perHoldMax !== spec.perHoldMax ||
-    (own.heldMax ?? 0n) !== (spec.heldMax ?? 0n) ||
-    own.warnAtPercent !== spec.warnAtPercent ||
-    (own.onExhausted ?? 'refuse') !== (spec.onExhausted ?? 'refuse')
-  );
+  return known === undefined || makesNewVersion(known.spec, spec);
 }
 
 export function decideRestore(state: State, command: RestoreSnapshot): Administered | CommandRejected {
