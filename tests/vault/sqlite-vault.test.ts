@@ -192,6 +192,25 @@ test('vault: another process does not give the lock back → store_unavailable, 
   await vault.close();
 });
 
+test('vault: a command of the command line puts beside the server → both see both', async () => {
+  await vault.close();
+  vault = openSqliteVault(path, CLOCK);
+  const other = openSqliteVault(path, CLOCK);
+  const both = Array.from({ length: 40 }, (_, index) => {
+    const item = { id: `access/key-${index}`, body: `${index}` };
+    return (index % 2 === 0 ? vault : other).put([item]);
+  });
+  await Promise.all(both);
+  await other.delete(['access/key-0']);
+  const ids = await vault.ids('access/', { max: 100 });
+  expect(ids).toHaveLength(39);
+  expect(await other.ids('access/', { max: 100 })).toEqual(ids);
+  await other.close();
+  await put('after');
+  expect((await vault.get(['access/key-1', 'chats/after'])).size).toBe(2);
+  await vault.close();
+});
+
 test('vault: the disk is full → the change is refused and undone; what is smaller is taken again', async () => {
   await vault.close();
   const db = new Database(path);
