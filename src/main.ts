@@ -4,7 +4,6 @@
 import type { CliParts } from './cli/context.js';
 import { runCli } from './cli/program.js';
 import { type Config, readConfig } from './composition/config.js';
-import { openKeys } from './composition/data-folder.js';
 import { openHistory, openLedger, openReader, SYSTEM_CLOCK } from './index.js';
 
 process.exitCode = await run();
@@ -57,7 +56,11 @@ function partsOf(config: Config): CliParts {
       const { verifyViews } = await import('./composition/verify-views.js');
       return verifyViews(ledgerPath);
     },
-    openKeys: (folder, mode) => openKeys(folder, SYSTEM_CLOCK, mode),
+    createKeyIn: async (folder, name) => {
+      const { createOfflineKey } = await import('./composition/folder-keys.js');
+      return createOfflineKey(folder, { name, clock: SYSTEM_CLOCK });
+    },
+    keysIn: async (folder) => (await import('./composition/folder-keys.js')).keysIn(folder, SYSTEM_CLOCK),
     stdout: process.stdout,
     stderr: process.stderr,
   };

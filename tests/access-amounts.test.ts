@@ -10,7 +10,7 @@ let house: House;
 let spender: string;
 beforeEach(async () => {
   house = await House.open();
-  spender = house.key({ scopes: ['spend', 'correct'], labels: { tenant: 'acme' } });
+  spender = await house.key({ scopes: ['spend', 'correct'], labels: { tenant: 'acme' } });
   await house.post('/v1/definitions', {
     budgets: [{ id: 'meter', match: {}, unit: 'usd', limit: null, window: 'lifetime' }],
   });

@@ -2,19 +2,22 @@
 // make and manage which.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { KEYS_PER_TENANT_MAX, OVERLAP_DEFAULT_MS, OVERLAP_MAX_MS } from '#bursar/access/key-ring.js';
+import { KEYS_PER_TENANT_MAX, OVERLAP_DEFAULT_MS, OVERLAP_MAX_MS } from '#bursar/access/access-keys.js';
+import { type KeyRecord, keyFact } from '#bursar/access/key-facts.js';
 import type { NewKey } from '#bursar/access/key-spec.js';
+import { putOfflineKey } from '#bursar/access/keys-in-vault.js';
 import type { Scope } from '#bursar/kit/caller.js';
-import { Access, refusal } from './access-setup.js';
+import { Access } from './access-setup.js';
+import { refused } from './files-setup.js';
 
 const DAY_MS = 86_400_000;
 
 describe('access: the life of a key', () => {
-  test('access: a key → stands for one frozen caller, the same on every request and after a restart', () => {
-    const access = new Access();
-    const { secret } = access.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
+  test('access: a key → stands for one frozen caller, the same on every request and after a restart', async () => {
+    const access = await Access.open();
+    const { secret } = await access.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
     const caller = access.caller(secret);
     expect(secret).toMatch(/^bur_[0-9A-Za-z]{16}_[A-Za-z0-9_-]{43}$/);
     expect(caller).toMatchObject({ labels: { tenant: 'acme', user: 'ann' }, tenant: 'acme' });
@@ -22,22 +25,22 @@ describe('access: the life of a key', () => {
     expect([...caller.callerLabels]).toEqual(['goal']);
     expect(access.caller(secret)).toBe(caller);
     expect(Object.isFrozen(caller) && Object.isFrozen(caller.labels)).toBe(true);
-    access.restart();
+    await access.restart();
     expect(access.caller(secret)).toEqual(caller);
   });
 
-  test('access: no byte of the service’s files has a secret, whatever was done with it', () => {
-    const access = new Access();
-    const { secret, id } = access.key({});
-    const rotated = access.ring.rotate(access.admin, id).secret;
+  test('access: no byte of the service’s files has a secret, whatever was done with it', async () => {
+    const access = await Access.open();
+    const { secret, id } = await access.key({});
+    const rotated = (await access.keys.rotate(access.admin, id)).secret;
     access.clock.at += 120_000;
     access.caller(rotated);
-    const folder = dirname(access.path);
+    const { folder } = access;
     const bytes = () => Buffer.concat(readdirSync(folder).map((name) => readFileSync(join(folder, name))));
     const live = bytes();
-    access.restart();
+    await access.restart();
     const atRest = bytes();
-    expect(readdirSync(folder)).toContain('service.db');
+    expect(readdirSync(folder)).toEqual(expect.arrayContaining(['ledger.db', 'vault.db', 'views.db']));
     for (const text of [secret, rotated]) {
       const words = text.slice(-43);
       // The id is there, so the search would find what is there.
@@ -49,119 +52,131 @@ describe('access: the life of a key', () => {
     }
   });
 
-  test('access: rotation with an overlap → both secrets are good until it ends, then the new one alone', () => {
-    const access = new Access();
-    const { secret: first, id } = access.key({});
-    const second = access.ring.rotate(access.admin, id);
+  test('access: rotation with an overlap → both secrets are good until it ends, then the new one alone', async () => {
+    const access = await Access.open();
+    const { secret: first, id } = await access.key({});
+    const second = await access.keys.rotate(access.admin, id);
     expect(second.key.overlapUntil).toBe(access.clock.at + OVERLAP_DEFAULT_MS);
-    access.restart();
+    await access.restart();
     expect(access.caller(first)).toBe(access.caller(second.secret));
     access.clock.at += OVERLAP_DEFAULT_MS - 1;
     access.caller(first);
     access.clock.at += 1;
     expect(access.ring.authenticate(first)).toBeNull();
     access.caller(second.secret);
-    expect(access.ring.get(access.admin, id).overlapUntil).toBeNull();
+    expect(access.keys.get(access.admin, id).overlapUntil).toBeNull();
   });
 
-  test('access: a third secret within the overlap → the oldest ends; without an overlap only the new one is good', () => {
-    const access = new Access();
-    const { secret: first, id } = access.key({});
-    const second = access.ring.rotate(access.admin, id, { overlapMs: OVERLAP_MAX_MS }).secret;
-    const third = access.ring.rotate(access.admin, id).secret;
+  test('access: a third secret within the overlap → the oldest ends; without an overlap only the new one is good', async () => {
+    const access = await Access.open();
+    const { secret: first, id } = await access.key({});
+    const second = (await access.keys.rotate(access.admin, id, { overlapMs: OVERLAP_MAX_MS })).secret;
+    const third = (await access.keys.rotate(access.admin, id)).secret;
     expect(access.ring.authenticate(first)).toBeNull();
     access.caller(second);
-    const fourth = access.ring.rotate(access.admin, id, { overlapMs: 0 }).secret;
+    const fourth = (await access.keys.rotate(access.admin, id, { overlapMs: 0 })).secret;
     for (const old of [second, third]) expect(access.ring.authenticate(old)).toBeNull();
     access.caller(fourth);
     for (const overlapMs of [-1, 0.5, Number.NaN, OVERLAP_MAX_MS + 1])
-      expect(refusal(() => access.ring.rotate(access.admin, id, { overlapMs }))).toMatch(
+      expect(await refused(() => access.keys.rotate(access.admin, id, { overlapMs }))).toMatch(
         /^invalid_request: over/,
       );
   });
 
-  test('access: a revoked key → is refused at once, both its secrets, also after a restart, and stays listed', () => {
-    const access = new Access();
-    const { secret, id, caller } = access.key({});
-    const second = access.ring.rotate(access.admin, id).secret;
+  test('access: a revoked key → is refused at once, both its secrets, also after a restart, and stays listed', async () => {
+    const access = await Access.open();
+    const { secret, id, caller } = await access.key({});
+    const second = (await access.keys.rotate(access.admin, id)).secret;
     expect(access.ring.isInForce(caller)).toBe(true);
-    const { revokedAt } = access.ring.revoke(access.admin, id);
+    const { revokedAt } = await access.keys.revoke(access.admin, id);
     expect(access.ring.isInForce(caller)).toBe(false);
     for (const restarted of [false, true]) {
-      if (restarted) access.restart();
+      if (restarted) await access.restart();
       expect(access.ring.authenticate(secret)).toBeNull();
       expect(access.ring.authenticate(second)).toBeNull();
     }
     access.clock.at += 1;
-    expect(access.ring.revoke(access.admin, id).revokedAt).toBe(revokedAt);
-    expect(access.ring.list(access.admin).keys.map((key) => key.id)).toContain(id);
-    expect(refusal(() => access.ring.rotate(access.admin, id))).toMatch(/^conflict/);
+    expect((await access.keys.revoke(access.admin, id)).revokedAt).toBe(revokedAt);
+    expect(access.keys.list(access.admin).keys.map((key) => key.id)).toContain(id);
+    expect(await refused(() => access.keys.rotate(access.admin, id))).toMatch(/^conflict/);
   });
 
-  test('access: an expiry → the key is good until that instant and not at it', () => {
-    const access = new Access();
-    const { secret } = access.key({ expiresAt: access.clock.at + DAY_MS });
+  test('access: an expiry → the key is good until that instant and not at it', async () => {
+    const access = await Access.open();
+    const { secret } = await access.key({ expiresAt: access.clock.at + DAY_MS });
     access.clock.at += DAY_MS - 1;
     access.caller(secret);
     access.clock.at += 1;
     expect(access.ring.authenticate(secret)).toBeNull();
     for (const expiresAt of [access.clock.at, 1.5, Number.POSITIVE_INFINITY])
-      expect(refusal(() => access.key({ expiresAt }))).toMatch(/^invalid_request: expiresAt/);
+      expect(await refused(() => access.key({ expiresAt }))).toMatch(/^invalid_request: expiresAt/);
   });
 
-  test('access: the last use → is kept to the minute, and written when the ring closes', () => {
-    const access = new Access();
-    const { secret, id } = access.key({});
+  test('access: the last use → is known to the minute, also after a restart and without views.db', async () => {
+    const access = await Access.open();
+    const { secret, id } = await access.key({});
     const usedAt = access.clock.at;
     access.clock.at += 59_999;
     access.caller(secret);
-    expect(access.ring.get(access.admin, id).lastUsedAt).toBe(usedAt);
+    expect(access.keys.get(access.admin, id).lastUsedAt).toBe(usedAt);
     access.clock.at += 1;
     access.caller(secret);
-    access.restart();
-    expect(access.ring.get(access.admin, id).lastUsedAt).toBe(usedAt + 60_000);
+    for (const views of ['kept', 'deleted'] as const) {
+      await access.reopenedWith(views);
+      expect(access.keys.get(access.admin, id).lastUsedAt).toBe(usedAt + 60_000);
+    }
   });
 
-  test('access: the first start → an admin’s key and a demo tenant’s, once; a key that was revoked counts too', () => {
-    const access = new Access();
-    expect(access.ring.firstKeys({ demo: true })).toBeNull();
-    const fresh = new FreshAccess();
-    const keys = fresh.ring.firstKeys({ demo: true });
+  test('access: the first start → an admin’s key and a demo tenant’s, once; a key that was revoked counts too', async () => {
+    const fresh = await Access.fresh();
+    const keys = await fresh.keys.firstKeys({ demo: true });
     expect([...fresh.caller(keys?.admin.secret ?? '').scopes]).toEqual(['admin']);
+    const admin = fresh.caller(keys?.admin.secret ?? '');
     const demo = fresh.caller(keys?.demo?.secret ?? '');
     expect(demo).toMatchObject({ tenant: 'demo', labels: { tenant: 'demo' } });
-    fresh.restart();
-    expect(fresh.ring.firstKeys({ demo: true })).toBeNull();
-    const own = new FreshAccess();
-    const { admin, demo: none } = own.ring.firstKeys({ demo: false }) ?? {};
-    expect(none).toBeNull();
-    expect(own.ring.list(own.caller(admin?.secret ?? '')).keys).toHaveLength(1);
+    for (const { keyId } of [demo, admin]) await fresh.keys.revoke(admin, keyId);
+    for (const views of ['kept', 'deleted'] as const) {
+      await fresh.reopenedWith(views);
+      expect(await fresh.keys.firstKeys({ demo: true })).toBeNull();
+    }
+    const own = await Access.fresh();
+    const first = await own.keys.firstKeys({ demo: false });
+    expect(first?.demo).toBeNull();
+    expect(own.keys.list(own.caller(first?.admin.secret ?? '')).keys).toHaveLength(1);
   });
 
-  test('access: an admin key made offline beside a running server → the server takes it', () => {
-    const access = new Access();
-    const { secret } = access.another().createOffline('locked out');
-    const unknown = `bur_${'x'.repeat(16)}_${'y'.repeat(43)}`;
-    expect(access.ring.authenticate(unknown)).toBeNull();
+  test('access: an admin key made in the folder beside a running server → the server takes it up at the first request', async () => {
+    const access = await Access.open();
+    const { secret, record } = await putOfflineKey(access.vault, 'locked out', access.clock.at);
+    expect(access.ring.authenticate(secret)).toBeNull();
+    expect([...((await access.keys.authenticate(secret))?.scopes ?? [])]).toEqual(['admin']);
+    expect(access.caller(secret).keyId).toBe(record.id);
+    // A second look within a second is not made, however many unknown keys come.
+    const later = await putOfflineKey(access.vault, 'again', access.clock.at);
+    expect(await access.keys.authenticate(later.secret)).toBeNull();
     access.clock.at += 1_000;
-    expect([...access.caller(secret).scopes]).toEqual(['admin']);
+    expect(await access.keys.authenticate(later.secret)).not.toBeNull();
+    expect(await access.vault.ids('access/offline-key/')).toEqual([]);
+    await access.keys.revoke(access.admin, record.id);
+    await access.reopenedWith('deleted');
+    expect(await access.keys.authenticate(secret)).toBeNull();
+    access.caller(later.secret);
+  });
+
+  test('access: an admin key made in the folder before the first start → is there, and no first key is made', async () => {
+    const access = await Access.fresh();
+    const { secret } = await putOfflineKey(access.vault, 'mine', access.clock.at);
+    await access.restart();
+    access.caller(secret);
+    expect(await access.keys.firstKeys({ demo: true })).toBeNull();
   });
 });
 
-/** One whose store had no key yet. */
-class FreshAccess extends Access {
-  constructor() {
-    super();
-    this.store.transaction(() => this.store.prepare('DELETE FROM access_keys').run());
-    this.restart();
-  }
-}
-
 describe('access: what is no key', () => {
-  test('access: anything else than the text given out → nobody, and no error', () => {
-    const access = new Access();
-    const { secret, id } = access.key({});
-    const other = access.key({}).secret;
+  test('access: anything else than the text given out → nobody, and no error', async () => {
+    const access = await Access.open();
+    const { secret, id } = await access.key({});
+    const other = (await access.key({})).secret;
     const last = secret.slice(0, -1) + (secret.endsWith('A') ? 'B' : 'A');
     const forged = [
       undefined,
@@ -187,9 +202,9 @@ describe('access: what is no key', () => {
     access.caller(secret);
   });
 
-  test('access: an unknown id → costs what a known one costs, within a factor of two', () => {
-    const access = new Access();
-    const { secret } = access.key({});
+  test('access: an unknown id → costs what a known one costs, within a factor of two', async () => {
+    const access = await Access.open();
+    const { secret } = await access.key({});
     const wrong = `${secret.slice(0, 21)}${'A'.repeat(43)}`;
     const unknown = `bur_${'0'.repeat(16)}_${'A'.repeat(43)}`;
     const cost = (text: string) => {
@@ -219,16 +234,16 @@ function spelledOtherwise(secret: string): string {
 describe('access: who may make and manage which keys', () => {
   const ORG = { scopes: ['tenant_admin'] as Scope[], callerLabels: ['user', 'agent'] };
 
-  test('access: a tenant’s admin → makes keys within its own, and sees, rotates and revokes them', () => {
-    const access = new Access();
-    const { caller: org } = access.key(ORG);
-    const made = access.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['agent'] }, org);
-    expect(access.ring.get(org, made.id)).toMatchObject({
+  test('access: a tenant’s admin → makes keys within its own, and sees, rotates and revokes them', async () => {
+    const access = await Access.open();
+    const { caller: org } = await access.key(ORG);
+    const made = await access.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['agent'] }, org);
+    expect(access.keys.get(org, made.id)).toMatchObject({
       createdBy: org.keyId,
       lastUsedAt: access.clock.at,
     });
-    access.caller(access.ring.rotate(org, made.id).secret);
-    access.ring.revoke(org, made.id);
+    access.caller((await access.keys.rotate(org, made.id)).secret);
+    await access.keys.revoke(org, made.id);
     expect(access.ring.authenticate(made.secret)).toBeNull();
   });
 
@@ -244,56 +259,56 @@ describe('access: who may make and manage which keys', () => {
     ],
     ['a name that it cannot state', { callerLabels: ['cost'] }, /^forbidden: labels\.cost/],
     ['a longer life', { expiresAt: null }, /^forbidden: expiresAt/],
-  ])('access: a tenant’s admin makes a key with %s → forbidden', (_what, stated, expected) => {
-    const access = new Access();
+  ])('access: a tenant’s admin makes a key with %s → forbidden', async (_what, stated, expected) => {
+    const access = await Access.open();
     const expiresAt = access.clock.at + DAY_MS;
-    const { caller: org } = access.key({ ...ORG, labels: { tenant: 'acme', team: 'red' }, expiresAt });
+    const { caller: org } = await access.key({ ...ORG, labels: { tenant: 'acme', team: 'red' }, expiresAt });
     const key = { labels: { tenant: 'acme', team: 'red' }, expiresAt };
-    access.key(key, org);
-    expect(refusal(() => access.key({ ...key, ...stated }, org))).toMatch(expected);
+    await access.key(key, org);
+    expect(await refused(() => access.key({ ...key, ...stated }, org))).toMatch(expected);
   });
 
-  test('access: a tenant’s admin rotates a key that can more than its own → forbidden, for it would have that key', () => {
-    const access = new Access();
-    const { caller: org } = access.key(ORG);
-    const { id, secret } = access.key({ callerLabels: ['cost'] });
-    expect(refusal(() => access.ring.rotate(org, id))).toMatch(/^forbidden: labels\.cost/);
+  test('access: a tenant’s admin rotates a key that can more than its own → forbidden, for it would have that key', async () => {
+    const access = await Access.open();
+    const { caller: org } = await access.key(ORG);
+    const { id, secret } = await access.key({ callerLabels: ['cost'] });
+    expect(await refused(() => access.keys.rotate(org, id))).toMatch(/^forbidden: labels\.cost/);
     access.caller(secret);
-    access.ring.revoke(org, id);
+    await access.keys.revoke(org, id);
     expect(access.ring.authenticate(secret)).toBeNull();
   });
 
-  test('access: another tenant’s key → the answer is that of an unknown one, whatever is asked', () => {
-    const access = new Access();
-    const { caller: org } = access.key(ORG);
-    const other = access.key({ labels: { tenant: 'other' } });
+  test('access: another tenant’s key → the answer is that of an unknown one, whatever is asked', async () => {
+    const access = await Access.open();
+    const { caller: org } = await access.key(ORG);
+    const other = await access.key({ labels: { tenant: 'other' } });
     const unknown = '0'.repeat(16);
-    const asked = (id: string) =>
+    const asked = async (id: string) =>
       [
-        refusal(() => access.ring.get(org, id)),
-        refusal(() => access.ring.rotate(org, id)),
-        refusal(() => access.ring.revoke(org, id)),
-        refusal(() => access.ring.list(org, { after: id })),
+        await refused(() => access.keys.get(org, id)),
+        await refused(() => access.keys.rotate(org, id)),
+        await refused(() => access.keys.revoke(org, id)),
+        await refused(() => access.keys.list(org, { after: id })),
       ].map((text) => text.replaceAll(id, 'ID'));
-    expect(asked(other.id)).toEqual(asked(unknown));
-    expect(asked(other.id)).toEqual(new Array(4).fill('not_found: there is no key "ID"'));
-    expect(asked(access.admin.keyId)).toEqual(asked(unknown));
+    expect(await asked(other.id)).toEqual(await asked(unknown));
+    expect(await asked(other.id)).toEqual(new Array(4).fill('not_found: there is no key "ID"'));
+    expect(await asked(access.admin.keyId)).toEqual(await asked(unknown));
     access.caller(other.secret);
-    expect(access.ring.list(org).keys.map(({ labels }) => labels.tenant)).toEqual(['acme']);
+    expect(access.keys.list(org).keys.map(({ labels }) => labels.tenant)).toEqual(['acme']);
   });
 
-  test('access: keys that only spend or read → make, see and end none', () => {
-    const access = new Access();
-    const { caller, id } = access.key({});
+  test('access: keys that only spend or read → make, see and end none', async () => {
+    const access = await Access.open();
+    const { caller, id } = await access.key({});
     const acts = [
       () => access.key({}, caller),
-      () => access.ring.list(caller),
-      () => access.ring.get(caller, id),
-      () => access.ring.rotate(caller, id),
-      () => access.ring.revoke(caller, id),
+      () => access.keys.list(caller),
+      () => access.keys.get(caller, id),
+      () => access.keys.rotate(caller, id),
+      () => access.keys.revoke(caller, id),
     ];
     for (const act of acts)
-      expect(refusal(act)).toBe('forbidden: this needs a key with the scope tenant_admin');
+      expect(await refused(act)).toBe('forbidden: this needs a key with the scope tenant_admin');
   });
 
   test.each<[string, Partial<NewKey>, RegExp]>([
@@ -324,48 +339,52 @@ describe('access: who may make and manage which keys', () => {
       { callerLabels: Array.from({ length: 30 }, (_, at) => `n${at}`) },
       /31 labels .* at most 29/,
     ],
-  ])('access: a key with %s → invalid_request naming it', (_what, stated, expected) => {
-    const access = new Access();
-    const refused = refusal(() => access.key(stated));
-    expect(refused).toMatch(/^invalid_request: /);
-    expect(refused).toMatch(expected);
-    expect(refused.length).toBeLessThan(300);
+  ])('access: a key with %s → invalid_request naming it', async (_what, stated, expected) => {
+    const access = await Access.open();
+    const said = await refused(() => access.key(stated));
+    expect(said).toMatch(/^invalid_request: /);
+    expect(said).toMatch(expected);
+    expect(said.length).toBeLessThan(300);
   });
 
-  test('access: lists → by cursor, the oldest first, each key once', () => {
-    const access = new Access();
-    const made = ['a', 'b', 'c', 'd', 'e'].map((name) => access.key({ name }).id);
-    access.key({ labels: { tenant: 'other' } });
-    const { caller: org, id } = access.key(ORG);
+  test('access: lists → by cursor, the oldest first, each key once', async () => {
+    const access = await Access.open();
+    const made: string[] = [];
+    for (const name of ['a', 'b', 'c', 'd', 'e']) made.push((await access.key({ name })).id);
+    await access.key({ labels: { tenant: 'other' } });
+    const { caller: org, id } = await access.key(ORG);
     const pages: string[][] = [];
     for (let after = ''; ; ) {
-      const page = access.ring.list(org, { max: 2, ...(after === '' ? {} : { after }) });
+      const page = access.keys.list(org, { max: 2, ...(after === '' ? {} : { after }) });
       pages.push(page.keys.map((key) => key.id));
       if (page.next === null) break;
       after = page.next;
     }
     expect(pages).toEqual([made.slice(0, 2), made.slice(2, 4), [made[4], id]]);
     for (const max of [0, 1_001, 1.5])
-      expect(refusal(() => access.ring.list(org, { max }))).toMatch(/^invalid_request: max/);
+      expect(await refused(() => access.keys.list(org, { max }))).toMatch(/^invalid_request: max/);
   });
 
-  test('access: a tenant with all the keys it may have → the oldest ended one makes room, else conflict', () => {
-    const access = new Access();
-    const insert = access.store.prepare(
-      `INSERT INTO access_keys (id, tenant, name, scopes, labels, caller_labels, created_at, digest)
-       VALUES (?, 'acme', 'n', '["read"]', '{"tenant":"acme"}', '[]', 1, ?)`,
+  test('access: a tenant with all the keys it may have → the oldest ended one makes room, else conflict', async () => {
+    const access = await Access.open();
+    const facts = Array.from({ length: KEYS_PER_TENANT_MAX }, (_, at) =>
+      keyFact('key_created', keyOf(String(at).padStart(16, '0'))),
     );
-    access.store.transaction(() => {
-      for (let at = 0; at < KEYS_PER_TENANT_MAX; at += 1)
-        insert.run(String(at).padStart(16, '0'), Buffer.alloc(32));
-    });
-    access.restart();
-    expect(refusal(() => access.key({}))).toMatch(/^conflict: keys: a tenant has at most 10000/);
-    access.key({ labels: { tenant: 'other' } });
+    await access.ledger.run({ command: 'record_facts' }, { facts });
+    expect(await refused(() => access.key({}))).toMatch(/^conflict: keys: a tenant has at most 10000/);
+    await access.key({ labels: { tenant: 'other' } });
     const ended = '5'.padStart(16, '0');
-    access.ring.revoke(access.admin, ended);
-    access.key({});
-    expect(refusal(() => access.ring.get(access.admin, ended))).toMatch(/^not_found/);
-    expect(refusal(() => access.key({}))).toMatch(/^conflict/);
+    await access.keys.revoke(access.admin, ended);
+    await access.key({});
+    expect(await refused(() => access.keys.get(access.admin, ended))).toMatch(/^not_found/);
+    expect(await refused(() => access.key({}))).toMatch(/^conflict/);
   });
 });
+
+function keyOf(id: string): KeyRecord {
+  return {
+    ...{ id, name: 'n', scopes: ['read'], labels: { tenant: 'acme' }, callerLabels: [], createdAt: 1 },
+    ...{ createdBy: null, expiresAt: null, amountMaxUsd: null, revokedAt: null, digest: '00'.repeat(32) },
+    previous: null,
+  };
+}

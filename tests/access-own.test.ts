@@ -13,12 +13,12 @@ let ben: string;
 let annsHold: Json;
 beforeEach(async () => {
   house = await House.open();
-  ann = house.key({
+  ann = await house.key({
     scopes: ['spend', 'read', 'correct'],
     labels: { tenant: 'acme', user: 'ann' },
     callerLabels: ['goal'],
   });
-  ben = house.key({
+  ben = await house.key({
     scopes: ['spend', 'read', 'correct'],
     labels: { tenant: 'acme', user: 'ben' },
     callerLabels: ['goal'],
@@ -132,8 +132,8 @@ describe('access: holds of another user of the tenant', () => {
 
 describe('access: corrections', () => {
   test('a key that only spends corrects nothing, alone or in a batch; one with the scope correct does, and does nothing else', async () => {
-    const spender = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
-    const corrector = house.key({ scopes: ['correct'], labels: { tenant: 'acme' } });
+    const spender = await house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+    const corrector = await house.key({ scopes: ['correct'], labels: { tenant: 'acme' } });
     await house.post('/v1/holds/anns/settle', USD, { key: spender });
     const correction = { amounts: { usd: '0.5' }, reason: 'invoice' };
     const commands = [{ command: 'correct_hold', holdId: 'anns', ...correction }];
@@ -158,7 +158,7 @@ describe('access: corrections', () => {
 
 describe('access: a decision about oneself', () => {
   test('a key that only spends explains its own refusals, and no event of a budget', async () => {
-    const spender = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+    const spender = await house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
     const denied = await house.post('/v1/holds', { amounts: { usd: '1000' } }, { key: spender });
     expect(denied.status).toBe(402);
     const explained = await house.get(`/v1/decisions/${denied.body.decision_id}`, spender);
@@ -202,7 +202,10 @@ describe('access: limits are raised by whoever could set them', () => {
 
   test('a goal’s budget that its user set: the user raises it, an agent of the user does not, and an administrator lifts it', async () => {
     const id = await goalOf(ann, 100);
-    const narrower = house.key({ labels: { tenant: 'acme', user: 'ann', job: 'night' }, callerLabels: [] });
+    const narrower = await house.key({
+      labels: { tenant: 'acme', user: 'ann', job: 'night' },
+      callerLabels: [],
+    });
     expect((await setBudget(id, 200, narrower)).status).toBe(403);
     expect((await setBudget(id, 200, ann)).status).toBe(200);
     expect(said(await setBudget(id, null, ann))).toBe('403 forbidden tokenBudget');
@@ -222,7 +225,7 @@ describe('access: limits are raised by whoever could set them', () => {
   });
 
   test('an administrator of a part of the tenant changes budgets of that part alone', async () => {
-    const team = house.key({ scopes: ['tenant_admin'], labels: { tenant: 'acme', team: 'red' } });
+    const team = await house.key({ scopes: ['tenant_admin'], labels: { tenant: 'acme', team: 'red' } });
     const budget = (id: string, match: object, key?: string) =>
       house.post(
         '/v1/definitions',

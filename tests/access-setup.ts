@@ -1,59 +1,43 @@
-// What the tests of access and tenancy share: a data folder with a real store in it, a clock, keys of each kind.
+// What the tests of access keys share: a data folder with a real ledger and vault, an admin, and keys of each kind.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, expect } from 'vitest';
+import { expect } from 'vitest';
+import { AccessKeys } from '#bursar/access/access-keys.js';
 import { KeyRing } from '#bursar/access/key-ring.js';
 import type { NewKey } from '#bursar/access/key-spec.js';
-import { openServiceStore } from '#bursar/composition/store/areas.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
-import type { ServiceStore } from '#bursar/kit/service-store.js';
-import { TestClock } from './scenario.js';
+import { OnFiles } from './files-setup.js';
 
-const opened: { close(): void }[] = [];
-const folders: string[] = [];
+/** A data folder and the keys in it, which can be opened again as by a restart. */
+export class Access extends OnFiles<never> {
+  ring!: KeyRing;
+  keys!: AccessKeys;
+  admin!: Caller;
 
-afterEach(() => {
-  for (const one of opened.splice(0)) one.close();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
-export function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'bursar-access-'));
-  folders.push(folder);
-  return folder;
-}
-
-/** A data folder and its key ring, which can be opened again as by a restart. */
-export class Access {
-  readonly clock = new TestClock();
-  readonly path = join(newFolder(), 'service.db');
-  store: ServiceStore;
-  ring: KeyRing;
-  readonly admin: Caller;
-
-  constructor() {
-    [this.store, this.ring] = this.#open();
-    this.admin = this.caller(this.ring.createOffline('an operator').secret);
+  static async open(): Promise<Access> {
+    const access = await new Access().opened();
+    const first = await access.keys.firstKeys({ demo: false });
+    access.admin = access.caller(first?.admin.secret ?? '');
+    return access;
   }
 
-  #open(): [ServiceStore, KeyRing] {
-    const store = openServiceStore(this.path);
-    opened.push(store);
-    return [store, new KeyRing(store, this.clock)];
+  /** One that nobody has made a key in. */
+  static fresh(): Promise<Access> {
+    return new Access().opened();
   }
 
-  restart(): void {
-    this.ring.close();
-    this.store.close();
-    [this.store, this.ring] = this.#open();
+  protected async begin(): Promise<void> {
+    this.ring = new KeyRing(this.views, this.clock);
+    this.keys = new AccessKeys({ ...this.parts, ring: this.ring });
+    await this.keys.start();
   }
 
-  /** A second process with the same file. */
-  another(): KeyRing {
-    return this.#open()[1];
+  protected override async end(): Promise<void> {
+    await this.keys.close();
+  }
+
+  restart(): Promise<void> {
+    return this.reopened();
   }
 
   caller(secret: string): Caller {
@@ -63,8 +47,11 @@ export class Access {
   }
 
   /** A key made by the platform, and whom it stands for. */
-  key(stated: Partial<NewKey>, actor: Caller = this.admin): { secret: string; id: string; caller: Caller } {
-    const { secret, key } = this.ring.create(actor, {
+  async key(
+    stated: Partial<NewKey>,
+    maker: Caller = this.admin,
+  ): Promise<{ secret: string; id: string; caller: Caller }> {
+    const { secret, key } = await this.keys.create(maker, {
       name: 'a key',
       scopes: ['spend', 'read'],
       labels: { tenant: 'acme' },

@@ -1,14 +1,26 @@
 // The service's own file: private to its owner, of numbered migrations all or none of which happen, and refused when it is
 // not ours, damaged, or of a newer Bursar.
 
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { openServiceStore } from '#bursar/composition/store/areas.js';
 import { InvalidInputError } from '#bursar/index.js';
 import { ServiceStore, type StoreArea } from '#bursar/kit/service-store.js';
-import { Access, newFolder, refusal } from './access-setup.js';
+import { refusal } from './access-setup.js';
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'bursar-store-'));
+  folders.push(folder);
+  return folder;
+}
 
 const CHATS: StoreArea = { name: 'chats', migrations: ['CREATE TABLE chats (id TEXT PRIMARY KEY) STRICT'] };
 
@@ -26,14 +38,15 @@ describe('store: the service’s file', () => {
   test.skipIf(process.platform === 'win32')(
     'store: its files → only their owner reads them, also a file that others could read before',
     () => {
-      const access = new Access();
-      const folder = dirname(access.path);
+      const folder = newFolder();
+      const path = join(folder, 'service.db');
+      const store = openServiceStore(path);
+      store.transaction(() => undefined);
       const modes = () => readdirSync(folder).map((name) => statSync(join(folder, name)).mode & 0o777);
       expect(modes()).toEqual([0o600, 0o600, 0o600]);
-      access.ring.close();
-      access.store.close();
-      chmodSync(access.path, 0o644);
-      openServiceStore(access.path).close();
+      store.close();
+      chmodSync(path, 0o644);
+      openServiceStore(path).close();
       expect(modes()).toEqual([0o600]);
     },
   );
@@ -90,23 +103,19 @@ describe('store: the service’s file', () => {
   });
 
   test('store: the disk takes a change no more → store_unavailable, and nothing is changed', () => {
-    const access = new Access();
-    const { id, secret } = access.key({});
-    const pages = access.store.prepare<[], { page_count: number }>('PRAGMA page_count').get()?.page_count;
-    access.store.prepare(`PRAGMA max_page_count = ${pages}`).get();
-    const { keys } = access.ring.list(access.admin);
-    let refused = '';
+    const store = ServiceStore.open(join(newFolder(), 'service.db'), [CHATS]);
+    const count = () => store.prepare<[], { n: number }>('SELECT count(*) AS n FROM chats').get()?.n;
+    const pages = store.prepare<[], { page_count: number }>('PRAGMA page_count').get()?.page_count;
+    store.prepare(`PRAGMA max_page_count = ${pages}`).get();
+    const insert = store.prepare<[string]>('INSERT INTO chats VALUES (?)');
+    let said = '';
     let made = 0;
-    for (; made < 1_000 && refused === ''; made += 1) {
-      const said = refusal(() =>
-        access.ring.create(access.admin, { name: 'n'.repeat(200), scopes: ['read'] }),
-      );
-      if (said !== 'nothing was refused') refused = said;
+    for (; made < 1_000 && said === ''; made += 1) {
+      const outcome = refusal(() => store.transaction(() => insert.run(`${made} ${'n'.repeat(200)}`)));
+      if (outcome !== 'nothing was refused') said = outcome;
     }
-    expect(refused).toBe("store_unavailable: the service's file did not take the change (SQLITE_FULL)");
-    expect(access.ring.list(access.admin, { max: 1_000 }).keys).toHaveLength(keys.length + made - 1);
-    access.restart();
-    expect(access.ring.list(access.admin, { max: 1_000 }).keys).toHaveLength(keys.length + made - 1);
-    expect(access.caller(secret).keyId).toBe(id);
+    expect(said).toBe("store_unavailable: the service's file did not take the change (SQLITE_FULL)");
+    expect(count()).toBe(made - 1);
+    store.close();
   });
 });

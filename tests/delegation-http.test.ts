@@ -175,8 +175,8 @@ describe('agents over HTTP', () => {
       house.key({ scopes: ['tenant_admin'], labels: { tenant: 'acme', team }, callerLabels: [] });
     const ask = (key: string) =>
       house.post('/v1/agents', { name: 'x', limits: { usd: '1' } }, { key, idempotencyKey: 'same' });
-    const first = await ask(part('red'));
-    const other = await ask(part('blue'));
+    const first = await ask(await part('red'));
+    const other = await ask(await part('blue'));
     expect([said(first), said(other)]).toEqual(['201', '422 idempotency_key_reused Idempotency-Key']);
     expect(JSON.stringify(other.body)).not.toContain(first.body.id);
   });
@@ -188,7 +188,7 @@ describe('agents over HTTP', () => {
     expect(await ask({ limits: { usd: '1', euro: '1' } })).toMatch(/^400 invalid_request/);
     expect(await ask({ limits: { usd: '1' }, scopes: ['admin'] })).toMatch(/^400/);
     expect(await ask({ limits: { usd: '1' }, labels: { 'agent.0': 'x' } })).toMatch(/^403 label_forbidden/);
-    expect(await ask({ limits: { usd: '1' } }, house.key({ labels: { tenant: 'acme' } }))).toBe(
+    expect(await ask({ limits: { usd: '1' } }, await house.key({ labels: { tenant: 'acme' } }))).toBe(
       '403 forbidden',
     );
     const { id } = await made(house.keys.acme, { limits: { usd: '1' } });

@@ -1,6 +1,7 @@
 // Agents on real files.
 
 import { expect } from 'vitest';
+import { AccessKeys } from '#bursar/access/access-keys.js';
 import { KeyRing } from '#bursar/access/key-ring.js';
 import type { AgentFigures, AgentView } from '#bursar/agents/agent.js';
 import type { AgentStep } from '#bursar/agents/agent-ends.js';
@@ -9,7 +10,7 @@ import type { NewAgent } from '#bursar/agents/new-agent.js';
 import type { TransferLedger } from '#bursar/agents/transfers.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
-import { OnFiles } from './files-setup.js';
+import { OnFiles, PLATFORM } from './files-setup.js';
 
 export const USD = 100_000_000n;
 const RETENTION_MS = 3 * 86_400_000;
@@ -25,6 +26,7 @@ export class Grove extends OnFiles<AgentStep> {
   /** What happens, once, between the look at the ledger and the commands that follow it. */
   meanwhile: (() => Promise<unknown>) | null = null;
   ring!: KeyRing;
+  keys!: AccessKeys;
   delegation!: Delegation;
   #holds = 0;
 
@@ -41,17 +43,14 @@ export class Grove extends OnFiles<AgentStep> {
   }
 
   protected begin(): void {
-    this.ring = new KeyRing(this.store, this.clock);
+    this.ring = new KeyRing(this.views, this.clock);
+    this.keys = new AccessKeys({ ...this.parts, ring: this.ring });
     this.delegation = new Delegation({
       ...this.parts,
       ledger: this.#ledgerWithMeanwhile(),
-      keys: this.ring,
+      keys: this.keys,
       retentionMs: RETENTION_MS,
     });
-  }
-
-  protected override async end(): Promise<void> {
-    this.ring.close();
   }
 
   #ledgerWithMeanwhile(): TransferLedger {
@@ -59,6 +58,7 @@ export class Grove extends OnFiles<AgentStep> {
     return {
       check: (request) => ledger.check(request),
       putDefinitions: (request) => ledger.putDefinitions(request),
+      run: (command, rider) => ledger.run(command, rider),
       submit: async (commands) => {
         const { meanwhile } = this;
         this.meanwhile = null;
@@ -73,9 +73,8 @@ export class Grove extends OnFiles<AgentStep> {
     await this.delegation.recover();
   }
 
-  admin(tenant = 'acme', labels: Record<string, string> = {}): Caller {
-    const platform = this.caller(this.ring.createOffline('an operator').secret);
-    const { secret } = this.ring.create(platform, {
+  async admin(tenant = 'acme', labels: Record<string, string> = {}): Promise<Caller> {
+    const { secret } = await this.keys.create(PLATFORM, {
       name: 'an administrator',
       scopes: ['tenant_admin'],
       labels: { tenant, ...labels },
@@ -102,8 +101,8 @@ export class Grove extends OnFiles<AgentStep> {
   }
 
   /** A root of acme's. */
-  root(usd: bigint, stated: Partial<NewAgent> = {}): Promise<Made> {
-    return this.make(this.admin(), { limits: { usd: usd * USD }, ...stated });
+  async root(usd: bigint, stated: Partial<NewAgent> = {}): Promise<Made> {
+    return this.make(await this.admin(), { limits: { usd: usd * USD }, ...stated });
   }
 
   /** The agent's hold; its id, or why it was denied. */
@@ -127,7 +126,7 @@ export class Grove extends OnFiles<AgentStep> {
   }
 
   view(id: string): AgentView {
-    return this.delegation.get(this.admin(), id);
+    return this.delegation.get(PLATFORM, id);
   }
 
   figures(id: string): AgentFigures {

@@ -22,7 +22,7 @@ async function timeOf(grove: Grove, agents: readonly Pick<Made, 'caller'>[]): Pr
 
 test('with 5,000 children, and at depth 8, a call costs what its depth costs, and an agent is made and shown as fast', async () => {
   const grove = await Grove.open();
-  const plain = { caller: grove.admin('bare') };
+  const plain = { caller: await grove.admin('bare') };
   await timeOf(grove, [plain]);
   const root = await grove.root(50_000n);
   const few: Made[] = [];
@@ -58,7 +58,7 @@ test('with 5,000 children, and at depth 8, a call costs what its depth costs, an
   );
   expect(grove.view(root.id).children).toBe(CHILDREN + 1);
   const began = performance.now();
-  await grove.delegation.revoke(grove.admin(), root.id);
+  await grove.delegation.revoke(await grove.admin(), root.id);
   console.log(`revoking it: ${(performance.now() - began).toFixed(0)} ms`);
   for (const agent of [many[0], many[many.length - 1], deepest])
     expect(grove.ring.authenticate(agent.secret)).toBeNull();

@@ -44,7 +44,9 @@ describe('raising', () => {
     const child = await grove.make(root.caller, { mode: 'carved', limits: usd(10n) });
     expect(await grove.spend(root, 1n)).toBe('exhausted');
     for (const _ of ['first', 'again'])
-      expect(await grove.delegation.raise(grove.admin(), root.id, usd(15n))).toMatchObject({ raised: true });
+      expect(await grove.delegation.raise(await grove.admin(), root.id, usd(15n))).toMatchObject({
+        raised: true,
+      });
     expect(grove.said(root.id)).toBe('15 = 0 used + 10 held + 5 left');
     expect(await grove.spend(root, 6n)).toBe('too_large');
     expect(await grove.spend(root, 5n)).toBe(null);
@@ -104,7 +106,7 @@ describe('raising', () => {
     expect(await raise(root.caller, root.id, usd(20n))).toBe('forbidden');
     expect(await raise(child.caller, child.id, usd(5n))).toBe('forbidden');
     expect(await raise(shared.caller, child.id, usd(5n))).toBe('not_found id');
-    expect(await raise(grove.admin('other'), root.id, usd(20n))).toBe('not_found id');
+    expect(await raise(await grove.admin('other'), root.id, usd(20n))).toBe('not_found id');
     expect(await raise(root.caller, child.id, usd(3n))).toBe('conflict limits.usd');
     expect(await raise(root.caller, shared.id, usd(3n))).toBe('conflict limits.usd');
     expect(await raise(root.caller, capped.id, usd(11n))).toBe('forbidden limits.usd');
@@ -204,7 +206,7 @@ describe('carving', () => {
 
   test('a tree counts several units, and a child is carved out of all of them or not at all', async () => {
     const grove = await Grove.open();
-    const root = await grove.make(grove.admin(), { limits: { usd: 10n * USD, tokens: 1_000n } });
+    const root = await grove.make(await grove.admin(), { limits: { usd: 10n * USD, tokens: 1_000n } });
     const wanted = { mode: 'carved' as const };
     expect(await refused(grove.tryToMake(root.caller, { ...wanted, limits: usd(1n) }))).toBe(
       'invalid_request limits.tokens',
@@ -391,12 +393,12 @@ describe('a child is never wider than its parent', () => {
     const root = await grove.root(10n, { scopes: ['spend', 'read'] });
     const plain = { ...root.caller, keyId: 'another', labels: { tenant: 'acme' } };
     expect(await refused(grove.tryToMake(plain, { limits: usd(1n) }))).toBe('forbidden');
-    expect(await refused(grove.tryToMake(grove.admin(), { mode: 'carved', limits: usd(1n) }))).toBe(
+    expect(await refused(grove.tryToMake(await grove.admin(), { mode: 'carved', limits: usd(1n) }))).toBe(
       'invalid_request mode',
     );
     expect(await refused(grove.tryToMake(root.caller, { limits: usd(1n) }))).toBe('invalid_request mode');
     expect(
-      await refused(grove.tryToMake(grove.admin(), { limits: usd(1n), callerLabels: ['agent.1'] })),
+      await refused(grove.tryToMake(await grove.admin(), { limits: usd(1n), callerLabels: ['agent.1'] })),
     ).toBe('invalid_request labels');
   });
 
@@ -412,11 +414,11 @@ describe('a child is never wider than its parent', () => {
     expect(await get(one.caller, root.id)).toBe('not_found id');
     expect(await get(one.caller, two.id)).toBe('not_found id');
     expect(await refused(grove.delegation.revoke(one.caller, two.id))).toBe('not_found id');
-    expect(await get(grove.admin('other'), root.id)).toBe('not_found id');
-    expect(await get(grove.admin('acme', { team: 'x' }), root.id)).toBe('not_found id');
+    expect(await get(await grove.admin('other'), root.id)).toBe('not_found id');
+    expect(await get(await grove.admin('acme', { team: 'x' }), root.id)).toBe('not_found id');
     const ids = (caller: Made['caller']) =>
       grove.delegation.list(caller, { max: 10 }).views.map(({ agent }) => agent.id);
-    expect(ids(grove.admin('other'))).toEqual([]);
+    expect(ids(await grove.admin('other'))).toEqual([]);
     expect(ids(root.caller)).toEqual([one.id, two.id].sort());
     expect(grove.delegation.list(one.caller, { max: 10, after: '0' }).views).toEqual([]);
   });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect } from 'vitest';
+import { VIEWS } from '#bursar/composition/data-folder.js';
 import { openServiceStore } from '#bursar/composition/store/areas.js';
 import { type Ledger, type LedgerEvent, openLedger } from '#bursar/index.js';
 import type { Caller } from '#bursar/kit/caller.js';
@@ -56,12 +57,12 @@ export abstract class OnFiles<Step> {
   /** The work is killed before the durable step of this number, counted from 0 at each opening; null: never. */
   killBefore: number | null = null;
   #steps = 0;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'bursar-files-'));
+  readonly folder = mkdtempSync(join(tmpdir(), 'bursar-files-'));
 
   protected abstract begin(): void | Promise<void>;
 
   /** The views of the feature. */
-  protected readonly viewList: readonly View[] = [];
+  protected readonly viewList: readonly View[] = VIEWS;
 
   /** Before the files are closed. */
   protected async end(): Promise<void> {}
@@ -86,12 +87,12 @@ export abstract class OnFiles<Step> {
   /** Opens the files; they go when the test is done. */
   protected async opened(): Promise<this> {
     if (!open.includes(this as never)) open.push(this as never);
-    const file = (name: string) => join(this.#folder, name);
+    const file = (name: string) => join(this.folder, name);
     this.vault = openSqliteVault(file('vault.db'), this.clock);
     this.views = openViews(file('views.db'), this.viewList);
     this.ledger = await openLedger({ path: file('ledger.db'), clock: this.clock, follower: this.views });
     this.#steps = 0;
-    this.store = openServiceStore(join(this.#folder, 'service.db'), (file) => this.toDisk(file));
+    this.store = openServiceStore(join(this.folder, 'service.db'), (file) => this.toDisk(file));
     await this.begin();
     return this;
   }
@@ -106,7 +107,7 @@ export abstract class OnFiles<Step> {
 
   async remove(): Promise<void> {
     await this.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   protected async reopened(): Promise<void> {
@@ -118,7 +119,7 @@ export abstract class OnFiles<Step> {
   async reopenedWith(views: 'kept' | 'deleted'): Promise<void> {
     this.killBefore = null;
     await this.close();
-    if (views === 'deleted') rmSync(join(this.#folder, 'views.db'));
+    if (views === 'deleted') rmSync(join(this.folder, 'views.db'));
     await this.opened();
   }
 

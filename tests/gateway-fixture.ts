@@ -7,14 +7,13 @@ import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Fastify from 'fastify';
-import { KeyRing } from '#bursar/access/key-ring.js';
+import type { KeyRing } from '#bursar/access/key-ring.js';
 import { Tenancy } from '#bursar/access/tenancy.js';
 import { Conversations } from '#bursar/chats/conversations.js';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { Opened } from '#bursar/composition/opened.js';
 import type { Settings } from '#bursar/composition/settings/settings.js';
 import { parseSettings } from '#bursar/composition/settings/settings-file.js';
-import { openServiceStore } from '#bursar/composition/store/areas.js';
 import type { LedgerEvent } from '#bursar/core/outcomes.js';
 import { StoredResponses } from '#bursar/gateway/calls/stored-responses.js';
 import { buildGateway } from '#bursar/gateway/front/gateway.js';
@@ -112,7 +111,7 @@ export interface Gateway {
     labels: Record<string, string>,
     scopes?: readonly ('spend' | 'read')[],
     callerLabels?: readonly string[],
-  ): string;
+  ): Promise<string>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
   drain(): void;
   /** Waits until every call has ended and is settled. */
@@ -164,15 +163,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     options.models ?? THINKS_NEVER,
   );
   const opened = new Opened();
-  const { ledger } = await openDataFolder(folder, { clock, logger: QUIET, opened });
+  const data = await openDataFolder(folder, { clock, logger: QUIET, opened });
+  const { ledger, store, views, keyRing, keys } = data;
   const defined = await ledger.putDefinitions({ ...settings.definitions });
   if (defined.outcome === 'rejected') throw new Error(defined.message);
-  const store = openServiceStore(join(folder, 'service.db'));
-  const keyRing = new KeyRing(store, clock);
-  const admin = keyRing.authenticate(keyRing.firstKeys({ demo: false })?.admin.secret);
+  const admin = keyRing.authenticate((await keys.firstKeys({ demo: false }))?.admin.secret);
   if (admin === null) throw new Error('no admin key');
-  const makeKey: Gateway['makeKey'] = (labels, scopes = ['spend'], callerLabels = ['goal', 'team']) =>
-    keyRing.create(admin, { name: 'test', scopes, labels, callerLabels }).secret;
+  const makeKey: Gateway['makeKey'] = async (labels, scopes = ['spend'], callerLabels = ['goal', 'team']) =>
+    (await keys.create(admin, { name: 'test', scopes, labels, callerLabels })).secret;
   const conversations = new Conversations({
     store,
     ledger,
@@ -183,6 +181,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const goals = new Goals({
     store,
+    views,
     ledger,
     clock,
     settings: () => settings.goals,
@@ -221,7 +220,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const app = Fastify({ logger: false, forceCloseConnections: true });
   await app.register(server.plugin);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
-  const key = makeKey({ tenant: 'acme', user: 'ada' });
+  const key = await makeKey({ tenant: 'acme', user: 'ada' });
   return {
     url,
     provider,
@@ -256,8 +255,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await server.close();
       await provider.close();
       await opened.close(QUIET);
-      keyRing.close();
-      store.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -29,9 +29,9 @@ beforeAll(async () => {
     });
 });
 afterAll(() => gateway.close());
-beforeEach(() => {
+beforeEach(async () => {
   // A budget of its own for each test.
-  key = gateway.makeKey({ tenant: 'acme', user: `u${users++}` });
+  key = await gateway.makeKey({ tenant: 'acme', user: `u${users++}` });
 });
 
 /** Starts calls one by one until one is refused or there are enough of them; answers what each holds, and ends them. */

@@ -60,15 +60,14 @@ describe('gateway: keys', () => {
   });
 
   test('two different keys → 401, whichever is read first; the same one twice is taken', async () => {
-    const other = gateway.makeKey({ tenant: 'acme', user: 'bob' });
+    const other = await gateway.makeKey({ tenant: 'acme', user: 'bob' });
     expect((await chat({ 'x-api-key': other })).status).toBe(401);
     expect((await chat({ 'x-api-key': gateway.key })).status).toBe(200);
   });
 
   test('a key that may only read → 403, and nothing goes out', async () => {
-    const { response, calls } = await forwarded(() =>
-      chat({ authorization: `Bearer ${gateway.makeKey({ tenant: 'acme' }, ['read'])}` }),
-    );
+    const reader = await gateway.makeKey({ tenant: 'acme' }, ['read']);
+    const { response, calls } = await forwarded(() => chat({ authorization: `Bearer ${reader}` }));
     expect(response.status).toBe(403);
     expect(calls).toEqual([]);
   });

@@ -22,7 +22,7 @@ beforeAll(async () => {
   const more = 'gateway: { require: [tenant, user], userLabel: user }';
   gateway = await startGateway({ budgets: BUDGETS, more });
   gateway.provider.answer = json(chatAnswer({ prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }));
-  free = gateway.makeKey({ tenant: 'acme' }, ['spend'], ['user']);
+  free = await gateway.makeKey({ tenant: 'acme' }, ['spend'], ['user']);
 });
 afterAll(() => gateway.close());
 
@@ -62,7 +62,7 @@ describe('gateway: the user that a request names', () => {
   });
 
   test('a key that fixes the label → the key’s counts, and the field is no misuse', async () => {
-    const fixed = gateway.makeKey({ tenant: 'acme', user: 'ada' });
+    const fixed = await gateway.makeKey({ tenant: 'acme', user: 'ada' });
     expect(await call(COMPLETIONS, { ...CHAT, user: 'bob' }, {}, fixed)).toMatchObject({
       status: 200,
       user: 'ada',
@@ -81,7 +81,7 @@ describe('gateway: the user that a request names', () => {
   });
 
   test('a key that does not let its caller state the label → the field means nothing', async () => {
-    const shut = gateway.makeKey({ tenant: 'acme' });
+    const shut = await gateway.makeKey({ tenant: 'acme' });
     const { status, answer } = await call(COMPLETIONS, { ...CHAT, user: 'u8' }, {}, shut);
     expect([status, JSON.parse(answer).error.code]).toEqual([402, 'no_budget']);
   });
@@ -100,7 +100,7 @@ describe('gateway: the user that a request names', () => {
   test('without the setting → the field is no label', async () => {
     const plain = await startGateway({ budgets: BUDGETS });
     plain.provider.answer = json(chatAnswer({ prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }));
-    const key = plain.makeKey({ tenant: 'acme' }, ['spend'], ['user']);
+    const key = await plain.makeKey({ tenant: 'acme' }, ['spend'], ['user']);
     const response = await plain.post(
       COMPLETIONS,
       { ...CHAT, user: 'u9' },

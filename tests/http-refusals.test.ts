@@ -105,8 +105,8 @@ describe('http: keys and scopes', () => {
   });
 
   test('a key does what its scope says, and no more', async () => {
-    const spend = house.key({ scopes: ['spend'], labels: { tenant: 'acme' } });
-    const read = house.key({ scopes: ['read'], labels: { tenant: 'acme' }, callerLabels: [] });
+    const spend = await house.key({ scopes: ['spend'], labels: { tenant: 'acme' } });
+    const read = await house.key({ scopes: ['read'], labels: { tenant: 'acme' }, callerLabels: [] });
     const budget = { body: { match: { tenant: 'acme' }, unit: 'usd', limit: '1', window: 'day' } };
     const rows: readonly [string, string, string][] = [
       [spend, 'POST /v1/holds', '400 invalid_request amounts'],

@@ -366,7 +366,7 @@ describe('http: evidence and service', () => {
     await house.post('/v1/spend', { amounts: { usd: '1.25000009' } }, { key: house.keys.acme });
     await house.restart();
     await house.hold('acme', 'h2', '1');
-    const { text, status } = await house.get('/metrics', house.key({ scopes: ['read'] }));
+    const { text, status } = await house.get('/metrics', await house.key({ scopes: ['read'] }));
     expect(status).toBe(200);
     expect(text).toContain('\nbursar_spent_usd_total 1.25000009\n');
     expect(text).toContain('\nbursar_open_holds 2\n');

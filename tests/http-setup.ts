@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { afterEach } from 'vitest';
-import { KeyRing } from '#bursar/access/key-ring.js';
+import type { AccessKeys } from '#bursar/access/access-keys.js';
+import type { KeyRing } from '#bursar/access/key-ring.js';
 import type { NewKey } from '#bursar/access/key-spec.js';
 import { openEvidence } from '#bursar/authority/evidence.js';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
@@ -14,11 +15,9 @@ import { Opened } from '#bursar/composition/opened.js';
 import { openProduct } from '#bursar/composition/product.js';
 import type { Settings } from '#bursar/composition/settings/settings.js';
 import { defaultSettings } from '#bursar/composition/settings/settings-file.js';
-import { openServiceStore } from '#bursar/composition/store/areas.js';
 import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
 import { buildHttp } from '#bursar/http/build-http.js';
 import type { Ledger } from '#bursar/index.js';
-import type { ServiceStore } from '#bursar/kit/service-store.js';
 import { openWebhooks } from '#bursar/notices/webhook-connections.js';
 import type { Json } from './json.js';
 import { TestClock } from './scenario.js';
@@ -64,7 +63,7 @@ export class House {
   url = '';
   admin = '';
   readonly keys: Record<string, string> = {};
-  #store!: ServiceStore;
+  #keys!: AccessKeys;
   #ring!: KeyRing;
   #opened!: Opened;
   #count = 0;
@@ -75,7 +74,7 @@ export class House {
     // One that is kept serves several tests, and whoever opened it removes it.
     if (!kept) running.push(house);
     await house.#start();
-    house.admin = house.#ring.createOffline('an operator').secret;
+    house.admin = (await house.#keys.firstKeys({ demo: false }))?.admin.secret ?? '';
     const day = { unit: 'usd', window: 'day', limit: 100n * 100_000_000n } as const;
     await house.ledger.putDefinitions({
       budgets: [
@@ -84,34 +83,30 @@ export class House {
       ],
     });
     for (const tenant of ['acme', 'other'])
-      house.keys[tenant] = house.key({ scopes: ['tenant_admin'], labels: { tenant } });
+      house.keys[tenant] = await house.key({ scopes: ['tenant_admin'], labels: { tenant } });
     return house;
   }
 
   /** A key made by the platform. */
-  key(stated: Partial<NewKey>): string {
+  async key(stated: Partial<NewKey>): Promise<string> {
     const admin = this.#ring.authenticate(this.admin);
     if (admin === null) throw new Error('the admin key is there');
     const spec: NewKey = { name: 'a key', scopes: ['spend'], callerLabels: ['user'], ...stated };
-    return this.#ring.create(admin, spec).secret;
+    return (await this.#keys.create(admin, spec)).secret;
   }
 
   async #start(): Promise<void> {
     this.#opened = new Opened();
     const parts = { clock: this.clock, logger: QUIET, opened: this.#opened };
-    const { ledger, vault, views } = await openDataFolder(this.folder, parts);
-    this.ledger = ledger;
-    this.#store = openServiceStore(join(this.folder, 'service.db'));
-    this.#ring = new KeyRing(this.#store, this.clock);
+    const folder = await openDataFolder(this.folder, parts);
+    this.ledger = folder.ledger;
+    this.#keys = folder.keys;
+    this.#ring = folder.keyRing;
     const prices = openPriceBook([]);
     const webhooks = openWebhooks(() => SETTINGS.notices);
     this.#opened.add('webhooks', webhooks, (held) => held.close());
     const product = await openProduct({
-      store: this.#store,
-      vault,
-      views,
-      keyRing: this.#ring,
-      ledger: this.ledger,
+      ...folder,
       settings: () => ({ ...SETTINGS, reconciliation: this.reports }),
       secrets: (name) => this.secrets[name],
       logger: QUIET,
@@ -122,10 +117,9 @@ export class House {
     const evidence = openEvidence(join(this.folder, 'ledger.db'));
     this.#opened.add('evidence', evidence, (threads) => threads.close());
     this.app = buildHttp({
-      ledger: this.ledger,
-      evidence,
-      keyRing: this.#ring,
+      ...folder,
       ...product,
+      evidence,
       prices: () => prices,
       clock: this.clock,
       log: { level: 'trace', stream: { write: (line) => this.log.push(line) } },
@@ -139,8 +133,6 @@ export class House {
   async #stop(): Promise<void> {
     await this.app.close();
     await this.#opened.close(QUIET);
-    this.#ring.close();
-    this.#store.close();
   }
 
   async restart(): Promise<void> {

@@ -72,7 +72,11 @@ describe('http: the event loop is kept for less than 50 ms', () => {
     });
     for (let done = 0; done < 150_000; done += 10_000)
       await house.ledger.submit(Array.from({ length: 10_000 }, (_, index) => hold(done + index)));
-    const key = house.key({ scopes: ['read'], labels: { tenant: 'acme', user: 'u2999' }, callerLabels: [] });
+    const key = await house.key({
+      scopes: ['read'],
+      labels: { tenant: 'acme', user: 'u2999' },
+      callerLabels: [],
+    });
     const kept = await bestOf(() => loopKept({ url: `${house.url}/v1/holds?limit=10`, method: 'GET', key }));
     expect(kept.statuses).toEqual([200]);
     expect(kept.text).toContain('"h2999"');

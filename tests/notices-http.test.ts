@@ -54,7 +54,7 @@ test('notices over HTTP: thresholds, a webhook, a notice that comes over a resta
   ).toBe(404);
   expect((await house.post(`/v1/notices/${id}/redeliver`, {}, { key: house.keys.other })).status).toBe(404);
   expect((await house.ask('DELETE', `/v1/webhooks/${created.body.id}`, { key })).status).toBe(200);
-  const spender = house.key({ labels: { tenant: 'acme' } });
+  const spender = await house.key({ labels: { tenant: 'acme' } });
   expect((await house.post('/v1/webhooks', { url: receiver.url }, { key: spender })).status).toBe(403);
 });
 

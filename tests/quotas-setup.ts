@@ -1,6 +1,7 @@
 // Quotas over real files, which can be closed and opened again as by a restart. Prices are one micro-credit a token unless a
 // test says otherwise, and estimates add nothing, so that figures can be read off.
 
+import { LIMIT_SETTERS_VIEW } from '#bursar/access/limit-setters.js';
 import type { TurnWish } from '#bursar/chats/turn-budget.js';
 import type { Authorized, Denied, Rejected, Settlement } from '#bursar/index.js';
 import type { QuotaEnd, QuotaUsage } from '#bursar/quotas/charge.js';
@@ -48,7 +49,7 @@ export type Wish = TurnWish & { readonly textBytes?: number };
 
 export class Shop extends OnFiles<never> {
   readonly alerts: string[] = [];
-  protected override readonly viewList = [QUOTAS_VIEW];
+  protected override readonly viewList = [LIMIT_SETTERS_VIEW, QUOTAS_VIEW];
   quotas!: Quotas;
   #count = 0;
 

@@ -68,8 +68,8 @@ describe('http: reconciliations', () => {
   test('only an admin of the platform: a tenant’s admin, a spender and a reader are refused', async () => {
     const keys = [
       house.keys.acme,
-      house.key({ labels: { tenant: 'acme' } }),
-      house.key({ scopes: ['read'] }),
+      await house.key({ labels: { tenant: 'acme' } }),
+      await house.key({ scopes: ['read'] }),
     ];
     for (const key of keys) {
       expect(said(await run(asked({ csv: csv() }), key))).toBe('403 forbidden');

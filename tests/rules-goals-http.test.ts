@@ -13,7 +13,7 @@ const clientOf = (house: House, key: string) =>
 describe('goals over HTTP', () => {
   test('goals over HTTP: parallel requests of one owner leave one active goal, and one end', async () => {
     const house = await House.open();
-    const key = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+    const key = await house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
     const created = await Promise.all(
       Array.from({ length: 12 }, (_, index) => house.post('/v1/goals', { text: `goal ${index}` }, { key })),
     );
@@ -35,7 +35,7 @@ describe('goals over HTTP', () => {
 
   test('goals over HTTP: usage pauses at the budget, the same key counts once, and a paused goal is no error', async () => {
     const house = await House.open();
-    const key = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+    const key = await house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
     const goal = (await house.post('/v1/goals', { text: 'reach it', tokenBudget: '100' }, { key })).body;
     expect(goal).toMatchObject({ state: 'active', tokenBudget: '100', tokensLeft: '100', turns: 0 });
     expect(goal.prompt).toContain('reach it');
@@ -67,10 +67,10 @@ describe('goals over HTTP', () => {
 
   test('goals over HTTP: another tenant’s and another user’s are 404, and a key that only reads changes nothing', async () => {
     const house = await House.open();
-    const key = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+    const key = await house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
     const { id } = (await house.post('/v1/goals', { text: 'mine' }, { key })).body;
     for (const other of [
-      house.key({ labels: { tenant: 'acme', user: 'ben' }, callerLabels: [] }),
+      await house.key({ labels: { tenant: 'acme', user: 'ben' }, callerLabels: [] }),
       house.keys.other,
     ]) {
       const answers = await Promise.all([
@@ -80,21 +80,21 @@ describe('goals over HTTP', () => {
       ]);
       expect(answers.map(({ status }) => status)).toEqual([404, 404, 404]);
     }
-    const reader = house.key({ scopes: ['read'], labels: { tenant: 'acme' } });
+    const reader = await house.key({ scopes: ['read'], labels: { tenant: 'acme' } });
     expect((await house.get(`/v1/goals/${id}`, reader)).status).toBe(200);
     expect((await house.post(`/v1/goals/${id}/pause`, {}, { key: reader })).status).toBe(403);
   });
 
   test('goals over HTTP: a hold, spend, batch or turn that carries another’s goal is 404, and counts nothing there', async () => {
     const house = await House.open();
-    const ann = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
+    const ann = await house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
     const { id } = (await house.post('/v1/goals', { text: 'mine', tokenBudget: 100 }, { key: ann })).body;
     const body = { labels: { goal: id }, amounts: { tokens: 90 } };
     for (const labels of [
       { tenant: 'acme', user: 'ben' },
       { tenant: 'other', user: 'ann' },
     ]) {
-      const key = house.key({ labels, callerLabels: ['goal'] });
+      const key = await house.key({ labels, callerLabels: ['goal'] });
       const chat = (await house.post('/v1/chats', {}, { key })).body;
       const answers = await Promise.all([
         house.post('/v1/holds', body, { key }),
@@ -113,8 +113,8 @@ describe('goals over HTTP', () => {
 
   test('goals over HTTP: another’s goal among the labels of any candidate is 404, alone and in a batch, and counts nothing there', async () => {
     const house = await House.open();
-    const ann = house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
-    const ben = house.key({ labels: { tenant: 'acme', user: 'ben' }, callerLabels: ['goal'] });
+    const ann = await house.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
+    const ben = await house.key({ labels: { tenant: 'acme', user: 'ben' }, callerLabels: ['goal'] });
     const { id } = (await house.post('/v1/goals', { text: 'mine', tokenBudget: 100 }, { key: ann })).body;
     const own = (await house.post('/v1/goals', { text: 'ben’s' }, { key: ben })).body;
     for (const candidates of [
@@ -141,7 +141,7 @@ describe('goals over HTTP', () => {
 
   test('goals by the client and on the command line: created, noted, raised, resumed and completed', async () => {
     const house = await House.open();
-    const key = house.key({
+    const key = await house.key({
       scopes: ['spend', 'read'],
       labels: { tenant: 'acme', user: 'ann' },
       callerLabels: [],
@@ -202,7 +202,7 @@ describe('calls with a goal', () => {
   test('calls: a goal that is not there, or another’s, is refused before the provider; any other label value passes', async () => {
     gateway = await startGateway({ budgets: BUDGETS });
     gateway.provider.answer = json(chatAnswer(USED));
-    const ben = gateway.keyRing.authenticate(gateway.makeKey({ tenant: 'acme', user: 'ben' }));
+    const ben = gateway.keyRing.authenticate(await gateway.makeKey({ tenant: 'acme', user: 'ben' }));
     if (ben === null) throw new Error('the key is there');
     const { id } = await gateway.goals.create(ben, { text: 'of ben', tokenBudget: null });
     const statuses = [];

@@ -98,7 +98,11 @@ test('T8: policies are the platform’s, and quotas of a user are its tenant’s
     '404 not_found user',
   );
   expect(said(await server.get('/v1/users/ann/quota'))).toBe('400 invalid_request tenant');
-  const ann = server.key({ scopes: ['spend'], labels: { tenant: 'acme', user: 'ann' }, callerLabels: [] });
+  const ann = await server.key({
+    scopes: ['spend'],
+    labels: { tenant: 'acme', user: 'ann' },
+    callerLabels: [],
+  });
   expect(said(await server.get('/v1/users/ben/quota', ann))).toBe('404 not_found user');
   expect(said(await server.post('/v1/quota/preflight', { user: 'ben' }, { key: ann }))).toBe(
     '404 not_found user',
@@ -213,7 +217,7 @@ test('holds: one that is larger than a budget allows any to be → that is the l
 test('Q6: 40 parallel requests of one user get what the limit allows and no more, and the rest are told when to come back', async () => {
   const { house: server } = await inForce();
   // A quota is a budget: whoever states its labels is counted by it, over HTTP as by a turn.
-  const key = server.key({
+  const key = await server.key({
     scopes: ['spend'],
     labels: { tenant: 'acme', user: 'ann', quota: 'chat' },
     callerLabels: [],

@@ -3,7 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { Writable } from 'node:stream';
 import { runCli } from '#bursar/cli/program.js';
-import { openKeys } from '#bursar/composition/data-folder.js';
+import { createOfflineKey, keysIn } from '#bursar/composition/folder-keys.js';
 import { serve } from '#bursar/composition/serve.js';
 import { checkConfiguration } from '#bursar/composition/settings-in-force.js';
 import { openHistory, openLedger, openReader, SYSTEM_CLOCK } from '#bursar/index.js';
@@ -109,7 +109,8 @@ export async function runInProcess(
     checkConfig: (file) =>
       checkConfiguration(file, { secretOf: (name) => options.secrets?.[name], now: SYSTEM_CLOCK.now() }),
     verifyViews: async () => null,
-    openKeys: (folder, mode) => openKeys(folder, SYSTEM_CLOCK, mode),
+    createKeyIn: (folder, name) => createOfflineKey(folder, { name, clock: SYSTEM_CLOCK }),
+    keysIn: (folder) => keysIn(folder, SYSTEM_CLOCK),
     stdout: asTerminal(stdout),
     stderr: asTerminal(stderr),
   });

@@ -1,5 +1,5 @@
-// What a key may be, and who may make it: every field checked, and nobody makes a key that can more than its maker's.
-// Called by key-ring.ts for each new key and each rotation.
+// What a key may be, and who may make it. Every field is checked, and nobody makes a key that can do more than their own.
+// Called by access-keys.ts for each new key and each rotation, and by agents for the keys of agents.
 
 import { AMOUNT_MAX } from '../core/amount.js';
 import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
@@ -10,28 +10,28 @@ import { CALLER_LABEL_NAME, containsLabels, KEY_LABELS_MAX, LABELS_OF_THE_SERVIC
 import { AMOUNT_MAX_USD_DEFAULT, amountMaxUsdOf, hasScope } from './scopes.js';
 import { tenantProblem } from './tenant-ids.js';
 
-/** Room for what it is for and who has it. */
+/** Room to say who has the key and for what. */
 export const KEY_NAME_LENGTH_MAX = 200;
 /** The last instant that a JavaScript date has. */
 const INSTANT_MAX_MS = 8_640_000_000_000_000;
 
-/** A key as its maker states it. */
+/** A new key as its maker describes it. */
 export interface NewKey {
   /** For people; 1 … 200 characters. */
   readonly name: string;
   readonly scopes: readonly Scope[];
-  /** Labels of every call with the key; `tenant` says whose key it is, without it it is the platform's. */
+  /** Labels of every call with the key. `tenant` says whose key it is; a key without it is the platform's. */
   readonly labels?: Labels;
   /** Names of labels that the caller may add. */
   readonly callerLabels?: readonly string[];
   /** Epoch ms; null: never. */
   readonly expiresAt?: number | null;
-  /** The most that one command may state in USD, in steps; 1,000,000 USD unless stated, without a bound for an admin. */
+  /** The most that one command may state in USD, in steps. By default 1,000,000 USD, and no bound for an admin. */
   readonly amountMaxUsd?: bigint;
 }
 
-/** What a key can do, as far as two keys are compared by it. */
-export interface Powers {
+/** What a key can do, as two keys are compared by it. */
+export interface KeyPowers {
   readonly scopes: readonly Scope[];
   readonly labels: Labels;
   readonly callerLabels: readonly string[];
@@ -39,13 +39,14 @@ export interface Powers {
   readonly amountMaxUsd?: bigint | undefined;
 }
 
-export interface CheckedKey extends Powers {
+/** A new key after the checks, with every field. */
+export interface KeySpec extends KeyPowers {
   readonly name: string;
 }
 
-/** The key stated, checked by itself. @throws RefusedError invalid_request naming the field */
-export function checkNewKey(stated: NewKey, now: number): CheckedKey {
-  const { name, scopes, labels = {}, callerLabels = [], expiresAt = null, amountMaxUsd } = stated;
+/** Checks each field of a new key by itself. @throws RefusedError invalid_request naming the field */
+export function checkNewKey(key: NewKey, now: number): KeySpec {
+  const { name, scopes, labels = {}, callerLabels = [], expiresAt = null, amountMaxUsd } = key;
   const problem = textProblem(name, KEY_NAME_LENGTH_MAX);
   if (problem !== null) throw invalid('name', `${quoted(name)} ${problem}`);
   checkScopes(scopes);
@@ -122,37 +123,38 @@ function checkTenant(scopes: readonly Scope[], labels: Labels): void {
   }
 }
 
-/** Whether the caller may see and revoke a key: an admin any, a tenant's admin those with all labels that its own has. */
-export function manages(actor: Caller, key: { readonly labels: Labels }): boolean {
-  if (hasScope(actor, 'admin')) return true;
-  if (!hasScope(actor, 'tenant_admin') || actor.tenant === null) return false;
-  return containsLabels(key.labels, actor.labels);
+/** Whether the caller may see and revoke a key: an admin every key, a tenant's admin those with all labels of its own. */
+export function manages(caller: Caller, key: { readonly labels: Labels }): boolean {
+  if (hasScope(caller, 'admin')) return true;
+  if (!hasScope(caller, 'tenant_admin') || caller.tenant === null) return false;
+  return containsLabels(key.labels, caller.labels);
 }
 
 /**
- * Refuses to give the actor a key that can more than its own: a wider scope, labels it cannot state, a longer life.
+ * Refuses to give the caller a key that can do more than its own: a wider scope, labels that it cannot state, a longer life.
  * @throws RefusedError forbidden, naming what is wider
  */
-export function assertWithin(actor: Caller, key: Powers, actorExpiresAt: number | null): void {
-  if (hasScope(actor, 'admin')) return;
-  if (!manages(actor, key))
+export function assertWithin(caller: Caller, key: KeyPowers, callerExpiresAt: number | null): void {
+  if (hasScope(caller, 'admin')) return;
+  if (!manages(caller, key))
     throw forbidden('labels', "a tenant's admin makes keys with all labels that its own key has");
   for (const scope of key.scopes) {
-    if (!hasScope(actor, scope)) throw forbidden('scopes', `${scope} is more than the key that makes it has`);
+    if (!hasScope(caller, scope))
+      throw forbidden('scopes', `${scope} is more than the key that makes it has`);
   }
   for (const name of [...Object.keys(key.labels), ...key.callerLabels]) {
-    if (!Object.hasOwn(actor.labels, name) && !actor.callerLabels.has(name))
+    if (!Object.hasOwn(caller.labels, name) && !caller.callerLabels.has(name))
       throw forbidden(`labels.${name}`, 'is no label that the key that makes it could state');
   }
-  const most = amountMaxUsdOf(actor);
+  const most = amountMaxUsdOf(caller);
   if (most !== null && key.amountMaxUsd !== undefined && key.amountMaxUsd > most)
     throw forbidden('amountMaxUsd', 'is above that of the key that makes it');
-  if (actorExpiresAt !== null && (key.expiresAt === null || key.expiresAt > actorExpiresAt))
-    throw forbidden('expiresAt', `must be at most ${actorExpiresAt}, when the key that makes it expires`);
+  if (callerExpiresAt !== null && (key.expiresAt === null || key.expiresAt > callerExpiresAt))
+    throw forbidden('expiresAt', `must be at most ${callerExpiresAt}, when the key that makes it expires`);
 }
 
-/** A key that states no bound has that of the key that makes it, where that is lower than every key's. */
-export function boundedAs(key: CheckedKey, { amountMaxUsd }: Pick<Caller, 'amountMaxUsd'>): CheckedKey {
+/** A new key without a bound gets the bound of the key that makes it, where that is lower than the default. */
+export function boundedAs(key: KeySpec, { amountMaxUsd }: Pick<Caller, 'amountMaxUsd'>): KeySpec {
   if (key.amountMaxUsd !== undefined || amountMaxUsd === undefined || amountMaxUsd >= AMOUNT_MAX_USD_DEFAULT)
     return key;
   return { ...key, amountMaxUsd };

@@ -20,7 +20,7 @@ import {
   orNull,
   PageQuery,
 } from '../kit/schema-parts.js';
-import type { KeyView as RingKey } from './key-ring.js';
+import type { KeyView as RingKey } from './access-keys.js';
 
 const ScopeList = Type.Array(oneOf(SCOPES), { minItems: 1, maxItems: SCOPES.length });
 export const KeyRequest = Type.Object(

@@ -4,24 +4,24 @@ import { amountIn } from '../kit/amounts.js';
 import { instantIn } from '../kit/instants.js';
 import { cursorOf, limitOf, readCursor } from '../kit/page.js';
 import type { RouteHost } from '../kit/route.js';
-import type { IssuedKey, KeyRing } from './key-ring.js';
+import type { AccessKeys, IssuedKey } from './access-keys.js';
 import { KEY_ROUTES, type KeyIssued, keyOut } from './keys-api.js';
 
 export interface KeyParts {
-  readonly keyRing: KeyRing;
+  readonly keys: AccessKeys;
   /** Ends what depends on a key that was revoked: its agent. */
   readonly keyRevoked: (keyId: string) => Promise<void>;
 }
 
-export function keyRoutes(host: RouteHost, { keyRing, keyRevoked }: KeyParts): void {
+export function keyRoutes(host: RouteHost, { keys, keyRevoked }: KeyParts): void {
   host.serve('listKeys', KEY_ROUTES.listKeys, ({ caller, query }) => {
     const after = readCursor(query);
-    const page = keyRing.list(caller, { max: limitOf(query), ...(after === undefined ? {} : { after }) });
+    const page = keys.list(caller, { max: limitOf(query), ...(after === undefined ? {} : { after }) });
     return { items: page.keys.map(keyOut), nextCursor: page.next === null ? null : cursorOf(page.next) };
   });
-  host.serve('createKey', KEY_ROUTES.createKey, (request, reply) => {
+  host.serve('createKey', KEY_ROUTES.createKey, async (request, reply) => {
     const { expiresAt, amountMaxUsd, ...key } = request.body;
-    const issued = keyRing.create(request.caller, {
+    const issued = await keys.create(request.caller, {
       ...key,
       ...(expiresAt === undefined ? {} : { expiresAt: instantIn(expiresAt, 'expiresAt') }),
       ...(amountMaxUsd === undefined
@@ -31,12 +31,12 @@ export function keyRoutes(host: RouteHost, { keyRing, keyRevoked }: KeyParts): v
     reply.code(201);
     return issuedOut(issued);
   });
-  host.serve('getKey', KEY_ROUTES.getKey, ({ caller, params }) => keyOut(keyRing.get(caller, params.id)));
-  host.serve('rotateKey', KEY_ROUTES.rotateKey, ({ caller, params, body }) =>
-    issuedOut(keyRing.rotate(caller, params.id, body)),
+  host.serve('getKey', KEY_ROUTES.getKey, ({ caller, params }) => keyOut(keys.get(caller, params.id)));
+  host.serve('rotateKey', KEY_ROUTES.rotateKey, async ({ caller, params, body }) =>
+    issuedOut(await keys.rotate(caller, params.id, body)),
   );
   host.serve('revokeKey', KEY_ROUTES.revokeKey, async ({ caller, params }) => {
-    const key = keyRing.revoke(caller, params.id);
+    const key = await keys.revoke(caller, params.id);
     await keyRevoked(key.id);
     return keyOut(key);
   });

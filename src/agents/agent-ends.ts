@@ -2,7 +2,8 @@
 // then on no key of the agent, and with revoke none below it, is accepted. Then the ledger is told (settleUp), which can be
 // asked for again, and is: after a crash, when held calls end, and while late charges may still come.
 
-import type { Clock } from '../authority/api.js';
+import type { Clock, Ledger } from '../authority/api.js';
+import type { Fact } from '../core/facts.js';
 import { RefusedError } from '../kit/refusals.js';
 import type { ServiceStore } from '../kit/service-store.js';
 import { type Agent, depthOf } from './agent.js';
@@ -23,12 +24,13 @@ export type AgentStep =
 
 /** The key ring, as far as agents need it. */
 export interface EndsKeys {
-  /** Revokes keys in one step. */
-  end(ids: readonly string[]): void;
+  /** The fact that revokes a key; null where it is revoked. */
+  revokeFact(id: string, at: number): Fact | null;
 }
 
 export interface EndParts {
   readonly store: ServiceStore;
+  readonly ledger: Pick<Ledger, 'run'>;
   readonly keys: EndsKeys;
   readonly clock: Clock;
   /** How long after its end a hold can still be settled late or corrected: the ledger's retention period. ms */
@@ -61,15 +63,25 @@ export class AgentEnds {
 
   /** At once, with all below it: one transaction for the keys, one group of the ledger for the budgets. */
   async revoke(agent: Agent): Promise<void> {
-    this.parts.store.transaction(() => {
-      const ended = [agent, ...this.table.livingBelow(agent)];
-      for (const one of ended) this.#end(one, 'revoked');
-      this.parts.keys.end(ended.flatMap(({ keyId }) => (keyId === null ? [] : [keyId])));
+    await this.revokeKeys(keysOf([agent, ...this.table.livingBelow(agent)]));
+    const ended = this.parts.store.transaction(() => {
+      const all = [agent, ...this.table.livingBelow(agent)];
+      for (const one of all) this.#end(one, 'revoked');
+      return all;
     });
+    // Of those that were made in the meantime.
+    await this.revokeKeys(keysOf(ended));
     this.parts.atStep?.('agent_ended');
     await this.finish(agent.id);
     // The limits of those that were carved below it, but out of what lives on above it, go back there.
     for (const { id } of this.table.carvedBelow(agent, depthOf(agent))) await this.finish(id);
+  }
+
+  /** Revokes keys in one step. */
+  async revokeKeys(ids: readonly string[]): Promise<void> {
+    const at = this.parts.clock.now();
+    const facts = ids.flatMap((id) => this.parts.keys.revokeFact(id, at) ?? []);
+    if (facts.length > 0) await this.parts.ledger.run({ command: 'record_facts' }, { facts });
   }
 
   #end(agent: Agent, state: 'closing' | 'revoked' | 'expired'): void {
@@ -87,10 +99,8 @@ export class AgentEnds {
     const isHeld = await this.transfers.settleUp(agent, this.#isFunderAlive(agent));
     this.parts.atStep?.('agent_settled');
     if (agent.state !== 'closing' || isHeld) return;
-    this.parts.store.transaction(() => {
-      this.table.closed(id);
-      if (agent.keyId !== null) this.parts.keys.end([agent.keyId]);
-    });
+    await this.revokeKeys(keysOf([agent]));
+    this.parts.store.transaction(() => this.table.closed(id));
   }
 
   // What is left goes to the agent whose money it was; where that has ended too, it goes back with that one's own.
@@ -142,4 +152,8 @@ export class AgentEnds {
       this.parts.onFault('an agent that ended could not be settled up, and will be tried again', error);
     }
   }
+}
+
+function keysOf(agents: readonly Agent[]): readonly string[] {
+  return agents.flatMap(({ keyId }) => keyId ?? []);
 }

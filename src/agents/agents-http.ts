@@ -57,7 +57,7 @@ export function agentRoutes(host: RouteHost, parts: AgentParts): void {
     shown(() => delegation.get(caller, params.id)),
   );
   host.serve('renewAgentKey', AGENT_ROUTES.renewAgentKey, async ({ caller, params, body }) => {
-    const { view, secret } = delegation.renewKey(caller, params.id, body.overlapMs);
+    const { view, secret } = await delegation.renewKey(caller, params.id, body.overlapMs);
     return { key: secret, ...(await shown(() => view)) };
   });
   host.serve('raiseAgent', AGENT_ROUTES.raiseAgent, async (request, reply) => {

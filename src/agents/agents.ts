@@ -3,14 +3,16 @@
 // transaction the key and the agent; the last one decides. What a crash cut before it is undone at the next start.
 // No call of an agent comes here: its key's labels are all that counts it.
 
-import type { IssuedKey, KeyView } from '../access/key-ring.js';
+import type { IssuedKey, KeyView, PreparedKey } from '../access/access-keys.js';
 import { assertWithin, type NewKey } from '../access/key-spec.js';
 import { LimitSetters } from '../access/limit-setters.js';
 import { hasScope } from '../access/scopes.js';
 import type { Amounts } from '../core/amount.js';
+import type { Fact } from '../core/facts.js';
 import { quoted } from '../core/labels.js';
-import type { Caller } from '../kit/caller.js';
+import { actorOf, type Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
+import type { ViewDatabase } from '../views/view.js';
 import { type Agent, type AgentView, parentOf } from './agent.js';
 import { AgentEnds, type EndParts, type EndsKeys } from './agent-ends.js';
 import { type AgentIntent, AgentTable, pathOf } from './agent-table.js';
@@ -27,12 +29,13 @@ export const SELF = 'self';
 
 export interface DelegationParts extends EndParts {
   readonly ledger: TransferLedger;
+  readonly views: ViewDatabase;
   readonly keys: EndsKeys & {
     /** A key whose powers were judged by whoever asks for it. */
-    issueFor(key: NewKey, createdBy: string): IssuedKey;
+    prepare(key: NewKey, createdBy: string): PreparedKey;
     /** A new secret of a key that was made so. */
-    renewFor(id: string, overlapMs?: number): IssuedKey;
-    get(actor: Caller, id: string): KeyView;
+    renew(caller: Caller, id: string, overlapMs?: number): Promise<IssuedKey>;
+    get(caller: Caller, id: string): KeyView;
   };
 }
 
@@ -69,7 +72,7 @@ export class Delegation {
   readonly #setters: LimitSetters;
 
   constructor(private readonly parts: DelegationParts) {
-    this.#setters = new LimitSetters(parts.store);
+    this.#setters = new LimitSetters(parts.views);
     this.#table = new AgentTable(parts.store);
     this.#transfers = new Transfers(parts.ledger);
     this.#ends = new AgentEnds(parts, this.#table, this.#transfers);
@@ -109,7 +112,7 @@ export class Delegation {
         this.parts.store.transaction(() => this.#table.forget(agent.id));
         return { made: false, ...lacking };
       }
-      const { key, secret } = this.#activate(agent, caller);
+      const { key, secret } = await this.#activate(agent, caller);
       this.parts.atStep?.('agent_made');
       return { made: 'now', view: this.#view({ ...agent, keyId: key.id }), secret };
     } catch (error) {
@@ -148,14 +151,21 @@ export class Delegation {
   }
 
   /** The step that decides. @throws RefusedError conflict, store_unavailable */
-  #activate(agent: Agent, maker: Caller): IssuedKey {
-    return this.parts.store.transaction(() => {
-      this.#assertParent(agent);
-      const issued = this.parts.keys.issueFor(keyOf(agent), maker.keyId);
-      this.#noteSetter(maker, agent);
-      this.#table.activate(agent.id, issued.key.id);
-      return issued;
-    });
+  async #activate(agent: Agent, maker: Caller): Promise<IssuedKey> {
+    this.#assertParent(agent);
+    const prepared = this.parts.keys.prepare(keyOf(agent), maker.keyId);
+    const facts = [prepared.fact, ...this.#setterFacts(maker, agent)];
+    await this.parts.ledger.run({ command: 'record_facts' }, { actor: actorOf(maker), facts });
+    try {
+      this.parts.store.transaction(() => {
+        this.#assertParent(agent);
+        this.#table.activate(agent.id, prepared.key.id);
+      });
+    } catch (error) {
+      await this.#ends.revokeKeys([prepared.key.id]);
+      throw error;
+    }
+    return prepared;
   }
 
   #assertParent(agent: Pick<Agent, 'chain'>): void {
@@ -165,9 +175,9 @@ export class Delegation {
   }
 
   // A child's limit is that of the agents above it, whichever of them set it, until an administrator sets it.
-  #noteSetter(caller: Caller, { id }: Agent): void {
+  #setterFacts(caller: Caller, { id }: Agent): readonly Fact[] {
     const isAgents = this.#table.byKey(caller.keyId) !== undefined;
-    if (!isAgents) this.#setters.note(caller, { kind: 'agent', id });
+    return isAgents ? [] : [this.#setters.fact(caller, { kind: 'agent', id })];
   }
 
   /** @throws RefusedError forbidden where one who can more set the limits */
@@ -239,14 +249,14 @@ export class Delegation {
    * `overlapMs` (0 … 30 days, a day unless stated). By the agent itself, one above it, or an administrator.
    * @throws RefusedError not_found, forbidden, invalid_request; conflict where the agent has ended
    */
-  renewKey(caller: Caller, id: string, overlapMs?: number): IssuedAgent {
+  async renewKey(caller: Caller, id: string, overlapMs?: number): Promise<IssuedAgent> {
     const agent = this.#commanded(caller, id);
     const { keyId, state } = agent;
     if (keyId === null || (state !== 'active' && state !== 'closing'))
       throw new RefusedError('conflict', `agents: the agent is ${state}, and its key has ended with it`);
     // Who gets the new secret can do all that the agent can: an administrator as if it made a root with these powers.
     if (this.#table.byKey(caller.keyId) === undefined) assertWithin(caller, agent, this.#expiryOf(caller));
-    const { secret } = this.parts.keys.renewFor(keyId, overlapMs);
+    const { secret } = await this.parts.keys.renew(caller, keyId, overlapMs);
     return { view: this.#view(agent), secret };
   }
 
@@ -274,8 +284,9 @@ export class Delegation {
     const lacking = await this.#transfers.raise(agent, limits, isActive);
     if (lacking !== null) return { raised: false, ...lacking };
     this.parts.atStep?.('agent_raised');
+    const facts = this.#setterFacts(caller, agent);
+    await this.parts.ledger.run({ command: 'record_facts' }, { actor: actorOf(caller), facts });
     this.parts.store.transaction(() => {
-      this.#noteSetter(caller, agent);
       const before = this.#table.byId(agent.id)?.limits;
       this.#table.setLimits(agent.id, { ...before, ...limits });
     });

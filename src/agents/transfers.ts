@@ -14,7 +14,7 @@ import { type Agent, depthOf } from './agent.js';
 import { accountAt, budgetsAt, unitsText } from './agent-budgets.js';
 import { Standing } from './standing.js';
 
-export type TransferLedger = Pick<Ledger, 'check' | 'submit' | 'putDefinitions'>;
+export type TransferLedger = Pick<Ledger, 'check' | 'submit' | 'putDefinitions' | 'run'>;
 
 /** What was asked for and is not there. */
 export interface Lacking {

@@ -1,13 +1,10 @@
-// The commands on access keys: over a server, or with `--data` in its folder itself, for whoever has locked himself out.
+// The commands on access keys: over a server, or with `--data` in its folder, for an operator who has no key any more.
 
 import type { Command } from 'commander';
-import type { KeyRing, KeyView } from '../access/key-ring.js';
-import type { BursarClient } from '../client/index.js';
-import type { Caller } from '../kit/caller.js';
+import type { KeyIssued, KeyView } from '../access/keys-api.js';
 import { SCOPES, type Scope } from '../kit/caller.js';
 import { textTable } from '../kit/text-table.js';
 import type { CliContext, GlobalOptions } from './context.js';
-import { jsonValue } from './json.js';
 import {
   durationOption,
   instantOption,
@@ -18,24 +15,9 @@ import {
   UsageError,
 } from './options.js';
 
-/** Keys of one page of the folder's own list. */
-const PAGE_KEYS = 1_000;
-
-/** Who has the folder's files may see all that is in them. */
-const OFFLINE: Caller = {
-  keyId: 'offline',
-  scopes: new Set<Scope>(['admin']),
-  labels: {},
-  callerLabels: new Set(),
-  tenant: null,
-};
-
 interface KeyOptions extends GlobalOptions {
   readonly data?: string;
 }
-
-type KeyRow = Awaited<ReturnType<BursarClient['keys']['get']>>;
-type IssuedRow = Awaited<ReturnType<BursarClient['keys']['create']>>;
 
 export function addKeyCommands(program: Command, cli: CliContext): void {
   const keys = program
@@ -90,9 +72,7 @@ function addCreate(keys: Command, cli: CliContext): void {
             '--data',
             'makes an admin key, which has no other options; make others over --url with it',
           );
-        return cli.withKeys(options.data, 'create', (ring) =>
-          printIssued(cli, options, offlineIssued(ring, name)),
-        );
+        return printIssued(cli, options, await cli.parts.createKeyIn(options.data, name));
       }
       if (scopes.length === 0) throw new UsageError('--scope', `state at least one of ${SCOPES.join(', ')}`);
       const issued = await cli.client(options).keys.create({
@@ -114,9 +94,8 @@ function addList(keys: Command, cli: CliContext): void {
     .option('--data <dir>', 'the folder of the server, which may be running')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<KeyOptions>();
-      const rows: KeyRow[] = [];
-      if (options.data !== undefined)
-        await cli.withKeys(options.data, 'read', (ring) => rows.push(...offlineKeys(ring)));
+      const rows: KeyView[] = [];
+      if (options.data !== undefined) rows.push(...(await cli.parts.keysIn(options.data)));
       else for await (const row of cli.client(options).keys.all()) rows.push(row);
       cli.answer(options, rows, () => keyTable(rows));
     });
@@ -157,34 +136,13 @@ function scopeOf(text: string): Scope {
   throw new UsageError('--scope', `${JSON.stringify(text)} is not ${SCOPES.join(', ')}`);
 }
 
-function offlineIssued(ring: KeyRing, name: string): IssuedRow {
-  const { key, secret } = ring.createOffline(name);
-  return { key: secret, ...rowOf(key) };
-}
-
-function offlineKeys(ring: KeyRing): KeyRow[] {
-  const rows: KeyRow[] = [];
-  let after: string | null = '';
-  while (after !== null) {
-    const page = ring.list(OFFLINE, { after, max: PAGE_KEYS });
-    rows.push(...page.keys.map(rowOf));
-    after = page.next;
-  }
-  return rows;
-}
-
-/** As the server shows it. */
-function rowOf(key: KeyView): KeyRow {
-  return jsonValue({ ...key, tenant: key.labels.tenant ?? null }, new Map()) as KeyRow;
-}
-
-/** The key alone on the standard output, so that `KEY=$(bursar keys create …)` is the key; what is said of it beside. */
-function printIssued(cli: CliContext, options: GlobalOptions, issued: IssuedRow): void {
+/** Prints the key alone to the standard output, so that `KEY=$(bursar keys create …)` is the key; notes go elsewhere. */
+function printIssued(cli: CliContext, options: GlobalOptions, issued: KeyIssued): void {
   cli.answer(options, issued, () => issued.key);
   if (options.json !== true) cli.note(`This key is shown this once; its id is ${issued.id}.`);
 }
 
-function keyTable(rows: readonly KeyRow[]): string {
+function keyTable(rows: readonly KeyView[]): string {
   if (rows.length === 0) return 'no keys';
   return textTable(
     ['id', 'name', 'scopes', 'labels', 'callers may add', 'created at', 'ends'],

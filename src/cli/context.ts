@@ -2,7 +2,7 @@
 // Commands open ledgers only through here, so that each is closed again and missing files are told apart from empty ones.
 
 import { existsSync } from 'node:fs';
-import type { KeyRing } from '../access/key-ring.js';
+import type { KeyIssued, KeyView } from '../access/keys-api.js';
 import type { Clock, Ledger, LedgerReads, Progress } from '../authority/api.js';
 import { BursarClient } from '../client/index.js';
 import type { History } from '../views/history.js';
@@ -45,8 +45,10 @@ export interface CliParts {
   readonly verifyViews: (
     ledgerPath: string,
   ) => Promise<{ readonly ok: boolean; readonly text: string } | null>;
-  /** The keys in a server's folder, which another process may have open. */
-  readonly openKeys: (dataPath: string, mode: 'create' | 'read') => { ring: KeyRing; close(): void };
+  /** Makes an admin key for the server of a folder, which may be running. */
+  readonly createKeyIn: (dataPath: string, name: string) => Promise<KeyIssued>;
+  /** The keys of a folder, whether or not a server has it open. */
+  readonly keysIn: (dataPath: string) => Promise<readonly KeyView[]>;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
 }
@@ -153,16 +155,6 @@ export class CliContext {
       return await use(history);
     } finally {
       history.close();
-    }
-  }
-
-  /** Runs `use` on the keys in a server's folder. */
-  async withKeys<T>(dataPath: string, mode: 'create' | 'read', use: (ring: KeyRing) => T): Promise<T> {
-    const { ring, close } = this.parts.openKeys(dataPath, mode);
-    try {
-      return use(ring);
-    } finally {
-      close();
     }
   }
 

@@ -1,11 +1,13 @@
 // The folder that a server keeps its data in, its owner's alone: ledger.db is the truth, vault.db has the texts and secrets that
-// must be deletable, and views.db what is made of the ledger and may be deleted. Opened by serve.ts, and for its keys by commands
-// of the command line.
+// must be deletable, and views.db what is made of the ledger and may be deleted. Opened by serve.ts.
 
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { AccessKeys } from '../access/access-keys.js';
+import { KEYS_VIEW } from '../access/key-facts.js';
 import { KeyRing } from '../access/key-ring.js';
+import { LIMIT_SETTERS_VIEW } from '../access/limit-setters.js';
 import type { Clock, Ledger } from '../authority/api.js';
 import { openLedger } from '../authority/open.js';
 import { InvalidInputError } from '../core/errors.js';
@@ -44,12 +46,21 @@ export function makeDataFolder(folder: string): void {
 }
 
 /** The read models of the features. */
-export const VIEWS: readonly View[] = [NOTICES_VIEW, QUOTAS_VIEW, RECONCILIATION_VIEW];
+export const VIEWS: readonly View[] = [
+  KEYS_VIEW,
+  LIMIT_SETTERS_VIEW,
+  NOTICES_VIEW,
+  QUOTAS_VIEW,
+  RECONCILIATION_VIEW,
+];
 
 export interface DataFolder {
   readonly ledger: Ledger;
   readonly vault: Vault;
   readonly views: Views;
+  readonly keyRing: KeyRing;
+  readonly keys: AccessKeys;
+  readonly store: ServiceStore;
 }
 
 /** Opens the files of a folder, which are closed with `opened`. @throws LedgerHeldError and what the files throw */
@@ -63,38 +74,16 @@ export async function openDataFolder(
 ): Promise<DataFolder> {
   const file = (name: string) => join(folder, name);
   const vault = opened.add('the vault', openSqliteVault(file(VAULT_FILE), clock), (held) => held.close());
+  const store = opened.add('the store', openServiceStore(file(SERVICE_STORE_FILE)), (held) => held.close());
   const onReplaced = (why: string) => logger.warn(`${VIEWS_FILE} is made anew from the ledger: ${why}`);
   const views = opened.add('the views', openViews(file(VIEWS_FILE), VIEWS, { onReplaced }), (held) =>
     held.closeFile(),
   );
   const ledger = await openLedger({ path: ledgerPathIn(folder), clock, follower: views });
-  return { ledger: opened.add('the ledger', ledger, (held) => held.close()), vault, views };
-}
-
-export interface OpenKeys {
-  readonly ring: KeyRing;
-  /** The file that they are in, for what else the server keeps there. */
-  readonly store: ServiceStore;
-  close(): void;
-}
-
-/** The keys in a folder; only `create` makes what is not there. @throws InvalidInputError */
-export function openKeys(folder: string, clock: Clock, mode: 'create' | 'read'): OpenKeys {
-  const path = join(folder, SERVICE_STORE_FILE);
-  if (mode === 'create') makeDataFolder(folder);
-  else if (!existsSync(path))
-    throw new InvalidInputError(
-      '--data',
-      `there are no keys in ${JSON.stringify(folder)}: ${SERVICE_STORE_FILE} is not there`,
-    );
-  const store = openServiceStore(path);
-  const ring = new KeyRing(store, clock);
-  return {
-    ring,
-    store,
-    close() {
-      ring.close();
-      store.close();
-    },
-  };
+  opened.add('the ledger', ledger, (held) => held.close());
+  const keyRing = new KeyRing(views, clock);
+  const keys = new AccessKeys({ ring: keyRing, ledger, vault, clock });
+  opened.add('the keys', keys, (held) => held.close());
+  await keys.start();
+  return { ledger, vault, views, keyRing, keys, store };
 }

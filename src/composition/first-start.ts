@@ -1,7 +1,7 @@
 // What the first start says to people: the keys, once, where the server is, a call that works, a call that is refused, and
 // the command that explains the refusal. Every line works as it stands.
 
-import type { FirstKeys } from '../access/key-ring.js';
+import type { FirstKeys } from '../access/access-keys.js';
 import { DEMO_MODEL, DEMO_MODEL_LARGE } from './settings/demonstration.js';
 
 export function firstStartText({ url, keys }: { url: string; keys: FirstKeys }): string {

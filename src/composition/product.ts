@@ -2,19 +2,16 @@
 // anybody calls. Called by serve.ts, which hands the parts to the surfaces.
 
 import type { Logger } from 'pino';
-import type { KeyRing } from '../access/key-ring.js';
 import { Delegation } from '../agents/agents.js';
-import type { Clock, Ledger } from '../authority/api.js';
+import type { Clock } from '../authority/api.js';
 import { RETENTION_DEFAULT_MS } from '../authority/open.js';
 import { Conversations } from '../chats/conversations.js';
 import { Goals } from '../goals/goals.js';
-import type { ServiceStore } from '../kit/service-store.js';
 import { Notices } from '../notices/notices.js';
 import type { SendWebhook } from '../notices/sender.js';
 import { Quotas } from '../quotas/quotas.js';
 import { Reconciliations } from '../reconciliation/reconciliations.js';
-import type { Vault } from '../vault/vault.js';
-import type { Views } from '../views/views.js';
+import type { DataFolder } from './data-folder.js';
 import type { Opened } from './opened.js';
 import type { Settings } from './settings/settings.js';
 
@@ -27,12 +24,7 @@ export interface Product {
   readonly reconciliations: Reconciliations;
 }
 
-export interface ProductNeeds {
-  readonly store: ServiceStore;
-  readonly vault: Vault;
-  readonly views: Views;
-  readonly keyRing: KeyRing;
-  readonly ledger: Ledger;
+export interface ProductNeeds extends DataFolder {
   readonly settings: () => Settings;
   /** Environment variables, which the configuration names. */
   readonly secrets: (name: string) => string | undefined;
@@ -44,9 +36,9 @@ export interface ProductNeeds {
 }
 
 export async function openProduct(needs: ProductNeeds): Promise<Product> {
-  const { store, views, ledger, logger, clock } = needs;
+  const { views, ledger, logger, clock } = needs;
   const onAlert = (what: string) => logger.error({ alert: true }, what);
-  const quotas = new Quotas({ ledger, store, views, clock, onAlert });
+  const quotas = new Quotas({ ledger, views, clock, onAlert });
   const conversations = await openConversations(needs, quotas);
   const delegation = await openDelegation(needs);
   const goals = await openGoals(needs);
@@ -91,9 +83,10 @@ async function openConversations(needs: ProductNeeds, quotas: Quotas): Promise<C
 }
 
 async function openDelegation(needs: ProductNeeds): Promise<Delegation> {
-  const { store, keyRing: keys, ledger, logger, clock, opened } = needs;
+  const { store, views, keys, ledger, logger, clock, opened } = needs;
   const delegation = new Delegation({
     store,
+    views,
     ledger,
     keys,
     clock,
@@ -105,9 +98,10 @@ async function openDelegation(needs: ProductNeeds): Promise<Delegation> {
   return opened.add('the agents', delegation, (agents) => agents.stop());
 }
 
-async function openGoals({ store, ledger, settings, logger, clock }: ProductNeeds): Promise<Goals> {
+async function openGoals({ store, views, ledger, settings, logger, clock }: ProductNeeds): Promise<Goals> {
   const goals = new Goals({
     store,
+    views,
     ledger,
     clock,
     settings: () => settings().goals,

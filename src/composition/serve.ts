@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { AccessKeys } from '../access/access-keys.js';
 import { Tenancy } from '../access/tenancy.js';
 import type { Clock } from '../authority/api.js';
 import { openEvidence } from '../authority/evidence.js';
@@ -19,7 +20,7 @@ import { buildHttp } from '../http/build-http.js';
 import { openWebhooks } from '../notices/webhook-connections.js';
 import { QUOTA_BUDGETS } from '../quotas/buckets.js';
 import type { LogLevel } from './config.js';
-import { ledgerPathIn, makeDataFolder, type OpenKeys, openDataFolder, openKeys } from './data-folder.js';
+import { ledgerPathIn, makeDataFolder, openDataFolder } from './data-folder.js';
 import { firstStartText } from './first-start.js';
 import { type Log, openLog, type ProcessEnd } from './log.js';
 import { Opened } from './opened.js';
@@ -92,10 +93,10 @@ interface RunningServer {
 async function start({ options, configPath, settings, log, opened }: Starting): Promise<RunningServer> {
   const { logger } = log;
   const clock = SYSTEM_CLOCK;
-  const path = ledgerPathIn(options.dataPath);
-  const { ledger, vault, views } = await openDataFolder(options.dataPath, { clock, logger, opened });
-  const evidence = opened.add('the evidence', openEvidence(path), (threads) => threads.close());
-  const keys = opened.add('the keys', openKeys(options.dataPath, clock, 'create'), (held) => held.close());
+  const folder = await openDataFolder(options.dataPath, { clock, logger, opened });
+  const { ledger, keys } = folder;
+  const evidence = openEvidence(ledgerPathIn(options.dataPath));
+  opened.add('the evidence', evidence, (threads) => threads.close());
   const throttled = new ThrottledProviders(ledger);
   const demo = new DemoOnDemand(clock, opened);
   const prepare = (needed: Settings) => demo.prepare(needed);
@@ -103,11 +104,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   const webhooks = openWebhooks(() => inForce.settings.notices);
   opened.add('the connections to webhooks', webhooks, (held) => held.close());
   const product = await openProduct({
-    store: keys.store,
-    vault,
-    views,
-    keyRing: keys.ring,
-    ledger,
+    ...folder,
     settings: () => inForce.settings,
     secrets: options.secretOf,
     logger,
@@ -117,10 +114,9 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   });
   let draining = false;
   const app = await buildHttp({
-    ledger,
-    evidence,
-    keyRing: keys.ring,
+    ...folder,
     ...product,
+    evidence,
     prices: () => inForce.prices,
     clock,
     log: { level: logger.level, stream: log.stream },
@@ -130,11 +126,11 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   });
   const gateway = buildGateway({
     ledger,
-    keyRing: keys.ring,
+    keyRing: folder.keyRing,
     tenancy: new Tenancy(ledger),
     clock,
     recorder: product.conversations.recorder,
-    storedResponses: new StoredResponses(keys.store, clock),
+    storedResponses: new StoredResponses(folder.store, clock),
     goals: { assertUsable: (...asked) => product.goals.assertUsable(...asked), headers: goalHeaders },
     quotas: QUOTA_BUDGETS,
     onDecision: (outcome, ms) => app.decided(outcome, ms),
@@ -156,7 +152,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   await app.register(gateway.plugin);
   opened.add('the HTTP server', app, (server) => server.close());
   const url = await listening(app, placeOf(options, settings));
-  sayStarted({ url, keys, options, logger, configPath });
+  await sayStarted({ url, keys, options, logger, configPath });
   return {
     reload: () => inForce.reload(),
     async drain() {
@@ -260,15 +256,15 @@ async function listening(app: FastifyInstance, place: Settings['listen']): Promi
 
 interface Started {
   readonly url: string;
-  readonly keys: OpenKeys;
+  readonly keys: AccessKeys;
   readonly options: ServerOptions;
   readonly logger: Logger;
   readonly configPath: string | null;
 }
 
-function sayStarted({ url, keys, options, logger, configPath }: Started): void {
+async function sayStarted({ url, keys, options, logger, configPath }: Started): Promise<void> {
   // Where the configuration is the user's own, a demonstration's tenant would spend below no budget of theirs.
-  const first = keys.ring.firstKeys({ demo: configPath === null });
+  const first = await keys.firstKeys({ demo: configPath === null });
   if (first !== null) options.stderr.write(`${firstStartText({ url, keys: first })}\n`);
   logger.info({ url, data: options.dataPath }, 'listening');
 }

@@ -4,17 +4,18 @@
 // the ledger then. `recover` finishes what a crash cut. Used by the HTTP API; the gateway asks `assertUsable`.
 
 import { createHash, randomUUID } from 'node:crypto';
-import { type Limited, LimitSetters } from '../access/limit-setters.js';
+import { type LimitOwner, LimitSetters } from '../access/limit-setters.js';
 import { hasScope } from '../access/scopes.js';
 import { toLedgerId } from '../access/tenant-ids.js';
 import type { Clock, Ledger } from '../authority/api.js';
 import { OverloadedError } from '../core/errors.js';
 import { quoted } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
-import type { Caller } from '../kit/caller.js';
-import { RefusedError } from '../kit/refusals.js';
+import { actorOf, type Caller } from '../kit/caller.js';
+import { invalid, RefusedError } from '../kit/refusals.js';
 import { SerialQueue } from '../kit/serial-queue.js';
 import type { ServiceStore } from '../kit/service-store.js';
+import type { ViewDatabase } from '../views/view.js';
 import {
   GOAL_PREFIX,
   type Goal,
@@ -35,7 +36,8 @@ const RECOVERED_AT_ONCE = 500;
 
 export interface GoalParts {
   readonly store: ServiceStore;
-  readonly ledger: GoalLedgerPart & Pick<Ledger, 'whenDurable'>;
+  readonly views: ViewDatabase;
+  readonly ledger: GoalLedgerPart & Pick<Ledger, 'whenDurable' | 'run'>;
   readonly clock: Clock;
   readonly settings: () => GoalSettings;
   /** Told of usage that could not be recorded. */
@@ -78,7 +80,7 @@ export class Goals {
 
   constructor(parts: GoalParts) {
     this.#parts = parts;
-    this.#setters = new LimitSetters(parts.store);
+    this.#setters = new LimitSetters(parts.views);
     this.#table = new GoalTable(parts.store);
     this.#books = new GoalLedger(parts.ledger);
   }
@@ -115,17 +117,17 @@ export class Goals {
     if (this.#table.open(owner).length >= OPEN_GOALS_MAX)
       throw new RefusedError('conflict', `the owner has ${OPEN_GOALS_MAX} open goals: clear some first`);
     const id = GOAL_PREFIX + randomUUID();
-    const number = this.#parts.store.transaction(() => {
-      if (tokenBudget !== null) this.#setters.note(caller, limitOf(id));
-      return this.#table.insert({
+    if (tokenBudget !== null) await this.#noteSetter(caller, id);
+    const number = this.#parts.store.transaction(() =>
+      this.#table.insert({
         ...owner,
         id,
         text,
         intent: { step: 'create', tokenBudget },
         request: requestKey === undefined ? null : { key: requestKey, digest },
         createdAt: this.#parts.clock.now(),
-      });
-    });
+      }),
+    );
     this.#step('intended');
     return this.#finished(this.#row(number));
   }
@@ -227,10 +229,15 @@ export class Goals {
       const lowers = before !== null && tokenBudget !== null && tokenBudget <= before;
       if (!lowers) {
         if (before !== null) this.#assertMayRaise(caller, row, tokenBudget);
-        this.#parts.store.transaction(() => this.#setters.note(caller, limitOf(row.id)));
+        await this.#noteSetter(caller, row.id);
       }
       await this.#books.limit(row, tokenBudget);
     });
+  }
+
+  async #noteSetter(caller: Caller, id: string): Promise<void> {
+    const facts = [this.#setters.fact(caller, limitOf(id))];
+    await this.#parts.ledger.run({ command: 'record_facts' }, { actor: actorOf(caller), facts });
   }
 
   #assertMayRaise(caller: Caller, { id }: GoalRow, tokenBudget: bigint | null): void {
@@ -364,7 +371,7 @@ export class Goals {
   }
 }
 
-function limitOf(id: string): Limited {
+function limitOf(id: string): LimitOwner {
   return { kind: 'goal', id };
 }
 
@@ -388,8 +395,4 @@ function hasEnded({ ending }: { readonly ending: GoalEnding | null }): RefusedEr
 
 function digestOf(parts: readonly (string | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }

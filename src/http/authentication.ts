@@ -1,22 +1,32 @@
-// Who calls: the key of a request, from `Authorization: Bearer`, `x-api-key` or `api-key`. What the key may do is each route's to
-// say (serve.ts), whose things it sees the tenancy's.
+// Who calls: the key of a request, from `Authorization: Bearer`, `x-api-key` or `api-key`. Whether the key may use a route is
+// decided in serve.ts, and whose things it sees in access/tenancy.ts.
 
+import type { AccessKeys } from '../access/access-keys.js';
 import type { KeyRing } from '../access/key-ring.js';
 import { keyRefused, keyTextIn } from '../access/key-text.js';
+import type { Caller } from '../kit/caller.js';
 import type { Reply, Request } from './api.js';
 
 /** A hook that finds the caller, or refuses. */
-export function authenticate(keyRing: KeyRing) {
+export function authenticate({ keyRing, keys }: { readonly keyRing: KeyRing; readonly keys: AccessKeys }) {
   return (request: Request, _reply: Reply, done: (error?: Error) => void): void => {
-    let refused: Error | undefined;
+    let text: string | undefined;
     try {
-      const text = keyTextIn(request.headers);
-      const caller = keyRing.authenticate(text);
-      if (caller === null) throw keyRefused(text);
-      request.caller = caller;
+      text = keyTextIn(request.headers);
     } catch (error) {
-      refused = error as Error;
+      done(error as Error);
+      return;
     }
-    done(refused);
+    const known = keyRing.authenticate(text);
+    if (known !== null) {
+      request.caller = known;
+      done();
+      return;
+    }
+    const answer = (caller: Caller | null) => {
+      if (caller !== null) request.caller = caller;
+      done(caller === null ? keyRefused(text) : undefined);
+    };
+    keys.authenticate(text).then(answer, done);
   };
 }

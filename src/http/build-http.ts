@@ -73,7 +73,7 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
   });
   app.register((scope, _options, done) => {
     takeJsonOnly(scope);
-    scope.addHook('onRequest', authenticate(api.keyRing));
+    scope.addHook('onRequest', authenticate(api));
     metricsRoute(scope, api);
     mountRoutes(routeHost(scope, api), api, streams);
     done();

@@ -1,6 +1,7 @@
 // What the HTTP API is made of. Given by the composition root; nothing here is read from the environment.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AccessKeys } from '../access/access-keys.js';
 import type { KeyRing } from '../access/key-ring.js';
 import type { Delegation } from '../agents/agents.js';
 import type { Clock, Evidence, Ledger } from '../authority/api.js';
@@ -16,6 +17,7 @@ export interface HttpParts {
   /** Of the same ledger, worked out beside the event loop. */
   readonly evidence: Evidence;
   readonly keyRing: KeyRing;
+  readonly keys: AccessKeys;
   readonly goals: Goals;
   readonly notices: Notices;
   readonly quotas: Quotas;

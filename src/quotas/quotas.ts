@@ -1,11 +1,10 @@
 // The quotas of a chat product (rules Q1–Q10): policies over budgets of the ledger. The HTTP routes ask it for policies,
 // preflights, statuses and limits; chats ask it for the holds and settlements of turns. The ledger has every figure.
 
-import { type Limited, LimitSetters } from '../access/limit-setters.js';
+import { type LimitOwner, LimitSetters } from '../access/limit-setters.js';
 import type { Clock, Ledger } from '../authority/api.js';
-import type { Caller } from '../kit/caller.js';
+import { actorOf, type Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
-import type { ServiceStore } from '../kit/service-store.js';
 import type { ViewDatabase } from '../views/view.js';
 import { Policies } from './policies.js';
 import type { QuotaRules } from './policy.js';
@@ -16,7 +15,6 @@ import { accountOf, putUserLimits, type QuotaAccountRequest, type UserLimits } f
 
 export interface QuotasParts {
   readonly ledger: Ledger;
-  readonly store: ServiceStore;
   readonly views: ViewDatabase;
   readonly clock: Clock;
   /** Takes what an operator should look at: a turn whose end nobody knows (rule Q9). */
@@ -32,7 +30,7 @@ export class Quotas {
   constructor(private readonly parts: QuotasParts) {
     this.policies = new Policies(parts);
     this.turns = new TurnQuotas(this.policies, parts.onAlert);
-    this.#setters = new LimitSetters(parts.store);
+    this.#setters = new LimitSetters(parts.views);
   }
 
   /** @throws RefusedError conflict when no policy is active; model_not_found, invalid_request or not_found */
@@ -52,12 +50,13 @@ export class Quotas {
    * @throws RefusedError invalid_request, not_found, forbidden; conflict when no policy is active
    */
   async putLimits(caller: Caller, account: QuotaAccountRequest, limits: UserLimits): Promise<QuotaStatus> {
-    const { ledger, store } = this.parts;
+    const { ledger } = this.parts;
     const whose = accountOf(caller, account);
-    const limited: Limited = { kind: 'user', id: JSON.stringify([whose.tenant, whose.user]) };
-    this.#setters.assertMayRaise(caller, limited);
+    const owner: LimitOwner = { kind: 'user', id: JSON.stringify([whose.tenant, whose.user]) };
+    this.#setters.assertMayRaise(caller, owner);
     await putUserLimits({ ledger, rules: this.#rules(), caller }, whose, limits);
-    store.transaction(() => this.#setters.note(caller, limited));
+    const facts = [this.#setters.fact(caller, owner)];
+    await ledger.run({ command: 'record_facts' }, { actor: actorOf(caller), facts });
     return statusOf(ledger, this.policies.active, whose);
   }
 

@@ -3,8 +3,9 @@
 // anew from the journal when it is missing, damaged, of other tables, of another ledger, or held by another process.
 // Opened by the composition; features read their tables with statements of `prepare`.
 
-import type Database from 'better-sqlite3';
+import Database from 'better-sqlite3';
 import type { Follower, Progress } from '../authority/api.js';
+import { InvalidInputError } from '../core/errors.js';
 import type { Fact } from '../core/facts.js';
 import type { Head } from '../core/outcomes.js';
 import { type FactRecord, factBatches, isOnChain } from '../journal/fact-records.js';
@@ -55,6 +56,18 @@ export interface ViewsOptions {
  */
 export function openViews(path: string, views: readonly View[], options: ViewsOptions = {}): Views {
   return new OpenViews(path, views, options.onReplaced ?? (() => undefined));
+}
+
+/**
+ * Opens the file for reading alone, beside a server that may have it open. The tables may be of another version.
+ * @throws InvalidInputError when it cannot be opened
+ */
+export function openViewsForReading(path: string): ViewDatabase & { close(): void } {
+  try {
+    return new Database(path, { readonly: true, fileMustExist: true });
+  } catch (error) {
+    throw new InvalidInputError('path', `${path} cannot be opened: ${(error as Error).message}`);
+  }
 }
 
 /** The SQL of all views. In the order of their features, so that the order of a list changes no file. */
