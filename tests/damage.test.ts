@@ -13,9 +13,9 @@ import { decide } from '#bursar/core/decide.js';
 import type { Effect, HoldCharged } from '#bursar/core/effects.js';
 import { JournalCorruptError } from '#bursar/core/errors.js';
 import type { VerifyReport } from '#bursar/core/outcomes.js';
-import { openMemoryReader } from '#bursar/journal/memory.js';
+import { openMemoryReader } from '#bursar/journal/memory/journal.js';
 import type { StoredBatch } from '#bursar/journal/port.js';
-import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
+import { openSqliteReader } from '#bursar/journal/sqlite/reader.js';
 import { cutRecord, type Forging, forge } from './forger.js';
 
 const START = Date.parse('2026-01-10T12:00:00Z');

@@ -11,7 +11,7 @@ import { COMMANDS_WAITING_MAX } from '#bursar/authority/pipeline.js';
 import { recover } from '#bursar/authority/recovery.js';
 import { stateProblem } from '#bursar/core/invariants.js';
 import type { State } from '#bursar/core/state.js';
-import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory/journal.js';
 
 const HOUR_MS = 3_600_000;
 const A = { tenant: 'a' };

@@ -8,7 +8,7 @@ import { FACT_BODY_BYTES_MAX, type Fact } from '#bursar/core/facts.js';
 import type { Head, LedgerEvent } from '#bursar/core/outcomes.js';
 import { BatchReader } from '#bursar/journal/batch-reader.js';
 import { EMPTY_HEAD, type FactRecord, factBatches, isOnChain } from '#bursar/journal/fact-records.js';
-import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory/journal.js';
 
 const BUDGET = { id: 'b', match: { tenant: '*' }, unit: 'usd', limit: 100n, window: 'day' } as const;
 const LABELS = { tenant: 'a' };

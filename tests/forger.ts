@@ -10,7 +10,7 @@ import type { State } from '#bursar/core/state.js';
 import { BatchReader } from '#bursar/journal/batch-reader.js';
 import { BatchWriter } from '#bursar/journal/batch-writer.js';
 import { batchHash, GENESIS_HASH } from '#bursar/journal/chain.js';
-import { MemoryStore } from '#bursar/journal/memory.js';
+import { MemoryStore } from '#bursar/journal/memory/journal.js';
 import type { StoredBatch } from '#bursar/journal/port.js';
 
 /** One record as it is about to be written. */

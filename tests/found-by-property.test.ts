@@ -6,7 +6,7 @@ import { openLedger } from '#bursar/authority/open.js';
 import { AMOUNT_MAX } from '#bursar/core/amount.js';
 import type { Authorized, Denied, Settled } from '#bursar/core/outcomes.js';
 import type { BudgetSpec } from '#bursar/core/requests.js';
-import { MemoryStore, openMemoryJournal } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal } from '#bursar/journal/memory/journal.js';
 
 const START = Date.parse('2026-01-10T12:00:00Z');
 const HOUR_MS = 3_600_000;

@@ -15,7 +15,7 @@ import type { LedgerCommand } from '#bursar/core/requests.js';
 import { windowAt } from '#bursar/core/window.js';
 import { BatchWriter } from '#bursar/journal/batch-writer.js';
 import { batchHash, digestOf, GENESIS_HASH } from '#bursar/journal/chain.js';
-import { MemoryStore } from '#bursar/journal/memory.js';
+import { MemoryStore } from '#bursar/journal/memory/journal.js';
 
 const START = Date.parse('2026-03-28T22:15:00Z');
 const SEED = 20_260_328;

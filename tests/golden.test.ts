@@ -14,7 +14,7 @@ import { BatchReader } from '#bursar/journal/batch-reader.js';
 import { GENESIS_HASH, toHex } from '#bursar/journal/chain.js';
 import { encodeCheckpoint } from '#bursar/journal/checkpoint-codec.js';
 import { COMMAND_KINDS, FORMAT_VERSION } from '#bursar/journal/format.js';
-import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory/journal.js';
 import { eventOf } from '#bursar/journal/recorded.js';
 import { goldenCredits, goldenFacts, goldenLedger, goldenNotes, goldenRestored } from './golden-ledger.js';
 

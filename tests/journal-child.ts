@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Runs `body` with `journal` open at `path`, and comes back when that has happened and the process waits. */
 export async function startWriter(path: string, body: string): Promise<ChildProcess> {
   const program = `
-    import { openSqliteJournal } from '#bursar/journal/sqlite.js';
+    import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
     const path = ${JSON.stringify(path)};
     const journal = await openSqliteJournal(path, { authorityId: 'child', nowMs: 1_000_000, leaseMs: 60_000 });
     ${body}

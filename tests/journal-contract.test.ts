@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { batchHash, checkChain, fromHex, GENESIS_HASH, toHex } from '#bursar/journal/chain.js';
-import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory/journal.js';
 import type { JournalReader, JournalWriter, OpenWriterOptions, StoredBatch } from '#bursar/journal/port.js';
-import { openSqliteJournal } from '#bursar/journal/sqlite.js';
-import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
+import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
+import { openSqliteReader } from '#bursar/journal/sqlite/reader.js';
 
 /** One ledger's store: what survives its writers, and the ways to hurt it. */
 interface Place {

@@ -8,8 +8,8 @@ import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkChain, lastSequence } from '#bursar/journal/chain.js';
 import type { JournalReader, StoredBatch } from '#bursar/journal/port.js';
-import { openSqliteJournal } from '#bursar/journal/sqlite.js';
-import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
+import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
+import { openSqliteReader } from '#bursar/journal/sqlite/reader.js';
 import { killWriter, startWriter } from './journal-child.js';
 
 const OPTIONS = { authorityId: 'a', nowMs: 2_000_000, leaseMs: 60_000 };

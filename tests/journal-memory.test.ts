@@ -3,7 +3,7 @@
 
 import { beforeEach, expect, test } from 'vitest';
 import { checkChain } from '#bursar/journal/chain.js';
-import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory/journal.js';
 
 const OPTIONS = { authorityId: 'a', nowMs: 2_000_000, leaseMs: 60_000 };
 

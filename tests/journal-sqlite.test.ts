@@ -9,9 +9,9 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkChain, fromHex } from '#bursar/journal/chain.js';
 import type { JournalReader, JournalWriter } from '#bursar/journal/port.js';
-import { isProcessGone, thisProcess } from '#bursar/journal/process-identity.js';
-import { openSqliteJournal } from '#bursar/journal/sqlite.js';
-import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
+import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
+import { isProcessGone, thisProcess } from '#bursar/journal/sqlite/process-identity.js';
+import { openSqliteReader } from '#bursar/journal/sqlite/reader.js';
 import { killWriter, startWriter } from './journal-child.js';
 
 const OPTIONS = { authorityId: 'parent', nowMs: 1_000_000, leaseMs: 60_000 };
@@ -278,7 +278,7 @@ describe('the write-ahead log', () => {
 describe('the writer’s thread', () => {
   test('the process ends without close → it does, and what was answered is there', () => {
     const program = `
-      import { openSqliteJournal } from '#bursar/journal/sqlite.js';
+      import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
       const journal = await openSqliteJournal(${JSON.stringify(path)}, ${JSON.stringify(OPTIONS)});
       journal.append({ firstSequence: 1, recordCount: 1, bytes: new Uint8Array(9) });
       await journal.append({ firstSequence: 2, recordCount: 1, bytes: new Uint8Array(9) });`;
@@ -293,7 +293,7 @@ describe('the writer’s thread', () => {
 
   test('close is the last thing that a process does → it is waited for', () => {
     const program = `
-      import { openSqliteJournal } from '#bursar/journal/sqlite.js';
+      import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
       for (let round = 0; round < 10; round += 1) {
         const journal = await openSqliteJournal(${JSON.stringify(path)}, ${JSON.stringify(OPTIONS)});
         await journal.close();
@@ -309,7 +309,7 @@ describe('the writer’s thread', () => {
 
   test('an append that nobody waits for, and the process ends → it is made durable first', () => {
     const program = `
-      import { openSqliteJournal } from '#bursar/journal/sqlite.js';
+      import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
       const journal = await openSqliteJournal(${JSON.stringify(path)}, ${JSON.stringify(OPTIONS)});
       journal.append({ firstSequence: 1, recordCount: 1, bytes: new Uint8Array(9) });`;
     const cwd = fileURLToPath(new URL('..', import.meta.url));

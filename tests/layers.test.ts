@@ -217,8 +217,8 @@ const AMBIENT: readonly Ambient[] = [
       'main.ts',
       'composition/config.ts',
       'cli/context.ts',
-      'journal/process-identity.ts',
-      'journal/sqlite-schema.ts',
+      'journal/sqlite/process-identity.ts',
+      'journal/sqlite/schema.ts',
     ],
     advice:
       'the process belongs to main.ts and the context of the command line; take what is needed as a parameter.',
@@ -232,7 +232,7 @@ const AMBIENT: readonly Ambient[] = [
     what: /\bperformance\./,
     allowed: [
       'authority/turn.ts',
-      'journal/sqlite-store.ts',
+      'journal/sqlite/store.ts',
       'kit/breather.ts',
       'http/',
       'cli/',

@@ -10,7 +10,7 @@ import type { LedgerEvent } from '#bursar/core/outcomes.js';
 import type { Command } from '#bursar/core/requests.js';
 import { BatchReader } from '#bursar/journal/batch-reader.js';
 import { batchHash } from '#bursar/journal/chain.js';
-import { MemoryStore, openMemoryJournal } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal } from '#bursar/journal/memory/journal.js';
 
 const NOW = Date.parse('2026-01-10T12:00:00Z');
 const A = { tenant: 'a' };

@@ -10,7 +10,7 @@ import type { BalanceView, CommandOutcome, HoldView, Snapshot } from '#bursar/co
 import type { Command } from '#bursar/core/requests.js';
 import { CHAIN_START } from '#bursar/journal/chain.js';
 import { encodeCheckpoint } from '#bursar/journal/checkpoint-codec.js';
-import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory/journal.js';
 import { commandOf, type Intent, START } from './property-commands.js';
 import { type Expected, keyOf, ReferenceModel } from './reference-model.js';
 

@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openLedger } from '#bursar/authority/open.js';
-import { MemoryStore, openMemoryJournal } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal } from '#bursar/journal/memory/journal.js';
 
 test('restore: a snapshot with figures of grants → they go on from there', async () => {
   const first = await openLedger({ path: ':memory:' });

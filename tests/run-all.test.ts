@@ -9,7 +9,7 @@ import { InvalidInputError } from '#bursar/core/errors.js';
 import type { BalanceView, CommandOutcome, GroupOutcome } from '#bursar/core/outcomes.js';
 import type { Command } from '#bursar/core/requests.js';
 import { EMPTY_HEAD, factBatches } from '#bursar/journal/fact-records.js';
-import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory.js';
+import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/journal/memory/journal.js';
 import { commandOf, type Intent, intents, START } from './property-commands.js';
 import { ReferenceModel } from './reference-model.js';
 

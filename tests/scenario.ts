@@ -12,7 +12,7 @@ import { stateProblem } from '#bursar/core/invariants.js';
 import type { CommandOutcome, Ledger, LedgerReads, OpenOptions } from '#bursar/index.js';
 import { InvalidInputError, openLedger } from '#bursar/index.js';
 import type { JournalReader } from '#bursar/journal/port.js';
-import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
+import { openSqliteReader } from '#bursar/journal/sqlite/reader.js';
 import { MemoryStore, openMemoryJournal, openMemoryReader } from '#bursar/testing.js';
 import { Result } from './scenario-result.js';
 import { runVerb } from './scenario-verbs.js';

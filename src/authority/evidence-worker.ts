@@ -4,8 +4,8 @@
 import { randomInt } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { eventOf } from '../journal/recorded.js';
-import { toFailure } from '../journal/sqlite-protocol.js';
-import { openSqliteReader } from '../journal/sqlite-reader.js';
+import { toFailure } from '../journal/sqlite/protocol.js';
+import { openSqliteReader } from '../journal/sqlite/reader.js';
 import { findRecord } from './events.js';
 import type { EvidenceAnswer, EvidenceRequest } from './evidence.js';
 import { explainDecision } from './explain.js';

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { JournalUnavailableError, LedgerClosedError } from '../core/errors.js';
 import type { Explanation, LedgerEvent, VerifyReport } from '../core/outcomes.js';
-import { type Failure, fromFailure } from '../journal/sqlite-protocol.js';
+import { type Failure, fromFailure } from '../journal/sqlite/protocol.js';
 import type { Evidence } from './api.js';
 
 /** After so long without a request a thread gives its memory back. */

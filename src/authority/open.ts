@@ -3,10 +3,10 @@
 
 import { InvalidInputError } from '../core/errors.js';
 import { assertText } from '../core/labels.js';
-import { openMemoryJournal } from '../journal/memory.js';
+import { openMemoryJournal } from '../journal/memory/journal.js';
 import type { JournalReader, JournalWriter } from '../journal/port.js';
-import { openSqliteJournal } from '../journal/sqlite.js';
-import { openSqliteReader } from '../journal/sqlite-reader.js';
+import { openSqliteJournal } from '../journal/sqlite/journal.js';
+import { openSqliteReader } from '../journal/sqlite/reader.js';
 import type { Clock, Follower, Ledger, Progress } from './api.js';
 import { wholeIn } from './checks.js';
 import { newSeed, OpenLedger } from './ledger.js';

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { openSqliteReader } from '../journal/sqlite-reader.js';
+import { openSqliteReader } from '../journal/sqlite/reader.js';
 import { viewsDifference } from '../views/difference.js';
 import { DamagedFileError, OtherTablesError } from '../views/follower-file.js';
 import { VAULT_FILE, VIEWS, VIEWS_FILE } from './data-folder.js';

@@ -1,5 +1,5 @@
 // The journal port: what the authority needs of a store, and nothing of how it is kept. A store keeps batches of
-// bytes in order under a hash chain, checkpoints beside them, and one lease. Adapters: memory.ts, sqlite.ts.
+// bytes in order under a hash chain, checkpoints beside them, and one lease. Each adapter has a folder: sqlite/, memory/.
 
 import type { Head } from '../core/outcomes.js';
 

@@ -6,7 +6,7 @@ import Database from 'better-sqlite3';
 import { InvalidInputError } from '../core/errors.js';
 import type { Head } from '../core/outcomes.js';
 import { CHAIN_START, digestOf, toHead } from '../journal/chain.js';
-import { deleteDatabase, fileKind, isBusy, isDamage, makePrivate } from '../journal/sqlite-files.js';
+import { deleteDatabase, fileKind, isBusy, isDamage, makePrivate } from '../journal/sqlite/files.js';
 
 export const IN_MEMORY = ':memory:';
 

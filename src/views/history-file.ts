@@ -6,8 +6,8 @@ import type { Amounts } from '../core/amount.js';
 import type { BalanceView, Head, HoldStatus, HoldView } from '../core/outcomes.js';
 import type { HoldEnding, Labels, Lease } from '../core/requests.js';
 import { digestOf } from '../journal/chain.js';
-import { plain } from '../journal/sqlite-rows.js';
-import { journalError } from '../journal/sqlite-schema.js';
+import { plain } from '../journal/sqlite/rows.js';
+import { journalError } from '../journal/sqlite/schema.js';
 import { DamagedFileError, FollowerFile, guarded } from './follower-file.js';
 
 /** "BRSH". A ledger's is "BRSR". */

@@ -20,7 +20,7 @@ import { checkChain, fromHex, toHead } from '../journal/chain.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import { isOnChain } from '../journal/fact-records.js';
 import type { JournalReader } from '../journal/port.js';
-import { openSqliteReader } from '../journal/sqlite-reader.js';
+import { openSqliteReader } from '../journal/sqlite/reader.js';
 import { DamagedFileError } from './follower-file.js';
 import { ChangedRows } from './history-changes.js';
 import {

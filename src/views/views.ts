@@ -10,7 +10,7 @@ import type { Fact } from '../core/facts.js';
 import type { Head } from '../core/outcomes.js';
 import { type FactRecord, factBatches, isOnChain } from '../journal/fact-records.js';
 import type { JournalReader } from '../journal/port.js';
-import { isBusy } from '../journal/sqlite-files.js';
+import { isBusy } from '../journal/sqlite/files.js';
 import { DamagedFileError, FollowerFile, guarded, HELD } from './follower-file.js';
 import type { ApplyFact, View, ViewDatabase, ViewStatement } from './view.js';
 

@@ -15,7 +15,7 @@ import { recover } from '#bursar/authority/recovery.js';
 import { stateProblem } from '#bursar/core/invariants.js';
 import type { CommandOutcome, LedgerEvent } from '#bursar/core/outcomes.js';
 import { encodeCheckpoint } from '#bursar/journal/checkpoint-codec.js';
-import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
+import { openSqliteReader } from '#bursar/journal/sqlite/reader.js';
 
 const ROUNDS = Number(process.env.BURSAR_CRASH_ROUNDS ?? 10);
 const SEED = Number(process.env.BURSAR_CRASH_SEED ?? Date.now() % 1_000_000);

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { openLedger } from '#bursar/index.js';
 import { digestOf } from '#bursar/journal/chain.js';
-import { deleteDatabase } from '#bursar/journal/sqlite-files.js';
+import { deleteDatabase } from '#bursar/journal/sqlite/files.js';
 import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';
 import { openViews } from '#bursar/views/views.js';
 import { NOTES_VIEW } from './notes-view.mjs';

@@ -3,8 +3,8 @@
 
 import { existsSync } from 'node:fs';
 import { expect } from 'vitest';
-import { deleteDatabase } from '#bursar/journal/sqlite-files.js';
-import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
+import { deleteDatabase } from '#bursar/journal/sqlite/files.js';
+import { openSqliteReader } from '#bursar/journal/sqlite/reader.js';
 import { viewsDifference } from '#bursar/views/difference.js';
 import type { View } from '#bursar/views/view.js';
 

@@ -21,7 +21,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Fact } from '#bursar/core/facts.js';
 import { type Ledger, openLedger } from '#bursar/index.js';
 import { EMPTY_HEAD, factBatches } from '#bursar/journal/fact-records.js';
-import { openSqliteReader } from '#bursar/journal/sqlite-reader.js';
+import { openSqliteReader } from '#bursar/journal/sqlite/reader.js';
 import { viewsDifference } from '#bursar/views/difference.js';
 import type { View } from '#bursar/views/view.js';
 import { openViews, type Views } from '#bursar/views/views.js';

@@ -14,7 +14,7 @@ import Database from 'better-sqlite3';
 import type { Clock } from '../../authority/api.js';
 import { InvalidInputError } from '../../core/errors.js';
 import type { Head } from '../../core/outcomes.js';
-import { fileKind, isBusy, makePrivate } from '../../journal/sqlite-files.js';
+import { fileKind, isBusy, makePrivate } from '../../journal/sqlite/files.js';
 import { RefusedError } from '../../kit/refusals.js';
 import {
   BODY_BYTES_MAX,

@@ -3,7 +3,7 @@
 
 import { chmodSync, closeSync, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { InvalidInputError } from '../core/errors.js';
+import { InvalidInputError } from '../../core/errors.js';
 
 /** The files name tenants and users: only their owner reads them. */
 const FILE_MODE = 0o600;

@@ -9,8 +9,8 @@ import {
   type Request,
   toFailure,
   type WorkerStart,
-} from './sqlite-protocol.js';
-import { SqliteStore } from './sqlite-store.js';
+} from './protocol.js';
+import { SqliteStore } from './store.js';
 
 const port = parentPort!;
 const start = workerData as WorkerStart;

@@ -5,8 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { InvalidInputError, JournalCorruptError, JournalUnavailableError } from '../core/errors.js';
-import { isDamage } from './sqlite-files.js';
+import { InvalidInputError, JournalCorruptError, JournalUnavailableError } from '../../core/errors.js';
+import { isDamage } from './files.js';
 
 /** "BRSR": what `file` and SQLite's own tools see. */
 const APPLICATION_ID = 0x42_52_53_52;

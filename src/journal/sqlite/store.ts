@@ -5,15 +5,14 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type Database from 'better-sqlite3';
-import { JournalUnavailableError } from '../core/errors.js';
-import type { Head } from '../core/outcomes.js';
-import { batchHash, CHAIN_START, type ChainPoint, lastSequence, toHead } from './chain.js';
-import { assertNotFenced, LEASE_EXTEND_AFTER, refuseIfHeld } from './lease.js';
-import { assertAppendable } from './limits.js';
-import type { BatchToAppend, OpenWriterOptions } from './port.js';
-import { describeProcess, isProcessGone, type ProcessIdentity, thisProcess } from './process-identity.js';
-import { CheckpointWriter } from './sqlite-checkpoints.js';
-import { assertReaches, HighWater, readHighWater } from './sqlite-high-water.js';
+import { JournalUnavailableError } from '../../core/errors.js';
+import type { Head } from '../../core/outcomes.js';
+import { batchHash, CHAIN_START, type ChainPoint, lastSequence, toHead } from '../chain.js';
+import { assertNotFenced, LEASE_EXTEND_AFTER, refuseIfHeld } from '../lease.js';
+import { assertAppendable } from '../limits.js';
+import type { BatchToAppend, OpenWriterOptions } from '../port.js';
+import { CheckpointWriter } from './checkpoints.js';
+import { assertReaches, HighWater, readHighWater } from './high-water.js';
 import {
   insertFirstLease,
   type LeaseRecord,
@@ -21,10 +20,11 @@ import {
   SELECT_FENCE,
   SELECT_LEASE,
   writeLease,
-} from './sqlite-lease.js';
-import type { WorkerStart } from './sqlite-protocol.js';
-import { type BatchRow, pointOf, SELECT_LAST, toBatch } from './sqlite-rows.js';
-import { createLedgerFile, journalError, openLedgerFile, PAGE_BYTES } from './sqlite-schema.js';
+} from './lease.js';
+import { describeProcess, isProcessGone, type ProcessIdentity, thisProcess } from './process-identity.js';
+import type { WorkerStart } from './protocol.js';
+import { type BatchRow, pointOf, SELECT_LAST, toBatch } from './rows.js';
+import { createLedgerFile, journalError, openLedgerFile, PAGE_BYTES } from './schema.js';
 
 /**
  * Once so much was written the log is copied into the file. The append that comes next waits some ms for that: one in

@@ -8,10 +8,10 @@ import {
   JournalCorruptError,
   JournalUnavailableError,
   LedgerHeldError,
-} from '../core/errors.js';
-import type { Head } from '../core/outcomes.js';
-import { type ChainPoint, HASH_BYTES, toHead } from './chain.js';
-import type { OpenWriterOptions } from './port.js';
+} from '../../core/errors.js';
+import type { Head } from '../../core/outcomes.js';
+import { type ChainPoint, HASH_BYTES, toHead } from '../chain.js';
+import type { OpenWriterOptions } from '../port.js';
 
 export interface WorkerStart {
   readonly path: string;

@@ -4,11 +4,11 @@
 
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { InvalidInputError, JournalUnavailableError, LedgerClosedError } from '../core/errors.js';
-import type { Head } from '../core/outcomes.js';
-import { APPENDS_QUEUED_MAX } from './limits.js';
-import type { BatchToAppend, Checkpoint, JournalReader, JournalWriter, OpenWriterOptions } from './port.js';
-import { CHUNK_BYTES } from './sqlite-checkpoints.js';
+import { InvalidInputError, JournalUnavailableError, LedgerClosedError } from '../../core/errors.js';
+import type { Head } from '../../core/outcomes.js';
+import { APPENDS_QUEUED_MAX } from '../limits.js';
+import type { BatchToAppend, Checkpoint, JournalReader, JournalWriter, OpenWriterOptions } from '../port.js';
+import { CHUNK_BYTES } from './checkpoints.js';
 import {
   type Answer,
   CommitBoard,
@@ -16,8 +16,8 @@ import {
   type Opened,
   type Request,
   type WorkerStart,
-} from './sqlite-protocol.js';
-import { openSqliteReader } from './sqlite-reader.js';
+} from './protocol.js';
+import { openSqliteReader } from './reader.js';
 
 /** A commit takes milliseconds and waits at most 5 s for another's lock; a worker silent for this long is dead. */
 const DRAIN_WAIT_MS_MAX = 60_000;
@@ -69,7 +69,7 @@ class WorkerThread {
   constructor(start: WorkerStart) {
     // The process's own flags (loaders, --input-type) are not for this thread; some of them would stop it.
     const options = { workerData: start, execArgv: [] };
-    this.#worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), options);
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), options);
     this.opened = this.#answer();
     this.#worker.on('message', (answer: Answer) => this.#answered(answer));
     this.#worker.on('error', (error: Error) =>

@@ -3,15 +3,15 @@
 
 import { resolve } from 'node:path';
 import type Database from 'better-sqlite3';
-import { JournalCorruptError } from '../core/errors.js';
-import type { Head } from '../core/outcomes.js';
-import { CHAIN_START, inOrder, lastSequence, sameBytes, toHead } from './chain.js';
-import type { Checkpoint, JournalReader, LeaseHolder, StoredBatch } from './port.js';
-import { CheckpointDigest, chunksMatch } from './sqlite-checkpoints.js';
-import { assertReaches, readHighWater } from './sqlite-high-water.js';
-import { readLease, SELECT_LEASE } from './sqlite-lease.js';
-import { type BatchRow, plain, pointOf, SELECT_LAST, toBatch } from './sqlite-rows.js';
-import { journalError, openLedgerFile } from './sqlite-schema.js';
+import { JournalCorruptError } from '../../core/errors.js';
+import type { Head } from '../../core/outcomes.js';
+import { CHAIN_START, inOrder, lastSequence, sameBytes, toHead } from '../chain.js';
+import type { Checkpoint, JournalReader, LeaseHolder, StoredBatch } from '../port.js';
+import { CheckpointDigest, chunksMatch } from './checkpoints.js';
+import { assertReaches, readHighWater } from './high-water.js';
+import { readLease, SELECT_LEASE } from './lease.js';
+import { type BatchRow, plain, pointOf, SELECT_LAST, toBatch } from './rows.js';
+import { journalError, openLedgerFile } from './schema.js';
 
 /** One transaction reads rows until it has either: enough to spread its cost, and never much memory. */
 const READ_ROWS_MAX = 256;

@@ -3,8 +3,8 @@
 // append. Keeps the same lease, epoch and order rules as the durable adapters, and never waits on a clock.
 
 import { createHash, randomUUID } from 'node:crypto';
-import { JournalUnavailableError, LedgerClosedError } from '../core/errors.js';
-import type { Head } from '../core/outcomes.js';
+import { JournalUnavailableError, LedgerClosedError } from '../../core/errors.js';
+import type { Head } from '../../core/outcomes.js';
 import {
   batchHash,
   CHAIN_START,
@@ -13,9 +13,9 @@ import {
   lastSequence,
   sameBytes,
   toHead,
-} from './chain.js';
-import { assertNotFenced, refuseIfHeld } from './lease.js';
-import { assertAppendable, CHECKPOINTS_KEPT } from './limits.js';
+} from '../chain.js';
+import { assertNotFenced, refuseIfHeld } from '../lease.js';
+import { assertAppendable, CHECKPOINTS_KEPT } from '../limits.js';
 import type {
   BatchToAppend,
   Checkpoint,
@@ -24,7 +24,7 @@ import type {
   LeaseHolder,
   OpenWriterOptions,
   StoredBatch,
-} from './port.js';
+} from '../port.js';
 
 export interface MemoryCheckpoint {
   readonly sequence: number;

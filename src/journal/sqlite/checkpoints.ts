@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import type Database from 'better-sqlite3';
-import { CHECKPOINTS_KEPT } from './limits.js';
+import { CHECKPOINTS_KEPT } from '../limits.js';
 
 /** One chunk keeps an append waiting for a few ms; smaller chunks would only make more commits. */
 export const CHUNK_BYTES = 1024 * 1024;

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { JournalCorruptError } from '../core/errors.js';
+import { JournalCorruptError } from '../../core/errors.js';
 
 /** Digest of the ledger's id (16) ‖ sequence (8, big-endian) ‖ CRC-32 of those (4): a torn write is no statement. */
 const SEQUENCE_AT = 16;

@@ -1,9 +1,9 @@
 // Batch rows as SQLite gives them, and their way into the port's terms; used by the writer and by readers. A damaged
 // page can give a row any shape, whatever the table says, so each is checked.
 
-import { JournalCorruptError } from '../core/errors.js';
-import { type ChainPoint, HASH_BYTES, lastSequence } from './chain.js';
-import type { StoredBatch } from './port.js';
+import { JournalCorruptError } from '../../core/errors.js';
+import { type ChainPoint, HASH_BYTES, lastSequence } from '../chain.js';
+import type { StoredBatch } from '../port.js';
 
 export interface BatchRow {
   first_sequence: unknown;

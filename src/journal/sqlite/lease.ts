@@ -4,10 +4,10 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import type Database from 'better-sqlite3';
-import { JournalCorruptError } from '../core/errors.js';
-import type { Head } from '../core/outcomes.js';
-import { GENESIS_HASH, toHex } from './chain.js';
-import type { LeaseHolder } from './port.js';
+import { JournalCorruptError } from '../../core/errors.js';
+import type { Head } from '../../core/outcomes.js';
+import { GENESIS_HASH, toHex } from '../chain.js';
+import type { LeaseHolder } from '../port.js';
 import type { ProcessIdentity } from './process-identity.js';
 
 /** Column order of the table, without `id` and `digest`. */
