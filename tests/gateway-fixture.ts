@@ -164,7 +164,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   );
   const opened = new Opened();
   const data = await openDataFolder(folder, { clock, logger: QUIET, opened });
-  const { ledger, store, views, keyRing, keys } = data;
+  const { ledger, store, views, vault, keyRing, keys } = data;
   const defined = await ledger.putDefinitions({ ...settings.definitions });
   if (defined.outcome === 'rejected') throw new Error(defined.message);
   const admin = keyRing.authenticate((await keys.firstKeys({ demo: false }))?.admin.secret);
@@ -180,8 +180,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onFault: (what, error) => void logged.push({ about: { error }, message: what }),
   });
   const goals = new Goals({
-    store,
     views,
+    vault,
     ledger,
     clock,
     settings: () => settings.goals,

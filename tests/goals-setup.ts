@@ -1,10 +1,12 @@
 // Goals on real files.
 
+import { join } from 'node:path';
 import type { Goal } from '#bursar/goals/goal.js';
-import { type GoalStep, Goals, type NewGoal } from '#bursar/goals/goals.js';
+import { Goals, type NewGoal } from '#bursar/goals/goals.js';
+
 import { ACME, ANN, OnFiles } from './files-setup.js';
 
-export class Desk extends OnFiles<GoalStep> {
+export class Desk extends OnFiles<never> {
   settings = { textLengthMax: 400 };
   goals!: Goals;
 
@@ -16,10 +18,22 @@ export class Desk extends OnFiles<GoalStep> {
     this.goals = new Goals({ ...this.parts, settings: () => this.settings });
   }
 
-  /** Opens both files again and recovers. */
-  async restart(): Promise<number> {
-    await this.reopened();
-    return this.goals.recover();
+  get viewsPath(): string {
+    return join(this.folder, 'views.db');
+  }
+
+  async open(): Promise<void> {
+    await this.opened();
+  }
+
+  restart(): Promise<void> {
+    return this.reopened();
+  }
+
+  /** The one goal that there is. */
+  async only(): Promise<Goal> {
+    const { goals } = await this.goals.list(ACME, {}, { before: null, max: 1 });
+    return goals[0];
   }
 
   create(text: string, more: Partial<NewGoal> = {}, caller = ANN): Promise<Goal> {

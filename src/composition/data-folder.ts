@@ -11,6 +11,7 @@ import { LIMIT_SETTERS_VIEW } from '../access/limit-setters.js';
 import type { Clock, Ledger } from '../authority/api.js';
 import { openLedger } from '../authority/open.js';
 import { InvalidInputError } from '../core/errors.js';
+import { GOALS_VIEW } from '../goals/goals-facts.js';
 import type { ServiceStore } from '../kit/service-store.js';
 import { NOTICES_VIEW } from '../notices/notices-facts.js';
 import { QUOTAS_VIEW } from '../quotas/quotas-facts.js';
@@ -47,6 +48,7 @@ export function makeDataFolder(folder: string): void {
 
 /** The read models of the features. */
 export const VIEWS: readonly View[] = [
+  GOALS_VIEW,
   KEYS_VIEW,
   LIMIT_SETTERS_VIEW,
   NOTICES_VIEW,

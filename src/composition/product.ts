@@ -41,7 +41,7 @@ export async function openProduct(needs: ProductNeeds): Promise<Product> {
   const quotas = new Quotas({ ledger, views, clock, onAlert });
   const conversations = await openConversations(needs, quotas);
   const delegation = await openDelegation(needs);
-  const goals = await openGoals(needs);
+  const goals = openGoals(needs);
   const notices = await openNotices(needs);
   const reconciliations = openReconciliations(needs);
   return { quotas, conversations, delegation, goals, notices, reconciliations };
@@ -98,18 +98,12 @@ async function openDelegation(needs: ProductNeeds): Promise<Delegation> {
   return opened.add('the agents', delegation, (agents) => agents.stop());
 }
 
-async function openGoals({ store, views, ledger, settings, logger, clock }: ProductNeeds): Promise<Goals> {
-  const goals = new Goals({
-    store,
-    views,
-    ledger,
-    clock,
+function openGoals({ views, vault, ledger, settings, logger, clock }: ProductNeeds): Goals {
+  return new Goals({
+    ...{ views, vault, ledger, clock },
     settings: () => settings().goals,
     onFault: (what, error) => logger.error({ err: error }, what),
   });
-  const finished = await goals.recover();
-  if (finished > 0) logger.info({ goals: finished }, 'goals recovered');
-  return goals;
 }
 
 async function openNotices({

@@ -2,12 +2,13 @@
 // status, and is paused by the very settlement that uses it up (rule G3); `goals/turns` counts. Every call that carries the
 // labels `tenant` and `goal` counts by itself. Called by goals.ts; the names are also the gateway's (goal-headers.ts).
 
-import type { Ledger } from '../authority/api.js';
-import type { BudgetLine, CommandOutcome, Outcome, Settlement } from '../core/outcomes.js';
-import type { BudgetSpec, BudgetStatus, Command, Labels } from '../core/requests.js';
+import type { GroupStep, Ledger } from '../authority/api.js';
+import type { CheckedRider } from '../core/facts.js';
+import type { BudgetLine, CommandOutcome, Settlement } from '../core/outcomes.js';
+import type { BudgetSpec, BudgetStatus, Labels } from '../core/requests.js';
 import { RefusedError } from '../kit/refusals.js';
 import type { GoalFigures } from './goal.js';
-import type { GoalRow } from './goal-table.js';
+import type { GoalRecord } from './goals-facts.js';
 
 export const GOAL_TOKENS_BUDGET = 'goals/tokens';
 export const GOAL_TURNS_BUDGET = 'goals/turns';
@@ -25,14 +26,12 @@ const BUDGETS: readonly BudgetSpec[] = [
   { id: GOAL_TURNS_BUDGET, match: MATCH, unit: 'calls', limit: null, window: 'lifetime' },
 ];
 
-export type GoalLedgerPart = Pick<
-  Ledger,
-  'check' | 'submit' | 'record' | 'setBalanceLimit' | 'putDefinitions' | 'budget'
->;
+export type GoalLedgerPart = Pick<Ledger, 'check' | 'run' | 'runAll' | 'budget'>;
 
-type Names = Pick<GoalRow, 'tenant' | 'id'>;
+type Names = Pick<GoalRecord, 'tenant' | 'id'>;
 
-export interface GoalStanding extends GoalFigures {
+/** How a goal stands in the ledger. */
+export interface GoalBalance extends GoalFigures {
   readonly status: BudgetStatus;
 }
 
@@ -42,7 +41,7 @@ export class GoalLedger {
   constructor(private readonly ledger: GoalLedgerPart) {}
 
   /** As it is now; what led to it may not be durable yet. */
-  standing({ tenant, id }: Names): GoalStanding {
+  balance({ tenant, id }: Names): GoalBalance {
     const { lines } = this.ledger.check({ labels: { tenant, goal: id } });
     const tokens = lines.find(({ budgetId }) => budgetId === GOAL_TOKENS_BUDGET);
     const turns = lines.find(({ budgetId }) => budgetId === GOAL_TURNS_BUDGET);
@@ -57,46 +56,57 @@ export class GoalLedger {
   }
 
   /** The goal begins, and `before` are paused, in one step. @throws RefusedError conflict */
-  async begin(goal: Names, tokenBudget: bigint | null, before: readonly Names[]): Promise<void> {
+  async begin(
+    goal: Names,
+    tokenBudget: bigint | null,
+    before: readonly Names[],
+    rider: CheckedRider,
+  ): Promise<void> {
     await this.#define();
-    const limit = { command: 'set_balance_limit', ...account(goal), limit: tokenBudget } as const;
-    refuseRejected(await this.ledger.submit([...before.map((one) => status(one, 'paused')), limit]));
+    await this.#inOneStep(
+      [...before.map(paused), { command: limited(goal, tokenBudget), facts: rider.facts }],
+      rider,
+    );
   }
 
   /** The goal goes on, and `before` are paused, in one step. @throws RefusedError conflict, with nothing changed */
-  async activate(goal: Names, before: readonly Names[]): Promise<void> {
-    const outcomes = await this.ledger.submit([
-      ...before.map((one) => status(one, 'paused')),
-      status(goal, 'active'),
-    ]);
-    const last = outcomes[outcomes.length - 1];
-    if (last.outcome !== 'rejected') return;
-    // Only when a call that was under way has used the goal up in this very moment: those before go on.
-    if (before.length > 0) await this.ledger.submit(before.map((one) => status(one, 'active')));
-    refuseRejected([last]);
+  activate(goal: Names, before: readonly Names[], rider: CheckedRider): Promise<void> {
+    return this.#inOneStep([...before.map(paused), { command: status(goal, 'active') }], rider);
   }
 
   /** @throws RefusedError conflict */
-  async pause(goal: Names): Promise<void> {
-    refuseRejected(await this.ledger.submit([status(goal, 'paused')]));
+  async pause(goal: Names, rider: CheckedRider): Promise<void> {
+    refuseRejected(await this.ledger.run(status(goal, 'paused'), rider));
   }
 
-  /** For good. Of a goal that is closed already: nothing. @throws RefusedError conflict */
-  async close(goal: Names): Promise<void> {
-    const [outcome] = await this.ledger.submit([status(goal, 'closed')]);
-    if (outcome.outcome === 'rejected' && outcome.code === 'budget_closed') return;
-    refuseRejected([outcome]);
+  /** For good. A goal that was closed in the ledger by hand has its end noted all the same. @throws RefusedError conflict */
+  async close(goal: Names, rider: CheckedRider): Promise<void> {
+    const outcome = await this.ledger.run(status(goal, 'closed'), rider);
+    if (outcome.outcome === 'rejected' && outcome.code === 'budget_closed')
+      await this.ledger.run({ command: 'record_facts' }, rider);
+    else refuseRejected(outcome);
   }
 
   /** @throws RefusedError conflict */
-  async limit(goal: Names, tokenBudget: bigint | null): Promise<void> {
-    refuseRejected([await this.ledger.setBalanceLimit({ ...account(goal), limit: tokenBudget })]);
+  async limit(goal: Names, tokenBudget: bigint | null, rider: CheckedRider): Promise<void> {
+    refuseRejected(await this.ledger.run(limited(goal, tokenBudget), rider));
   }
 
   /** A turn that was run elsewhere. The goal is paused by it where it uses the budget up. */
-  record(labels: Labels, tokens: bigint, commandId: string | undefined): Promise<Settlement> {
+  record(
+    labels: Labels,
+    tokens: bigint,
+    commandId: string | undefined,
+    rider: CheckedRider,
+  ): Promise<Settlement> {
     const amounts = { tokens, calls: 1n };
-    return this.ledger.record({ labels, amounts, ...(commandId === undefined ? {} : { commandId }) });
+    const id = commandId === undefined ? {} : { commandId };
+    return this.ledger.run({ command: 'record_spend', labels, amounts, ...id }, rider);
+  }
+
+  async #inOneStep(steps: readonly GroupStep[], { actor }: CheckedRider): Promise<void> {
+    const group = await this.ledger.runAll(steps, { actor });
+    if (!group.carriedOut) refuseRejected(group.outcome);
   }
 
   /** The budgets are there from the first goal on. */
@@ -110,7 +120,7 @@ export class GoalLedger {
 
   async #putBudgets(): Promise<void> {
     if (BUDGETS.every(({ id }) => this.ledger.budget(id) !== undefined)) return;
-    refuseRejected([await this.ledger.putDefinitions({ budgets: BUDGETS })]);
+    refuseRejected(await this.ledger.run({ command: 'put_definitions', budgets: BUDGETS }));
   }
 }
 
@@ -118,8 +128,16 @@ function account({ tenant, id }: Names): { readonly budgetId: string; readonly v
   return { budgetId: GOAL_TOKENS_BUDGET, values: { tenant, goal: id } };
 }
 
-function status(goal: Names, to: BudgetStatus): Command {
-  return { command: 'set_budget_status', ...account(goal), status: to };
+function status(goal: Names, to: BudgetStatus) {
+  return { command: 'set_budget_status', ...account(goal), status: to } as const;
+}
+
+function paused(goal: Names): GroupStep {
+  return { command: status(goal, 'paused') };
+}
+
+function limited(goal: Names, limit: bigint | null) {
+  return { command: 'set_balance_limit', ...account(goal), limit } as const;
 }
 
 /** What the line of a goal's tokens says of the goal. */
@@ -132,7 +150,6 @@ export function leftOf({ remaining }: Pick<BudgetLine, 'remaining'>): bigint | n
   return remaining === null || remaining > 0n ? remaining : 0n;
 }
 
-function refuseRejected(outcomes: readonly (CommandOutcome | Outcome)[]): void {
-  for (const outcome of outcomes)
-    if (outcome.outcome === 'rejected') throw new RefusedError('conflict', outcome.message);
+function refuseRejected(outcome: CommandOutcome): void {
+  if (outcome.outcome === 'rejected') throw new RefusedError('conflict', outcome.message);
 }

@@ -1,23 +1,23 @@
-// Whose goals a caller may make and see: of its tenant (rule T8), and where the key fixes the label `user`, of that user
-// alone. Another's goal is what does not exist. Called by goals.ts.
+// Whose goals a caller may make and see: those of its tenant (rule T8), and where the key fixes the label `user`, those of
+// that user alone. A goal of another owner is answered exactly like a goal that does not exist. Called by goals.ts.
 
 import { labelsOfCall } from '../access/labels.js';
 import { tenantProblem } from '../access/tenant-ids.js';
 import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
-import { RefusedError } from '../kit/refusals.js';
-import type { GoalOwners, GoalRow } from './goal-table.js';
+import { invalid, RefusedError } from '../kit/refusals.js';
+import type { GoalOwner, GoalOwners, GoalRecord } from './goals-facts.js';
 
 /** As a request states it: the platform names a tenant, a key without a user names whose goal it is. */
-export interface StatedOwner {
+export interface RequestedOwner {
   readonly tenant?: string | undefined;
   readonly owner?: string | undefined;
 }
 
 /** Whose goal it shall be; of the key's user unless stated. @throws RefusedError invalid_request, label_forbidden */
-export function ownerOf(caller: Caller, stated: StatedOwner): { tenant: string; owner: string } {
-  const { tenant, owner } = ownersSeen(caller, stated);
+export function ownerOf(caller: Caller, wanted: RequestedOwner): GoalOwner {
+  const { tenant, owner } = ownersSeen(caller, wanted);
   if (tenant === null) throw invalid('tenant', 'is required: this key is no tenant’s');
   if (owner === null) throw invalid('owner', 'is required: the key does not fix the label user');
   const problem = textProblem(owner, LABEL_VALUE_LENGTH_MAX);
@@ -28,7 +28,7 @@ export function ownerOf(caller: Caller, stated: StatedOwner): { tenant: string; 
 }
 
 /** Whose goals are asked for. @throws RefusedError label_forbidden for an owner that the key may not name */
-export function ownersSeen(caller: Caller, { tenant, owner }: StatedOwner): GoalOwners {
+export function ownersSeen(caller: Caller, { tenant, owner }: RequestedOwner): GoalOwners {
   if (owner !== undefined && caller.tenant === null && tenant === undefined)
     throw invalid('owner', 'is stated together with tenant');
   const user = userOf(caller);
@@ -37,13 +37,13 @@ export function ownersSeen(caller: Caller, { tenant, owner }: StatedOwner): Goal
   return { tenant: caller.tenant ?? tenant ?? null, owner: user ?? owner ?? null };
 }
 
-export function mayUse(caller: Caller, { tenant, owner }: Pick<GoalRow, 'tenant' | 'owner'>): boolean {
+export function mayUse(caller: Caller, { tenant, owner }: GoalOwner): boolean {
   const user = userOf(caller);
   return (caller.tenant === null || caller.tenant === tenant) && (user === null || user === owner);
 }
 
 /** The labels of a turn of a goal: the budgets of the key count it too, as they would a call with it. */
-export function labelsWith(caller: Caller, { tenant, id }: GoalRow): Labels {
+export function labelsWith(caller: Caller, { tenant, id }: Pick<GoalRecord, 'tenant' | 'id'>): Labels {
   const labels = labelsOfCall(caller);
   if (Object.hasOwn(labels, 'goal') && labels.goal !== id)
     throw new RefusedError('label_forbidden', 'the label "goal" is fixed by the key to another value', {
@@ -58,8 +58,4 @@ function userOf({ labels }: Caller): string | null {
 
 function forbidden(field: string): RefusedError {
   return new RefusedError('label_forbidden', `${field}: the key is fixed to another`, { field });
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }

@@ -1,4 +1,9 @@
-// What a goal is (rules G1–G4): its text, its states, and its figures as the ledger has them. Used by goals.ts and the wire.
+// What a goal is (rules G1 to G4): its states, its figures as the ledger has them, its text, and how a prompt states it. Nothing
+// in a text can end the block that wraps it: else what follows in the prompt could be read as the operator's own words.
+
+import { quoted, textProblem } from '../core/labels.js';
+import type { Findings, Located } from '../kit/located-values.js';
+import { Section } from '../kit/settings-section.js';
 
 /** Rule G1: active → paused | completed | cleared, paused → active | cleared; the last two are final. */
 export const GOAL_STATES = ['active', 'paused', 'completed', 'cleared'] as const;
@@ -21,6 +26,18 @@ export interface GoalSettings {
   readonly textLengthMax: number;
 }
 
+/** The section `goals` of the configuration. */
+export function readGoals(node: Located | undefined, findings: Findings): GoalSettings {
+  const section = Section.read(node, 'goals', ['textLengthMax'], findings);
+  return {
+    textLengthMax: section.whole('textLengthMax', {
+      min: 1,
+      max: TEXT_LENGTH_MAX,
+      unlessStated: TEXT_LENGTH_DEFAULT,
+    }),
+  };
+}
+
 /** Of the ledger: tokens and turns that count towards the goal. */
 export interface GoalFigures {
   /** Null: no budget. */
@@ -41,4 +58,25 @@ export interface Goal extends GoalFigures {
   readonly state: GoalState;
   readonly createdAt: number;
   readonly endedAt: number | null;
+}
+
+/** What would end the block, however it is spelt: spaces, letter case and full-width forms do not count. */
+const CLOSING_TAG = '</goal';
+
+/** What is wrong with a text as a goal, or null. Line breaks are allowed. */
+export function goalTextProblem(text: string, lengthMax: number): string | null {
+  const problem = textProblem(text.replaceAll('\n', ' '), lengthMax);
+  if (problem !== null) return `${quoted(text)} ${problem}`;
+  const plain = text.normalize('NFKC').replaceAll(/\s/g, '').toLowerCase();
+  return plain.includes(CLOSING_TAG)
+    ? `contains ${CLOSING_TAG}>, which would end its block in a prompt`
+    : null;
+}
+
+/** The block for a prompt: at most the text and some 200 characters. */
+export function promptBlock(goal: Omit<Goal, 'id' | 'tenant' | 'owner' | 'createdAt' | 'endedAt'>): string {
+  const { text, state, turns, tokensUsed, tokensLeft, tokenBudget } = goal;
+  const budget =
+    tokenBudget === null ? '' : ` tokens_left="${tokensLeft ?? 0n}" token_budget="${tokenBudget}"`;
+  return `<goal state="${state}" turns="${turns}" tokens_used="${tokensUsed}"${budget}>\n${text}\n</goal>`;
 }

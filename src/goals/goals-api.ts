@@ -16,8 +16,7 @@ import {
   PAGE,
   Whole,
 } from '../kit/schema-parts.js';
-import { GOAL_STATES, type Goal, TEXT_LENGTH_MAX } from './goal.js';
-import { promptBlock } from './goal-text.js';
+import { GOAL_STATES, type Goal, promptBlock, TEXT_LENGTH_MAX } from './goal.js';
 import type { Accrual } from './goals.js';
 
 const Name = Type.String({ minLength: 1, maxLength: 256 });

@@ -1,20 +1,20 @@
-// Goals of agents (rules G1–G4) over the service's file and the ledger. Whether a goal is active or paused, and all figures,
-// are decided by the ledger alone; how a goal ended, by one write to the file in its owner's turn. A goal is created by an
-// intent in the file, then one durable group in the ledger, then the file again; it ends in the file first and is closed in
-// the ledger then. `recover` finishes what a crash cut. Used by the HTTP API; the gateway asks `assertUsable`.
+// Goals of agents (rules G1 to G4). Whether a goal is active or paused, and all its figures, are the ledger's; that it began and
+// how it ended are facts that ride with the ledger's commands, and its text is in the vault. What is done to the goals of one
+// owner is done in a queue: it reads which goal is active, and changes it by one command or by one group that is carried out
+// whole or not at all. Used by the HTTP API; the gateway asks `assertUsable`.
 
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { type LimitOwner, LimitSetters } from '../access/limit-setters.js';
 import { hasScope } from '../access/scopes.js';
 import { toLedgerId } from '../access/tenant-ids.js';
 import type { Clock, Ledger } from '../authority/api.js';
-import { OverloadedError } from '../core/errors.js';
-import { quoted } from '../core/labels.js';
+import type { CheckedRider, Fact } from '../core/facts.js';
 import type { Labels } from '../core/requests.js';
 import { actorOf, type Caller } from '../kit/caller.js';
-import { invalid, RefusedError } from '../kit/refusals.js';
+import { digestOf } from '../kit/facts.js';
+import { invalid, notFound, RefusedError } from '../kit/refusals.js';
 import { SerialQueue } from '../kit/serial-queue.js';
-import type { ServiceStore } from '../kit/service-store.js';
+import type { Vault } from '../vault/vault.js';
 import type { ViewDatabase } from '../views/view.js';
 import {
   GOAL_PREFIX,
@@ -22,33 +22,34 @@ import {
   type GoalEnding,
   type GoalSettings,
   type GoalState,
+  goalTextProblem,
   TURN_TOKENS_MAX,
 } from './goal.js';
-import { GoalLedger, type GoalLedgerPart, type GoalStanding } from './goal-ledger.js';
-import { labelsWith, mayUse, ownerOf, ownersSeen, type StatedOwner } from './goal-owner.js';
-import { type GoalRow, GoalTable } from './goal-table.js';
-import { goalTextProblem } from './goal-text.js';
+import { type GoalBalance, GoalLedger, type GoalLedgerPart } from './goal-ledger.js';
+import { labelsWith, mayUse, ownerOf, ownersSeen, type RequestedOwner } from './goal-owner.js';
+import {
+  type GoalOwner,
+  type GoalRecord,
+  type GoalRow,
+  GoalTable,
+  goalFact,
+  textIdOf,
+} from './goals-facts.js';
 
 /** Open goals of one owner: each is looked at when another begins. Those that nobody goes on with are cleared. */
 export const OPEN_GOALS_MAX = 100;
-/** Goals finished in one go after a crash: their rows are in memory meanwhile. */
-const RECOVERED_AT_ONCE = 500;
 
 export interface GoalParts {
-  readonly store: ServiceStore;
   readonly views: ViewDatabase;
-  readonly ledger: GoalLedgerPart & Pick<Ledger, 'whenDurable' | 'run'>;
+  readonly vault: Pick<Vault, 'put' | 'get'>;
+  readonly ledger: GoalLedgerPart & Pick<Ledger, 'whenDurable'>;
   readonly clock: Clock;
   readonly settings: () => GoalSettings;
   /** Told of usage that could not be recorded. */
   readonly onFault: (what: string, error: unknown) => void;
-  /** Tests stop here, as a crash would. */
-  readonly atStep?: (step: GoalStep) => void;
 }
 
-export type GoalStep = 'intended' | 'begun' | 'ended' | 'closed';
-
-export interface NewGoal extends StatedOwner {
+export interface NewGoal extends RequestedOwner {
   readonly text: string;
   /** Tokens, at least 1; null: no budget. */
   readonly tokenBudget: bigint | null;
@@ -74,110 +75,79 @@ export class Goals {
   readonly #parts: GoalParts;
   readonly #table: GoalTable;
   readonly #books: GoalLedger;
-  /** What is done to one owner's goals: reading which is active and changing it is one step (rule G1). */
-  readonly #turns = new SerialQueue();
   readonly #setters: LimitSetters;
+  /** Reading which of an owner's goals is active, and changing it, is one step (rule G1). */
+  readonly #owners = new SerialQueue();
 
   constructor(parts: GoalParts) {
     this.#parts = parts;
-    this.#setters = new LimitSetters(parts.views);
-    this.#table = new GoalTable(parts.store);
+    this.#table = new GoalTable(parts.views);
     this.#books = new GoalLedger(parts.ledger);
+    this.#setters = new LimitSetters(parts.views);
   }
 
   /**
    * A new goal, active; the owner's active one is paused in the same step.
    * @throws RefusedError invalid_request, label_forbidden; conflict when the owner has too many open goals
    */
-  async create(caller: Caller, stated: NewGoal): Promise<Goal> {
-    const owner = ownerOf(caller, stated);
-    const { text, tokenBudget } = stated;
+  async create(caller: Caller, wanted: NewGoal): Promise<Goal> {
+    const owner = ownerOf(caller, wanted);
+    const { text, tokenBudget } = wanted;
     const problem = goalTextProblem(text, this.#parts.settings().textLengthMax);
     if (problem !== null) throw invalid('text', problem);
     if (tokenBudget !== null && tokenBudget < 1n)
       throw invalid('tokenBudget', '0 tokens allow no turn; state at least 1');
-    return this.#turns.run(keyOf(owner), async () =>
-      this.#goal(await this.#createdOnce(caller, owner, stated)),
+    return this.#owners.run(keyOf(owner), async () =>
+      this.#goal(await this.#createdOnce(caller, owner, wanted)),
     );
   }
 
-  async #createdOnce(
-    caller: Caller,
-    owner: Pick<GoalRow, 'tenant' | 'owner'>,
-    stated: NewGoal,
-  ): Promise<GoalRow> {
-    const { text, tokenBudget, requestKey } = stated;
-    const digest = digestOf([text, tokenBudget?.toString() ?? null]);
+  async #createdOnce(caller: Caller, owner: GoalOwner, wanted: NewGoal): Promise<GoalRow> {
+    const { text, tokenBudget, requestKey } = wanted;
+    const digest = digestOf(JSON.stringify([text, tokenBudget?.toString() ?? null]));
     const known = requestKey === undefined ? undefined : this.#table.byRequest(owner, requestKey);
     if (known !== undefined) {
-      if (known.requestDigest !== digest)
-        throw new RefusedError('idempotency_key_reused', 'the Idempotency-Key made another goal');
-      return this.#finished(known);
+      if (known.request?.digest === digest) return known;
+      throw new RefusedError('idempotency_key_reused', 'the Idempotency-Key made another goal');
     }
-    if (this.#table.open(owner).length >= OPEN_GOALS_MAX)
+    if (this.#table.openOf(owner).length >= OPEN_GOALS_MAX)
       throw new RefusedError('conflict', `the owner has ${OPEN_GOALS_MAX} open goals: clear some first`);
-    const id = GOAL_PREFIX + randomUUID();
-    if (tokenBudget !== null) await this.#noteSetter(caller, id);
-    const number = this.#parts.store.transaction(() =>
-      this.#table.insert({
-        ...owner,
-        id,
-        text,
-        intent: { step: 'create', tokenBudget },
-        request: requestKey === undefined ? null : { key: requestKey, digest },
-        createdAt: this.#parts.clock.now(),
-      }),
-    );
-    this.#step('intended');
-    return this.#finished(this.#row(number));
-  }
-
-  /** The goal's intent carried out. @throws what the ledger says against it; the goal then never was */
-  async #finished(row: GoalRow): Promise<GoalRow> {
-    const { number, intent } = row;
-    if (intent === null) return row;
-    if (intent.step === 'close') {
-      await this.#books.close(row);
-      this.#step('closed');
-      // Closing again changes nothing: this may be lost with the power.
-      this.#parts.store.casually(() => this.#table.finish(number));
-    } else {
-      await this.#begin(row, intent.tokenBudget);
-      this.#step('begun');
-      this.#parts.store.transaction(() => this.#table.finish(number));
-    }
-    return this.#row(number);
-  }
-
-  async #begin(row: GoalRow, tokenBudget: bigint | null): Promise<void> {
-    try {
-      await this.#books.begin(row, tokenBudget, this.#activeBeside(row));
-    } catch (error) {
-      // Nothing was done. After any other fault it is not known, and the intent stays.
-      const isRefused = error instanceof RefusedError || error instanceof OverloadedError;
-      if (isRefused) this.#parts.store.transaction(() => this.#table.forget(row.number));
-      throw error;
-    }
+    const goal: GoalRecord = {
+      id: GOAL_PREFIX + randomUUID(),
+      ...owner,
+      textDigest: digestOf(text),
+      ending: null,
+      request: requestKey === undefined ? null : { key: requestKey, digest },
+      createdAt: this.#parts.clock.now(),
+      endedAt: null,
+    };
+    await this.#parts.vault.put([{ id: textIdOf(goal), body: text }]);
+    const facts = [goalFact('goal_begun', goal)];
+    if (tokenBudget !== null) facts.push(this.#setterFact(caller, goal.id));
+    await this.#books.begin(goal, tokenBudget, this.#activeBeside(goal), ridden(caller, facts));
+    return this.#row(goal.id);
   }
 
   // Of the owner's open goals those that are active: one, or none.
-  #activeBeside(row: Pick<GoalRow, 'id' | 'tenant' | 'owner'>): GoalRow[] {
+  #activeBeside(goal: Pick<GoalRecord, 'id' | 'tenant' | 'owner'>): GoalRow[] {
     return this.#table
-      .open(row)
-      .filter((other) => other.id !== row.id && this.#books.standing(other).status === 'active');
+      .openOf(goal)
+      .filter((other) => other.id !== goal.id && this.#books.balance(other).status === 'active');
   }
 
   /** Newest first. @throws RefusedError label_forbidden */
   async list(
     caller: Caller,
-    stated: StatedOwner,
+    wanted: RequestedOwner,
     page: { readonly before: number | null; readonly max: number },
   ): Promise<{ readonly goals: readonly Goal[]; readonly next: number | null }> {
-    const owners = ownersSeen(caller, stated);
+    const owners = ownersSeen(caller, wanted);
     const rows = this.#table.page(owners, page.before ?? Number.MAX_SAFE_INTEGER, page.max + 1);
     const taken = rows.slice(0, page.max);
-    const goals = await this.#durably(() => taken.map((row) => goalOf(row, this.#books.standing(row))));
-    return { goals, next: rows.length > page.max ? taken[page.max - 1].number : null };
+    return {
+      goals: await this.#goals(taken),
+      next: rows.length > page.max ? taken[page.max - 1].number : null,
+    };
   }
 
   /** @throws RefusedError not_found, also when it is another's */
@@ -186,11 +156,11 @@ export class Goals {
   }
 
   /** The owner's active goal; null when it has none. @throws RefusedError invalid_request, label_forbidden */
-  active(caller: Caller, stated: StatedOwner): Promise<Goal | null> {
-    const owner = ownerOf(caller, stated);
-    // In its turn: while one goal takes over from another, one of them is given, never none.
-    return this.#turns.run(keyOf(owner), async () => {
-      const row = this.#table.open(owner).find((one) => this.#books.standing(one).status === 'active');
+  active(caller: Caller, wanted: RequestedOwner): Promise<Goal | null> {
+    const owner = ownerOf(caller, wanted);
+    // In the queue: while one goal takes over from another, one of them is given, never none.
+    return this.#owners.run(keyOf(owner), async () => {
+      const row = this.#table.openOf(owner).find((one) => this.#books.balance(one).status === 'active');
       return row === undefined ? null : this.#goal(row);
     });
   }
@@ -198,7 +168,7 @@ export class Goals {
   /** @throws RefusedError not_found; conflict once it has ended */
   pause(caller: Caller, id: string): Promise<Goal> {
     return this.#change(caller, id, async (row, { status }) => {
-      if (status === 'active') await this.#books.pause(row);
+      if (status === 'active') await this.#books.pause(row, ridden(caller));
     });
   }
 
@@ -211,8 +181,8 @@ export class Goals {
           'conflict',
           `the goal has used ${tokensUsed} of its ${tokenBudget} tokens: raise its budget first`,
         );
-      await this.#books.activate(row, this.#activeBeside(row));
-      if (this.#books.standing(row).status !== 'active')
+      await this.#books.activate(row, this.#activeBeside(row), ridden(caller));
+      if (this.#books.balance(row).status !== 'active')
         throw new RefusedError('conflict', 'the platform has paused all goals');
     });
   }
@@ -227,17 +197,10 @@ export class Goals {
       if (tokenBudget !== null && tokenBudget <= tokensUsed)
         throw invalid('tokenBudget', `${tokenBudget} is not above the ${tokensUsed} tokens that were used`);
       const lowers = before !== null && tokenBudget !== null && tokenBudget <= before;
-      if (!lowers) {
-        if (before !== null) this.#assertMayRaise(caller, row, tokenBudget);
-        await this.#noteSetter(caller, row.id);
-      }
-      await this.#books.limit(row, tokenBudget);
+      if (!lowers && before !== null) this.#assertMayRaise(caller, row, tokenBudget);
+      const facts = lowers ? [] : [this.#setterFact(caller, row.id)];
+      await this.#books.limit(row, tokenBudget, ridden(caller, facts));
     });
-  }
-
-  async #noteSetter(caller: Caller, id: string): Promise<void> {
-    const facts = [this.#setters.fact(caller, limitOf(id))];
-    await this.#parts.ledger.run({ command: 'record_facts' }, { actor: actorOf(caller), facts });
   }
 
   #assertMayRaise(caller: Caller, { id }: GoalRow, tokenBudget: bigint | null): void {
@@ -248,6 +211,10 @@ export class Goals {
         { field: 'tokenBudget' },
       );
     this.#setters.assertMayRaise(caller, limitOf(id));
+  }
+
+  #setterFact(caller: Caller, id: string): Fact {
+    return this.#setters.fact(caller, limitOf(id));
   }
 
   /** Of an active goal. The first end wins; the same one again gives what it gave. @throws RefusedError not_found, conflict */
@@ -261,18 +228,15 @@ export class Goals {
   }
 
   #end(caller: Caller, id: string, ending: GoalEnding): Promise<Goal> {
-    const seen = this.#usable(caller, id);
-    return this.#turns.run(keyOf(seen), async () => {
-      const row = this.#row(seen.number);
-      if (row.ending !== null && row.ending !== ending) throw hasEnded(row);
-      if (row.ending === null) {
-        const { status } = this.#books.standing(row);
-        if (ending === 'completed' && status === 'paused')
-          throw new RefusedError('conflict', 'the goal is paused: resume it first, or clear it');
-        this.#parts.store.transaction(() => this.#table.end(row.number, ending, this.#parts.clock.now()));
-        this.#step('ended');
-      }
-      return this.#goal(await this.#finished(this.#row(row.number)));
+    return this.#owners.run(keyOf(this.#usable(caller, id)), async () => {
+      const { number: _number, ...goal } = this.#row(id);
+      if (goal.ending === ending) return this.#goal(this.#row(id));
+      if (goal.ending !== null) throw hasEnded(goal.ending);
+      if (ending === 'completed' && this.#books.balance(goal).status === 'paused')
+        throw new RefusedError('conflict', 'the goal is paused: resume it first, or clear it');
+      const ended = { ...goal, ending, endedAt: this.#parts.clock.now() };
+      await this.#books.close(goal, ridden(caller, [goalFact(`goal_${ending}`, ended)]));
+      return this.#goal(this.#row(id));
     });
   }
 
@@ -287,10 +251,10 @@ export class Goals {
     const labels = labelsWith(caller, row);
     const ledgerId = commandId === undefined ? undefined : toLedgerId(caller, commandId, 'commandId');
     try {
-      const before = stateOf(row, this.#books.standing(row));
+      const before = stateOf(row, this.#books.balance(row));
       // Between this look and the record nothing else is decided: both are in one go.
       if (before !== 'active') return { notCounted: before, goal: await this.#goal(row) };
-      const outcome = await this.#books.record(labels, tokens, ledgerId);
+      const outcome = await this.#books.record(labels, tokens, ledgerId, ridden(caller));
       if (outcome.outcome !== 'rejected') return { notCounted: null, goal: await this.#goal(row) };
       if (outcome.code === 'command_id_reused')
         throw new RefusedError('idempotency_key_reused', 'the Idempotency-Key noted another turn');
@@ -311,37 +275,17 @@ export class Goals {
     if (goal.startsWith(GOAL_PREFIX)) this.#usable(caller, goal, 'labels.goal');
   }
 
-  /** Finishes what a crash cut. Once, before anybody calls. Resolves with how many goals it finished. */
-  async recover(): Promise<number> {
-    let finished = 0;
-    for (let after = 0; ; ) {
-      const rows = this.#table.unfinished(after, RECOVERED_AT_ONCE);
-      if (rows.length === 0) return finished;
-      after = rows[rows.length - 1].number;
-      for (const row of rows) {
-        try {
-          await this.#finished(row);
-          finished += 1;
-        } catch (error) {
-          if (!(error instanceof RefusedError)) throw error;
-          this.#parts.onFault(`goal ${row.id} could not be finished`, error);
-        }
-      }
-    }
-  }
-
   #change(
     caller: Caller,
     id: string,
-    change: (row: GoalRow, standing: GoalStanding) => Promise<void>,
+    change: (row: GoalRow, balance: GoalBalance) => Promise<void>,
   ): Promise<Goal> {
-    const seen = this.#usable(caller, id);
-    return this.#turns.run(keyOf(seen), async () => {
-      const row = this.#row(seen.number);
-      const standing = this.#books.standing(row);
-      const state = stateOf(row, standing);
-      if (state === 'completed' || state === 'cleared') throw hasEnded({ ending: state });
-      await change(row, standing);
+    return this.#owners.run(keyOf(this.#usable(caller, id)), async () => {
+      const row = this.#row(id);
+      const balance = this.#books.balance(row);
+      const state = stateOf(row, balance);
+      if (state === 'completed' || state === 'cleared') throw hasEnded(state);
+      await change(row, balance);
       return this.#goal(row);
     });
   }
@@ -349,50 +293,51 @@ export class Goals {
   #usable(caller: Caller, id: string, field = 'id'): GoalRow {
     const row = this.#table.find(id);
     if (row !== undefined && mayUse(caller, row)) return row;
-    throw new RefusedError('not_found', `there is no goal ${quoted(id)}`, { field });
+    throw notFound(field, 'goal', id);
   }
 
-  #row(number: number): GoalRow {
-    const row = this.#table.byNumber(number);
+  #row(id: string): GoalRow {
+    const row = this.#table.find(id);
     if (row === undefined) throw new Error('bug: a goal that was found is there');
     return row;
   }
 
-  #goal(row: GoalRow): Promise<Goal> {
-    return this.#durably(() => goalOf(row, this.#books.standing(row)));
+  async #goal(row: GoalRow): Promise<Goal> {
+    return (await this.#goals([row]))[0];
   }
 
-  #durably<T>(read: () => T): Promise<T> {
-    return this.#parts.ledger.whenDurable(read);
+  /** The rows with their figures, once those are durable, and with their texts. */
+  async #goals(rows: readonly GoalRow[]): Promise<Goal[]> {
+    const [balances, texts] = await Promise.all([
+      this.#parts.ledger.whenDurable(() => rows.map((row) => this.#books.balance(row))),
+      this.#parts.vault.get(rows.map(textIdOf)),
+    ]);
+    return rows.map((row, index) => goalOf(row, balances[index], texts.get(textIdOf(row)) ?? ''));
   }
+}
 
-  #step(step: GoalStep): void {
-    this.#parts.atStep?.(step);
-  }
+function ridden(caller: Caller, facts: readonly Fact[] = []): CheckedRider {
+  return { actor: actorOf(caller), facts };
 }
 
 function limitOf(id: string): LimitOwner {
   return { kind: 'goal', id };
 }
 
-function keyOf({ tenant, owner }: Pick<GoalRow, 'tenant' | 'owner'>): string {
+function keyOf({ tenant, owner }: GoalOwner): string {
   return JSON.stringify([tenant, owner]);
 }
 
-function stateOf({ ending }: Pick<GoalRow, 'ending'>, { status }: Pick<GoalStanding, 'status'>): GoalState {
+function stateOf({ ending }: Pick<GoalRow, 'ending'>, { status }: Pick<GoalBalance, 'status'>): GoalState {
   // Closed by hand: it goes on no more, and nobody said that it was reached.
   return ending ?? (status === 'closed' ? 'cleared' : status);
 }
 
-function goalOf(row: GoalRow, { status, ...figures }: GoalStanding): Goal {
-  const { id, tenant, owner, text, createdAt, endedAt } = row;
+function goalOf(row: GoalRow, { status, ...figures }: GoalBalance, text: string): Goal {
+  const { id, tenant, owner, createdAt, endedAt } = row;
   return { id, tenant, owner, text, state: stateOf(row, { status }), ...figures, createdAt, endedAt };
 }
 
-function hasEnded({ ending }: { readonly ending: GoalEnding | null }): RefusedError {
+function hasEnded(ending: GoalEnding): RefusedError {
   return new RefusedError('conflict', `the goal is ${ending}: that is final`);
-}
-
-function digestOf(parts: readonly (string | null)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 }

@@ -9,7 +9,7 @@ import { readGateway } from '../../gateway/calls/calls-settings.js';
 import { readPrices } from '../../gateway/prices/prices-settings.js';
 import { readSignatures } from '../../gateway/routing/error-settings.js';
 import { readKeyFrom, readProviders, readRoutes, readUrl } from '../../gateway/routing/route-settings.js';
-import { readGoals } from '../../goals/goals-settings.js';
+import { readGoals } from '../../goals/goal.js';
 import { readLocated } from '../../kit/located-values.js';
 import { Section } from '../../kit/settings-section.js';
 import { readNotices } from '../../notices/notice.js';
