@@ -201,7 +201,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     goals: { assertUsable: (...asked) => goals.assertUsable(...asked), headers: goalHeaders },
     quotas: QUOTA_BUDGETS,
     recorder: conversations.recorder,
-    storedResponses: new StoredResponses(store, clock),
+    storedResponses: new StoredResponses({ views, ledger, clock }),
     clock,
     settings: () => settings.gateway,
     providers: () => settings.providers,

@@ -89,10 +89,6 @@ const TYPES_ONLY: readonly Room[] = ['client'];
 const PENDING: ReadonlySet<string> = new Set<string>([
   'cli/commands-serve.ts -> cli/context.ts',
   'cli/context.ts -> cli/check-file.ts',
-  'gateway/front/context.ts -> gateway/front/exchange.ts',
-  'gateway/front/exchange.ts -> gateway/front/attempt.ts',
-  'gateway/front/read-on.ts -> gateway/front/attempt.ts',
-  'gateway/front/stream-answer.ts -> gateway/front/attempt.ts',
 ]);
 
 function roomOf(path: string): Room {

@@ -11,6 +11,7 @@ import { LIMIT_SETTERS_VIEW } from '../access/limit-setters.js';
 import type { Clock, Ledger } from '../authority/api.js';
 import { openLedger } from '../authority/open.js';
 import { InvalidInputError } from '../core/errors.js';
+import { STORED_RESPONSES_VIEW } from '../gateway/calls/stored-responses.js';
 import { GOALS_VIEW } from '../goals/goals-facts.js';
 import type { ServiceStore } from '../kit/service-store.js';
 import { NOTICES_VIEW } from '../notices/notices-facts.js';
@@ -54,6 +55,7 @@ export const VIEWS: readonly View[] = [
   NOTICES_VIEW,
   QUOTAS_VIEW,
   RECONCILIATION_VIEW,
+  STORED_RESPONSES_VIEW,
 ];
 
 export interface DataFolder {

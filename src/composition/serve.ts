@@ -130,7 +130,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     tenancy: new Tenancy(ledger),
     clock,
     recorder: product.conversations.recorder,
-    storedResponses: new StoredResponses(folder.store, clock),
+    storedResponses: new StoredResponses({ views: folder.views, ledger, clock }),
     goals: { assertUsable: (...asked) => product.goals.assertUsable(...asked), headers: goalHeaders },
     quotas: QUOTA_BUDGETS,
     onDecision: (outcome, ms) => app.decided(outcome, ms),

@@ -2,10 +2,9 @@
 
 import { AGENT_AREA } from '../../agents/agent-area.js';
 import { CHAT_AREA } from '../../chats/chat-area.js';
-import { STORED_RESPONSE_AREA } from '../../gateway/calls/stored-responses.js';
 import { ServiceStore, type StoreArea, type ToDisk } from '../../kit/service-store.js';
 
-const AREAS: readonly StoreArea[] = [AGENT_AREA, CHAT_AREA, STORED_RESPONSE_AREA];
+const AREAS: readonly StoreArea[] = [AGENT_AREA, CHAT_AREA];
 
 /** Below the data folder, beside the ledger. */
 export const SERVICE_STORE_FILE = 'service.db';

@@ -2,7 +2,7 @@
 // as rule Q9 says, whatever happens at the surface; and that attempts at several candidates charge at most one of them.
 
 import type { Ledger } from '../../authority/api.js';
-import type { Rider } from '../../core/facts.js';
+import type { Fact, Rider } from '../../core/facts.js';
 import type { BudgetLine, Outcome, Settlement } from '../../core/outcomes.js';
 import type { Command, Labels } from '../../core/requests.js';
 import type { Caller } from '../../kit/caller.js';
@@ -196,22 +196,23 @@ export class Call implements OnRoster {
   /**
    * Ends the call: settles or releases its hold, once; later calls change nothing and get null. `charge` is known at
    * once; `settled` resolves when it is durable, with the figures after it, and never rejects: where the ledger cannot
-   * settle, the hold expires and charges the floor.
+   * settle, the hold expires and charges the floor. `facts` ride with the end.
    */
   end(
     ended: EndOfCall,
+    facts: readonly Fact[] = NO_FACTS,
   ): { readonly charge: CallCharge; readonly settled: Promise<readonly BudgetLine[]> } | null {
     if (this.#ended) return null;
     this.#close();
     // Text is a rough measure of tokens: up to what is held, it is believed no further than the limit that was sent.
     const outputTokensSoFar = Math.min(ended.outputTokensSoFar, this.#outputHeld);
     const charge = chargeOf(this.candidate, { ...ended, outputTokensSoFar });
-    return { charge, settled: this.#settle(charge) };
+    return { charge, settled: this.#settle(charge, facts) };
   }
 
-  async #settle(charge: CallCharge): Promise<readonly BudgetLine[]> {
+  async #settle(charge: CallCharge, facts: readonly Fact[]): Promise<readonly BudgetLine[]> {
     try {
-      const outcome = await this.#endHold(charge);
+      const outcome = await this.#endHold(charge, facts);
       if (outcome.outcome !== 'rejected') return outcome.lines;
       this.owner.fault(
         `hold ${this.holdId} could not be ended`,
@@ -226,15 +227,15 @@ export class Call implements OnRoster {
     return this.lines;
   }
 
-  #endHold(charge: CallCharge): Promise<Settlement | Outcome> {
+  #endHold(charge: CallCharge, own: readonly Fact[]): Promise<Settlement | Outcome> {
     const { ledger } = this.owner;
     const command = this.#endCommand(charge);
     const { record, rider } = this;
-    if (record === null) return endHold(ledger, command, rider);
+    if (record === null) return endHold(ledger, command, own.length === 0 ? rider : { ...rider, facts: own });
     return record.end({ end: charge.end, command }, ({ note, facts }) =>
       endHold(ledger, command.command === 'settle_hold' ? withNote(command, note) : command, {
         ...rider,
-        facts,
+        facts: [...facts, ...own],
       }),
     );
   }
@@ -259,6 +260,8 @@ export class Call implements OnRoster {
     this.owner.closed(this);
   }
 }
+
+const NO_FACTS: readonly Fact[] = [];
 
 const OUTCOME_OF = {
   completed: 'completed',

@@ -1,42 +1,25 @@
-// Which provider keeps a response that it can be asked for again, and whose it is. A provider knows the operator's key
-// alone, so that any tenant could read, go on from or delete another tenant's response whose id it has: Bursar answers for
-// ids that the caller made, and for no others. Written when an answer states its id, read by the gateway's routes of stored
-// responses. It may be lost without harm: a response that is not known is answered as one that does not exist.
+// Which provider keeps a response that it can be asked for again, and whose it is. A provider knows the operator's key alone,
+// so that any tenant could read, go on from or delete another tenant's response whose id it has: Bursar answers for ids that
+// the caller made, and for no others. An answer's id is a fact that rides with its call's settlement; the view is read by
+// the gateway's routes of stored responses.
 
-import type { Clock } from '../../authority/api.js';
+import type { Clock, Ledger } from '../../authority/api.js';
+import type { Fact } from '../../core/facts.js';
 import type { Labels } from '../../core/requests.js';
-import type { Caller } from '../../kit/caller.js';
+import { actorOf, type Caller } from '../../kit/caller.js';
+import { factOf, recordOf } from '../../kit/facts.js';
 import { RefusedError } from '../../kit/refusals.js';
-import type { ServiceStore, StoreArea } from '../../kit/service-store.js';
+import type { View, ViewDatabase } from '../../views/view.js';
 
+const FEATURE = 'gateway';
 /** OpenAI keeps responses for 30 days ("Conversation state"); a day more for clocks that differ. */
 const KEPT_MS = 31 * 24 * 60 * 60 * 1_000;
-/** Responses between two clean-ups: each takes a millisecond then. */
-const SWEEP_EVERY = 1_000;
 /** Of an id; OpenAI's have 69 characters. */
 const ID_LENGTH_MAX = 256;
+/** Responses whose settlement is not durable yet, or was a moment ago: more than the calls that end at once. */
+const RECENT_MAX = 1_000;
 
-export const STORED_RESPONSE_AREA: StoreArea = {
-  name: 'stored_responses',
-  migrations: [
-    `CREATE TABLE stored_responses (
-      id TEXT PRIMARY KEY,
-      provider TEXT NOT NULL,
-      labels TEXT NOT NULL,
-      tokens INTEGER,
-      created_at INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX stored_responses_by_age ON stored_responses (created_at);`,
-  ],
-};
-
-interface Row {
-  readonly provider: string;
-  readonly labels: string;
-  readonly tokens: number | null;
-}
-
-export interface NewStoredResponse {
+export interface StoredResponse {
   /** As the provider states it. */
   readonly id: string;
   /** Its name in the configuration. */
@@ -45,41 +28,78 @@ export interface NewStoredResponse {
   readonly labels: Labels;
   /** Its input and its output: what a request that goes on from it has the provider read. Null where that was not stated. */
   readonly tokens: number | null;
+  /** Epoch ms. */
+  readonly at: number;
+}
+
+export const responseStored = (response: StoredResponse): Fact =>
+  factOf(FEATURE, 'response_stored', response);
+/** The provider has deleted it. */
+const responseDeleted = (id: string): Fact => factOf(FEATURE, 'response_deleted', { id });
+
+interface Row {
+  readonly provider: string;
+  readonly labels: string;
+  readonly tokens: number | null;
+}
+
+/** What has expired leaves the table with the next response that is stored; no fact says so. */
+export const STORED_RESPONSES_VIEW: View = {
+  feature: FEATURE,
+  tables: `
+    CREATE TABLE stored_responses (
+      id TEXT PRIMARY KEY,
+      provider TEXT NOT NULL,
+      labels TEXT NOT NULL,
+      tokens INTEGER,
+      at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX stored_responses_by_age ON stored_responses (at);`,
+  open(db) {
+    // The first call that states an id keeps it.
+    const insert = db.prepare<[string, string, string, number | null, number]>(
+      'INSERT OR IGNORE INTO stored_responses (id, provider, labels, tokens, at) VALUES (?, ?, ?, ?, ?)',
+    );
+    const remove = db.prepare<[string]>('DELETE FROM stored_responses WHERE id = ?');
+    const expire = db.prepare<[number]>('DELETE FROM stored_responses WHERE at < ?');
+    return (fact) => {
+      if (fact.kind === 'response_deleted') {
+        remove.run(recordOf<Pick<StoredResponse, 'id'>>(fact).id);
+        return;
+      }
+      const { id, provider, labels, tokens, at } = recordOf<StoredResponse>(fact);
+      insert.run(id, provider, JSON.stringify(labels), tokens, at);
+      expire.run(at - KEPT_MS);
+    };
+  },
+};
+
+export interface StoredResponsesParts {
+  readonly views: ViewDatabase;
+  readonly ledger: Pick<Ledger, 'run'>;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 export class StoredResponses {
-  readonly #insert;
+  readonly #parts: StoredResponsesParts;
   readonly #find;
-  readonly #forget;
-  readonly #sweep;
-  readonly #store: ServiceStore;
-  #untilSweep = 0;
+  /** A stream's caller has the id before the settlement is durable. */
+  readonly #recent = new Map<string, Row>();
 
-  constructor(
-    store: ServiceStore,
-    private readonly clock: Pick<Clock, 'now'>,
-  ) {
-    this.#store = store;
-    this.#insert = store.prepare<[string, string, string, number | null, number]>(
-      'INSERT OR IGNORE INTO stored_responses (id, provider, labels, tokens, created_at) VALUES (?, ?, ?, ?, ?)',
-    );
-    this.#find = store.prepare<[string], Row>(
+  constructor(parts: StoredResponsesParts) {
+    this.#parts = parts;
+    this.#find = parts.views.prepare<[string], Row>(
       'SELECT provider, labels, tokens FROM stored_responses WHERE id = ?',
     );
-    this.#forget = store.prepare<[string]>('DELETE FROM stored_responses WHERE id = ?');
-    this.#sweep = store.prepare<[number]>('DELETE FROM stored_responses WHERE created_at < ?');
   }
 
-  /** Notes a response; the first who states an id keeps it. @throws RefusedError store_unavailable */
-  add({ id, provider, labels, tokens }: NewStoredResponse): void {
-    if (id === '' || id.length > ID_LENGTH_MAX) return;
-    const now = this.clock.now();
-    this.#store.casually(() => {
-      this.#insert.run(id, provider, JSON.stringify(labels), tokens, now);
-      if (this.#untilSweep-- > 0) return;
-      this.#untilSweep = SWEEP_EVERY;
-      this.#sweep.run(now - KEPT_MS);
-    });
+  /** The facts that ride with the settlement of the call; from now on its caller can ask for the response. */
+  stored(response: Omit<StoredResponse, 'at'>): readonly Fact[] {
+    const { id, provider, labels, tokens } = response;
+    if (id === '' || id.length > ID_LENGTH_MAX || this.#row(id) !== null) return [];
+    if (this.#recent.size >= RECENT_MAX) this.#recent.delete(this.#recent.keys().next().value ?? '');
+    this.#recent.set(id, { provider, labels: JSON.stringify(labels), tokens });
+    return [responseStored({ ...response, at: this.#parts.clock.now() })];
   }
 
   /**
@@ -89,9 +109,7 @@ export class StoredResponses {
   providerOf(caller: Pick<Caller, 'labels'>, id: string): string {
     const row = this.#row(id);
     if (row !== null && carries(row.labels, caller.labels)) return row.provider;
-    throw new RefusedError('not_found', 'No stored response of this key has that id.', {
-      field: 'response_id',
-    });
+    throw notFound('response_id');
   }
 
   /**
@@ -102,18 +120,23 @@ export class StoredResponses {
   tokensOf(caller: Pick<Caller, 'labels'>, id: string): number | null {
     const row = this.#row(id);
     if (row === null || carries(row.labels, caller.labels)) return row?.tokens ?? null;
-    const field = 'previous_response_id';
-    throw new RefusedError('not_found', 'No stored response of this key has that id.', { field });
+    throw notFound('previous_response_id');
   }
 
-  /** The provider has deleted it. */
-  forget(id: string): void {
-    this.#store.casually(() => this.#forget.run(id));
+  /** The provider has deleted it for the caller. Resolves when that is durable. */
+  async forget(caller: Caller, id: string): Promise<void> {
+    this.#recent.delete(id);
+    const rider = { actor: actorOf(caller), facts: [responseDeleted(id)] };
+    await this.#parts.ledger.run({ command: 'record_facts' }, rider);
   }
 
   #row(id: string): Row | null {
-    return id.length > ID_LENGTH_MAX ? null : (this.#find.get(id) ?? null);
+    return id.length > ID_LENGTH_MAX ? null : (this.#find.get(id) ?? this.#recent.get(id) ?? null);
   }
+}
+
+function notFound(field: string): RefusedError {
+  return new RefusedError('not_found', 'No stored response of this key has that id.', { field });
 }
 
 function carries(text: string, fixed: Labels): boolean {

@@ -6,9 +6,11 @@ import type { FullLine, VisibleLine } from '../../access/visible.js';
 import { type AtScale, rateLimitHeaders } from '../../budgets/rate-limit.js';
 import { formatAmount } from '../../core/amount.js';
 import { amountOut } from '../../kit/amounts.js';
+import type { Call } from '../calls/call.js';
 import type { CallCharge } from '../calls/charge.js';
 import { tightestOf } from '../calls/figures.js';
 import type { ErrorClass } from '../routing/route.js';
+import type { GatewayContext } from './context.js';
 
 export type AnswerHeaders = Record<string, string>;
 
@@ -87,4 +89,29 @@ function left({ remaining }: FullLine): bigint {
 /** Text that can stand in a header whatever it was. */
 export function headerText(text: string): string {
   return VISIBLE_ASCII.test(text) ? text : encodeURIComponent(text);
+}
+
+/**
+ * The headers that every answer to an authorised call has, whoever wrote its body: the decision, what is left in the budgets,
+ * who answered, and what the call belongs to. `lines` are the figures of the call's budgets as they stand now.
+ */
+export function callHeaders(
+  call: Call,
+  lines: Call['lines'],
+  {
+    gateway,
+    requestId,
+  }: { readonly gateway: Pick<GatewayContext, 'linesFor' | 'scale' | 'goals'>; readonly requestId: string },
+): AnswerHeaders {
+  const headers = decisionHeaders(call.decisionId, gateway.linesFor(call.caller, lines), gateway.scale());
+  const { changes, provider } = call.candidate;
+  headers['bursar-provider'] = headerText(provider.name);
+  Object.assign(headers, gateway.goals.headers(lines), call.record?.headers);
+  // As the server's other answers; a provider's own request id takes this one's place.
+  headers['x-request-id'] = requestId;
+  headers['x-content-type-options'] = 'nosniff';
+  headers['cache-control'] = 'no-store';
+  if (changes.outputTokensMax !== undefined)
+    headers['bursar-output-tokens-max'] = String(changes.outputTokensMax);
+  return headers;
 }

@@ -1,12 +1,11 @@
-// One request to one provider, as undici tells of it: collects a whole answer, or hands a stream on as it comes. Reports
-// once: answered, failed, or to its stream. Made by exchange.ts for each candidate that is tried.
+// One request to one provider, as undici tells of it: collects a whole answer, or hands a stream on as it comes. Reports its
+// end once, to its listener or to the stream that the listener made. Made by exchange.ts for each candidate that is tried.
 
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { type AnswerShape, EVENT_STREAM, shapeOf } from './answer-shape.js';
-import type { Exchange } from './exchange.js';
-import { StreamAnswer } from './stream-answer.js';
 import { type Unpacking, unpackingOf } from './unpacking.js';
+import { Ended } from './upstreams.js';
 
 /** Of a whole answer: 2,048 embeddings of 3,072 figures as JSON text are 90 MB, the largest that providers give. */
 export const ANSWER_BYTES_MAX = 128 * 1024 * 1024;
@@ -21,33 +20,35 @@ const LATE_BYTES_MAX = 64 * 1024;
 /** Of text; as rule Q5 has it for the input. */
 const ANSWER_BYTES_PER_TOKEN = 4;
 
-/** Why the gateway itself ends a request to a provider. */
-export class Ended extends Error {
-  override readonly name = 'Ended';
-  constructor(
-    readonly why:
-      | 'caller_gone'
-      | 'drained'
-      | 'too_large'
-      | 'unreadable'
-      | 'let_go'
-      | 'cut'
-      | 'stalled'
-      | 'retried'
-      | 'hidden'
-      | 'read_on_over',
-  ) {
-    super(why);
-  }
+/** Takes a streamed answer as it comes, unpacked. */
+export interface StreamSink {
+  data(chunk: Buffer): void;
+  /** The provider's stream ended as streams do. */
+  end(): void;
+  /** The connection to the provider broke, or was ended from this side. */
+  broken(error: Error): void;
 }
 
-/** One request to one provider. Collects a whole answer, or hands a stream on as it comes. */
+/** Is told how an attempt goes. */
+export interface AttemptListener {
+  /** Why nobody waits for the answer any more; null while somebody does. */
+  readonly stopped: Ended | null;
+  /** The answer is a stream: what takes it. */
+  streams(attempt: Attempt): StreamSink;
+  /** A whole answer came. */
+  answered(attempt: Attempt): void;
+  /** No answer came, or not all of it. */
+  failed(attempt: Attempt, error: Error): void;
+  /** A fault of the gateway's own, which must not be taken for a failure of the provider. */
+  bug(error: unknown): void;
+}
+
 export class Attempt implements Dispatcher.DispatchHandler {
   status = 0;
   headers: IncomingHttpHeaders = {};
   /** Whether anything of the request may have been sent. */
   reached = false;
-  stream: StreamAnswer | null = null;
+  #stream: StreamSink | null = null;
   #controller: Dispatcher.DispatchController | null = null;
   /** Null where the answer is not packed. */
   #unpacking: Unpacking | null = null;
@@ -61,7 +62,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** Set once the answer has ended and the connection has not. */
   #letGo: NodeJS.Timeout | null = null;
 
-  constructor(readonly exchange: Exchange) {}
+  constructor(private readonly listener: AttemptListener) {}
 
   /** Whether the provider may be at work on it. */
   get isOpen(): boolean {
@@ -75,13 +76,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** Output tokens of a whole answer that did not come whole, by its bytes. A page of a proxy's has none. */
   get outputTokensSoFar(): number {
-    const isAnswer = this.stream === null && /\bjson\b/.test(this.headers['content-type'] ?? '');
+    const isAnswer = this.#stream === null && /\bjson\b/.test(this.headers['content-type'] ?? '');
     return isAnswer ? Math.floor(this.#bytes / ANSWER_BYTES_PER_TOKEN) : 0;
-  }
-
-  /** The caller takes no more, and what comes is read for its usage. */
-  readOn(): void {
-    this.stream?.readOn();
   }
 
   /** Ends it from here; the end is reported as a failure with this reason. */
@@ -136,7 +132,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    const { stopped } = this.exchange;
+    const { stopped } = this.listener;
     if (stopped !== null) controller.abort(stopped);
     else this.reached = true;
   }
@@ -176,13 +172,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#data(chunk);
     } catch (error) {
       this.drop(new Ended('unreadable'));
-      this.exchange.bug(error);
+      this.listener.bug(error);
     }
   }
 
   #data(chunk: Buffer): void {
     if (this.#over) return;
-    if (this.stream !== null) return this.stream.data(chunk);
+    if (this.#stream !== null) return this.#stream.data(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes > (this.status >= 400 ? ERROR_BYTES_MAX : ANSWER_BYTES_MAX))
       return this.abort(new Ended('too_large'));
@@ -208,8 +204,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     if (!isLabelled) this.headers = { ...this.headers, 'content-type': EVENT_STREAM };
     const start = this.#chunks.splice(0);
-    this.stream = new StreamAnswer(this);
-    for (const chunk of start) this.stream.data(chunk);
+    this.#stream = this.listener.streams(this);
+    for (const chunk of start) this.#stream.data(chunk);
   }
 
   onResponseEnd(): void {
@@ -223,8 +219,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #ended(): void {
     this.#report(() => {
       if (this.#shape === null) this.#tellShape(this.#labelledShape());
-      if (this.stream === null) this.exchange.answered(this);
-      else this.stream.end();
+      if (this.#stream === null) this.listener.answered(this);
+      else this.#stream.end();
     });
   }
 
@@ -239,7 +235,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #failed(error: Error): void {
     this.#unpacking?.destroy();
     this.#report(() =>
-      this.stream === null ? this.exchange.failed(this, error) : this.stream.broken(error),
+      this.#stream === null ? this.listener.failed(this, error) : this.#stream.broken(error),
     );
   }
 
@@ -250,7 +246,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     try {
       how();
     } catch (error) {
-      this.exchange.bug(error);
+      this.listener.bug(error);
     }
   }
 

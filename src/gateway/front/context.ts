@@ -4,20 +4,30 @@
 import type { VisibleLine } from '../../access/visible.js';
 import type { Clock } from '../../authority/api.js';
 import type { AtScale } from '../../budgets/rate-limit.js';
+import type { Fact } from '../../core/facts.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../kit/caller.js';
+import type { OnRoster } from '../../kit/roster.js';
 import type { Call } from '../calls/call.js';
 import type { GatewaySettings } from '../calls/calls-settings.js';
 import type { PricedCandidate } from '../calls/candidates.js';
 import type { CallCharge } from '../calls/charge.js';
 import type { ErrorClass } from '../routing/route.js';
 import type { ProviderError } from '../routing/signatures.js';
-import type { Exchange } from './exchange.js';
 import type { CallGoals } from './parts.js';
 import type { CallsReadOn } from './read-on.js';
-import type { Upstreams } from './upstreams.js';
+import type { Ended, Upstreams } from './upstreams.js';
 
 type Tried = Pick<PricedCandidate, 'provider' | 'model'>;
+
+/** An exchange as the gateway sees it: one of many that are open. */
+export interface OpenExchange extends OnRoster {
+  /** Ends it at once; its call is settled. */
+  stop(why: Ended): void;
+  /** Called by each sweep. */
+  checkStalled(now: number): void;
+  bug(error: unknown): void;
+}
 
 export interface GatewayContext {
   readonly clock: Clock;
@@ -36,9 +46,9 @@ export interface GatewayContext {
   bug(error: unknown, requestId: string): void;
   /** What a call is charged, for what its operator should know of it. */
   charged(candidate: PricedCandidate, charge: CallCharge): void;
-  /** The provider keeps the answer of a call under this id. */
-  stored(call: Call, answerId: string, tokens: number | null): void;
-  opened(exchange: Exchange): void;
+  /** The provider keeps the answer of a call under this id: the facts that ride with the call's end. */
+  stored(call: Call, answerId: string, tokens: number | null): readonly Fact[];
+  opened(exchange: OpenExchange): void;
   /** Its call has ended, and that is durable. */
-  closed(exchange: Exchange): void;
+  closed(exchange: OpenExchange): void;
 }

@@ -1,25 +1,26 @@
 // One call between its caller and the providers: sends it to the candidate that is held, tries the next one where that may
-// help, passes the answer on, and ends the call once, whatever happens on either side. Event-driven: no promise a chunk.
+// help, answers the caller, and ends the call once, whatever happens on either side. It listens to its attempt, to the stream
+// of the answer and to the caller's connection; none of them knows it. Event-driven: no promise a chunk.
 
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { OnRoster } from '../../kit/roster.js';
+import type { Fact } from '../../core/facts.js';
 import type { Call } from '../calls/call.js';
 import { type CallCharge, type CallEnd, type EndOfCall, NOTHING_CHARGED } from '../calls/charge.js';
 import { mayBillUnseen } from '../calls/floor.js';
 import type { Dialect, RequestReading } from '../dialects/dialect.js';
-import { isFailedResponse } from '../dialects/hidden-error.js';
 import type { UsageReading } from '../metering/usage.js';
 import { readRetryAfter } from '../routing/reset-times.js';
 import type { ErrorClass } from '../routing/route.js';
 import { isBilledError, type ProviderError } from '../routing/signatures.js';
-import { type AnswerHeaders, costHeaders, passHeaders, retryHints } from './answer-headers.js';
-import { Attempt, Ended } from './attempt.js';
-import { callHeaders } from './call-headers.js';
-import type { GatewayContext } from './context.js';
+import { type AnswerHeaders, callHeaders, costHeaders, passHeaders, retryHints } from './answer-headers.js';
+import { Attempt, type AttemptListener, type StreamSink } from './attempt.js';
+import { CallerConnection } from './caller-connection.js';
+import type { GatewayContext, OpenExchange } from './context.js';
 import { refusalAnswer } from './refusal-answers.js';
 import { type CallSpan, startCallSpan } from './spans.js';
-import { STALL_MAX_MS } from './stream-answer.js';
-import { answerIn, errorIn, shownStatus, tokensIn } from './whole-answer.js';
+import { StreamAnswer, type StreamListener } from './stream-answer.js';
+import { Ended } from './upstreams.js';
+import { shownStatus, tokensIn, wholeAnswer } from './whole-answer.js';
 
 /** A server that stops is back within a restart. */
 const DRAINED_RETRY_MS = 1_000;
@@ -34,34 +35,27 @@ export interface ExchangeRequest {
   readonly call: Call;
 }
 
-export class Exchange implements OnRoster {
+export class Exchange implements OpenExchange, AttemptListener, StreamListener {
   place = -1;
   readonly call: Call;
-  readonly response: ServerResponse;
+  readonly #caller: CallerConnection;
   #attempt: Attempt | null = null;
+  /** The attempt's answer, where it is a stream. */
+  #stream: StreamAnswer | null = null;
   #span: CallSpan | null = null;
   /** Set once: the caller takes no more, or the server stops. What comes from the provider afterwards only settles. */
   #stopped: Ended | null = null;
-  /** Whether the provider is read on all the same, for the usage that it states at its end. */
-  #isReadOn = false;
   /** What the last attempt failed of. */
   #failure: ErrorClass | null = null;
-  /** Whether the caller has its answer, or never will. */
-  #answered = false;
 
   constructor(
     readonly gateway: GatewayContext,
     readonly request: ExchangeRequest,
   ) {
     this.call = request.call;
-    this.response = request.response;
-    this.response.on('close', this.#onClose);
+    this.#caller = new CallerConnection(request.response, () => this.left(new Ended('caller_gone')));
     gateway.opened(this);
   }
-
-  readonly #onClose = (): void => {
-    if (!this.response.writableFinished) this.left(new Ended('caller_gone'));
-  };
 
   get dialect(): Dialect {
     return this.request.dialect;
@@ -72,7 +66,7 @@ export class Exchange implements OnRoster {
 
   /** Sends the request to the candidate that is held now. */
   send(): void {
-    if (this.response.destroyed) this.#stopped ??= new Ended('caller_gone');
+    if (this.request.response.destroyed) this.#stopped ??= new Ended('caller_gone');
     if (this.#stopped !== null) return this.#ended('failed_before', this.#stopped);
     const { call, dialect, request } = this;
     const { changes } = call.candidate;
@@ -80,6 +74,7 @@ export class Exchange implements OnRoster {
     // Of the provider that failed: the next one's answer has nothing to do with it.
     this.#failure = null;
     this.#attempt = attempt;
+    this.#stream = null;
     this.#span = startCallSpan(call, dialect.name);
     try {
       this.gateway.upstreams.send(
@@ -99,9 +94,25 @@ export class Exchange implements OnRoster {
     }
   }
 
+  streams(attempt: Attempt): StreamSink {
+    const { call, dialect, gateway, request } = this;
+    const { facts, candidate } = call;
+    this.#stream = new StreamAnswer({
+      source: attempt,
+      listener: this,
+      call,
+      meter: dialect.streamMeter(facts.endpoint, facts, candidate.provider.profile),
+      response: request.response,
+      requestHeaders: request.headers,
+      cuts: gateway.settings().cutStreams,
+      clock: gateway.clock,
+    });
+    return this.#stream;
+  }
+
   /** The caller takes no more: the provider is read on, or stopped. */
   left(why: Ended): void {
-    if (this.#stopped !== null || this.#answered) return;
+    if (this.#stopped !== null || this.#caller.isAnswered) return;
     if (!this.readsOn(why)) this.stop(why);
   }
 
@@ -112,15 +123,14 @@ export class Exchange implements OnRoster {
   readsOn(why: Ended): boolean {
     if (!this.#mayBillMore() || !this.gateway.callsReadOn.admits(this)) return false;
     this.#stopped = why;
-    this.#isReadOn = true;
-    this.#attempt?.readOn();
+    this.#stream?.readOn();
     return true;
   }
 
   #mayBillMore(): boolean {
     const attempt = this.#attempt;
     if (attempt?.isOpen !== true) return false;
-    const meter = attempt.stream?.meter;
+    const meter = this.#stream?.meter;
     if (meter?.usageFinal === true) return false;
     const { candidate, facts } = this.call;
     return mayBillUnseen(candidate, {
@@ -131,25 +141,19 @@ export class Exchange implements OnRoster {
 
   /** Ends it from outside, at once: nobody takes the answer, or the server stops. The provider's work is stopped too. */
   stop(why: Ended): void {
-    const isOver = this.#stopped !== null || this.#answered;
-    if (isOver && !this.#isReadOn) return;
-    this.#isReadNoMore();
+    const isOver = this.#stopped !== null || this.#caller.isAnswered;
+    const wasReadOn = this.gateway.callsReadOn.remove(this);
+    if (isOver && !wasReadOn) return;
     this.#stopped ??= why;
     this.#attempt?.abort(why);
   }
 
-  #isReadNoMore(): void {
-    if (!this.#isReadOn) return;
-    this.#isReadOn = false;
-    this.gateway.callsReadOn.remove(this);
-  }
-
   /** Called by the sweep: a caller that takes nothing for long is gone, and one that waits for long gets what there is. */
   checkStalled(now: number): void {
-    this.#attempt?.stream?.waitsNoMore(now);
-    if (this.#attempt?.stream?.isStalled(now) === true) {
+    this.#stream?.waitsNoMore(now);
+    if (this.#stream?.isStalled(now) === true) {
       this.left(new Ended('stalled'));
-      this.response.destroy();
+      this.request.response.destroy();
     }
   }
 
@@ -160,22 +164,23 @@ export class Exchange implements OnRoster {
     if (attempt.status >= 300)
       return this.#fail('refused_by_provider', 'answered with a redirect, which is not followed');
     const body = attempt.body();
-    const { endpoint } = call.facts;
-    const answer = answerIn(body, { endpoint, contentType: attempt.headers['content-type'] });
-    if (answer === undefined) return this.#fail('malformed', 'gave an answer that cannot be read');
-    const usage = dialect.readUsage(endpoint, answer, call.candidate.provider.profile);
-    const outputOf = (one: unknown) => dialect.estimateOutput(endpoint, one);
-    const error = errorIn(answer, usage, outputOf);
-    if (error !== null && !isFailedResponse(answer))
-      return this.#guarded(this.#explicitError(attempt, error, body));
+    const answer = wholeAnswer(body, {
+      dialect,
+      endpoint: call.facts.endpoint,
+      profile: call.candidate.provider.profile,
+      contentType: attempt.headers['content-type'],
+    });
+    if (answer.is === 'unreadable') return this.#fail('malformed', 'gave an answer that cannot be read');
+    if (answer.is === 'error') return this.#guarded(this.#explicitError(attempt, answer.error, body));
+    const { said, usage, outputTokens, error } = answer;
     // What is read on without a caller was never said to anybody.
     const answered = this.#stopped === null ? 'completed' : 'cancelled';
     const end = error === null ? answered : this.errorEnd(error);
-    if (end === 'completed') call.record?.answered(answer);
-    this.#noteStored((answer as { readonly id?: unknown }).id, usage);
-    const outputTokensSoFar = usage?.outputTokens.total == null ? outputOf(answer) : 0;
-    this.#end({ end, usage, usageFinal: true, outputTokensSoFar }, (charge, lines) =>
-      this.#write(attempt.status, this.#headersFor(attempt, charge, lines), body),
+    if (end === 'completed') call.record?.answered(said);
+    this.#settle(
+      { end, usage, usageFinal: true, outputTokensSoFar: outputTokens },
+      (charge, lines) => this.#caller.write(attempt.status, this.#headersFor(attempt, charge, lines), body),
+      (said as { readonly id?: unknown }).id,
     );
   }
 
@@ -206,8 +211,8 @@ export class Exchange implements OnRoster {
 
   // Ended from this side before the caller had anything: one who still listens is told to come back.
   #ended(end: CallEnd, { why }: Ended): void {
-    this.#end({ ...this.#came(), end }, (charge, lines) => {
-      if (why !== 'drained') return void this.response.destroy();
+    this.#settle({ ...this.#came(), end }, (charge, lines) => {
+      if (why !== 'drained') return void this.request.response.destroy();
       const message = 'Bursar is stopping and ended this call; try again shortly.';
       this.#refuse({ code: 'draining', message, retryAfterMs: DRAINED_RETRY_MS }, charge, lines);
     });
@@ -216,8 +221,8 @@ export class Exchange implements OnRoster {
   /** A fault of the gateway itself: the call's end is unknown, so it is charged the floor (rule Q9). */
   bug(error: unknown): void {
     this.gateway.bug(error, this.request.requestId);
-    this.#end({ ...this.#seen(), end: 'unknown' });
-    this.response.destroy();
+    this.#settle({ ...this.#seen(), end: 'unknown' });
+    this.request.response.destroy();
   }
 
   #guarded(work: Promise<void>): void {
@@ -248,8 +253,8 @@ export class Exchange implements OnRoster {
       return this.#fail(end, 'does not take the key that is configured for it');
     if (body === null || this.repeatsKey(body))
       return this.#fail(end, `answered ${status} with an error that is not shown here`);
-    this.#end({ ...NOTHING_CAME, end }, (charge, lines) =>
-      this.#write(shownStatus(status), this.#headersFor(attempt, charge, lines), body),
+    this.#settle({ ...NOTHING_CAME, end }, (charge, lines) =>
+      this.#caller.write(shownStatus(status), this.#headersFor(attempt, charge, lines), body),
     );
   }
 
@@ -272,9 +277,16 @@ export class Exchange implements OnRoster {
     return true;
   }
 
-  /** An error that a stream begins with, before the caller has seen anything. True: another candidate goes on. */
-  retryInstead(attempt: Attempt, error: ProviderError): Promise<boolean> {
-    return this.#tryNext(attempt, error, this.errorEnd(error) === 'failed_at_provider');
+  retryInstead(error: ProviderError): Promise<boolean> {
+    return this.#tryNext(this.#attempt as Attempt, error, this.errorEnd(error) === 'failed_at_provider');
+  }
+
+  erred(error: ProviderError): void {
+    this.gateway.classify(this.call.candidate, error);
+  }
+
+  streamFailed(error: Error): void {
+    this.failed(this.#attempt as Attempt, error);
   }
 
   /** How a call ends whose provider says that it failed, before any output: nothing is billed, unless its profile says so. */
@@ -292,66 +304,49 @@ export class Exchange implements OnRoster {
     return this.call.remaining.length > 0;
   }
 
-  /** The stream's end, however it came; the answer itself is the stream's to end. What it cost is known at once. */
   streamEnded(ended: EndOfCall): CallCharge {
-    this.#isAnswered();
-    this.#noteStored(this.#attempt?.stream?.meter.answerId, ended.usageFinal ? ended.usage : null);
-    let charged: CallCharge | null = null;
-    this.#settle(ended, (charge) => {
-      charged = charge;
-    });
-    return charged ?? { end: ended.end, ...NOTHING_CHARGED };
+    this.#caller.answered();
+    return this.#settle(ended, undefined, this.#stream?.meter.answerId);
   }
 
-  // Its caller can ask the provider for it again, and nobody else can.
-  #noteStored(id: unknown, usage: UsageReading | null): void {
-    if (this.call.facts.storesAnswer === true && typeof id === 'string')
-      this.gateway.stored(this.call, id, tokensIn(usage));
-  }
-
-  // Node keeps a connection's last answer until its next one: without its listener, nothing of the call is kept with it.
-  #isAnswered(): void {
-    this.#answered = true;
-    this.response.off('close', this.#onClose);
-  }
-
-  // Ends the call, and answers once that is durable.
-  #end(ended: EndOfCall, answer?: (charge: CallCharge, lines: Call['lines']) => void): void {
-    this.#settle(ended, undefined, answer);
-  }
-
-  #settle(
-    ended: EndOfCall,
-    known?: (charge: CallCharge) => void,
-    durable?: (charge: CallCharge, lines: Call['lines']) => void,
-  ): void {
+  /** Ends the call; `durable` answers it. @returns what it is charged, which is known before that is durable */
+  #settle(ended: EndOfCall, durable?: WhenDurable, answerId?: unknown): CallCharge {
+    const { call, gateway } = this;
     this.#span?.ended(ended);
     this.#span = null;
-    this.#isReadNoMore();
-    if (ended.end === 'completed') this.gateway.worked(this.call.candidate);
-    const result = this.call.end(ended);
+    gateway.callsReadOn.remove(this);
+    if (ended.end === 'completed') gateway.worked(call.candidate);
+    const result = call.end(ended, this.#storedFacts(answerId, ended));
     if (result === null) {
       // The budgets had nothing for the next candidate: the call has ended already, without a charge.
-      durable?.({ end: ended.end, ...NOTHING_CHARGED }, this.call.lines);
-      this.gateway.closed(this);
-      return;
+      const nothing = { end: ended.end, ...NOTHING_CHARGED };
+      durable?.(nothing, call.lines);
+      gateway.closed(this);
+      return nothing;
     }
-    this.gateway.charged(this.call.candidate, result.charge);
-    known?.(result.charge);
-    const answered = result.settled.then((lines) => {
-      durable?.(result.charge, lines);
-      this.gateway.closed(this);
+    const { charge, settled } = result;
+    gateway.charged(call.candidate, charge);
+    const answered = settled.then((lines) => {
+      durable?.(charge, lines);
+      gateway.closed(this);
     });
     this.#guarded(answered);
+    return charge;
+  }
+
+  // Its caller can ask the provider for the answer again, and nobody else can.
+  #storedFacts(answerId: unknown, { usage, usageFinal }: EndOfCall): readonly Fact[] {
+    if (this.call.facts.storesAnswer !== true || typeof answerId !== 'string') return NO_FACTS;
+    return this.gateway.stored(this.call, answerId, usageFinal ? tokensIn(usage) : null);
   }
 
   /** The headers that every answer to an authorised call has. */
-  ownHeaders(lines: Call['lines']): AnswerHeaders {
+  answerHeaders(lines: Call['lines'] = this.call.lines): AnswerHeaders {
     return callHeaders(this.call, lines, { gateway: this.gateway, requestId: this.request.requestId });
   }
 
   #headersFor(attempt: Attempt, charge: CallCharge, lines: Call['lines']): AnswerHeaders {
-    const headers = this.ownHeaders(lines);
+    const headers = this.answerHeaders(lines);
     passHeaders(attempt.headers, headers);
     if (this.#failure !== null) retryHints(headers, this.#failure, this.gateway.clock.now());
     return Object.assign(headers, costHeaders(charge));
@@ -359,14 +354,14 @@ export class Exchange implements OnRoster {
 
   #fail(end: CallEnd, what: string, status = 502): void {
     const message = `The provider ${this.call.candidate.provider.name} ${what}.`;
-    this.#end({ ...this.#came(), end }, (charge, lines) =>
+    this.#settle({ ...this.#came(), end }, (charge, lines) =>
       this.#refuse({ code: 'provider_failed', message, status }, charge, lines),
     );
   }
 
   // What came of the attempt under way, whatever it is.
   #seen(): Omit<EndOfCall, 'end'> {
-    const meter = this.#attempt?.stream?.meter;
+    const meter = this.#stream?.meter;
     if (meter === undefined) return this.#came();
     const { usageFinal, outputTokensSoFar } = meter;
     return { usage: meter.usage(), usageFinal, outputTokensSoFar };
@@ -379,20 +374,17 @@ export class Exchange implements OnRoster {
 
   #refuse(refusal: Parameters<typeof refusalAnswer>[1], charge: CallCharge, lines: Call['lines']): void {
     const { status, headers, body } = refusalAnswer(this.dialect.name, refusal, this.request.requestId);
-    this.#write(status, { ...this.ownHeaders(lines), ...costHeaders(charge), ...headers }, Buffer.from(body));
-  }
-
-  #write(status: number, headers: AnswerHeaders, body: Buffer): void {
-    if (this.#answered || this.response.destroyed) return;
-    this.#isAnswered();
-    headers['content-length'] = String(body.length);
-    this.response.writeHead(status, headers);
-    this.response.end(body);
-    // Settled, and no longer looked after by the sweep: Node lets go of it, with an answer of up to 128 MiB.
-    if (!this.response.writableFinished) this.response.setTimeout(STALL_MAX_MS);
+    this.#caller.write(
+      status,
+      { ...this.answerHeaders(lines), ...costHeaders(charge), ...headers },
+      Buffer.from(body),
+    );
   }
 }
 
+type WhenDurable = (charge: CallCharge, lines: Call['lines']) => void;
+
+const NO_FACTS: readonly Fact[] = [];
 const NOTHING_CAME = { usage: null as UsageReading | null, usageFinal: false, outputTokensSoFar: 0 } as const;
 
 function single(value: string | string[] | undefined): string | null {

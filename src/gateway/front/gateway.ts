@@ -13,6 +13,7 @@ import { requireScope } from '../../access/scopes.js';
 import type { VisibleLine } from '../../access/visible.js';
 import type { Clock } from '../../authority/api.js';
 import type { AtScale } from '../../budgets/rate-limit.js';
+import type { Fact } from '../../core/facts.js';
 import type { BudgetLine } from '../../core/outcomes.js';
 import type { Caller } from '../../kit/caller.js';
 import { RefusedError } from '../../kit/refusals.js';
@@ -26,11 +27,9 @@ import type { CallCharge } from '../calls/charge.js';
 import { isLedgerFault } from '../calls/refusals.js';
 import { DIALECTS, type DialectName } from '../metering/endpoints.js';
 import type { ErrorClass } from '../routing/route.js';
-import { Ended } from './attempt.js';
 import { azurePaths, isAzure } from './azure-paths.js';
 import { ChargeOddities } from './charge-oddities.js';
-import type { GatewayContext } from './context.js';
-import type { Exchange } from './exchange.js';
+import type { GatewayContext, OpenExchange } from './context.js';
 import { bugAnswer, send, thrownAnswer } from './gateway-answers.js';
 import { MeteredCalls } from './metered-calls.js';
 import { modelByName, modelList } from './model-lists.js';
@@ -40,7 +39,7 @@ import { CallsReadOn } from './read-on.js';
 import type { GatewayAnswer } from './refusal-answers.js';
 import { GATEWAY_ROUTES, type GatewayRoute } from './routes.js';
 import { StoredResponseCalls } from './stored-response-calls.js';
-import { Upstreams } from './upstreams.js';
+import { Ended, Upstreams } from './upstreams.js';
 import { isWebSocket, refuseWebSocket, webSocketRefused } from './web-sockets.js';
 import { dialectOf, wrongPath } from './wrong-paths.js';
 
@@ -78,7 +77,7 @@ class GatewayServer implements Gateway, GatewayContext {
   readonly #stored: StoredResponseCalls;
   readonly #errors: ProviderErrors;
   readonly #oddities: ChargeOddities;
-  readonly #exchanges = new Roster<Exchange>();
+  readonly #exchanges = new Roster<OpenExchange>();
   readonly #scales: UnitScales;
   #whenIdle: (() => void) | null = null;
   /** Set for good: what was authorised meanwhile goes to no provider any more. */
@@ -138,23 +137,16 @@ class GatewayServer implements Gateway, GatewayContext {
     this.#oddities.observe(candidate, charge);
   }
 
-  stored({ labels, candidate }: Call, id: string, tokens: number | null): void {
-    try {
-      this.#parts.storedResponses.add({ id, provider: candidate.provider.name, labels, tokens });
-    } catch (error) {
-      this.#parts.logger.error(
-        { err: error },
-        'a stored response could not be noted, and cannot be asked for',
-      );
-    }
+  stored({ labels, candidate }: Call, id: string, tokens: number | null): readonly Fact[] {
+    return this.#parts.storedResponses.stored({ id, provider: candidate.provider.name, labels, tokens });
   }
 
-  opened(exchange: Exchange): void {
+  opened(exchange: OpenExchange): void {
     this.#exchanges.add(exchange);
     if (this.#isEnding) exchange.stop(new Ended('drained'));
   }
 
-  closed(exchange: Exchange): void {
+  closed(exchange: OpenExchange): void {
     this.#exchanges.remove(exchange);
     if (this.#exchanges.size === 0) this.#whenIdle?.();
   }

@@ -3,7 +3,7 @@
 // call beyond either is stopped, and charged the larger of what was seen and the floor. One for the gateway.
 
 import type { GatewaySettings } from '../calls/calls-settings.js';
-import { Ended } from './attempt.js';
+import { Ended } from './upstreams.js';
 
 /** The part of an exchange that is read on. */
 export interface WithoutCaller {
@@ -28,9 +28,9 @@ export class CallsReadOn {
     return true;
   }
 
-  /** It has ended, or is no longer read on. */
-  remove(exchange: WithoutCaller): void {
-    this.#until.delete(exchange);
+  /** It has ended, or is no longer read on. False where it was not read on. */
+  remove(exchange: WithoutCaller): boolean {
+    return this.#until.delete(exchange);
   }
 
   /** Stops those whose time is up. */

@@ -9,7 +9,7 @@ import type { StoredResponses } from '../calls/stored-responses.js';
 import type { ProviderSettings } from '../routing/route-settings.js';
 import { type AnswerHeaders, headerText, passHeaders } from './answer-headers.js';
 import { ERROR_BYTES_MAX } from './attempt.js';
-import { STALL_MAX_MS } from './stream-answer.js';
+import { STALL_MAX_MS } from './caller-connection.js';
 import { NoProviderKeyError, type Upstreams } from './upstreams.js';
 
 /** An id as providers make them; what goes into a path is nothing else. */
@@ -51,7 +51,7 @@ export class StoredResponseCalls {
     };
     passHeaders(headers, own);
     if (statusCode < 400) {
-      if (request.method === 'DELETE') this.parts.storedResponses.forget(id);
+      if (request.method === 'DELETE') await this.#forgotten(caller, id);
       reply.hijack();
       reply.raw.writeHead(statusCode, own);
       // A stream may be quiet for as long as its provider may; a caller that takes nothing for longer is gone.
@@ -70,6 +70,18 @@ export class StoredResponseCalls {
       .code(statusCode === 409 ? 400 : statusCode)
       .headers(own)
       .send(error);
+  }
+
+  // The provider has deleted it, whether or not that can be written down.
+  async #forgotten(caller: Caller, id: string): Promise<void> {
+    try {
+      await this.parts.storedResponses.forget(caller, id);
+    } catch (error) {
+      this.parts.logger.warn(
+        { err: error },
+        'a stored response was deleted, and the ledger does not know it',
+      );
+    }
   }
 
   async #asked(provider: ProviderSettings, { method, url }: FastifyRequest) {

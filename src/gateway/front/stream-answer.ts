@@ -2,7 +2,9 @@
 // back-pressure (a slow caller pauses the provider), takes out the usage chunk that nobody asked for, holds more or cuts
 // when the output passes what is held, and tells the end apart from a break: only a whole stream ends cleanly.
 
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { Clock } from '../../authority/api.js';
+import type { Call } from '../calls/call.js';
 import type { CallCharge, EndOfCall } from '../calls/charge.js';
 import type { StreamMeter, StreamStep } from '../dialects/dialect.js';
 import { hiddenStatus } from '../dialects/hidden-error.js';
@@ -10,11 +12,11 @@ import { eventData } from '../dialects/output-text.js';
 import { EventSplitter } from '../dialects/sse-split.js';
 import type { ProviderError } from '../routing/signatures.js';
 import { type AnswerHeaders, costHeaders, passHeaders } from './answer-headers.js';
-import { type Attempt, Ended } from './attempt.js';
+import type { Attempt, StreamSink } from './attempt.js';
+import { STALL_MAX_MS } from './caller-connection.js';
 import { StreamCut } from './stream-cut.js';
+import { Ended } from './upstreams.js';
 
-/** A caller that takes no byte for so long is gone: its hold and its connection to the provider are needed by others. */
-export const STALL_MAX_MS = 120_000;
 /** The meter counts text, not tokens, and English text runs up to a fifth above: a hold is passed at 125 % of it. */
 const METER_PERCENT = 125;
 /**
@@ -26,9 +28,58 @@ const FOREWORD_BYTES_MAX = 64 * 1024;
 /** How long a stream may go on behind its provider's error, for a usage or a last event. Clients have given up on it. */
 const ERROR_TAIL_MS = 2_000;
 
-export class StreamAnswer {
-  readonly #attempt: Attempt;
-  readonly #meter: StreamMeter;
+/** The provider's side of a stream: an attempt, as far as its stream needs it. */
+export type StreamSource = Pick<
+  Attempt,
+  'status' | 'headers' | 'abort' | 'drop' | 'letGo' | 'pause' | 'resume'
+>;
+
+/** Is told how a stream goes, and decides what the stream itself cannot know. */
+export interface StreamListener {
+  /** Why nobody takes the answer any more; null while somebody does. */
+  readonly stopped: Ended | null;
+  /** Whether another candidate could still take the call. */
+  readonly hasOthers: boolean;
+  /** An error came before any output: true where another candidate goes on. */
+  retryInstead(error: ProviderError): Promise<boolean>;
+  /** An error came in the stream. */
+  erred(error: ProviderError): void;
+  /** How the call ends whose stream ends with this error, before any output. */
+  errorEnd(error: ProviderError): EndOfCall['end'];
+  /** Whether an error repeats the key that the provider was sent. */
+  repeatsKey(error: Buffer): boolean;
+  /** Whether the provider is read on for its usage, although the caller takes no more. */
+  readsOn(why: Ended): boolean;
+  /** The headers that the answer begins with. */
+  answerHeaders(): AnswerHeaders;
+  /** The stream's end, however it came. What it cost is known at once; the answer itself is the stream's to end. */
+  streamEnded(ended: EndOfCall): CallCharge;
+  /** The stream broke before the caller had anything. */
+  streamFailed(error: Error): void;
+  bug(error: unknown): void;
+}
+
+export interface StreamAnswerParts {
+  readonly source: StreamSource;
+  readonly listener: StreamListener;
+  readonly call: Pick<Call, 'facts' | 'record' | 'outputHeld' | 'extendFor'>;
+  readonly meter: StreamMeter;
+  readonly response: ServerResponse;
+  readonly requestHeaders: IncomingHttpHeaders;
+  /** Whether a stream is cut that passes what is held. */
+  readonly cuts: boolean;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+export class StreamAnswer implements StreamSink {
+  readonly #source: StreamSource;
+  readonly #listener: StreamListener;
+  readonly #call: StreamAnswerParts['call'];
+  readonly #response: ServerResponse;
+  readonly #requestHeaders: IncomingHttpHeaders;
+  readonly #clock: Pick<Clock, 'now'>;
+  /** What the stream has told so far. */
+  readonly meter: StreamMeter;
   readonly #splitter = new EventSplitter();
   /** Only where streams may be cut. */
   readonly #cut: StreamCut | null;
@@ -52,18 +103,17 @@ export class StreamAnswer {
   /** Nobody takes the answer any more: it is read for what it costs alone. */
   #isUnheard = false;
 
-  constructor(attempt: Attempt) {
-    this.#attempt = attempt;
-    const { call, dialect, gateway } = attempt.exchange;
-    this.#meter = dialect.streamMeter(call.facts.endpoint, call.facts, call.candidate.provider.profile);
-    this.#isUnheard = attempt.exchange.stopped !== null;
-    this.#foreword = attempt.exchange.hasOthers ? { bytes: 0, since: gateway.clock.now() } : null;
-    this.#cut = gateway.settings().cutStreams ? new StreamCut(call.facts.endpoint) : null;
-  }
-
-  /** What the stream has told so far. */
-  get meter(): StreamMeter {
-    return this.#meter;
+  constructor({ source, listener, call, meter, response, requestHeaders, cuts, clock }: StreamAnswerParts) {
+    this.#source = source;
+    this.#listener = listener;
+    this.#call = call;
+    this.meter = meter;
+    this.#response = response;
+    this.#requestHeaders = requestHeaders;
+    this.#clock = clock;
+    this.#isUnheard = listener.stopped !== null;
+    this.#foreword = listener.hasOthers ? { bytes: 0, since: clock.now() } : null;
+    this.#cut = cuts ? new StreamCut(call.facts.endpoint) : null;
   }
 
   data(chunk: Buffer): void {
@@ -72,7 +122,7 @@ export class StreamAnswer {
       this.#pass(chunk);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.#attempt.abort(new Ended('too_large'));
+      this.#source.abort(new Ended('too_large'));
     }
   }
 
@@ -80,11 +130,11 @@ export class StreamAnswer {
     const splitter = this.#splitter;
     splitter.push(chunk);
     for (let event = splitter.next(); event !== null; event = splitter.next()) {
-      const step = this.#meter.step(event);
-      if (!this.#isUnheard) this.#attempt.exchange.call.record?.event(event);
+      const step = this.meter.step(event);
+      if (!this.#isUnheard) this.#call.record?.event(event);
       if (step.error !== null && this.#beginsWithError(step.error, event)) return;
       this.#note(step, event);
-      if (step.error !== null && this.#attempt.exchange.repeatsKey(event)) return this.#hide();
+      if (step.error !== null && this.#listener.repeatsKey(event)) return this.#hide();
       if (step.shown !== 'nothing') this.#write(step.shown === 'all' ? event : Buffer.from(step.shown));
       this.#cut?.observe(event);
       if (step.ended) return this.#saidAll();
@@ -95,71 +145,70 @@ export class StreamAnswer {
   // The caller has its answer and the hold its end, whatever the connection does.
   #saidAll(): void {
     this.#over = true;
-    this.#attempt.letGo();
+    this.#source.letGo();
     this.#conclude();
   }
 
   #note({ ended, error }: StreamStep, event: Buffer): void {
     if (ended) this.#said = true;
     if (error === null || this.#error !== null) return;
-    if (!ended) setTimeout(() => this.#attempt.abort(new Ended('let_go')), ERROR_TAIL_MS).unref();
+    if (!ended) setTimeout(() => this.#source.abort(new Ended('let_go')), ERROR_TAIL_MS).unref();
     this.#error = { status: hiddenStatus(eventData(event)), text: error };
-    const { exchange } = this.#attempt;
-    exchange.gateway.classify(exchange.call.candidate, this.#error);
+    this.#listener.erred(this.#error);
   }
 
   // An error that repeats the key of the provider: the stream breaks instead.
   #hide(): void {
     this.#over = true;
-    this.#attempt.drop(new Ended('hidden'));
+    this.#source.drop(new Ended('hidden'));
     this.#break(this.#failedEnd());
   }
 
   // A provider may say that it is overloaded in a stream that has hardly begun: another candidate can take it then.
   #beginsWithError(text: string, event: Buffer): boolean {
-    const { exchange } = this.#attempt;
-    if (this.#headSent || this.#meter.begun || !exchange.hasOthers) return false;
+    const listener = this.#listener;
+    if (this.#headSent || this.meter.begun || !listener.hasOthers) return false;
     this.#over = true;
-    this.#attempt.drop(new Ended('retried'));
+    this.#source.drop(new Ended('retried'));
     const error = { status: hiddenStatus(eventData(event)), text };
-    void exchange
-      .retryInstead(this.#attempt, error)
+    void listener
+      .retryInstead(error)
       .then((went) => {
         if (went) return;
-        const end = exchange.errorEnd(error);
-        if (exchange.repeatsKey(event)) return this.#break(end);
+        const end = listener.errorEnd(error);
+        if (listener.repeatsKey(event)) return this.#break(end);
         this.#foreword = null;
         this.#write(event);
         this.#finish({ end, usageFinal: false });
       })
-      .catch((fault) => exchange.bug(fault));
+      .catch((fault) => listener.bug(fault));
     return true;
   }
 
   #passesHold(): boolean {
-    const { outputHeld } = this.#attempt.exchange.call;
-    return !this.#said && this.#meter.outputTokensSoFar * 100 > outputHeld * METER_PERCENT;
+    const { outputHeld } = this.#call;
+    return !this.#said && this.meter.outputTokensSoFar * 100 > outputHeld * METER_PERCENT;
   }
 
   // Holds more, or ends the stream here. True: it has ended.
   #goesOver(): boolean {
     if (this.#cut === null || this.#isUnheard) {
-      void this.#attempt.exchange.call.extendFor(this.#meter.outputTokensSoFar);
+      void this.#call.extendFor(this.meter.outputTokensSoFar);
       return false;
     }
-    this.#write(this.#cut.ending(this.#meter.outputTokensSoFar));
+    this.#write(this.#cut.ending(this.meter.outputTokensSoFar));
     const why = new Ended('cut');
     this.#flush();
-    if (this.#attempt.exchange.readsOn(why)) return this.#endUnheard();
+    if (this.#listener.readsOn(why)) return this.#endUnheard();
     this.#over = true;
-    this.#attempt.drop(why);
+    this.#source.drop(why);
     this.#finish({ end: 'cancelled', usageFinal: false });
     return true;
   }
 
   // The caller has all that it gets, and what it costs is not known yet: without trailers.
   #endUnheard(): false {
-    this.#attempt.exchange.response.end();
+    this.#response.end();
     return false;
   }
 
@@ -169,22 +218,21 @@ export class StreamAnswer {
     this.#over = true;
     const rest = this.#splitter.rest();
     if (rest !== null) {
-      const step = this.#meter.step(Buffer.concat([rest, BLANK_LINE]));
+      const step = this.meter.step(Buffer.concat([rest, BLANK_LINE]));
       this.#note(step, rest);
-      if (step.error !== null && this.#attempt.exchange.repeatsKey(rest)) return this.#hide();
+      if (step.error !== null && this.#listener.repeatsKey(rest)) return this.#hide();
       if (step.shown === 'all') this.#write(rest);
       else if (step.shown !== 'nothing') this.#write(Buffer.from(step.shown).subarray(0, -BLANK_LINE.length));
     }
     this.#flush();
-    const { exchange } = this.#attempt;
-    if (!this.#headSent && !this.#said && exchange.stopped === null)
-      return exchange.failed(this.#attempt, new Error('connection closed without an answer'));
+    if (!this.#headSent && !this.#said && this.#listener.stopped === null)
+      return this.#listener.streamFailed(new Error('connection closed without an answer'));
     this.#endsEvent = rest === null;
     this.#conclude();
   }
 
   #conclude(): void {
-    const { usageFinal, isWhole } = this.#meter;
+    const { usageFinal, isWhole } = this.meter;
     if (this.#error !== null) return this.#finish({ end: this.#failedEnd(), usageFinal });
     if (this.#said || isWhole) return this.#finish({ end: 'completed', usageFinal });
     this.#break('failed_at_provider');
@@ -195,22 +243,19 @@ export class StreamAnswer {
     if (this.#over) return;
     this.#over = true;
     this.#flush();
-    const { exchange } = this.#attempt;
-    const { usageFinal } = this.#meter;
+    const { usageFinal } = this.meter;
     if (this.#error !== null) return this.#finish({ end: this.#failedEnd(), usageFinal });
     if (this.#said) return this.#finish({ end: 'completed', usageFinal });
-    if (exchange.stopped !== null) return this.#break('cancelled');
-    if (!this.#headSent) return exchange.failed(this.#attempt, error);
+    if (this.#listener.stopped !== null) return this.#break('cancelled');
+    if (!this.#headSent) return this.#listener.streamFailed(error);
     this.#break(error instanceof Ended ? 'malformed' : 'failed_at_provider');
   }
 
   // An error of the provider's before any output costs nothing (rule Q9); what came before one is charged.
   #failedEnd(): EndOfCall['end'] {
-    const { outputTokensSoFar, usageFinal } = this.#meter;
-    const hasOutput = outputTokensSoFar > 0 || usageFinal || (this.#meter.usage()?.toolCalls ?? 0) > 0;
-    return hasOutput || this.#error === null
-      ? 'failed_at_provider'
-      : this.#attempt.exchange.errorEnd(this.#error);
+    const { outputTokensSoFar, usageFinal } = this.meter;
+    const hasOutput = outputTokensSoFar > 0 || usageFinal || (this.meter.usage()?.toolCalls ?? 0) > 0;
+    return hasOutput || this.#error === null ? 'failed_at_provider' : this.#listener.errorEnd(this.#error);
   }
 
   /**
@@ -222,7 +267,7 @@ export class StreamAnswer {
     this.#unsent.length = 0;
     if (this.#pausedAt === null) return;
     this.#pausedAt = null;
-    this.#attempt.resume();
+    this.#source.resume();
   }
 
   /** Called by the sweep: what waits for the answer to begin goes out, and no other candidate is tried any more. */
@@ -238,11 +283,10 @@ export class StreamAnswer {
 
   #finish(how: Pick<EndOfCall, 'end' | 'usageFinal'>): void {
     const charge = this.#charged(how);
-    const { response } = this.#attempt.exchange;
+    const response = this.#response;
     if (this.#isUnheard || response.destroyed) return;
     this.#foreword = null;
-    if (wantsCostEvent(this.#attempt.exchange.request.headers))
-      this.#write(costEvent(charge, this.#endsEvent));
+    if (wantsCostEvent(this.#requestHeaders)) this.#write(costEvent(charge, this.#endsEvent));
     this.#flush();
     if (!this.#headSent) this.#writeHead();
     if (this.#sendsTrailers) response.addTrailers(costHeaders(charge));
@@ -253,19 +297,18 @@ export class StreamAnswer {
   #break(end: EndOfCall['end']): void {
     this.#foreword = null;
     this.#flush();
-    this.#charged({ end, usageFinal: this.#meter.usageFinal });
-    const { response } = this.#attempt.exchange;
+    this.#charged({ end, usageFinal: this.meter.usageFinal });
     if (this.#isUnheard) return;
+    const response = this.#response;
     const takesBytes = this.#pausedAt === null && response.socket !== null;
     if (takesBytes) response.socket.destroySoon();
     else response.destroy();
   }
 
   #charged({ end: how, usageFinal }: Pick<EndOfCall, 'end' | 'usageFinal'>): CallCharge {
-    const { exchange } = this.#attempt;
-    const { outputTokensSoFar } = this.#meter;
-    const end = exchange.stopped !== null && how === 'completed' ? 'cancelled' : how;
-    return exchange.streamEnded({ end, usage: this.#meter.usage(), usageFinal, outputTokensSoFar });
+    const { outputTokensSoFar } = this.meter;
+    const end = this.#listener.stopped !== null && how === 'completed' ? 'cancelled' : how;
+    return this.#listener.streamEnded({ end, usage: this.meter.usage(), usageFinal, outputTokensSoFar });
   }
 
   // What came in one read goes out as one chunk, when the read is done: a chunk for each event would cost more than all
@@ -284,30 +327,30 @@ export class StreamAnswer {
     try {
       this.#flush();
     } catch (error) {
-      this.#attempt.exchange.bug(error);
+      this.#listener.bug(error);
     }
   };
 
   #flush(): void {
-    const { response } = this.#attempt.exchange;
     if (this.#isForeword()) return;
+    const response = this.#response;
     const unsent = this.#unsent.splice(0);
     if (unsent.length === 0 || response.destroyed) return;
     if (!this.#headSent) this.#writeHead();
     const bytes = unsent.length === 1 ? unsent[0] : Buffer.concat(unsent);
     if (response.write(bytes) || this.#pausedAt !== null) return;
-    this.#pausedAt = this.#attempt.exchange.gateway.clock.now();
-    this.#attempt.pause();
+    this.#pausedAt = this.#clock.now();
+    this.#source.pause();
     response.once('drain', () => {
       this.#pausedAt = null;
-      this.#attempt.resume();
+      this.#source.resume();
     });
   }
 
   #isForeword(): boolean {
     const foreword = this.#foreword;
     if (foreword === null) return false;
-    const isOver = this.#meter.begun || this.#error !== null || foreword.bytes > FOREWORD_BYTES_MAX;
+    const isOver = this.meter.begun || this.#error !== null || foreword.bytes > FOREWORD_BYTES_MAX;
     if (isOver) this.#foreword = null;
     return !isOver;
   }
@@ -315,14 +358,13 @@ export class StreamAnswer {
   // With the first byte, so that until then another candidate can still be tried.
   #writeHead(): void {
     this.#headSent = true;
-    const { exchange, status, headers: theirs } = this.#attempt;
-    const headers: AnswerHeaders = exchange.ownHeaders(exchange.call.lines);
-    passHeaders(theirs, headers);
+    const headers = this.#listener.answerHeaders();
+    passHeaders(this.#source.headers, headers);
     // Several proxies break on trailers that nobody announced; and HTTP/1.0 has none.
-    this.#sendsTrailers =
-      takesTrailers(exchange.request.headers) && exchange.response.useChunkedEncodingByDefault;
+    const response = this.#response;
+    this.#sendsTrailers = takesTrailers(this.#requestHeaders) && response.useChunkedEncodingByDefault;
     if (this.#sendsTrailers) headers.trailer = 'bursar-cost, bursar-cost-estimated';
-    exchange.response.writeHead(status, headers);
+    response.writeHead(this.#source.status, headers);
   }
 }
 

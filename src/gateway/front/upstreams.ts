@@ -30,6 +30,26 @@ export class NoProviderKeyError extends Error {
   readonly code = NO_PROVIDER_KEY;
 }
 
+/** Why the gateway itself ends a request to a provider. */
+export class Ended extends Error {
+  override readonly name = 'Ended';
+  constructor(
+    readonly why:
+      | 'caller_gone'
+      | 'drained'
+      | 'too_large'
+      | 'unreadable'
+      | 'let_go'
+      | 'cut'
+      | 'stalled'
+      | 'retried'
+      | 'hidden'
+      | 'read_on_over',
+  ) {
+    super(why);
+  }
+}
+
 export interface UpstreamRequest {
   readonly provider: ProviderSettings;
   readonly dialect: DialectName;
