@@ -9,8 +9,6 @@ import { commentsOf, numbersAfter, texts } from './repository-texts.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OWN = 'tests/references.test.ts';
-/** Files are being moved in src/: what their comments name is checked when that is done. */
-const LATER = /^src\//;
 
 const all = texts('.').filter(({ path }) => path !== OWN);
 const textOf = new Map(all.map(({ path, text }) => [path, text]));
@@ -40,17 +38,15 @@ describe('references', () => {
   });
 
   test('no text refers to a page outside the repository, or to a numbered section', () => {
-    const found = all
-      .filter(({ path }) => !LATER.test(path))
-      .flatMap(({ path, text }) =>
-        text
-          .split('\n')
-          .flatMap((line, index) =>
-            OUTSIDE.test(line) || SECTION.test(line)
-              ? [`${path}:${index + 1}: ${line.trim().slice(0, 100)}`]
-              : [],
-          ),
-      );
+    const found = all.flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .flatMap((line, index) =>
+          OUTSIDE.test(line) || SECTION.test(line)
+            ? [`${path}:${index + 1}: ${line.trim().slice(0, 100)}`]
+            : [],
+        ),
+    );
     expect(found).toEqual([]);
   });
 
@@ -66,18 +62,16 @@ describe('references', () => {
 
   test('source files that comments and pages name exist', () => {
     const files = texts('.').map(({ path }) => path);
-    const missing = all
-      .filter(({ path }) => !LATER.test(path))
-      .flatMap(({ path, text }) =>
-        [
-          ...pathsOf(path, text).matchAll(
-            /(?<![\w/.*…-])((?:[a-z][a-z0-9-]*\/)*[a-z][a-z0-9-]*(?:\.test)?\.(?:ts|mjs))\b/g,
-          ),
-        ]
-          .map(([, name]) => name)
-          .filter((name) => !files.some((file) => file === name || file.endsWith(`/${name}`)))
-          .map((name) => `${path}: ${name}`),
-      );
+    const missing = all.flatMap(({ path, text }) =>
+      [
+        ...pathsOf(path, text).matchAll(
+          /(?<![\w/.*…-])((?:[a-z][a-z0-9-]*\/)*[a-z][a-z0-9-]*(?:\.test)?\.(?:ts|mjs))\b/g,
+        ),
+      ]
+        .map(([, name]) => name)
+        .filter((name) => !files.some((file) => file === name || file.endsWith(`/${name}`)))
+        .map((name) => `${path}: ${name}`),
+    );
     expect(missing).toEqual([]);
   });
 });

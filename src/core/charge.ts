@@ -1,4 +1,4 @@
-// What a settlement or a correction charges: the overrun policies of design section 3 in one place (rules L5, L6, Q8).
+// What a settlement or a correction charges: the overrun policies in one place (rules L5, L6, Q8).
 // Keeps invariant 2: under reject, forbid and cap no charge takes a balance's remaining below zero.
 
 import { AMOUNT_MAX } from './amount.js';

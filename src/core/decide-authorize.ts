@@ -310,7 +310,7 @@ function grantedOf(state: State, lines: LineSet, line: number): bigint {
   return slot < 0 ? (lines.budgets[line].limitOf(lines.values[line]) ?? 0n) : state.balances.granted[slot];
 }
 
-// Required label keys that no limiting line covers: a budget without a limit does not count (design, section 2).
+// Required label keys that no limiting line covers: a budget without a limit does not count.
 function unmetKeys(lines: LineSet, keys: readonly string[]): string[] {
   return keys.filter((key) => {
     for (let line = 0; line < lines.count; line += 1) {

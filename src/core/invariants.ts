@@ -1,5 +1,5 @@
-// The invariants of design section 4 that a state can be checked for by itself. Tests check them after every step,
-// `verify` at the end of a walk. Slow on purpose: everything is summed anew from the holds.
+// The invariants (ARCHITECTURE.md) that a state can be checked for by itself. Tests check them after every step, `verify`
+// at the end of its walk. Slow on purpose: every figure is summed again from the holds.
 
 import { balanceId } from './budgets.js';
 import { OPEN } from './holds.js';

@@ -1,5 +1,5 @@
-// The one place where the HTTP API maps rejections and refusals to statuses: one without an entry here does not compile
-// (house style, 12). Denials are mapped for all surfaces in gateway/calls/denial.ts.
+// The one place where the HTTP API maps rejections and refusals to statuses: one without an entry here does not compile.
+// Denials are mapped for all surfaces in gateway/calls/denial.ts.
 
 import type { RejectionCode } from '../core/rejections.js';
 import type { RefusalCode } from '../kit/refusals.js';

@@ -1,6 +1,6 @@
 // What a denial is at a surface: the status, the code, when to come back, and the one budget line that says why. One place
-// for the gateway's dialects and the native API (conventions.md, "Answers when money runs out"); a reason that is missing
-// here does not compile. What client libraries retry decided the statuses.
+// for the gateway's dialects and the native API (docs/gateway.md, "Answers"); a reason that is missing here does not compile.
+// The statuses follow from what client libraries retry.
 
 import { providerCapOf } from '../../budgets/providers.js';
 import type {

@@ -1,5 +1,5 @@
-// Every answer of the gateway's own that is no success: one table from refusal codes to statuses, and the bodies in which
-// each dialect's clients look for them (conventions.md). A code that is missing here does not compile. Never answers 409.
+// The gateway's own error answers: one table from refusal codes to statuses, and the bodies in which each dialect's clients
+// look for them (docs/gateway.md, "Answers"). A code that is missing here does not compile. Never answers 409.
 
 import type { VisibleLine } from '../../access/visible.js';
 import { formatAmount } from '../../core/amount.js';

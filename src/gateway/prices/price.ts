@@ -48,7 +48,7 @@ export interface PriceBook {
   readonly version: string;
   /** The price in force at an instant (epoch ms); null = unknown, and the call is refused. */
   price(query: { readonly provider: string; readonly model: string; readonly at: number }): ModelPrice | null;
-  /** The name that calls have in the label `model` (canonical-model.ts); null where no price has this name. */
+  /** The name that calls have in the label `model` (model-match.ts); null where no price has this name. */
   canonicalModel(named: { readonly provider: string; readonly model: string }): string | null;
 }
 
