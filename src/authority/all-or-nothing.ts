@@ -23,7 +23,7 @@ export interface CheckedStep {
 export function runAllOrNothing(pipeline: Pipeline, steps: readonly CheckedStep[]): GroupOutcome {
   const at = pipeline.now();
   pipeline.expireDue(at);
-  const touched = new Touched(pipeline.state);
+  const touched = new Footprint(pipeline.state);
   for (const [index, { command }] of steps.entries()) touched.addNamed(index, command);
   for (const [index, { command, rider }] of steps.entries()) {
     assertKept(pipeline.state, { index, command, at });
@@ -35,7 +35,7 @@ export function runAllOrNothing(pipeline: Pipeline, steps: readonly CheckedStep[
     touched.addLines(index, effect);
   }
   const outcomes = steps.map(({ command, rider }) => {
-    // Again, since the slots of new holds and balances depend on the steps before. The answer cannot.
+    // Decided again, because the slots of new holds and balances depend on the steps before. The answer does not.
     const effect = pipeline.decided(command, at);
     if (!isCarriedOut(effect)) throw new Error(`bug: ${command.kind} touched what another step touches`);
     return pipeline.carryOut(command, effect, rider, at);
@@ -46,7 +46,7 @@ export function runAllOrNothing(pipeline: Pipeline, steps: readonly CheckedStep[
 const DEFINITIONS = 'the definitions';
 
 /** What the steps of a group touch: each hold, account and command id at most once. */
-class Touched {
+class Footprint {
   /** By the thing, in the words of the message: the step that touches it. */
   readonly #things = new Map<string, number>();
   readonly #commandIds = new Map<string, number>();
@@ -105,7 +105,7 @@ class Touched {
   }
 }
 
-/** An ended hold leaves memory some time after its retention period, as commands are applied: perhaps those before. */
+/** Ended holds leave memory as commands are applied. The steps before this one may be those commands. */
 function assertKept(
   state: State,
   { index, command, at }: { index: number; command: CoreCommand; at: number },

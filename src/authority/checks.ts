@@ -23,10 +23,13 @@ export function wholeIn(value: unknown, field: string, least: number, most: numb
   return value;
 }
 
-/** Room for the prices and the route of one call as JSON; more belongs beside the ledger, under an id in the note. */
+/**
+ * Room for the prices and the route of one call as JSON. Longer texts belong beside the ledger, under an id in the
+ * note.
+ */
 export const NOTE_BYTES_MAX = 4_096;
 
-/** Any text that UTF-8 can hold and C strings too. */
+/** A note is any text that is well-formed and has no NUL character. */
 export function noteIn(note: unknown): string | null {
   if (note === undefined) return null;
   if (typeof note !== 'string') throw new InvalidInputError('note', `expected text, got ${quoted(note)}`);

@@ -8,7 +8,7 @@ import { eventOf } from '../journal/recorded.js';
 import type { EventFilter } from './api.js';
 import { wholeIn } from './checks.js';
 
-/** Resolves when there may be more than this sequence number, or at once when the signal ends the wait. */
+/** Resolves when there may be records after this sequence number, or at once when the signal ends the wait. */
 export type WaitForMore = (after: number, signal: AbortSignal | undefined) => Promise<void>;
 
 export async function* readEvents(

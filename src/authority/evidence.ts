@@ -1,5 +1,5 @@
-// Evidence about a ledger file without its writer: explanations and verifications, each in a thread that is started when
-// one is asked for and ends when none was for a while. What they cost, the server's event loop does not pay.
+// Evidence about a ledger file, worked out beside its writer. Explanations and verifications each have a thread,
+// which starts with the first request and ends after a while without one. They cost the server's event loop nothing.
 
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -23,7 +23,7 @@ export type EvidenceAnswer =
 /** Nothing is started before somebody asks. */
 export function openEvidence(ledgerPath: string): Evidence {
   const path = resolve(ledgerPath);
-  // A verification takes as long as the journal is, and nobody's explanation waits for it.
+  // A verification of a long journal takes long, so explanations have a thread of their own and do not wait for it.
   const [explaining, verifying] = [new EvidenceThread(path), new EvidenceThread(path)];
   return {
     event: (sequence) => explaining.ask({ kind: 'event', sequence }) as Promise<LedgerEvent | undefined>,
@@ -40,7 +40,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** The thread and the requests that it has not answered, in order. */
+/** The thread, and the requests that it has not answered yet, in order. */
 class EvidenceThread {
   readonly #waiting: Waiting[] = [];
   #worker: Worker | null = null;

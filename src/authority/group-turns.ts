@@ -1,5 +1,5 @@
-// A long group of commands in turns: checked, decided and written in parts, none of which keeps the event loop for long, so
-// that one caller's list never stands before everybody else's single command. Called by ledger.ts.
+// A long list of commands in turns: it is checked, decided and written in parts, none of which keeps the event loop
+// for long. One caller's list therefore never delays everybody else's single commands for long. Called by ledger.ts.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CoreCommand } from '../core/commands.js';

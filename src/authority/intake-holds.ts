@@ -4,13 +4,13 @@ import type {
   CorrectHold,
   CreditSpendCommand,
   ExtendHold,
+  HoldClaims,
   RecordSpendCommand,
   ReleaseHold,
   ReverseHold,
   SettleHold,
-  Stated,
 } from '../core/commands.js';
-import { NOTHING_STATED } from '../core/commands.js';
+import { NO_CLAIMS } from '../core/commands.js';
 import { InvalidInputError } from '../core/errors.js';
 import { HOLD_ENDINGS } from '../core/holds.js';
 import { assertText, LABEL_VALUE_LENGTH_MAX, quoted } from '../core/labels.js';
@@ -31,7 +31,10 @@ import { labelsIn, leaseIn, quantities, TTL_MAX_MS, usageIn } from './intake-par
 /** Why a correction or a credit was made, for people. */
 export const REASON_LENGTH_MAX = 512;
 
-function onHold(state: State, request: OnHold): { commandId: string | null; holdId: string; stated: Stated } {
+function onHold(
+  state: State,
+  request: OnHold,
+): { commandId: string | null; holdId: string; stated: HoldClaims } {
   assertObject(request, 'request');
   assertText(request.holdId, 'holdId');
   return {
@@ -41,9 +44,9 @@ function onHold(state: State, request: OnHold): { commandId: string | null; hold
   };
 }
 
-function statedIn(state: State, request: OnHold): Stated {
+function statedIn(state: State, request: OnHold): HoldClaims {
   const { labels, grant, authority } = request;
-  if (labels === undefined && grant === undefined && authority === undefined) return NOTHING_STATED;
+  if (labels === undefined && grant === undefined && authority === undefined) return NO_CLAIMS;
   if (grant !== undefined) {
     assertObject(grant, 'grant');
     assertText(grant.capability, 'grant.capability', LABEL_VALUE_LENGTH_MAX);

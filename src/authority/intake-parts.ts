@@ -10,7 +10,7 @@ import type { Quantities } from '../core/units.js';
 import { CALLS } from '../core/units.js';
 import { assertObject, wholeIn } from './checks.js';
 
-/** Thirty days: a hold is not a budget. */
+/** Thirty days: whoever needs an amount for longer wants a budget, not a hold. */
 export const TTL_MAX_MS = 30 * 86_400_000;
 
 export function leaseIn(lease: Lease): Lease {

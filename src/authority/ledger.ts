@@ -97,7 +97,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
   readonly #replays: Replays;
   readonly #keeper: Keeper;
   #closed = false;
-  /** While `whenDurable` reads: the waiting is done after the read, and not in it. */
+  /** True while `whenDurable` reads: it waits for the disk after the read, so the read itself must not block. */
   #waitsLater = false;
 
   constructor(
@@ -218,7 +218,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
     });
   }
 
-  // The outcome is that of the command, so its type is the caller's to say.
+  // The type of the outcome follows from the command, which the caller knows.
   #run<O extends CommandOutcome>(make: () => CoreCommand, rider: Rider | undefined): Promise<O> {
     let command: CoreCommand;
     let checked: CheckedRider;
@@ -239,7 +239,8 @@ export class OpenLedger implements Ledger, PipelineOwner {
     this.#keeper.stop();
   }
 
-  // Before every read, holds whose time is up are expired: that is the ledger's own duty, not the reader's change.
+  // Before every read, holds whose time is up are expired. The ledger does this by itself; the reader changes
+  // nothing.
   #live(): State {
     this.#assertOpen();
     this.#pipeline.assertAlive();

@@ -73,7 +73,7 @@ export async function openLedger(options: OpenOptions): Promise<Ledger> {
     ),
     endedHoldsMax: wholeIn(options.endedHoldsMax ?? ENDED_HOLDS_DEFAULT, 'endedHoldsMax', 0, 100_000_000),
   };
-  // A lease is about processes that live, not about the ledger's time: it goes by the system's clock.
+  // A lease says whether a process lives, so it goes by the system's clock and not by the ledger's time.
   const journal = await openJournal(options, { authorityId, nowMs: SYSTEM_CLOCK.now(), leaseMs, takeOver });
   try {
     const seed = newSeed();

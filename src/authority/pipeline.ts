@@ -25,7 +25,9 @@ import { type Deferred, deferred, Replies } from './replies.js';
 import { zoneOffset } from './time-zones.js';
 import { Turn } from './turn.js';
 
-/** A batch of this size is sent on at once: about what one commit writes while the next such batch is decided. */
+/**
+ * A batch of this size is written at once. One commit takes about as long as deciding the next batch of this size.
+ */
 export const BATCH_SEAL_BYTES = 128 * 1024;
 /** While so many batches are being made durable, the next one goes on filling. */
 export const BATCHES_IN_FLIGHT_MAX = 4;
@@ -208,7 +210,7 @@ export class Pipeline {
     return this.carryOut(command, this.decided(command, at), rider, at);
   }
 
-  /** What a command would do now, its windows opened. The state's lines are then those of this decision. */
+  /** Opens the windows that a command needs, and decides it. The state's lines are then those of this decision. */
   decided(command: CoreCommand, at: number): Effect {
     const { state } = this;
     let effect = decide(state, command, at);

@@ -21,7 +21,7 @@ export interface RecoverOptions {
   /** Stops after this sequence number; at the head when absent. */
   readonly upTo?: number;
   readonly progress?: Progress;
-  /** States that were passed before, and are kept on the way. */
+  /** Takes states along the way, and gives one back to start from. */
   readonly points?: PassedStates;
 }
 
@@ -117,7 +117,10 @@ function bindLines(state: State, record: BatchReader): void {
   }
 }
 
-/** The window of a balance that a batch spells out; noted on it when the balance is live, until slots change owners. */
+/**
+ * The window of a balance that a batch spells out. It is kept with the balance while that is live and no slot changes
+ * its owner.
+ */
 function bind(state: State, record: BatchReader, balance: RecordedBalance): Window {
   const { slot, budgetId, start, valuesText } = balance;
   const { balances } = state;

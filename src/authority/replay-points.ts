@@ -1,5 +1,5 @@
-// States along a journal, kept in memory while one reads it again and again: a decision far from any checkpoint in the file
-// is then reached from near by. Used by evidence-worker.ts.
+// States along a journal that are kept in memory while the journal is read again and again. A decision far from any
+// checkpoint in the file is then replayed from a state near it. Used by evidence-worker.ts.
 
 import { encodeCheckpoint } from '../journal/checkpoint-codec.js';
 import type { Checkpoint } from '../journal/port.js';

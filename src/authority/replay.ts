@@ -1,5 +1,6 @@
-// What a command or a group is answered whose command id was used before: its first outcome, from the journal, or the
-// conflict where the body differs (rule H3). The index of ids knows hashes alone, so an id may also turn out to be new.
+// The answer to a command or a group whose command id was used before: its first outcome, read from the journal, or a
+// conflict where the body differs (rule H3). The index of ids holds hashes alone, so an id may also turn out to be
+// new.
 
 import type { CoreCommand } from '../core/commands.js';
 import { rejected } from '../core/effects.js';

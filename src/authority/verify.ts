@@ -1,5 +1,5 @@
-// Proof of a journal: the chain is walked, every command decided again, every figure worked out again, and the bytes that
-// this gives compared with the bytes that are stored. The first position that differs is reported, and how it differs.
+// Proof of a journal. The walk follows the chain, decides every command again, works every figure out again, and
+// compares the resulting bytes with those stored. It reports the first position that differs, and how.
 
 import { apply } from '../core/apply.js';
 import { newState } from '../core/apply-account.js';
@@ -72,7 +72,7 @@ function verifyBatch(state: State, writer: BatchWriter, batch: StoredBatch): voi
   try {
     while (records.next()) decideAgain(state, writer, records);
   } catch (error) {
-    // A record that cannot be decided again may follow from one before it that was decided otherwise.
+    // When a record cannot be decided again, the cause may be an earlier record of the batch that differs.
     throw firstDifference(writer.take(), batch, records.sequence) ?? error;
   }
   const again = writer.take();
@@ -124,7 +124,7 @@ function decidedAgain(state: State, { command, at, wasRejected }: BatchReader): 
   }
 }
 
-// Both as events, field by field: what was recorded, and what deciding again gives.
+// Compares the records as events, field by field: what was recorded, and what deciding again gives.
 function firstDifference(again: Uint8Array, batch: StoredBatch, upTo: number): JournalCorruptError | null {
   const decided = new BatchReader(again, batch.firstSequence);
   const recorded = new BatchReader(batch.bytes, batch.firstSequence);

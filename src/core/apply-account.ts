@@ -5,7 +5,7 @@ import { BUILT_IN_UNITS } from './amount.js';
 import { Budget, type Standing, Window } from './budgets.js';
 import type { AccountCommand, PutDefinitionsCommand, RestoreSnapshot, SetLimit } from './commands.js';
 import { accountOf, budgetChanges } from './decide-account.js';
-import type { Administered } from './effects.js';
+import type { Administration } from './effects.js';
 import { valuesText } from './matcher.js';
 import type { BudgetSpec } from './requests.js';
 import type { StateOptions } from './state.js';
@@ -17,7 +17,7 @@ export function standingOfLine(state: State, line: number): Standing {
   return state.lines.budgets[line].own(state.lines.values[line]);
 }
 
-export function applyAccount(state: State, command: AccountCommand, effect: Administered): void {
+export function applyAccount(state: State, command: AccountCommand, effect: Administration): void {
   const budget = state.budgetById.get(command.budgetId) as Budget;
   const account = accountOf(state, budget, command);
   const standing = budget.own(account);

@@ -1,12 +1,13 @@
-// The third of the four verbs, and the only code that changes the state. It takes what decide answered (or what the
-// journal recorded) and cannot fail: whatever could be refused was refused before. Keeps invariants 1, 4, 6, 8, 9.
+// The third of the four verbs, and the only code that changes the state. It takes the effect that decide returned, or
+// that the journal recorded, and cannot fail: everything that can be refused has been refused before. Keeps
+// invariants 1, 4, 6, 8, 9.
 
 import { applyAccount, applyDefinitions, applyRestore, standingOfLine } from './apply-account.js';
 import type { Budget } from './budgets.js';
 import { Window } from './budgets.js';
 import type { AuthorizeHold, CoreCommand, OpenLedger, OpenWindow, TakeSnapshot } from './commands.js';
 import type {
-  Administered,
+  Administration,
   Effect,
   HoldAuthorized,
   HoldCharged,
@@ -61,11 +62,16 @@ function applyEffect(state: State, command: CoreCommand, effect: Effect, at: num
     case 'command_rejected':
       return false;
     default:
-      return applyAdministered(state, command, effect, at);
+      return applyAdministration(state, command, effect, at);
   }
 }
 
-function applyAdministered(state: State, command: CoreCommand, effect: Administered, at: number): boolean {
+function applyAdministration(
+  state: State,
+  command: CoreCommand,
+  effect: Administration,
+  at: number,
+): boolean {
   switch (command.kind) {
     case 'open_window':
       applyWindow(state, command, at);
@@ -95,13 +101,13 @@ function applyAdministered(state: State, command: CoreCommand, effect: Administe
   }
 }
 
-/** The balances of all lines, opened where they did not exist. Before this, a line of slot -1 has none. */
+/** Opens the balances that do not exist yet. Until then, their lines have the slot -1. */
 function openBalances(state: State): void {
   const { lines, balances } = state;
   for (let line = 0; line < lines.count; line += 1) {
     if (lines.slots[line] !== -1 || lines.flags[line] & UNIT_MISSING) continue;
     const { budgets, windows, values } = lines;
-    // Two grants of one request may be the same; the balance is then opened by the first.
+    // Two grants of one request may name the same balance. The first of them opens it.
     const known = windows[line].index.get(values[line]);
     lines.slots[line] =
       known === -1 ? balances.open(windows[line], values[line], budgets[line].limitOf(values[line])) : known;
@@ -188,7 +194,7 @@ function applyExtended(state: State, effect: HoldExtended): void {
   }
 }
 
-// Rule H5: the call stays counted, so what is left of a hold that ends by release is its call, which is spent then.
+// Rule H5: a release leaves the call counted. When it ends the hold, the hold's call moves from held to spent.
 function applyReleased(
   state: State,
   slot: number,
@@ -273,7 +279,8 @@ export function applyWindow(
   closeOldWindows(state, budget, at);
 }
 
-// Windows that ended before the retention period leave memory, but for balances that a hold in memory is posted to.
+// Windows that ended before the retention period leave memory. Balances stay as long as a hold in memory is posted to
+// them.
 function closeOldWindows(state: State, budget: Budget, at: number): void {
   const { balances } = state;
   for (let index = budget.windows.length - 1; index >= 0; index -= 1) {
@@ -323,8 +330,8 @@ function rememberCommandId(state: State, commandId: string, at: number): void {
   state.commandIdAges.push(tag, state.sequence, at);
 }
 
-// Ended holds and command ids leave memory after the retention period. Bounded work: what one command adds, another
-// takes away, a few at a time.
+// Ended holds and command ids leave memory after the retention period. Each command forgets a few of them, so the
+// work is bounded.
 function forgetOld(state: State, at: number): void {
   const { holds, commandIdAges, commandIds } = state;
   const before = at - state.retentionMs;
@@ -355,7 +362,9 @@ export function mayBeForgotten(
   });
 }
 
-/** Entries forgotten for each command at most: more than one, so that memory shrinks while commands come. */
+/**
+ * How many entries one command forgets at most. More than one, so that memory shrinks while new commands add entries.
+ */
 const FORGET_STEPS = 4;
 
 function forgetHolds(state: State, list: EndedList, before: number, countMax: number): void {

@@ -1,7 +1,8 @@
-// Balances as columns: five exact 64-bit updates a posting, no object a balance. Keeps invariant 1: the four counters
-// granted, held, spent and remaining move only through `post`, `settle` and `grant`, each of which leaves the books balanced.
-// A metered balance, which refuses nobody, stops at the largest figure: from then on its spent is a lower bound, and flagged.
-// A slot names a balance while it lives; freed slots are reused last-in first-out, so that replay gives the same slots.
+// Balances as columns: a posting is five exact 64-bit updates, and no balance is an object. Keeps invariant 1: the
+// four counters granted, held, spent and remaining change only through `post`, `settle` and `grant`, and each of
+// these leaves the books balanced. A metered balance denies nothing. Where its figure would pass the largest amount,
+// it stops there and is flagged: more was spent than it says. A slot names a balance while the balance lives. Freed
+// slots are reused last-in first-out, so that a replay gives the same slots.
 
 import { AMOUNT_MAX } from './amount.js';
 import type { Window } from './budgets.js';
@@ -11,7 +12,9 @@ const LIVE = 1;
 const METERED = 2;
 const MAY_BE_NEGATIVE = 4;
 const SATURATED = 8;
-/** A metered balance, and one that was when its figure stopped: what is taken off it may be more than it has. */
+/**
+ * A balance that is metered, or was when its figure stopped. A correction may take more off it than its figure has.
+ */
 const STOPS = METERED | SATURATED;
 
 const NONE = -1;
@@ -70,8 +73,8 @@ export class BalanceTable {
     if ((this.flags[slot] & STOPS) !== 0) this.#saturate(slot, spent);
   }
 
-  // Held and spent are at most the largest amount each, so a sum beyond it shows as a negative one. After that a correction
-  // may take off more than the figure still has.
+  // Held and spent are each at most the largest amount, so a sum beyond it appears as a negative number. Once a
+  // figure has stopped, a correction may take off more than it has.
   #saturate(slot: number, spentBy: bigint): void {
     const held = this.held[slot];
     const spent = this.spent[slot];
@@ -109,7 +112,7 @@ export class BalanceTable {
     return (this.flags[slot] & MAY_BE_NEGATIVE) !== 0;
   }
 
-  /** Notes that what just happened was allowed to take `remaining` below zero, when it did. */
+  /** Marks the balance when `remaining` is below zero: the command just applied was allowed to do that. */
   allowNegative(slot: number): void {
     if (this.remaining[slot] < 0n) this.flags[slot] |= MAY_BE_NEGATIVE;
   }

@@ -31,7 +31,7 @@ export class Window {
   }
 }
 
-/** What a budget or one of its accounts has been told; an account without any is not kept. */
+/** What commands have set on a budget or on one of its accounts. An account on which nothing was set has no entry. */
 export interface Standing {
   status: BudgetStatus;
   /** Forced exhausted until this instant; 0 = not. */
@@ -61,8 +61,11 @@ export class Budget {
   /** The ledger's own, for the figures of grants that requests bring: no labels match it. */
   readonly forGrants: boolean;
   readonly id: string;
-  /** Whether the budget or an account of it was ever told anything: until then, standings need no look. */
-  #told = false;
+  /**
+   * Whether a command ever set anything on the budget or on an account of it. Until then no standing needs to be
+   * looked up.
+   */
+  #hasSettings = false;
   // The specification, and its parts as every decision needs them: set together by `define`.
   spec!: BudgetSpec;
   limit!: bigint | null;
@@ -98,9 +101,12 @@ export class Budget {
     return this.accounts.size === 0 ? undefined : this.accounts.get(values);
   }
 
-  /** The standing of an account, made when there is none; of the budget as a whole for null. To be told something. */
+  /**
+   * The standing of an account, or of the budget as a whole for null. It is made when there is none, so call this
+   * only to set something.
+   */
   own(values: string | null): Standing {
-    this.#told = true;
+    this.#hasSettings = true;
     if (values === null) return this.standing;
     const known = this.account(values);
     if (known !== undefined) return known;
@@ -110,20 +116,20 @@ export class Budget {
   }
 
   limitOf(values: string): bigint | null {
-    if (!this.#told) return this.limit;
+    if (!this.#hasSettings) return this.limit;
     const own = this.account(values)?.limit;
     return own === undefined ? this.limit : own;
   }
 
   /** The stricter of the budget's and the account's status. */
   statusOf(values: string): BudgetStatus {
-    if (!this.#told) return 'active';
+    if (!this.#hasSettings) return 'active';
     if (this.standing.status !== 'active') return this.standing.status;
     return this.account(values)?.status ?? 'active';
   }
 
   exhaustedUntilOf(values: string): number {
-    if (!this.#told) return 0;
+    if (!this.#hasSettings) return 0;
     const own = this.account(values)?.exhaustedUntil ?? 0;
     return Math.max(own, this.standing.exhaustedUntil);
   }
@@ -151,7 +157,7 @@ export function valuesOf(budget: Budget, values: string): Labels {
   const parts = wildcards.length === 1 ? [values] : values.split(SEPARATOR);
   for (let index = 0; index < parts.length; index += 1) labels[wildcards[index]] = parts[index];
   Object.freeze(labels);
-  // Full means that accounts are many and seldom the same: then remembering costs more than it saves.
+  // A full map means that there are many accounts and few repeat. Remembering more would cost more than it saves.
   if (labelsOfValues.size < VALUES_REMEMBERED_MAX) labelsOfValues.set(values, labels);
   return labels;
 }

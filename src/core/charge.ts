@@ -1,5 +1,5 @@
-// What a settlement or a correction charges: the overrun policies in one place (rules L5, L6, Q8).
-// Keeps invariant 2: under reject, forbid and cap no charge takes a balance's remaining below zero.
+// What a settlement or a correction charges: all overrun policies in one place (rules L5, L6, Q8). Keeps invariant 2:
+// under reject, forbid and cap no charge takes a balance's remaining below zero.
 
 import { AMOUNT_MAX } from './amount.js';
 import type { CommandRejected } from './effects.js';
@@ -19,7 +19,10 @@ export interface Charge {
   readonly cappedPlaces: number;
 }
 
-/** The charge of a settlement. A late one is booked whatever it is: spend that happened is never dropped. */
+/**
+ * The charge of a settlement. A late settlement is always booked, whatever its amount: spend that happened is never
+ * dropped.
+ */
 export function chargeActual(
   state: State,
   slot: number,
@@ -53,7 +56,7 @@ export function chargeActual(
     returned[place] = rest < 0n ? 0n : rest;
   }
   const charge: Charge = { type: 'charge', charged, returned, before: zeros, cappedPlaces };
-  // What was held before and is spent now cannot overflow: only an excess can.
+  // Moving an amount from held to spent cannot overflow. Only an amount above what was held can.
   return exceeds ? checkedForBounds(state, slot, charge) : charge;
 }
 
@@ -136,9 +139,9 @@ function fitsEverywhere(state: State, slot: number, place: number, excess: bigin
   return true;
 }
 
-// Rule L6: a figure past 2^63−1 is refused and the hold kept, but for metered balances, which stop there. Held and spent
-// together stay below it, so that remaining = granted − held − spent always fits its column. And none falls below zero:
-// what a credit took back already, a lower charge does not take back again.
+// Rule L6: a charge that takes a figure past 2^63−1 is refused and the hold kept; metered balances stop there
+// instead. Held and spent together stay below that bound, so remaining = granted − held − spent always fits its
+// column. No figure falls below zero: a lower charge does not take back again what a credit has taken back already.
 function checkedForBounds(state: State, slot: number, charge: Charge): Charge | CommandRejected {
   const { lines, balances, holds } = state;
   const { placeOf } = holds.units[slot];

@@ -11,8 +11,8 @@ interface FromCaller {
   readonly commandId: string | null;
 }
 
-/** What its caller noted: journalled with the command, and no part of any decision. */
-interface Noted {
+/** A caller's own text, journalled with the command. No decision looks at it. */
+interface WithNote {
   readonly note: string | null;
 }
 
@@ -23,12 +23,15 @@ export interface CandidateCommand {
   readonly callsStated: boolean;
 }
 
-export interface AuthorizeHold extends FromCaller, Noted {
+export interface AuthorizeHold extends FromCaller, WithNote {
   readonly kind: 'authorize_hold';
   readonly holdId: string;
   readonly labels: string;
   readonly amounts: Quantities;
-  /** Whether the caller stated `calls` itself: amounts that are all zero are refused, the implied call apart. */
+  /**
+   * Whether the caller stated `calls` itself. Stated amounts that are all zero are refused, and the implied call does
+   * not count as stated.
+   */
   readonly callsStated: boolean;
   readonly ttlMs: number;
   readonly overrun: number;
@@ -39,18 +42,18 @@ export interface AuthorizeHold extends FromCaller, Noted {
   readonly require: readonly string[];
 }
 
-/** What a command on a hold states about it beyond its id; each is checked when stated. */
-export interface Stated {
+/** What a command on a hold claims about the hold. Each claim is checked where it is stated (rules H7, H8). */
+export interface HoldClaims {
   readonly labels: string | null;
   readonly grant: Pick<GrantCaps, 'capability' | 'grant'> | null;
   readonly authority: Lease | null;
 }
 
-export const NOTHING_STATED: Stated = { labels: null, grant: null, authority: null };
+export const NO_CLAIMS: HoldClaims = { labels: null, grant: null, authority: null };
 
 interface OnHold extends FromCaller {
   readonly holdId: string;
-  readonly stated: Stated;
+  readonly stated: HoldClaims;
 }
 
 export interface ExtendHold extends OnHold {
@@ -68,7 +71,7 @@ export interface ReverseHold extends OnHold {
   readonly kind: 'reverse_hold';
 }
 
-export interface SettleHold extends OnHold, Noted {
+export interface SettleHold extends OnHold, WithNote {
   readonly kind: 'settle_hold';
   readonly amounts: Quantities;
   readonly exposure: Quantities | null;
@@ -77,13 +80,13 @@ export interface SettleHold extends OnHold, Noted {
   readonly ending: number;
 }
 
-export interface CorrectHold extends OnHold, Noted {
+export interface CorrectHold extends OnHold, WithNote {
   readonly kind: 'correct_hold';
   readonly amounts: Quantities;
   readonly reason: string;
 }
 
-export interface RecordSpendCommand extends FromCaller, Noted {
+export interface RecordSpendCommand extends FromCaller, WithNote {
   readonly kind: 'record_spend';
   readonly labels: string;
   readonly amounts: Quantities;
@@ -101,7 +104,7 @@ export interface CreditSpendCommand extends FromCaller {
 
 interface OnAccount extends FromCaller {
   readonly budgetId: string;
-  /** The values as stated, as label text; null when none were. Which account that is, the core says (accountOf). */
+  /** The stated values as label text; null when none were stated. `accountOf` finds the account that they mean. */
   readonly values: string | null;
 }
 

@@ -14,7 +14,7 @@ import type {
   SetStatus,
   TopUpBalance,
 } from './commands.js';
-import type { Administered, CommandRejected, WindowsDue } from './effects.js';
+import type { Administration, CommandRejected, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
 import { labelsOf } from './labels.js';
 import { IS_FORCED, IS_METERED } from './lines.js';
@@ -24,8 +24,8 @@ import type { State } from './state.js';
 import { NEVER_MS } from './window.js';
 
 /**
- * The account that a command means: its values text, '' for a budget without wildcards, null for a budget as a whole.
- * A top-up and a limit are of one balance, so they state it.
+ * The account that a command means: its values text, '' for a budget without wildcards, null for the budget as a
+ * whole. A top-up and a limit concern one balance, so the command must state its values.
  */
 export function accountOf(state: State, budget: Budget, command: AccountCommand): string | null | 'mismatch' {
   const isOne = command.kind === 'top_up' || command.kind === 'set_balance_limit';
@@ -40,7 +40,7 @@ export function decideAccount(
   state: State,
   command: AccountCommand,
   at: number,
-): Administered | CommandRejected | WindowsDue {
+): Administration | CommandRejected | WindowsDue {
   if (command.kind === 'top_up' && command.amount <= 0n) return rejected('invalid_amount', command.amount, 1);
   const budget = state.budgetById.get(command.budgetId);
   if (budget === undefined || budget.forGrants) return rejected('budget_not_found', command.budgetId);
@@ -77,7 +77,7 @@ interface Target {
   readonly slot: number;
 }
 
-function administered(type: Administered['type'], changes: boolean, until = 0): Administered {
+function administration(type: Administration['type'], changes: boolean, until = 0): Administration {
   return { type, changes, until };
 }
 
@@ -85,21 +85,21 @@ function decideTopUp(
   state: State,
   { budget, slot }: Target,
   command: TopUpBalance,
-): Administered | CommandRejected {
+): Administration | CommandRejected {
   if (slot === -1) return rejected('balance_not_found', command.budgetId);
   if (state.balances.isMetered(slot)) return rejected('budget_metered', budget.id);
   const granted = state.balances.granted[slot];
   if (command.amount > AMOUNT_MAX - granted)
     return rejected('amount_overflow', command.amount, AMOUNT_MAX - granted);
   state.lines.requested[0] = command.amount;
-  return administered('balance_topped_up', true);
+  return administration('balance_topped_up', true);
 }
 
 function decideStatus(
   state: State,
   { budget, account, slot }: Target,
   command: SetStatus,
-): Administered | CommandRejected {
+): Administration | CommandRejected {
   const standing = account === null ? budget.standing : budget.account(account);
   const status = standing?.status ?? 'active';
   if (status === 'closed') return rejected('budget_closed', command.budgetId);
@@ -109,7 +109,7 @@ function decideStatus(
     const { spent, granted } = state.balances;
     if (spent[slot] >= granted[slot]) return rejected('budget_used_up', spent[slot], granted[slot]);
   }
-  return administered('budget_status_set', status !== command.status);
+  return administration('budget_status_set', status !== command.status);
 }
 
 function decideExhaust(
@@ -117,7 +117,7 @@ function decideExhaust(
   { budget, account }: Target,
   command: ExhaustBudget,
   at: number,
-): Administered | CommandRejected {
+): Administration | CommandRejected {
   if (command.until !== null && command.until <= at) {
     return rejected('until_not_later', BigInt(command.until), BigInt(at));
   }
@@ -125,10 +125,10 @@ function decideExhaust(
   const standing = account === null ? budget.standing : budget.account(account);
   const until = command.until ?? Math.max(end, standing?.exhaustedUntil ?? 0);
   if (lines.count > 0) lines.flags[0] |= IS_FORCED;
-  return administered('budget_exhausted', true, until);
+  return administration('budget_exhausted', true, until);
 }
 
-function decideLimit(state: State, target: Target, command: SetLimit): Administered | CommandRejected {
+function decideLimit(state: State, target: Target, command: SetLimit): Administration | CommandRejected {
   const { budget, slot } = target;
   const account = target.account as string;
   const limit = command.limit === 'default' ? budget.limit : command.limit;
@@ -142,7 +142,7 @@ function decideLimit(state: State, target: Target, command: SetLimit): Administe
   }
   const own = budget.account(account)?.limit;
   const wanted = command.limit === 'default' ? undefined : command.limit;
-  return administered('balance_limit_set', own !== wanted);
+  return administration('balance_limit_set', own !== wanted);
 }
 
 /** Whether a balance's granted would pass 2^63−1 when its limit changes: top-ups come on top. */
@@ -154,7 +154,7 @@ export function decideDefinitions(
   state: State,
   command: PutDefinitionsCommand,
   at: number,
-): Administered | CommandRejected | WindowsDue {
+): Administration | CommandRejected | WindowsDue {
   for (const unit of command.units) {
     const known = state.units.index(unit.name);
     if (known !== -1 && state.units.units[known].scale !== unit.scale) {
@@ -175,7 +175,7 @@ export function decideDefinitions(
   });
   if (lapsed.length > 0)
     return { type: 'windows_due', budgetIds: lapsed.map((spec) => spec.id), instant: at };
-  return administered('definitions_put', definitionsChange(state, command));
+  return administration('definitions_put', definitionsChange(state, command));
 }
 
 function budgetConflict(state: State, spec: BudgetSpec, at: number): CommandRejected | null {
@@ -185,7 +185,7 @@ function budgetConflict(state: State, spec: BudgetSpec, at: number): CommandReje
   if (known.standing.status === 'closed') return rejected('budget_closed', spec.id);
   const part = fixedFieldThatDiffers(known.spec, spec);
   if (part !== null) return rejected('definition_conflict', `${spec.id} ${part}`);
-  // A changed limit applies to the window in force alone: top-ups of one that has rolled are no obstacle.
+  // A changed limit applies to the window in force alone, so balances of a window that has ended cannot overflow.
   const first = known.current === null || at >= known.current.end ? -1 : known.current.firstBalance;
   for (let slot = first; slot !== -1; slot = state.balances.next[slot]) {
     if (known.account(state.balances.values[slot])?.limit !== undefined) continue;
@@ -213,9 +213,9 @@ export function budgetChanges(known: Budget | undefined, spec: BudgetSpec): bool
   return known === undefined || makesNewVersion(known.spec, spec);
 }
 
-export function decideRestore(state: State, command: RestoreSnapshot): Administered | CommandRejected {
+export function decideRestore(state: State, command: RestoreSnapshot): Administration | CommandRejected {
   const isEmpty =
     state.holds.used === 0 && state.balances.used === 0 && state.budgets.every((budget) => budget.forGrants);
   if (!isEmpty) return rejected('ledger_not_empty');
-  return restoreProblem(command.snapshot) ?? administered('snapshot_restored', true);
+  return restoreProblem(command.snapshot) ?? administration('snapshot_restored', true);
 }

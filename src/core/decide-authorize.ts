@@ -5,7 +5,7 @@ import { AMOUNT_MAX } from './amount.js';
 import type { Budget, Window } from './budgets.js';
 import { grantValues } from './charge.js';
 import type { AuthorizeHold, CandidateCommand } from './commands.js';
-import type { CommandRejected, HoldAuthorized, HoldDenied, Skipped, WindowsDue } from './effects.js';
+import type { CommandRejected, HoldAuthorized, HoldDenied, Skip, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
 import { figuresOf } from './line-facts.js';
 import {
@@ -31,10 +31,10 @@ import type { Quantities } from './units.js';
 import { CALLS } from './units.js';
 import { NEVER_MS } from './window.js';
 
-/** What to wait when other holds are in the way: calls end within seconds, and nobody knows which. */
+/** How long to wait when only other holds are in the way. Calls usually end within seconds, but nobody knows when. */
 export const HELD_RETRY_MS = 1_000;
 
-/** A hold counts towards so many budgets at most; more would be a mistake in the definitions. */
+/** How many budgets one hold may count towards. More than these are a mistake in the definitions. */
 export const LINES_MAX = 255;
 
 /** Causes of a denial, the one that lasts longest first. */
@@ -70,7 +70,7 @@ export function decideAuthorize(
       at,
     );
   }
-  const skipped: Skipped[] = [];
+  const skipped: Skip[] = [];
   for (let index = 0; ; index += 1) {
     const { labels, amounts } = candidates[index];
     const judgement = judgeCandidate(state, command, labels, amounts, at, state.lines);
@@ -84,7 +84,7 @@ export function decideAuthorize(
   }
 }
 
-const NONE_SKIPPED: readonly Skipped[] = [];
+const NONE_SKIPPED: readonly Skip[] = [];
 
 interface Tried {
   readonly index: number;
@@ -96,13 +96,13 @@ function isReason(judgement: Judgement): judgement is DenialReason {
   return REASONS.includes(judgement as DenialReason);
 }
 
-// What the last judgement means for the request.
+// What the judgement of the last candidate means for the request.
 function concluded(
   state: State,
   command: AuthorizeHold,
   { index: candidate, labels, amounts }: Tried,
   judgement: Judgement,
-  skipped: readonly Skipped[],
+  skipped: readonly Skip[],
   at: number,
 ): HoldAuthorized | HoldDenied | CommandRejected | WindowsDue {
   switch (judgement) {
@@ -310,7 +310,7 @@ function grantedOf(state: State, lines: LineSet, line: number): bigint {
   return slot < 0 ? (lines.budgets[line].limitOf(lines.values[line]) ?? 0n) : state.balances.granted[slot];
 }
 
-// Required label keys that no limiting line covers: a budget without a limit does not count.
+// The required label keys that no line with a limit covers. A budget without a limit does not count.
 function unmetKeys(lines: LineSet, keys: readonly string[]): string[] {
   return keys.filter((key) => {
     for (let line = 0; line < lines.count; line += 1) {
@@ -328,7 +328,7 @@ function retryAfter(state: State, reason: DenialReason, at: number): number {
   let until = 0;
   for (let line = 0; line < lines.count; line += 1) {
     const flags = lines.flags[line];
-    // What is only held comes back by itself, and sooner.
+    // Amounts that are only held come back by themselves, and sooner than the window ends.
     if ((flags & ALL_VIOLATIONS) === 0 || causeOf(state, lines, line) !== 'exhausted') continue;
     if (flags & LIMIT) until = Math.max(until, lines.windows[line].end);
     if (flags & FORCED_EXHAUSTED) {

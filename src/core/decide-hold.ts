@@ -8,11 +8,11 @@ import type {
   CorrectHold,
   ExpireHold,
   ExtendHold,
+  HoldClaims,
   HoldCommand,
   ReleaseHold,
   ReverseHold,
   SettleHold,
-  Stated,
 } from './commands.js';
 import { judgeLine, reasonOf } from './decide-authorize.js';
 import type { CommandRejected, HoldCharged, HoldExtended, HoldReleased, HoldReversed } from './effects.js';
@@ -73,7 +73,7 @@ function decideOn(
   }
 }
 
-function identityMismatch(state: State, slot: number, stated: Stated): CommandRejected | null {
+function identityMismatch(state: State, slot: number, stated: HoldClaims): CommandRejected | null {
   if (stated.labels !== null && stated.labels !== state.holds.labels[slot])
     return rejected('labels_mismatch');
   if (stated.grant === null) return null;
@@ -97,8 +97,8 @@ function authorityMismatch(own: Lease | null, stated: Lease | null): CommandReje
 }
 
 /**
- * Stated amounts by place of the hold's units; undefined where a unit is not stated.
- * Refuses a negative amount and a unit that the hold does not have.
+ * Stated amounts by place of the hold's units; undefined where a unit is not stated. Refuses a negative amount, and a
+ * unit that the hold does not have.
  */
 function byPlace(state: State, slot: number, amounts: Quantities): (bigint | undefined)[] | CommandRejected {
   const own = state.holds.units[slot];
@@ -155,7 +155,7 @@ function decideSettle(
   return charged(state, slot, 'hold_settled', charge, { ending: command.ending, late, at });
 }
 
-// Rule H6: what the caller believes is held must be what is held.
+// Rule H6: the exposure that the caller states must equal what is still held.
 function exposureDiffers(state: State, slot: number, exposure: Quantities): CommandRejected | null {
   const stated = byPlace(state, slot, exposure);
   if (!Array.isArray(stated)) return stated;

@@ -1,5 +1,6 @@
-// The first of the four verbs: what would a command do to this state at this time? Reads the state, fills its `lines`,
-// changes nothing else, and gives one answer for one state, command and time: re-deciding is how `verify` proves.
+// The first of the four verbs: what would a command do to this state at this time? Reads the state, fills its
+// `lines`, and changes nothing else. The same state, command and time always give the same answer, so `verify` can
+// prove a journal by deciding it again.
 
 import { AMOUNT_MAX } from './amount.js';
 import { usesUp } from './charge.js';
@@ -8,7 +9,7 @@ import { decideAccount, decideDefinitions, decideRestore } from './decide-accoun
 import { decideAuthorize, judgeLine } from './decide-authorize.js';
 import { balanceAt, decideCredit, matchedAt } from './decide-credit.js';
 import { decideExpire, decideHold } from './decide-hold.js';
-import type { Administered, CommandRejected, Effect, SpendRecorded, WindowsDue } from './effects.js';
+import type { Administration, CommandRejected, Effect, SpendRecorded, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
 import { IS_FORCED, IS_METERED, UNIT_MISSING } from './lines.js';
 import { type State, saturates } from './state.js';
@@ -70,9 +71,9 @@ function decideRecord(
     const used = slot < 0 ? 0n : state.balances.held[slot] + state.balances.spent[slot];
     if (amount > AMOUNT_MAX - used && !(slot >= 0 && saturates(state, entry.budget, slot)))
       return rejected('amount_overflow', amount);
-    // One that cannot be judged is a meter that is full.
+    // A line whose sum overflows can only be a metered balance that has stopped at the largest figure.
     if (!judgeLine(state, state.lines, line, at)) state.lines.flags[line] = IS_METERED;
-    // What was spent is not judged; the line keeps only what its balance is.
+    // Spend that happened breaks no cap, so the line keeps only the flags that describe its balance.
     state.lines.flags[line] &= at < window.end ? IS_METERED | IS_FORCED : IS_METERED;
     if (place < 0) state.lines.flags[line] |= UNIT_MISSING;
     else if (entry.budget.pausesWhenUsedUp && usesUp(state, line, amount, at)) pausedLines.push(line);
@@ -80,7 +81,7 @@ function decideRecord(
   return { type: 'spend_recorded', amounts: command.amounts, pausedLines };
 }
 
-function decideWindow(state: State, command: OpenWindow): Administered {
+function decideWindow(state: State, command: OpenWindow): Administration {
   const budget = state.budgetById.get(command.budgetId);
   if (budget === undefined) throw new Error('bug: a window is opened for a budget that exists');
   const overlaps = budget.windows.some(

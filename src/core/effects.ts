@@ -1,4 +1,4 @@
-// What a command does: decide's answer, apply's instruction, and the journal's record of the outcome. A closed union.
+// What a command does. Decide returns an effect, apply carries it out, and the journal records it. A closed union.
 
 import type { LineSet } from './lines.js';
 import type { DenialReason } from './outcomes.js';
@@ -6,7 +6,7 @@ import type { RejectionCode } from './rejections.js';
 import type { Quantities, UnitSet } from './units.js';
 
 /** A candidate that did not fit, with its own lines. */
-export interface Skipped {
+export interface Skip {
   readonly candidate: number;
   readonly reason: DenialReason;
   readonly amounts: Quantities;
@@ -21,7 +21,7 @@ export interface HoldAuthorized {
   readonly labels: string;
   readonly amounts: Quantities;
   readonly expiresAt: number;
-  readonly skipped: readonly Skipped[];
+  readonly skipped: readonly Skip[];
 }
 
 export interface HoldDenied {
@@ -32,7 +32,7 @@ export interface HoldDenied {
   readonly retryAfterMs: number;
   readonly amounts: Quantities;
   readonly unmet: readonly string[];
-  readonly skipped: readonly Skipped[];
+  readonly skipped: readonly Skip[];
 }
 
 export interface HoldExtended {
@@ -61,7 +61,10 @@ export interface HoldReversed {
   readonly returned: readonly bigint[];
 }
 
-/** Settled, corrected and expired: the charge becomes `charged`, whatever it was; `returned` leaves held. */
+/**
+ * A hold was settled, corrected or expired: its charge becomes `charged`, whatever it was before, and `returned`
+ * leaves held.
+ */
 export interface HoldCharged {
   readonly type: 'hold_settled' | 'hold_corrected' | 'hold_expired';
   readonly slot: number;
@@ -89,7 +92,7 @@ export interface SpendCredited {
   readonly returned: readonly bigint[];
 }
 
-/** Refused, with the facts of the refusal; the wording is the catalogue's. */
+/** A refusal with its code, the value that was refused and the bound. The words are in rejections.ts. */
 export interface CommandRejected {
   readonly type: 'command_rejected';
   readonly code: RejectionCode;
@@ -97,8 +100,8 @@ export interface CommandRejected {
   readonly bound: string;
 }
 
-/** The command says all; `changes` is false where it changed nothing. */
-export interface Administered {
+/** The command itself says what was done. `changes` is false where nothing changed. */
+export interface Administration {
   readonly type:
     | 'balance_topped_up'
     | 'budget_status_set'
@@ -132,7 +135,7 @@ export type Effect =
   | SpendRecorded
   | SpendCredited
   | CommandRejected
-  | Administered;
+  | Administration;
 
 /** Whether the command was carried out. If it was not, the facts that ride with it are not written. */
 export function isCarriedOut(effect: Effect): boolean {

@@ -1,6 +1,7 @@
-// Open holds in the order of their expiry: a heap of four children a node that knows each slot's place, so that a hold that
-// ends leaves it at once. Keys lie beside the slots, and the four children's in one cache line: with a million holds, what
-// costs is memory. Ties go to the hold opened first, which makes the order of expiry one and the same in a replay.
+// Open holds in the order of their expiry: a heap in which each node has four children. It knows the place of each
+// slot, so a hold that ends leaves the heap at once. Keys lie beside the slots, and those of four children in one
+// cache line: with a million holds, memory access is what costs. Of two holds that expire together the one opened
+// first comes first, so a replay has the same order.
 
 import { grown, ROWS_MIN } from './columns.js';
 

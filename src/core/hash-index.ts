@@ -22,7 +22,7 @@ export class HashIndex {
   /** value + 1; 0 marks an empty place. */
   #values = new Float64Array(PLACES_MIN);
   #count = 0;
-  /** The text looked up last: what is not found is usually added next. */
+  /** The text looked up last. A text that was not found is usually added next, and its hash is then known. */
   #lastKey: string | null = null;
   #lastTag = 0;
 

@@ -1,5 +1,5 @@
-// The invariants (ARCHITECTURE.md) that a state can be checked for by itself. Tests check them after every step, `verify`
-// at the end of its walk. Slow on purpose: every figure is summed again from the holds.
+// The invariants (ARCHITECTURE.md) that can be checked on a state alone. Tests check them after every step, and
+// `verify` at the end of its walk. Slow on purpose: every figure is summed anew from the holds.
 
 import { balanceId } from './budgets.js';
 import { OPEN } from './holds.js';

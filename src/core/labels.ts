@@ -9,7 +9,7 @@ export const ID_LENGTH_MAX = 128;
 export const LABEL_KEY_LENGTH_MAX = 64;
 /** Room for a URL-like model name or an e-mail address. */
 export const LABEL_VALUE_LENGTH_MAX = 256;
-/** More keys than this say that something else than labels is being passed. */
+/** A set with more keys is not labels but some other data. */
 export const LABELS_MAX = 32;
 
 /** Joins the parts of canonical texts; a control character, so no valid part contains it. */
@@ -99,7 +99,7 @@ export function labelsOf(text: string): Labels {
   return labels;
 }
 
-/** A value as error messages show it: quoted, cut, never raw; an object by its kind alone. */
+/** A value for an error message: text is quoted and cut to length, and an object is named by its kind alone. */
 export function quoted(value: unknown): string {
   if (typeof value === 'string') {
     return value.length <= 80 ? JSON.stringify(value) : `${JSON.stringify(value.slice(0, 77))}…`;

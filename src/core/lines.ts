@@ -1,5 +1,5 @@
-// The budget lines of one decision, as parallel lists that are filled anew for each: what decide found, what apply posts
-// to, what the journal writes and what the reply shows are the same lines.
+// The budget lines of one decision, as parallel lists that every decision fills anew. Decide finds the lines, apply
+// posts to them, the journal writes them and the reply shows them: all use these.
 
 import type { Budget, Window } from './budgets.js';
 import type { Violation } from './outcomes.js';
@@ -47,7 +47,10 @@ export class LineSet {
   /** The cap that the request states for the line, when LIMIT_STATED. */
   readonly stated: bigint[] = [];
 
-  /** The figures that the lines were judged by, where later ones would not be theirs; null = the balances' own. */
+  /**
+   * The figures by which the lines were judged, where the balances have other figures by now; null = those of the
+   * balances.
+   */
   judged: readonly Figures[] | null = null;
 
   clear(): void {

@@ -8,8 +8,8 @@ import type { Aliases, Labels } from './requests.js';
 /** Label sets remembered in each of two generations: enough for the label sets of a busy hour, about 20 MB. */
 const MATCHES_MAX = 32_768;
 /**
- * And what they weigh together, about in bytes: label sets that are long, or count towards many budgets, are fewer. Room
- * for as many ordinary ones as above (150 characters, four budgets).
+ * The most that remembered label sets weigh together, roughly in bytes, so that fewer are kept when they are long or
+ * count towards many budgets. It leaves room for the number above at 150 characters and four budgets each.
  */
 export const MATCHES_WEIGHT_MAX = MATCHES_MAX * 512;
 const ENTRY_WEIGHT = 80;
@@ -24,7 +24,7 @@ export interface MatchedBudget {
 }
 
 /** The budgets that one label set counts towards, as they were defined. */
-export interface Matched {
+export interface LabelMatch {
   readonly labels: string;
   readonly labelCount: number;
   readonly entries: readonly MatchedBudget[];
@@ -39,17 +39,17 @@ interface Shape {
 export class Matcher {
   aliases: Aliases = {};
   readonly #shapes = new Map<string, Shape>();
-  #young = new Map<string, Matched>();
-  #old = new Map<string, Matched>();
+  #young = new Map<string, LabelMatch>();
+  #old = new Map<string, LabelMatch>();
   #youngWeight = 0;
 
   /** What a canonical label text matches. */
-  matched(labels: string): Matched {
+  matched(labels: string): LabelMatch {
     return this.known(labels) ?? this.#remember(this.#build(labels));
   }
 
-  /** What is remembered: its label text has been checked before. */
-  known(labels: string): Matched | undefined {
+  /** The remembered matches of a label text. Its labels have been checked before. */
+  known(labels: string): LabelMatch | undefined {
     const young = this.#young.get(labels);
     if (young !== undefined) return young;
     const old = this.#old.get(labels);
@@ -103,7 +103,7 @@ export class Matcher {
     );
   }
 
-  #remember(matched: Matched): Matched {
+  #remember(matched: LabelMatch): LabelMatch {
     if (this.#young.size >= MATCHES_MAX || this.#youngWeight >= MATCHES_WEIGHT_MAX) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -114,7 +114,7 @@ export class Matcher {
     return matched;
   }
 
-  #build(text: string): Matched {
+  #build(text: string): LabelMatch {
     const labels: Record<string, string> = {};
     const parts = text === '' ? [] : text.split(SEPARATOR);
     for (let index = 0; index < parts.length; index += 2) {

@@ -21,7 +21,7 @@ import type { Lease } from './requests.js';
 import type { UnitTable } from './units.js';
 
 /** A decided command with what surrounds it: what the reply is made of. */
-export interface Told {
+export interface DecidedCommand {
   readonly command: CoreCommand;
   readonly effect: Effect;
   readonly sequence: number;
@@ -45,50 +45,50 @@ export function eventId(sequence: number): string {
   return `evt-${sequence}`;
 }
 
-export function outcomeOf(told: Told): CommandOutcome {
-  const { effect } = told;
+export function outcomeOf(decided: DecidedCommand): CommandOutcome {
+  const { effect } = decided;
   switch (effect.type) {
     case 'hold_authorized':
-      return authorized(told, effect);
+      return authorized(decided, effect);
     case 'hold_denied':
-      return denied(told, effect);
+      return denied(decided, effect);
     case 'hold_settled':
     case 'hold_corrected':
-      return settled(told, effect);
+      return settled(decided, effect);
     case 'spend_recorded':
-      return recorded(told, effect);
+      return recorded(decided, effect);
     case 'spend_credited':
-      return credited(told, effect);
+      return credited(decided, effect);
     case 'command_rejected':
-      return rejection(told, effect);
+      return rejection(decided, effect);
     default:
       return {
         outcome: 'done',
         event: effect.type,
-        holdId: holdIdOf(told.command),
-        lines: told.lines,
-        ...evidence(told),
+        holdId: holdIdOf(decided.command),
+        lines: decided.lines,
+        ...evidence(decided),
       };
   }
 }
 
-function evidence(told: Told): Evidence {
+function evidence(decided: DecidedCommand): Evidence {
   return {
-    sequence: told.sequence,
-    eventId: eventId(told.sequence),
-    position: told.position,
-    at: told.at,
-    guarantee: told.command.kind === 'record_spend' ? 'advisory_posthoc' : 'single_node_atomic',
+    sequence: decided.sequence,
+    eventId: eventId(decided.sequence),
+    position: decided.position,
+    at: decided.at,
+    guarantee: decided.command.kind === 'record_spend' ? 'advisory_posthoc' : 'single_node_atomic',
     metering: METERING_PROFILE,
-    term: termOf(told),
-    replayed: told.replayed,
+    term: termOf(decided),
+    replayed: decided.replayed,
   };
 }
 
 /** Rule H9: the caller's lease when the hold was opened under one, else the ledger's. */
-function termOf(told: Told): string {
-  const lease = leaseOf(told.command);
-  return lease === null ? told.term : `${lease.authorityId}:${lease.epoch}`;
+function termOf(decided: DecidedCommand): string {
+  const lease = leaseOf(decided.command);
+  return lease === null ? decided.term : `${lease.authorityId}:${lease.epoch}`;
 }
 
 export function leaseOf(command: CoreCommand): Lease | null {
@@ -100,53 +100,54 @@ export function holdIdOf(command: CoreCommand): string | null {
   return 'holdId' in command ? command.holdId : null;
 }
 
-// The two outcomes of the hot path name every field: spreading the evidence in would cost more than all the rest.
-function authorized(told: Told, effect: Effect & { type: 'hold_authorized' }): Authorized {
-  const { sequence, lines } = told;
+// The two outcomes of the hot path name every field, because spreading the evidence in would cost more than all the
+// rest.
+function authorized(decided: DecidedCommand, effect: Effect & { type: 'hold_authorized' }): Authorized {
+  const { sequence, lines } = decided;
   return {
     outcome: 'authorized',
-    holdId: holdIdOf(told.command) as string,
+    holdId: holdIdOf(decided.command) as string,
     decisionId: decisionId(sequence),
     candidate: effect.candidate === -1 ? null : effect.candidate,
-    skipped: told.skipped,
+    skipped: decided.skipped,
     lines,
     verdict: worstVerdict(lines),
     expiresAt: effect.expiresAt,
-    holdStatus: told.holdStatus,
+    holdStatus: decided.holdStatus,
     sequence,
     eventId: eventId(sequence),
-    position: told.position,
-    at: told.at,
+    position: decided.position,
+    at: decided.at,
     guarantee: 'single_node_atomic',
     metering: METERING_PROFILE,
-    term: termOf(told),
-    replayed: told.replayed,
+    term: termOf(decided),
+    replayed: decided.replayed,
   };
 }
 
-function denied(told: Told, effect: Effect & { type: 'hold_denied' }): Denied {
+function denied(decided: DecidedCommand, effect: Effect & { type: 'hold_denied' }): Denied {
   return {
     outcome: 'denied',
-    holdId: holdIdOf(told.command) as string,
-    decisionId: decisionId(told.sequence),
+    holdId: holdIdOf(decided.command) as string,
+    decisionId: decisionId(decided.sequence),
     reason: effect.reason,
     ...(effect.retryAfterMs > 0 ? { retryAfterMs: effect.retryAfterMs } : {}),
-    lines: told.lines,
-    skipped: told.skipped,
+    lines: decided.lines,
+    skipped: decided.skipped,
     unmet: effect.unmet,
-    verdict: worstVerdict(told.lines),
-    ...evidence(told),
+    verdict: worstVerdict(decided.lines),
+    ...evidence(decided),
     position: null,
   };
 }
 
-function settled(told: Told, effect: HoldCharged): Settled {
+function settled(decided: DecidedCommand, effect: HoldCharged): Settled {
   const { set, charged, returned, cappedPlaces, pausedLines } = effect;
-  const { sequence, lines, units } = told;
+  const { sequence, lines, units } = decided;
   return {
     outcome: 'settled',
     event: effect.type === 'hold_corrected' ? 'hold_corrected' : 'hold_settled',
-    holdId: holdIdOf(told.command),
+    holdId: holdIdOf(decided.command),
     late: effect.late,
     charged: units.amounts(set, charged),
     returned: units.amounts(set, returned),
@@ -156,12 +157,12 @@ function settled(told: Told, effect: HoldCharged): Settled {
     paused: pausedLines.length === 0 ? NONE : pausedLines.map((line) => lines[line].budgetId),
     sequence,
     eventId: eventId(sequence),
-    position: told.position,
-    at: told.at,
+    position: decided.position,
+    at: decided.at,
     guarantee: 'single_node_atomic',
     metering: METERING_PROFILE,
-    term: termOf(told),
-    replayed: told.replayed,
+    term: termOf(decided),
+    replayed: decided.replayed,
   };
 }
 
@@ -171,43 +172,43 @@ function namesOf(units: UnitTable, of: readonly number[], places: number): strin
   return of.filter((_unit, place) => (places & (1 << place)) !== 0).map((unit) => units.name(unit));
 }
 
-function recorded(told: Told, effect: SpendRecorded): Settled {
+function recorded(decided: DecidedCommand, effect: SpendRecorded): Settled {
   return {
     outcome: 'settled',
     event: 'spend_recorded',
     holdId: null,
     late: false,
-    charged: told.units.amounts(effect.amounts.set, effect.amounts.steps),
+    charged: decided.units.amounts(effect.amounts.set, effect.amounts.steps),
     returned: {},
     capped: NONE,
-    lines: told.lines,
-    verdict: worstVerdict(told.lines),
-    paused: effect.pausedLines.map((line) => told.lines[line].budgetId),
-    ...evidence(told),
+    lines: decided.lines,
+    verdict: worstVerdict(decided.lines),
+    paused: effect.pausedLines.map((line) => decided.lines[line].budgetId),
+    ...evidence(decided),
   };
 }
 
-function credited(told: Told, effect: SpendCredited): Settled {
+function credited(decided: DecidedCommand, effect: SpendCredited): Settled {
   return {
     outcome: 'settled',
     event: 'spend_credited',
     holdId: null,
     late: false,
     charged: {},
-    returned: told.units.amounts(effect.set, effect.returned),
+    returned: decided.units.amounts(effect.set, effect.returned),
     capped: NONE,
-    lines: told.lines,
-    verdict: worstVerdict(told.lines),
+    lines: decided.lines,
+    verdict: worstVerdict(decided.lines),
     paused: NONE,
-    ...evidence(told),
+    ...evidence(decided),
   };
 }
 
-function rejection(told: Told, effect: Effect & { type: 'command_rejected' }): Rejected {
+function rejection(decided: DecidedCommand, effect: Effect & { type: 'command_rejected' }): Rejected {
   const { code, value, bound } = effect;
   const facts = [value === '' ? '' : `value ${value}`, bound === '' ? '' : `bound ${bound}`].filter(
     (part) => part !== '',
   );
   const message = REJECTIONS[code].meaning + (facts.length === 0 ? '' : ` (${facts.join(', ')})`);
-  return { outcome: 'rejected', code, message, ...evidence(told), position: null };
+  return { outcome: 'rejected', code, message, ...evidence(decided), position: null };
 }

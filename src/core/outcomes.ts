@@ -239,7 +239,10 @@ export interface BalanceView {
   readonly held: bigint;
   readonly spent: bigint;
   readonly remaining: bigint | null;
-  /** There where the figure of a balance without a limit has stopped at the largest amount: more was spent than it says. */
+  /**
+   * Present when the figure of a balance without a limit has stopped at the largest amount: more was spent than it
+   * says.
+   */
   readonly saturated?: true;
   readonly openHolds: number;
   readonly status: BudgetStatus;
@@ -307,7 +310,7 @@ export interface Snapshot {
   readonly units: readonly Unit[];
   readonly aliases: Aliases;
   readonly budgets: readonly BudgetSpec[];
-  /** What budgets and accounts have been told: statuses, limits of their own, forced exhaustion. */
+  /** What commands have set on budgets and accounts: statuses, limits of their own, forced exhaustion. */
   readonly accounts: readonly SnapshotAccount[];
   readonly openHolds: number;
   /** All that was ever charged, by unit; a call counts once however many budgets it counts towards. */
@@ -332,7 +335,7 @@ export type ConservationFailure =
   | { readonly kind: 'negative_remaining'; readonly balanceId: string; readonly by: bigint }
   | { readonly kind: 'aggregate_overflow'; readonly unit: string };
 
-/** Sums over all that the ledger ever did, for metrics that a restart must not zero. */
+/** Sums since the ledger began. Metrics use them, because a restart does not set them back to zero. */
 export interface Totals {
   /** Everything ever charged, by unit: once, however many budgets it counts towards. Corrections may lower it. */
   readonly spent: Amounts;

@@ -2,7 +2,7 @@
 // position; nothing is skipped. Used by recovery, verification, events and replays of outcomes.
 
 import type { AuthorizeHold, CandidateCommand, CoreCommand, SettleHold } from '../core/commands.js';
-import { NOTHING_STATED, unitsBroughtBy } from '../core/commands.js';
+import { NO_CLAIMS, unitsBroughtBy } from '../core/commands.js';
 import type { Effect, HoldCharged } from '../core/effects.js';
 import { JournalCorruptError } from '../core/errors.js';
 import type { CheckedRider } from '../core/facts.js';
@@ -288,7 +288,7 @@ export class BatchReader {
     const ending = input.u8();
     const amounts = this.#parts.quantities();
     const stated =
-      options & HAS_STATED ? coldValue<SettleHold['stated']>(input.text(), this.units) : NOTHING_STATED;
+      options & HAS_STATED ? coldValue<SettleHold['stated']>(input.text(), this.units) : NO_CLAIMS;
     const exposure = options & HAS_EXPOSURE ? this.#parts.quantities() : null;
     const usage = options & HAS_USAGE ? this.#parts.usage() : null;
     return { kind: 'settle_hold', commandId, holdId, stated, amounts, exposure, usage, ending, note: null };
@@ -370,7 +370,7 @@ export class BatchReader {
     const pausedLines = options & HAS_PAUSED ? coldValue<number[]>(input.text(), this.units) : NONE;
     const set = this.#parts.set();
     const charged = this.#parts.steps(set);
-    // Applying a charge takes only what is charged: the hold knows what it held.
+    // To apply a charge, only the charged amounts are needed: the hold itself knows what it held.
     const returned = this.wanted === 'outcome' ? this.#parts.skipSteps(set) : this.#parts.steps(set);
     this.#lineReader(this.lines);
     return {

@@ -5,8 +5,8 @@
 import { BUILT_IN_UNITS } from '../core/amount.js';
 import type { Budget } from '../core/budgets.js';
 import type { AuthorizeHold, CoreCommand, RecordSpendCommand, SettleHold } from '../core/commands.js';
-import { NOTHING_STATED } from '../core/commands.js';
-import type { Effect, HoldAuthorized, HoldCharged, HoldDenied, Skipped } from '../core/effects.js';
+import { NO_CLAIMS } from '../core/commands.js';
+import type { Effect, HoldAuthorized, HoldCharged, HoldDenied, Skip } from '../core/effects.js';
 import { isCarriedOut } from '../core/effects.js';
 import { NO_RIDER } from '../core/facts.js';
 import { type HoldExtras, NO_EXTRAS } from '../core/holds.js';
@@ -196,13 +196,13 @@ export class BatchWriter {
     const { stated, exposure, usage } = command;
     out.text(command.holdId);
     out.u8(
-      (stated === NOTHING_STATED ? 0 : HAS_STATED) |
+      (stated === NO_CLAIMS ? 0 : HAS_STATED) |
         (exposure === null ? 0 : HAS_EXPOSURE) |
         (usage === null ? 0 : HAS_USAGE),
     );
     out.u8(command.ending);
     this.#parts.quantities(command.amounts);
-    if (stated !== NOTHING_STATED) out.text(coldText(stated));
+    if (stated !== NO_CLAIMS) out.text(coldText(stated));
     if (exposure !== null) this.#parts.quantities(exposure);
     if (usage !== null) this.#parts.usage(usage);
   }
@@ -256,7 +256,7 @@ export class BatchWriter {
     this.#lines(state, state.lines);
   }
 
-  #skipped(state: State, skipped: readonly Skipped[]): void {
+  #skipped(state: State, skipped: readonly Skip[]): void {
     this.#out.count(skipped.length);
     for (const one of skipped) {
       this.#out.count(one.candidate);

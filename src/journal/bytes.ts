@@ -65,7 +65,7 @@ export class ByteWriter {
     this.#cell();
   }
 
-  /** One cell of each of three columns: they stay machine words all the way. */
+  /** Writes one cell of each of three columns, without making bigint objects of them. */
   i64FromEach(first: BigInt64Array, second: BigInt64Array, third: BigInt64Array, index: number): void {
     this.reserve(24);
     CELL[0] = first[index];
@@ -76,7 +76,8 @@ export class ByteWriter {
     this.#cell();
   }
 
-  // Through a typed array, where V8 keeps 64 bits a machine word; DataView's own setter would make an object of them.
+  // Written through a typed array, where V8 keeps 64 bits as a machine word. DataView's own setter would make a
+  // bigint object.
   #cell(): void {
     const at = this.length;
     this.#view.setUint32(at, CELL_WORDS[0], true);

@@ -12,7 +12,7 @@ export const HASH_BYTES = 32;
 /** What the first batch's hash covers in place of a previous one: 32 zero bytes. Never written to. */
 export const GENESIS_HASH: Uint8Array = new Uint8Array(HASH_BYTES);
 
-/** Says what is hashed, so that no hash made for another purpose can stand for a batch's. */
+/** Names what is hashed, so that a hash made for another purpose cannot be taken for that of a batch. */
 const BATCH_DOMAIN = Buffer.from('bursar/batch/1\0', 'latin1');
 
 /** A place in the chain: the last sequence number of a batch (0 = before the first) and the hash there. */
@@ -107,7 +107,10 @@ export function* checkChain(
   }
 }
 
-/** For those who read one batch without walking the chain to it: its bytes are at least those that its hash was made of. */
+/**
+ * Checks one batch that is read without walking the chain up to it: its bytes must be those that its stored hash was
+ * made of.
+ */
 export function assertOwnHash(batch: StoredBatch): void {
   if (!sameBytes(batchHash(batch.previousHash, batch.bytes), batch.hash))
     throw new JournalCorruptError(batch.firstSequence, 'the stored bytes do not have the stored hash');

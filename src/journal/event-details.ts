@@ -18,7 +18,7 @@ export function detailsOf(command: CoreCommand, effect: Effect, units: UnitTable
   });
 }
 
-// What is null, undefined or an empty list says nothing.
+// Fields that are null, undefined or an empty list are left out.
 function withoutEmpty(details: Details): Details {
   const said = (value: unknown) =>
     value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0);
@@ -50,7 +50,7 @@ function commandDetails(command: CoreCommand, units: UnitTable): Details {
     case 'exhaust_budget':
       return { budgetId: command.budgetId, values: statedValues(command.values) };
     case 'set_balance_limit':
-      // A limit of null is a fact: metered only.
+      // A limit of null means that the account is only metered, so it must not be left out.
       return {
         budgetId: command.budgetId,
         values: statedValues(command.values),

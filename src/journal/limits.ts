@@ -8,10 +8,10 @@ import type { BatchToAppend } from './port.js';
 /** A batch is hashed, written and read whole: 64 MiB is far above any group commit and far below what hurts memory. */
 export const BATCH_BYTES_MAX = 64 * 1024 * 1024;
 
-/** The authority keeps a few appends in flight; so many waiting means that nobody applies back-pressure. */
+/** The authority keeps a few appends in flight. When so many wait, the caller has ignored the back-pressure. */
 export const APPENDS_QUEUED_MAX = 1_024;
 
-/** As many checkpoints are kept: the newest, and the one before it should the newest be damaged. */
+/** How many checkpoints are kept: the newest, and the one before in case the newest is damaged. */
 export const CHECKPOINTS_KEPT = 2;
 
 /** Throws unless `batch` may follow: `believed` is where this writer left the chain, `stored` where it really ends. */

@@ -1,5 +1,6 @@
-// The journal port: what the authority needs of a store, and nothing of how it is kept. A store keeps batches of
-// bytes in order under a hash chain, checkpoints beside them, and one lease. Each adapter has a folder: sqlite/, memory/.
+// The journal port: what the authority needs of a store, without saying how the store keeps it. A store keeps batches
+// of bytes in order under a hash chain, checkpoints beside them, and one lease. Each adapter has a folder: sqlite/,
+// memory/.
 
 import type { Head } from '../core/outcomes.js';
 

@@ -1,6 +1,7 @@
-// How much of a record its reader wants: deciding it again, applying it and showing it take different parts.
+// How much of each record a reader wants. To decide a record again, to apply it and to show it, different parts are
+// needed.
 
-import { NOTHING_STATED, type SettleHold } from '../core/commands.js';
+import { NO_CLAIMS, type SettleHold } from '../core/commands.js';
 import { UnitTable } from '../core/units.js';
 
 /**
@@ -14,7 +15,7 @@ export const UNREAD_SETTLEMENT: SettleHold = {
   kind: 'settle_hold',
   commandId: null,
   holdId: '',
-  stated: NOTHING_STATED,
+  stated: NO_CLAIMS,
   amounts: { set: new UnitTable().set(0), steps: [] },
   exposure: null,
   usage: null,

@@ -183,7 +183,7 @@ class MemoryWriter implements JournalWriter {
   }
 
   drainSync(): Head {
-    // Blocking on a shut gate would never end, so a drain opens it for what waits.
+    // A drain would wait for ever at a shut gate, so it lets through what waits there.
     while (this.#waiting.length > 0) this.#storeNext();
     if (this.#failure !== undefined) throw this.#failure;
     return toHead(this.#point);
@@ -211,7 +211,7 @@ class MemoryWriter implements JournalWriter {
     if (this.#store.lease?.leaseId === this.leaseId) this.#store.lease = undefined;
   }
 
-  /** Ends the writer without a word to anyone: the process that had it is no more. */
+  /** Ends the writer without answering anyone, as if its process had been killed. */
   kill(): void {
     this.#waiting = [];
     this.#failure = new JournalUnavailableError('the process that had this writer was killed');

@@ -1,6 +1,6 @@
-// What the writer's two threads say to each other. Requests are answered in order, one message each. Beside the
-// messages a small shared board shows how far the worker is, so that the main thread can wait for it without its event
-// loop (drainSync).
+// The messages between the writer's two threads. Each request is answered by one message, in order. A small shared
+// board shows how far the worker is, so that the main thread can wait for it without using its event loop
+// (drainSync).
 
 import {
   FencedError,
