@@ -36,6 +36,10 @@ export class Access extends OnFiles<never> {
     await this.keys.close();
   }
 
+  async open(): Promise<void> {
+    await this.opened();
+  }
+
   restart(): Promise<void> {
     return this.reopened();
   }
