@@ -16,6 +16,8 @@ export interface ServeOptions {
   readonly port?: number;
   /** How long open calls may take to end once the server is told to stop. */
   readonly drain?: number;
+  /** Goes on although a file of the folder is missing or older than another. */
+  readonly acceptLoss?: boolean;
 }
 
 export function addServeCommand(program: Command, cli: CliContext): void {
@@ -38,6 +40,7 @@ export function addServeCommand(program: Command, cli: CliContext): void {
       'how long open calls may take to end after SIGTERM (default 30s)',
       drainOption,
     )
+    .option('--accept-loss', 'go on although a file of the folder is missing or older than another')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ServeOptions & { ledger?: string; url?: string }>();
       if (options.ledger !== undefined || options.url !== undefined)

@@ -21,6 +21,13 @@ import { openSqliteVault } from '../vault/sqlite/sqlite-vault.js';
 import type { Vault } from '../vault/vault.js';
 import type { View } from '../views/view.js';
 import { openViews, type Views } from '../views/views.js';
+import {
+  assertAccepted,
+  FOLDER_VIEW,
+  FolderIdentity,
+  ledgerProblem,
+  vaultProblem,
+} from './folder-identity.js';
 import type { Opened } from './opened.js';
 import { openServiceStore, SERVICE_STORE_FILE } from './store/areas.js';
 
@@ -49,6 +56,7 @@ export function makeDataFolder(folder: string): void {
 
 /** The read models of the features. */
 export const VIEWS: readonly View[] = [
+  FOLDER_VIEW,
   GOALS_VIEW,
   KEYS_VIEW,
   LIMIT_SETTERS_VIEW,
@@ -67,24 +75,40 @@ export interface DataFolder {
   readonly store: ServiceStore;
 }
 
-/** Opens the files of a folder, which are closed with `opened`. @throws LedgerHeldError and what the files throw */
+export interface DataFolderOptions {
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, 'warn'>;
+  readonly opened: Opened;
+  /** Goes on although a file is missing, older than another one, or of another folder. Default false. */
+  readonly acceptLoss?: boolean | undefined;
+}
+
+/**
+ * Opens the files of a folder, which are closed with `opened`.
+ * @throws LedgerHeldError, InvalidInputError where the files do not belong together, and what the files throw
+ */
 export async function openDataFolder(
   folder: string,
-  {
-    clock,
-    logger,
-    opened,
-  }: { readonly clock: Clock; readonly logger: Pick<Logger, 'warn'>; readonly opened: Opened },
+  { clock, logger, opened, acceptLoss = false }: DataFolderOptions,
 ): Promise<DataFolder> {
+  const accept = (problem: string | null) => {
+    assertAccepted(problem, acceptLoss);
+    if (problem !== null) logger.warn(`the loss is accepted: ${problem}`);
+  };
   const file = (name: string) => join(folder, name);
   const vault = opened.add('the vault', openSqliteVault(file(VAULT_FILE), clock), (held) => held.close());
+  const ledgerPath = ledgerPathIn(folder);
+  accept(await ledgerProblem(ledgerPath, vault));
   const store = opened.add('the store', openServiceStore(file(SERVICE_STORE_FILE)), (held) => held.close());
   const onReplaced = (why: string) => logger.warn(`${VIEWS_FILE} is made anew from the ledger: ${why}`);
   const views = opened.add('the views', openViews(file(VIEWS_FILE), VIEWS, { onReplaced }), (held) =>
     held.closeFile(),
   );
-  const ledger = await openLedger({ path: ledgerPathIn(folder), clock, follower: views });
+  const ledger = await openLedger({ path: ledgerPath, clock, follower: views });
   opened.add('the ledger', ledger, (held) => held.close());
+  const parts = { ledgerPath, ledger, vault, views };
+  accept(await vaultProblem(parts));
+  opened.add('the folder', await FolderIdentity.begin(parts), (held) => held.close());
   const keyRing = new KeyRing(views, clock);
   const keys = new AccessKeys({ ring: keyRing, ledger, vault, clock });
   opened.add('the keys', keys, (held) => held.close());

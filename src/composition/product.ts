@@ -2,6 +2,7 @@
 // anybody calls. Called by serve.ts, which hands the parts to the surfaces.
 
 import type { Logger } from 'pino';
+import { lastUseSweep } from '../access/keys-in-vault.js';
 import { Delegation } from '../agents/agents.js';
 import type { Clock } from '../authority/api.js';
 import { RETENTION_DEFAULT_MS } from '../authority/open.js';
@@ -11,6 +12,7 @@ import { Notices } from '../notices/notices.js';
 import type { SendWebhook } from '../notices/sender.js';
 import { Quotas } from '../quotas/quotas.js';
 import { Reconciliations } from '../reconciliation/reconciliations.js';
+import { type SweepRule, sweepVault } from '../vault/vault.js';
 import type { DataFolder } from './data-folder.js';
 import type { Opened } from './opened.js';
 import type { Settings } from './settings/settings.js';
@@ -44,7 +46,16 @@ export async function openProduct(needs: ProductNeeds): Promise<Product> {
   const goals = openGoals(needs);
   const notices = await openNotices(needs);
   const reconciliations = openReconciliations(needs);
+  sweep(needs, [goals.sweepRule, notices.sweepRule, lastUseSweep(needs.keyRing)]);
   return { quotas, conversations, delegation, goals, notices, reconciliations };
+}
+
+/** Deletes what a crash left in the vault, beside everything else. */
+function sweep({ vault, clock, logger }: ProductNeeds, rules: readonly SweepRule[]): void {
+  sweepVault(vault, rules, clock.now()).then(
+    (texts) => texts > 0 && logger.info({ texts }, 'texts that nothing names were deleted from the vault'),
+    (error) => logger.error({ err: error }, 'the vault could not be swept'),
+  );
 }
 
 function openReconciliations({

@@ -49,6 +49,7 @@ export interface ServerOptions {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly drainMs?: number | undefined;
+  readonly acceptLoss?: boolean | undefined;
   readonly logLevel: LogLevel;
   /** Environment variables, which the configuration names. */
   readonly secretOf: (name: string) => string | undefined;
@@ -93,7 +94,10 @@ interface RunningServer {
 async function start({ options, configPath, settings, log, opened }: Starting): Promise<RunningServer> {
   const { logger } = log;
   const clock = SYSTEM_CLOCK;
-  const folder = await openDataFolder(options.dataPath, { clock, logger, opened });
+  const folder = await openDataFolder(options.dataPath, {
+    ...{ clock, logger, opened },
+    acceptLoss: options.acceptLoss,
+  });
   const { ledger, keys } = folder;
   const evidence = openEvidence(ledgerPathIn(options.dataPath));
   opened.add('the evidence', evidence, (threads) => threads.close());

@@ -14,7 +14,7 @@ import { actorOf, type Caller } from '../kit/caller.js';
 import { digestOf } from '../kit/facts.js';
 import { invalid, notFound, RefusedError } from '../kit/refusals.js';
 import { SerialQueue } from '../kit/serial-queue.js';
-import type { Vault } from '../vault/vault.js';
+import type { SweepRule, Vault } from '../vault/vault.js';
 import type { ViewDatabase } from '../views/view.js';
 import {
   GOAL_PREFIX,
@@ -28,6 +28,7 @@ import {
 import { type GoalBalance, GoalLedger, type GoalLedgerPart } from './goal-ledger.js';
 import { labelsWith, mayUse, ownerOf, ownersSeen, type RequestedOwner } from './goal-owner.js';
 import {
+  GOAL_TEXTS_PREFIX,
   type GoalOwner,
   type GoalRecord,
   type GoalRow,
@@ -273,6 +274,12 @@ export class Goals {
   assertUsable(caller: Caller, labels: Labels): void {
     const goal = Object.hasOwn(labels, 'goal') ? labels.goal : '';
     if (goal.startsWith(GOAL_PREFIX)) this.#usable(caller, goal, 'labels.goal');
+  }
+
+  /** The texts in the vault that goals still need. */
+  get sweepRule(): SweepRule {
+    const isNamed = (id: string) => this.#table.find(id.slice(GOAL_TEXTS_PREFIX.length)) !== undefined;
+    return { prefix: GOAL_TEXTS_PREFIX, isNamed };
   }
 
   #change(

@@ -11,7 +11,7 @@ import type { Scales } from '../kit/amounts.js';
 import { actorOf, type Caller } from '../kit/caller.js';
 import { invalid, notFound, RefusedError } from '../kit/refusals.js';
 import { SerialQueue } from '../kit/serial-queue.js';
-import type { Vault } from '../vault/vault.js';
+import type { SweepRule, Vault } from '../vault/vault.js';
 import type { ViewDatabase } from '../views/view.js';
 import {
   type Delivery,
@@ -47,7 +47,7 @@ import {
 import { Sender, type SendWebhook } from './sender.js';
 import { newSecret } from './signing.js';
 import { webhookUrlProblem } from './webhook-address.js';
-import { WebhookSecrets } from './webhook-secrets.js';
+import { SECRETS_PREFIX, WebhookSecrets } from './webhook-secrets.js';
 
 export interface NoticeParts {
   readonly views: ViewDatabase;
@@ -264,6 +264,15 @@ export class Notices {
     for (const { number } of this.#notices.deliveries(notice.number)) this.sender.forgetAttempts(number);
     this.sender.look();
     return this.#withDeliveries(notice);
+  }
+
+  /** The secrets in the vault that webhooks still need. */
+  get sweepRule(): SweepRule {
+    const isNamed = (secretsId: string) => {
+      const id = secretsId.slice(SECRETS_PREFIX.length).split('/')[0];
+      return this.#webhooks.find(id)?.secretsId === secretsId;
+    };
+    return { prefix: SECRETS_PREFIX, isNamed };
   }
 
   #webhookOut({ id, tenant, url, createdAt, overlapUntil }: WebhookRecord): Webhook {

@@ -1,0 +1,123 @@
+// The files of a data folder know each other: the vault notes which ledger it belongs to and how far that ledger had come, and
+// the ledger has a fact that says that there is a vault. A file that is missing, older, or of another folder is refused at the
+// start: else a lost ledger would be taken for a new one, and what was spent and revoked would be forgotten without a word.
+
+import { existsSync } from 'node:fs';
+import type { Ledger } from '../authority/api.js';
+import { InvalidInputError } from '../core/errors.js';
+import type { Head } from '../core/outcomes.js';
+import { toHex } from '../journal/chain.js';
+import { isOnChain } from '../journal/fact-records.js';
+import type { JournalReader } from '../journal/port.js';
+import { openSqliteReader } from '../journal/sqlite/reader.js';
+import { factOf } from '../kit/facts.js';
+import type { Vault, VaultLedger } from '../vault/vault.js';
+import type { View, ViewDatabase } from '../views/view.js';
+
+const FEATURE = 'data_folder';
+
+/** How often the vault is told how far the ledger has come: an older copy that is put back lacks at least so much. ms */
+const NOTED_EVERY_MS = 60_000;
+
+/** Whether the ledger has ever had a vault beside it. */
+export const FOLDER_VIEW: View = {
+  feature: FEATURE,
+  tables: 'CREATE TABLE data_folder (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;',
+  open(db) {
+    const join = db.prepare('INSERT OR IGNORE INTO data_folder (one) VALUES (1)');
+    return () => void join.run();
+  },
+};
+
+/** What is wrong with the folder's files, for the operator; null: nothing. Before the ledger is opened. */
+export async function ledgerProblem(ledgerPath: string, vault: Vault): Promise<string | null> {
+  const known = await vault.ledger();
+  if (known === null) return null;
+  const { sequence } = known.head;
+  if (!existsSync(ledgerPath))
+    return `ledger.db is missing, and vault.db belongs to one with ${sequence} records: put the ledger back, from a backup if need be`;
+  const reader = openSqliteReader(ledgerPath);
+  try {
+    return problemBeside(reader, known);
+  } finally {
+    reader.close();
+  }
+}
+
+function problemBeside(reader: JournalReader, { ledgerId, head }: VaultLedger): string | null {
+  if (ledgerIdOf(reader) !== ledgerId)
+    return 'vault.db belongs to another ledger than ledger.db: put back the two files that belong together';
+  const now = reader.head();
+  if (now.sequence < head.sequence)
+    return `ledger.db ends at record ${now.sequence}, and it had ${head.sequence} when vault.db was written: an older copy was put back; put back the newest one`;
+  return isOnChain(reader, head)
+    ? null
+    : `ledger.db has another record ${head.sequence} than when vault.db was written: put back the two files that belong together`;
+}
+
+/** The hash of the first batch: no other ledger has it. Null while there is none. */
+function ledgerIdOf(reader: JournalReader): string | null {
+  for (const { hash } of reader.batches(1)) return toHex(hash);
+  return null;
+}
+
+export interface OpenParts {
+  readonly ledgerPath: string;
+  readonly ledger: Pick<Ledger, 'run' | 'head'>;
+  readonly vault: Vault;
+  readonly views: ViewDatabase;
+}
+
+/** What is missing beside an open ledger that once had a vault; null: nothing. */
+export async function vaultProblem({ vault, views }: OpenParts): Promise<string | null> {
+  if ((await vault.ledger()) !== null || !hasVault(views)) return null;
+  return 'vault.db is missing: the texts of chats and goals and the secrets of webhooks were in it; put it back, from a backup if need be';
+}
+
+function hasVault(views: ViewDatabase): boolean {
+  return views.prepare('SELECT one FROM data_folder').get() !== undefined;
+}
+
+/** Makes ledger and vault know each other, and keeps the vault told of the ledger's head until `close`. */
+export class FolderIdentity {
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(
+    private readonly parts: OpenParts,
+    private readonly ledgerId: string,
+  ) {
+    this.#timer = setInterval(() => void this.#note().catch(() => undefined), NOTED_EVERY_MS).unref();
+  }
+
+  static async begin(parts: OpenParts): Promise<FolderIdentity> {
+    const { ledger, ledgerPath, views } = parts;
+    if (!hasVault(views))
+      await ledger.run({ command: 'record_facts' }, { facts: [factOf(FEATURE, 'vault_joined', {})] });
+    const reader = openSqliteReader(ledgerPath);
+    const ledgerId = ledgerIdOf(reader);
+    reader.close();
+    if (ledgerId === null) throw new Error('bug: an open ledger has a first batch');
+    const identity = new FolderIdentity(parts, ledgerId);
+    await identity.#note();
+    return identity;
+  }
+
+  #note(head: Head = this.parts.ledger.head()): Promise<void> {
+    return this.parts.vault.noteLedger({ ledgerId: this.ledgerId, head });
+  }
+
+  /** Before the ledger is closed. A ledger that has stopped has no head to note. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#note().catch(() => undefined);
+  }
+}
+
+/** @throws InvalidInputError for a problem that the operator has not accepted */
+export function assertAccepted(problem: string | null, isAccepted: boolean): void {
+  if (problem === null || isAccepted) return;
+  throw new InvalidInputError(
+    '--data',
+    `${problem}. To go on without what is lost, start once with --accept-loss`,
+  );
+}
