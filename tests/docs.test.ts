@@ -138,7 +138,7 @@ test('docs: ARCHITECTURE.md names files that exist, each invariant with one of s
   expect(missing).toEqual([]);
   const invariants = [...page.slice(page.indexOf('## Invariants')).matchAll(/^\d+\. .*$/gm)];
   expect(invariants).toHaveLength(12);
-  for (const [row] of invariants) expect(row).toMatch(/(?:Kept|Remembered) in `/);
+  for (const [row] of invariants) expect(row).toMatch(/(?:Kept|Remembered) in `.*; tested in `/);
 });
 
 test('docs: a cell of a table in ARCHITECTURE.md is no longer than a line, and a word of the glossary has one row', () => {
