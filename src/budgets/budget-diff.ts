@@ -7,7 +7,7 @@ import type { BudgetView } from '../core/outcomes.js';
 import type { Aliases, BudgetSpec, Labels, PutDefinitions } from '../core/requests.js';
 import { GRANT_BUDGET_PREFIX } from '../core/state.js';
 import { parseWindow, windowLabel } from '../core/window.js';
-import type { BudgetFile } from './budget-file-reader.js';
+import type { BudgetFile } from './budget-file.js';
 
 /** What a ledger has now: `units()`, `aliases()` and `budgets()` of it. */
 export interface InForce {

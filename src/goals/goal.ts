@@ -2,8 +2,7 @@
 // in a text can end the block that wraps it: else what follows in the prompt could be read as the operator's own words.
 
 import { quoted, textProblem } from '../core/labels.js';
-import type { Findings, Located } from '../kit/located-values.js';
-import { Section } from '../kit/settings-section.js';
+import { setting, type ValuesOf, whole } from '../kit/file-value.js';
 
 /** Rule G1: active → paused | completed | cleared, paused → active | cleared; the last two are final. */
 export const GOAL_STATES = ['active', 'paused', 'completed', 'cleared'] as const;
@@ -21,22 +20,12 @@ export const GOAL_PREFIX = 'goal_';
 /** Tokens of one turn: ten times the largest context that is sold. What is above is a mistake. */
 export const TURN_TOKENS_MAX = 10_000_000n;
 
-export interface GoalSettings {
-  /** Characters that a goal's text may have; 1 to 4,000. */
-  readonly textLengthMax: number;
-}
-
 /** The section `goals` of the configuration. */
-export function readGoals(node: Located | undefined, findings: Findings): GoalSettings {
-  const section = Section.read(node, 'goals', ['textLengthMax'], findings);
-  return {
-    textLengthMax: section.whole('textLengthMax', {
-      min: 1,
-      max: TEXT_LENGTH_MAX,
-      unlessStated: TEXT_LENGTH_DEFAULT,
-    }),
-  };
-}
+export const GOAL_SETTINGS = {
+  /** Characters that a goal's text may have. */
+  textLengthMax: setting(whole(1, TEXT_LENGTH_MAX), TEXT_LENGTH_DEFAULT),
+};
+export type GoalSettings = ValuesOf<typeof GOAL_SETTINGS>;
 
 /** Of the ledger: tokens and turns that count towards the goal. */
 export interface GoalFigures {

@@ -1,6 +1,6 @@
-// The text of a budget file as located values, and the readers that take typed fields out of them. Keeps every problem
-// with its line and field, so that one run reports them all. YAML 1.2 only, and JSON as the part of YAML that it is.
-// YAML aliases share what they name instead of copying it, so no file expands beyond its own size. Called by budget-file.ts.
+// The text of a budget file or of the configuration as values with their places. Keeps every problem with its line and field,
+// so that one run reports them all. Reads YAML 1.2, and JSON, which is a part of it. A YAML alias shares the value that it
+// names instead of copying it, so no file expands beyond its own size. file-value.ts takes typed values out of it.
 
 import {
   type Alias,
@@ -12,8 +12,7 @@ import {
   type ParsedNode,
   parseDocument,
 } from 'yaml';
-import { AmountFormatError, parseAmount } from '../core/amount.js';
-import { quoted, textProblem } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 
 /** 100,000 budgets of 160 characters; the parser needs about 100 times this in memory. */
 export const FILE_LENGTH_MAX = 16 * 1024 * 1024;
@@ -23,7 +22,7 @@ const DEPTH_MAX = 8;
 const YAML_ALIASES_MAX = 100_000;
 /** More problems than a person reads at once; the rest are counted. */
 const PROBLEMS_MAX = 100;
-/** Longer names are nobody's misspelling of a field. */
+/** A longer name is no misspelling of a field. */
 const MISSPELLING_LENGTH_MAX = 32;
 
 export interface LocatedScalar {
@@ -213,113 +212,6 @@ class Locator {
 export function pathOf(parent: string, key: string): string {
   if (!/^[\w:-]{1,64}$/.test(key)) return `${parent}[${quoted(key)}]`;
   return parent === '' ? key : `${parent}.${key}`;
-}
-
-/** The fields of a map; reports what is no map, and fields that are not known. */
-export function readFields(
-  node: Located,
-  field: string,
-  known: readonly string[],
-  findings: Findings,
-): LocatedMap['entries'] | undefined {
-  const entries = readMap(node, field, findings);
-  for (const [key, { keyOffset }] of entries ?? []) {
-    if (known.includes(key)) continue;
-    const near = nearest(key, known);
-    const hint = near === null ? `known here: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
-    findings.add(keyOffset, field, `unknown field ${quoted(key)}; ${hint}`);
-  }
-  return entries;
-}
-
-export function readMap(node: Located, field: string, findings: Findings): LocatedMap['entries'] | undefined {
-  if (node.kind === 'map') return node.entries;
-  return findings.add(node.offset, field, `${described(node)} is not a map of names and values`);
-}
-
-/** A text within its length, NFC, without control characters. */
-export function readText(
-  node: Located,
-  field: string,
-  lengthMax: number,
-  findings: Findings,
-): string | undefined {
-  if (node.kind === 'scalar' && typeof node.value !== 'string' && node.value !== null) {
-    const quoted = JSON.stringify(node.source);
-    return findings.add(
-      node.offset,
-      field,
-      `${node.source} is a ${typeof node.value}; as a text it is written ${quoted}`,
-    );
-  }
-  if (node.kind !== 'scalar' || typeof node.value !== 'string') {
-    return findings.add(node.offset, field, `${described(node)} is not a text`);
-  }
-  const problem = textProblem(node.value, lengthMax);
-  return problem === null ? node.value : findings.add(node.offset, field, `${quoted(node.value)} ${problem}`);
-}
-
-/** An amount in steps of a unit with this scale. */
-export function readAmount(
-  node: Located,
-  field: string,
-  scale: number,
-  findings: Findings,
-): bigint | undefined {
-  if (node.kind !== 'scalar' || (typeof node.value !== 'string' && typeof node.value !== 'number')) {
-    return findings.add(
-      node.offset,
-      field,
-      `${described(node)} is not a decimal amount such as "12" or "0.25"`,
-    );
-  }
-  // A number is read from its digits as written, which a float could have rounded; only 1e3 needs the number.
-  const asNumber = typeof node.value === 'number' && /^\+?[\d.]+e/i.test(node.source);
-  try {
-    return parseAmount(
-      asNumber ? node.value : typeof node.value === 'string' ? node.value : node.source,
-      scale,
-    );
-  } catch (error) {
-    if (!(error instanceof AmountFormatError)) throw error;
-    return findings.add(node.offset, field, error.message);
-  }
-}
-
-export function readWholeNumber(
-  node: Located,
-  field: string,
-  bounds: { readonly min: number; readonly max: number },
-  findings: Findings,
-): number | undefined {
-  const value = node.kind === 'scalar' ? node.value : null;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= bounds.min && value <= bounds.max)
-    return value;
-  const problem = `${described(node)} is not a whole number from ${bounds.min} to ${bounds.max}`;
-  return findings.add(node.offset, field, problem);
-}
-
-export function readOneOf<Word extends string>(
-  node: Located,
-  field: string,
-  words: readonly Word[],
-  findings: Findings,
-): Word | undefined {
-  const word = words.find((each) => node.kind === 'scalar' && node.value === each);
-  return word ?? findings.add(node.offset, field, `${described(node)} is not one of ${words.join(', ')}`);
-}
-
-/** A value without its places, one level deep: what lies below is an empty list or map. */
-export function plainOf(node: Located): unknown {
-  const flat = (each: Located) => (each.kind === 'scalar' ? each.value : each.kind === 'list' ? [] : {});
-  if (node.kind === 'list') return node.items.map(flat);
-  if (node.kind === 'scalar') return node.value;
-  return Object.fromEntries([...node.entries].map(([key, { value }]) => [key, flat(value)]));
-}
-
-export function described(node: Located): string {
-  if (node.kind === 'scalar') return quoted(node.value);
-  return node.kind === 'list' ? 'a list' : 'a map';
 }
 
 /** The known name that a misspelt one is closest to, or null when none is close. */

@@ -2,8 +2,7 @@
 // notices go: to webhooks, each a URL with a secret. Used by notices.ts and the wire.
 
 import type { Labels } from '../core/requests.js';
-import type { Findings, Located } from '../kit/located-values.js';
-import { Section } from '../kit/settings-section.js';
+import { oneOf, setting, type ValuesOf } from '../kit/file-value.js';
 
 /** Shares of one budget: more than these are a chart, not notices. */
 export const PERCENTS_MAX = 10;
@@ -23,17 +22,12 @@ export const URL_LENGTH_MAX = 2_048;
 export const REACHES = ['public', 'any'] as const;
 export type Reach = (typeof REACHES)[number];
 
-export interface NoticeSettings {
-  /** Where webhooks may go. Default public: a tenant must not reach what only the server can reach. */
-  readonly reach: Reach;
-}
-
 /** The section `notices` of the configuration. */
-export function readNotices(node: Located | undefined, findings: Findings): NoticeSettings {
-  const section = Section.read(node, 'notices', ['reach'], findings);
-  const isStated = section.node('reach') !== undefined;
-  return { reach: (isStated ? section.oneOf('reach', REACHES) : null) ?? 'public' };
-}
+export const NOTICE_SETTINGS = {
+  /** Where webhooks may go: unless stated, a tenant must not reach what only the server can reach. */
+  reach: setting(oneOf(REACHES), 'public'),
+};
+export type NoticeSettings = ValuesOf<typeof NOTICE_SETTINGS>;
 
 /** On a budget; of the tenant that stated them, null: of the platform. Notices go to the same one's webhooks. */
 export interface Thresholds {

@@ -4,7 +4,7 @@
 
 import type { Ledger } from '../../authority/api.js';
 import { type Change, planApply, renderPlan } from '../../budgets/budget-diff.js';
-import type { BudgetFile } from '../../budgets/budget-file-reader.js';
+import type { BudgetFile } from '../../budgets/budget-file.js';
 import {
   canonicalProvider,
   PROVIDER_WINDOWS,

@@ -2,20 +2,19 @@
 // with problems gives nothing but all its problems, each with its line. docs/configuration.md states every field.
 // Called at the start and at each reload.
 
-import { DefinitionsReader } from '../../budgets/budget-file-reader.js';
+import { DefinitionsReader } from '../../budgets/budget-file.js';
 import { PROVIDER_ALIASES_DEFAULT } from '../../budgets/providers.js';
-import { readConversations } from '../../chats/chats-settings.js';
-import { readGateway } from '../../gateway/calls/calls-settings.js';
-import { readPrices } from '../../gateway/prices/prices-settings.js';
-import { readSignatures } from '../../gateway/routing/error-settings.js';
-import { readKeyFrom, readProviders, readRoutes, readUrl } from '../../gateway/routing/route-settings.js';
-import { readGoals } from '../../goals/goal.js';
-import { readLocated } from '../../kit/located-values.js';
-import { Section } from '../../kit/settings-section.js';
-import { readNotices } from '../../notices/notice.js';
+import { CHAT_SETTINGS } from '../../chats/chats-settings.js';
+import { GATEWAY_SETTINGS } from '../../gateway/calls/calls-settings.js';
+import { ownPrices } from '../../gateway/prices/prices-settings.js';
+import { SIGNATURE_SETTINGS } from '../../gateway/routing/error-settings.js';
+import { readProviders, routesTo } from '../../gateway/routing/route-settings.js';
+import { GOAL_SETTINGS } from '../../goals/goal.js';
+import { readFile, readSettings } from '../../kit/file-value.js';
+import { NOTICE_SETTINGS } from '../../notices/notice.js';
 import { readReconciliation } from '../../reconciliation/reconciliation-settings.js';
 import { DEMONSTRATION_FILE } from './demonstration.js';
-import { readListen } from './listen.js';
+import { LISTEN_SETTINGS } from './listen.js';
 import type { Settings } from './settings.js';
 
 export { BudgetFileError, type BudgetFileProblem } from '../../kit/located-values.js';
@@ -25,29 +24,28 @@ const SECTIONS = [
   ...['goals', 'notices'],
   ...['conversations', 'reconciliation'],
 ];
+
 /** @throws BudgetFileError listing everything that is wrong, by line and field */
 export function parseSettings(text: string, fileName: string): Settings {
-  const { root, findings } = readLocated(text, fileName);
-  const sections = Section.read(root, '', SECTIONS, findings);
-  const definitions = new DefinitionsReader(findings, PROVIDER_ALIASES_DEFAULT);
-  definitions.readDefinitions(sections.entries);
-  const providers = readProviders(sections.node('providers'), definitions, findings);
+  const file = readFile(text, fileName);
+  const sections = file.section(SECTIONS);
+  const definitions = new DefinitionsReader(PROVIDER_ALIASES_DEFAULT);
+  definitions.readDefinitions(sections);
+  const providers = readProviders(sections.at('providers'), definitions);
+  const pricedAs = [...new Set(providers.map((provider) => provider.pricedAs))];
   const settings: Omit<Settings, 'definitions' | 'aliases'> = {
-    listen: readListen(sections.node('listen'), findings),
+    listen: readSettings(sections.at('listen'), LISTEN_SETTINGS),
     providers,
-    routes: readRoutes(sections, providers, findings),
-    prices: readPrices(sections, [...new Set(providers.map(({ pricedAs }) => pricedAs))], findings),
-    signatures: readSignatures(sections.node('errors'), findings),
-    gateway: readGateway(sections.node('gateway'), findings),
-    goals: readGoals(sections.node('goals'), findings),
-    notices: readNotices(sections.node('notices'), findings),
-    conversations: readConversations(sections.node('conversations'), findings),
-    reconciliation: readReconciliation(sections.node('reconciliation'), findings, {
-      readBaseUrl: (node, field) => readUrl(node, field, findings),
-      readKeyFrom,
-    }),
+    routes: sections.read('routes', routesTo(providers)) ?? [],
+    prices: sections.read('prices', ownPrices(pricedAs)) ?? [],
+    signatures: readSettings(sections.at('errors'), SIGNATURE_SETTINGS),
+    gateway: readSettings(sections.at('gateway'), GATEWAY_SETTINGS),
+    goals: readSettings(sections.at('goals'), GOAL_SETTINGS),
+    notices: readSettings(sections.at('notices'), NOTICE_SETTINGS),
+    conversations: readSettings(sections.at('conversations'), CHAT_SETTINGS),
+    reconciliation: readReconciliation(sections.at('reconciliation')),
   };
-  findings.throwIfAny();
+  file.findings.throwIfAny();
   const read = definitions.definitions();
   return { ...settings, definitions: read, aliases: read.aliases };
 }

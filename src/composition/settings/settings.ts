@@ -1,7 +1,7 @@
 // The configuration in force, as its file states it once checked. Read by settings-file.ts; every part of the service is
 // given the part that it needs. Secrets are not here: a provider names the environment variable that holds its key.
 
-import type { BudgetFile } from '../../budgets/budget-file-reader.js';
+import type { BudgetFile } from '../../budgets/budget-file.js';
 import type { TurnSettings } from '../../chats/turn-parts.js';
 import type { Aliases } from '../../core/requests.js';
 import type { GatewaySettings } from '../../gateway/calls/calls-settings.js';

@@ -2,7 +2,7 @@
 // that do so, and by routing and prices, so that a pattern means one thing.
 
 import { LABEL_VALUE_LENGTH_MAX, quoted } from '../../core/labels.js';
-import { type Findings, type Located, readText } from '../../kit/located-values.js';
+import { type Reader, text } from '../../kit/file-value.js';
 
 export function isModelPattern(text: string): boolean {
   return text.endsWith('*');
@@ -19,8 +19,8 @@ export function coversPattern(wide: string, narrow: string): boolean {
 }
 
 /** Reports a `*` that is not at the end: it would match nothing, or more than it says. */
-export function readModelPattern(node: Located, field: string, findings: Findings): string | undefined {
-  const text = readText(node, field, LABEL_VALUE_LENGTH_MAX, findings);
-  if (text === undefined || !text.slice(0, -1).includes('*')) return text;
-  return findings.add(node.offset, field, `${quoted(text)}: a "*" stands at the end only`);
-}
+export const modelPattern: Reader<string> = (value) => {
+  const pattern = text(LABEL_VALUE_LENGTH_MAX)(value);
+  if (pattern === undefined || !pattern.slice(0, -1).includes('*')) return pattern;
+  return value.problem(`${quoted(pattern)}: a "*" stands at the end only`);
+};

@@ -3,6 +3,7 @@
 
 import { RE2JS, RE2JSException } from 're2js';
 import { quoted } from '../../core/labels.js';
+import { type Reader, text } from '../../kit/file-value.js';
 
 /** Alternatives join into one pattern; more than this is a list that nobody reviews. */
 export const PATTERNS_MAX = 16;
@@ -27,3 +28,10 @@ export function patternProblem(text: string): string | null {
 export function compilePattern(text: string): RE2JS {
   return RE2JS.compile(text, RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL);
 }
+
+/** A pattern of the configuration. */
+export const errorPattern: Reader<string> = (value) => {
+  const pattern = text(PATTERN_LENGTH_MAX)(value);
+  const problem = pattern === undefined ? null : patternProblem(pattern);
+  return problem === null ? pattern : value.problem(problem);
+};

@@ -3,13 +3,23 @@
 // settings-file.ts.
 
 import { LABEL_VALUE_LENGTH_MAX, quoted } from '../../core/labels.js';
-import { type Findings, type Located, nearest, readMap, readText } from '../../kit/located-values.js';
-import { Section } from '../../kit/settings-section.js';
+import {
+  flag,
+  listOf,
+  oneOf,
+  type Reader,
+  type Readers,
+  readOver,
+  type Section,
+  text,
+  whole,
+} from '../../kit/file-value.js';
+import { nearest } from '../../kit/located-values.js';
 import { ENDPOINTS } from '../metering/endpoints.js';
-import { readModelPattern } from '../prices/model-pattern.js';
+import { modelPattern } from '../prices/model-pattern.js';
 import type { Modifier, ModifierPrice } from '../prices/modifiers.js';
-import { readTimes } from '../prices/prices-settings.js';
-import { PATTERN_LENGTH_MAX, PATTERNS_MAX, patternProblem } from './error-patterns.js';
+import { timesByValue } from '../prices/prices-settings.js';
+import { errorPattern, PATTERNS_MAX } from './error-patterns.js';
 import type {
   CostPlace,
   ErrorProfile,
@@ -38,158 +48,36 @@ export function readProfile(section: Section, base: ProviderProfile): ProviderPr
   return {
     ...base,
     request: readRequest(section, base.request),
-    usage: readUsage(section, base.usage),
-    modifiers: readModifiers(section, base.modifiers),
-    models: readModels(section, base.models),
-    errors: readErrors(section, base.errors),
+    usage: readOver(section.at('usage'), USAGE_READERS, base.usage),
+    modifiers: section.read('modifiers', modifiersOver(base.modifiers)) ?? base.modifiers,
+    // Before the profile's own, so that a model can be stated anew.
+    models: [...(section.read('models', listOf(MODELS_MAX, modelTraits)) ?? []), ...base.models],
+    errors: readOver(section.at('errors'), ERROR_READERS, base.errors),
   };
 }
 
 function readRequest(section: Section, base: RequestProfile): RequestProfile {
-  const limit = section.list('outputLimit', ITEMS_MAX, textOf(FIELD, section.findings));
-  const also = section.list('outputLimitAlso', ITEMS_MAX, textOf(FIELD, section.findings));
+  const limit = section.read('outputLimit', fieldNames);
+  // Who states the one field that a provider knows has said that it knows no other.
+  const alsoUnlessStated = limit === undefined ? base.outputLimitAlso : [];
   return {
-    pathPrefix: readPath(section, 'pathPrefix') ?? base.pathPrefix,
-    paths: readTexts(section, 'paths', { names: ENDPOINT, values: PATH }) ?? base.paths,
-    query: readTexts(section, 'query', { names: QUERY_NAME, values: QUERY_VALUE }) ?? base.query,
+    pathPrefix: section.read('pathPrefix', pathPrefix) ?? base.pathPrefix,
+    paths: section.read('paths', textsOf(ENDPOINT, PATH)) ?? base.paths,
+    query: section.read('query', textsOf(QUERY_NAME, QUERY_VALUE)) ?? base.query,
     key: readKey(section, base.key),
-    headers: { ...base.headers, ...readTexts(section, 'headers', { names: HEADER, values: HEADER_VALUE }) },
+    headers: { ...base.headers, ...section.read('headers', headers) },
     outputLimit: limit ?? base.outputLimit,
-    // Who states the one field that a provider knows has said that it knows no other.
-    outputLimitAlso: also ?? (limit === null ? base.outputLimitAlso : []),
-    asksUsage: section.flag('asksUsage', { unlessStated: base.asksUsage }),
-    passFields: section.list('passFields', ITEMS_MAX, textOf(DOTTED, section.findings)) ?? base.passFields,
-    thinkingOff: section.list('thinkingOff', ITEMS_MAX, textOf(DOTTED, section.findings)) ?? base.thinkingOff,
+    outputLimitAlso: section.read('outputLimitAlso', fieldNames) ?? alsoUnlessStated,
+    asksUsage: section.read('asksUsage', flag) ?? base.asksUsage,
+    passFields: section.read('passFields', paths) ?? base.passFields,
+    thinkingOff: section.read('thinkingOff', paths) ?? base.thinkingOff,
   };
 }
 
 function readKey(section: Section, base: RequestProfile['key']): RequestProfile['key'] {
-  const header = readChecked(section, 'keyHeader', KEY_HEADER)?.toLowerCase();
+  const header = section.read('keyHeader', formed(KEY_HEADER))?.toLowerCase();
   const usual = header === undefined ? base.prefix : header === 'authorization' ? 'Bearer ' : '';
-  return { header: header ?? base.header, prefix: readKeyPrefix(section) ?? usual };
-}
-
-// A word before the key, with a space between them; "" for none.
-function readKeyPrefix(section: Section): string | undefined {
-  const node = section.node('keyPrefix');
-  if (node?.kind === 'scalar' && node.value === '') return '';
-  const word = readChecked(section, 'keyPrefix', KEY_PREFIX);
-  return word === undefined ? undefined : `${word} `;
-}
-
-const USAGE_LISTS = [
-  ...([
-    'at',
-    'input',
-    'output',
-    'total',
-    'cacheRead',
-    'cacheWrite',
-    'cacheWriteHour',
-    'cacheWriteShort',
-  ] as const),
-  ...(['inputAudio', 'outputAudio', 'outputImage', 'reasoning'] as const),
-  ...(['webSearch', 'codeInterpreter', 'fileSearch', 'freeTools'] as const),
-];
-const USAGE_FLAGS = ['besideChoicesWhenAsked', 'outputIncludesReasoning', 'inputIncludesCache'] as const;
-const USAGE_FIELDS = [...USAGE_LISTS, ...USAGE_FLAGS, 'cost'];
-
-function readUsage(section: Section, base: UsageProfile): UsageProfile {
-  const usage = Section.read(section.node('usage'), section.path('usage'), USAGE_FIELDS, section.findings);
-  const lists = USAGE_LISTS.map((name) => {
-    const paths = usage.list(name, ITEMS_MAX, textOf(name === 'at' ? USAGE_PLACE : DOTTED, section.findings));
-    return [name, paths ?? base[name]];
-  });
-  const flags = USAGE_FLAGS.map((name) => [name, usage.flag(name, { unlessStated: base[name] })]);
-  return {
-    ...(Object.fromEntries([...lists, ...flags]) as unknown as UsageProfile),
-    cost: usage.list('cost', ITEMS_MAX, costPlaceOf(section.findings)) ?? base.cost,
-  };
-}
-
-// A path alone is one in usd that is always a part of the bill.
-function costPlaceOf(findings: Findings) {
-  return (item: Located, field: string): CostPlace | undefined => {
-    if (item.kind === 'scalar') {
-      const at = readItem(item, field, DOTTED, findings);
-      return at === undefined ? undefined : { at, scale: 0, when: null };
-    }
-    const place = Section.read(item, field, ['at', 'scale', 'when'], findings);
-    const at = place.required('at', (node, path) => readItem(node, path, DOTTED, findings));
-    const scale = place.whole('scale', { min: 0, max: COST_SCALE_MAX, unlessStated: 0 });
-    const when = readChecked(place, 'when', DOTTED) ?? null;
-    return at === null ? undefined : { at, scale, when };
-  };
-}
-
-// By name: one that is stated takes the place of the profile's.
-function readModifiers(section: Section, base: readonly Modifier[]): readonly Modifier[] {
-  const { findings } = section;
-  const node = section.node('modifiers');
-  const entries = node === undefined ? undefined : readMap(node, section.path('modifiers'), findings);
-  if (entries === undefined) return base;
-  const stated: Modifier[] = [];
-  for (const [name, { value, keyOffset }] of entries) {
-    const field = `${section.path('modifiers')}.${name}`;
-    if (!FIELD.pattern.test(name)) findings.add(keyOffset, field, `is no name of ${FIELD.what}`);
-    const one = Section.read(value, field, ['stated', 'prices', 'noDearer'], findings);
-    const noDearer = one.list('noDearer', ITEMS_MAX, textOf(FIELD, findings)) ?? [];
-    const places = one.list('stated', ITEMS_MAX, textOf(DOTTED, findings));
-    const prices = one.list('prices', MODELS_MAX, modifierPriceOf(findings)) ?? [];
-    const usual = base.find((known) => known.name === name)?.stated ?? [name];
-    stated.push({ name, stated: places ?? usual, prices, noDearer });
-  }
-  return [...base.filter(({ name }) => !entries.has(name)), ...stated];
-}
-
-function modifierPriceOf(findings: Findings) {
-  return (item: Located, field: string): ModifierPrice | undefined => {
-    const section = Section.read(item, field, ['models', 'times'], findings);
-    const models = readPatterns(section) ?? ['*'];
-    const times = section.required('times', (node, at) => readTimes(node, at, findings));
-    return times === null ? undefined : { models, times };
-  };
-}
-
-function readPatterns(section: Section): readonly string[] | null {
-  return section.list('models', MODELS_MAX, (item, field) => readModelPattern(item, field, section.findings));
-}
-
-const THINKING = ['never', 'shown', 'unseen'] as const;
-
-// Before the profile's own, so that a model can be stated anew.
-function readModels(section: Section, base: readonly ModelTraits[]): readonly ModelTraits[] {
-  const fields = ['models', 'outputTokensMax', 'thinking', 'thinksUnasked', 'imageTokensMax'];
-  const stated = section.list('models', MODELS_MAX, (item, field): ModelTraits | undefined => {
-    const one = Section.read(item, field, fields, section.findings);
-    const models = readPatterns(one);
-    if (models === null || models.length === 0) {
-      one.add('models', 'is required: names of models, a "*" at the end matches any ending');
-      return undefined;
-    }
-    const thinking =
-      one.node('thinking') === undefined ? 'unseen' : (one.oneOf('thinking', THINKING) ?? 'unseen');
-    return {
-      models,
-      outputTokensMax: one.wholeOrNull('outputTokensMax', { min: 1, max: OUTPUT_TOKENS_MAX }),
-      thinking,
-      thinksUnasked: one.flag('thinksUnasked', { unlessStated: thinking !== 'never' }),
-      imageTokensMax: one.wholeOrNull('imageTokensMax', { min: 1, max: OUTPUT_TOKENS_MAX }) ?? undefined,
-    };
-  });
-  return [...(stated ?? []), ...base];
-}
-
-function readErrors(section: Section, base: ErrorProfile): ErrorProfile {
-  const kinds = ['request', 'throttle', 'account', 'flake', 'billed'] as const;
-  const errors = Section.read(section.node('errors'), section.path('errors'), kinds, section.findings);
-  const pattern = (item: Located, field: string) => {
-    const text = readText(item, field, PATTERN_LENGTH_MAX, section.findings);
-    const problem = text === undefined ? null : patternProblem(text);
-    return problem === null ? text : section.findings.add(item.offset, field, problem);
-  };
-  const lists = kinds.map((kind) => [kind, errors.list(kind, PATTERNS_MAX, pattern) ?? base[kind]]);
-  return Object.fromEntries(lists) as unknown as ErrorProfile;
+  return { header: header ?? base.header, prefix: section.read('keyPrefix', keyPrefix) ?? usual };
 }
 
 interface Form {
@@ -260,57 +148,145 @@ const KEY_HEADER: Form = {
 };
 const KEY_PREFIX: Form = { pattern: /^[\x21-\x7e]{1,32}$/, what: 'a word of at most 32 characters' };
 
-function readItem(node: Located, field: string, form: Form, findings: Findings): string | undefined {
-  const text = readText(node, field, Math.max(TEXT_MAX, LABEL_VALUE_LENGTH_MAX), findings);
-  if (text === undefined) return undefined;
-  const value = form.isSecret === true ? 'the value (not shown)' : quoted(text);
-  if (!form.pattern.test(text)) return findings.add(node.offset, field, `${value} is not ${form.what}`);
-  if (form.refused?.pattern.test(text) === true)
-    return findings.add(node.offset, field, `${value} ${form.refused.why}`);
-  return text;
+function formed(form: Form): Reader<string> {
+  return (value) => {
+    const read = text(Math.max(TEXT_MAX, LABEL_VALUE_LENGTH_MAX))(value);
+    if (read === undefined) return undefined;
+    const problem = formProblem(read, form);
+    const shown = form.isSecret === true ? 'the value (not shown)' : quoted(read);
+    return problem === null ? read : value.problem(`${shown} ${problem}`);
+  };
 }
 
-function textOf(form: Form, findings: Findings) {
-  return (item: Located, field: string) => readItem(item, field, form, findings);
+function formProblem(read: string, { pattern, what, refused }: Form): string | null {
+  if (!pattern.test(read)) return `is not ${what}`;
+  return refused?.pattern.test(read) === true ? refused.why : null;
 }
 
-function readChecked(section: Section, name: string, form: Form): string | undefined {
-  const node = section.node(name);
-  return node === undefined ? undefined : readItem(node, section.path(name), form, section.findings);
-}
+const fieldNames = listOf(ITEMS_MAX, formed(FIELD));
+const paths = listOf(ITEMS_MAX, formed(DOTTED));
 
 // "" and "/" are no prefix: the endpoints stand right behind the base URL.
-function readPath(section: Section, name: string): string | undefined {
-  const node = section.node(name);
-  if (node?.kind === 'scalar' && (node.value === '' || node.value === '/')) return '';
-  return readChecked(section, name, PATH)?.replace(/\/+$/, '');
+const pathPrefix: Reader<string> = (value) =>
+  value.scalar === '' || value.scalar === '/' ? '' : formed(PATH)(value)?.replace(/\/+$/, '');
+
+// A word before the key, with a space between them; "" for none.
+const keyPrefix: Reader<string> = (value) => {
+  if (value.scalar === '') return '';
+  const word = formed(KEY_PREFIX)(value);
+  return word === undefined ? undefined : `${word} `;
+};
+
+function textsOf(names: Form, values: Form): Reader<Record<string, string>> {
+  return (value) => {
+    const entries = value.entries(ITEMS_MAX);
+    if (entries === undefined) return undefined;
+    const texts: Record<string, string> = {};
+    for (const [name, entry] of entries) {
+      const problem = formProblem(name, names);
+      if (problem !== null) {
+        const near = names === ENDPOINT ? nearest(name, ENDPOINTS) : null;
+        const hint = near === null ? '' : `; did you mean "${near}"?`;
+        value.findings.add(entry.keyOffset, value.path, `${quoted(name)} ${problem}${hint}`);
+        continue;
+      }
+      const read = formed(values)(entry);
+      if (read !== undefined) texts[name] = read;
+    }
+    return texts;
+  };
 }
 
-function readTexts(
-  section: Section,
-  name: string,
-  forms: { readonly names: Form; readonly values: Form },
-): Record<string, string> | null {
-  const node = section.node(name);
-  const field = section.path(name);
-  const entries = node === undefined ? undefined : readMap(node, field, section.findings);
-  if (entries === undefined) return null;
-  if (entries.size > ITEMS_MAX) {
-    section.add(name, `has ${entries.size} entries; at most ${ITEMS_MAX} are taken`);
-    return null;
+const headers: Reader<Record<string, string>> = (value) => {
+  const read = Object.entries(textsOf(HEADER, HEADER_VALUE)(value) ?? {});
+  return Object.fromEntries(read.map(([name, text]) => [name.toLowerCase(), text]));
+};
+
+// A path alone is one in usd that is always a part of the bill.
+const costPlace: Reader<CostPlace> = (value) => {
+  if (value.node.kind === 'scalar') {
+    const at = formed(DOTTED)(value);
+    return at === undefined ? undefined : { at, scale: 0, when: null };
   }
-  const texts: Record<string, string> = {};
-  for (const [key, { value, keyOffset }] of entries) {
-    if (!forms.names.pattern.test(key)) {
-      const near = nearest(key, ENDPOINTS);
-      const hint = forms.names === ENDPOINT && near !== null ? `; did you mean "${near}"?` : '';
-      section.findings.add(keyOffset, field, `${quoted(key)} is not ${forms.names.what}${hint}`);
-    } else if (forms.names.refused?.pattern.test(key) === true)
-      section.findings.add(keyOffset, field, `${quoted(key)} ${forms.names.refused.why}`);
-    else {
-      const text = readItem(value, `${field}.${key}`, forms.values, section.findings);
-      if (text !== undefined) texts[name === 'headers' ? key.toLowerCase() : key] = text;
-    }
-  }
-  return texts;
+  const place = value.section(['at', 'scale', 'when']);
+  const at = place.required('at', formed(DOTTED));
+  const scale = place.read('scale', whole(0, COST_SCALE_MAX)) ?? 0;
+  const when = place.read('when', formed(DOTTED)) ?? null;
+  return at === undefined ? undefined : { at, scale, when };
+};
+
+const USAGE_READERS: Readers<UsageProfile> = {
+  at: listOf(ITEMS_MAX, formed(USAGE_PLACE)),
+  besideChoicesWhenAsked: flag,
+  input: paths,
+  output: paths,
+  total: paths,
+  cacheRead: paths,
+  cacheWrite: paths,
+  cacheWriteHour: paths,
+  cacheWriteShort: paths,
+  inputAudio: paths,
+  outputAudio: paths,
+  outputImage: paths,
+  reasoning: paths,
+  webSearch: paths,
+  codeInterpreter: paths,
+  fileSearch: paths,
+  freeTools: paths,
+  outputIncludesReasoning: flag,
+  inputIncludesCache: flag,
+  cost: listOf(ITEMS_MAX, costPlace),
+};
+
+const patterns = listOf(PATTERNS_MAX, errorPattern);
+const ERROR_READERS: Readers<ErrorProfile> = {
+  request: patterns,
+  throttle: patterns,
+  account: patterns,
+  flake: patterns,
+  billed: patterns,
+};
+
+/** By name: a modifier that is stated takes the place of the profile's. */
+function modifiersOver(base: readonly Modifier[]): Reader<readonly Modifier[]> {
+  return (value) => {
+    const entries = value.entries();
+    if (entries === undefined) return undefined;
+    const stated = [...entries].map(([name, entry]): Modifier => {
+      if (!FIELD.pattern.test(name)) entry.nameProblem(`is no name of ${FIELD.what}`);
+      const one = entry.section(['stated', 'prices', 'noDearer']);
+      const usual = base.find((known) => known.name === name)?.stated ?? [name];
+      return {
+        name,
+        stated: one.read('stated', paths) ?? usual,
+        prices: one.read('prices', listOf(MODELS_MAX, modifierPrice)) ?? [],
+        noDearer: one.read('noDearer', fieldNames) ?? [],
+      };
+    });
+    return [...base.filter(({ name }) => !entries.has(name)), ...stated];
+  };
 }
+
+const modelPatterns = listOf(MODELS_MAX, modelPattern);
+
+const modifierPrice: Reader<ModifierPrice> = (value) => {
+  const section = value.section(['models', 'times']);
+  const models = section.read('models', modelPatterns) ?? ['*'];
+  const times = section.required('times', timesByValue);
+  return times === undefined ? undefined : { models, times };
+};
+
+const modelTraits: Reader<ModelTraits> = (value) => {
+  const one = value.section(['models', 'outputTokensMax', 'thinking', 'thinksUnasked', 'imageTokensMax']);
+  const models = one.read('models', modelPatterns) ?? [];
+  if (models.length === 0)
+    return one.problem('models', 'is required: names of models, a "*" at the end matches any ending');
+  const thinking = one.read('thinking', oneOf(['never', 'shown', 'unseen'])) ?? 'unseen';
+  return {
+    models,
+    outputTokensMax: one.read('outputTokensMax', whole(1, OUTPUT_TOKENS_MAX)) ?? null,
+    thinking,
+    thinksUnasked: one.read('thinksUnasked', flag) ?? thinking !== 'never',
+    imageTokensMax: one.read('imageTokensMax', whole(1, OUTPUT_TOKENS_MAX)),
+  };
+};

@@ -1,30 +1,17 @@
 // The section `errors` of the configuration: the patterns that tell the errors of any provider apart, and how far a stated
-// reset is believed (rule P9). Owns the common patterns and the bounds. Read by settings-file.ts.
+// reset is believed (rule P9). Owns the common patterns and the bounds.
 
-import { type Findings, type Located, readText } from '../../kit/located-values.js';
-import { Section } from '../../kit/settings-section.js';
-import { PATTERN_LENGTH_MAX, PATTERNS_MAX, patternProblem } from '../profiles/error-patterns.js';
+import { duration, listOf, setting, type ValuesOf } from '../../kit/file-value.js';
+import { errorPattern, PATTERNS_MAX } from '../profiles/error-patterns.js';
 import type { ErrorProfile } from '../profiles/profile.js';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
-export interface SignatureSettings {
-  /** RE2 patterns, case-insensitive, in the order in which they are tried; each provider's profile has more. */
-  readonly request: readonly string[];
-  readonly account: readonly string[];
-  readonly throttle: readonly string[];
-  readonly flake: readonly string[];
-  /** How long a throttled model is left alone at first, where no reset is stated. */
-  readonly throttleDefaultMs: number;
-  /** How far ahead a stated reset is believed, of one model and of an account. */
-  readonly resetMaxMs: number;
-  readonly accountResetMaxMs: number;
-}
-
 /**
- * Patterns of errors that hold for every provider; the configuration may replace each list. They are matched against
+ * RE2 patterns of errors that hold for every provider, case-insensitive, in the order in which they are tried; the
+ * configuration may replace each list, and each provider's profile has more. They are matched against
  * `STATUS TYPE: CODE: MESSAGE`. Messages of status 400 may repeat the caller's own text: patterns that take a provider out
  * of use match only the beginning of those.
  */
@@ -61,53 +48,23 @@ export const COMMON_SIGNATURES: Readonly<Record<Exclude<keyof ErrorProfile, 'bil
   ],
 };
 
-export const SIGNATURE_DEFAULTS: SignatureSettings = {
-  ...COMMON_SIGNATURES,
-  throttleDefaultMs: 2 * SECOND_MS,
-  resetMaxMs: 24 * HOUR_MS,
-  accountResetMaxMs: 7 * 24 * HOUR_MS,
-};
-
 /** Shorter would ask a throttled provider again at once; no limit of a provider counts over more than a day unsaid. */
-const THROTTLE_DEFAULT_BOUNDS = { min: SECOND_MS, max: 24 * HOUR_MS };
+const throttleDefault = duration(SECOND_MS, 24 * HOUR_MS);
+/** Less than a day ahead would cut clock times short, and beyond a month nothing is believed. */
+const resetMax = duration(MINUTE_MS, 31 * 24 * HOUR_MS);
 
-/** A day of clock times ahead is the least that can be understood of them; beyond a month nothing is believed anyway. */
-const RESET_MAX_BOUNDS = { min: MINUTE_MS, max: 31 * 24 * HOUR_MS };
+const patterns = (common: readonly string[]) => setting(listOf(PATTERNS_MAX, errorPattern), common);
 
-/** Rule P9: lists that are stated take the place of the defaults; a pattern that does not compile is a problem. */
-export function readSignatures(node: Located | undefined, findings: Findings): SignatureSettings {
-  const fields = [
-    'request',
-    'account',
-    'throttle',
-    'flake',
-    'throttleDefault',
-    'resetMax',
-    'accountResetMax',
-  ];
-  const section = Section.read(node, 'errors', fields, findings);
-  const patterns = (name: keyof typeof COMMON_SIGNATURES) =>
-    section.list(name, PATTERNS_MAX, patternOf(findings)) ?? SIGNATURE_DEFAULTS[name];
-  const resetMax = (name: 'resetMax' | 'accountResetMax') =>
-    section.durationMs(name, { ...RESET_MAX_BOUNDS, unlessStated: SIGNATURE_DEFAULTS[`${name}Ms`] });
-  return {
-    request: patterns('request'),
-    account: patterns('account'),
-    throttle: patterns('throttle'),
-    flake: patterns('flake'),
-    throttleDefaultMs: section.durationMs('throttleDefault', {
-      ...THROTTLE_DEFAULT_BOUNDS,
-      unlessStated: SIGNATURE_DEFAULTS.throttleDefaultMs,
-    }),
-    resetMaxMs: resetMax('resetMax'),
-    accountResetMaxMs: resetMax('accountResetMax'),
-  };
-}
-
-function patternOf(findings: Findings) {
-  return (item: Located, field: string): string | undefined => {
-    const text = readText(item, field, PATTERN_LENGTH_MAX, findings);
-    const problem = text === undefined ? null : patternProblem(text);
-    return problem === null ? text : findings.add(item.offset, field, problem);
-  };
-}
+/** Rule P9. Lists that are stated take the place of the defaults. */
+export const SIGNATURE_SETTINGS = {
+  request: patterns(COMMON_SIGNATURES.request),
+  account: patterns(COMMON_SIGNATURES.account),
+  throttle: patterns(COMMON_SIGNATURES.throttle),
+  flake: patterns(COMMON_SIGNATURES.flake),
+  /** How long a throttled model is left alone at first, where no reset is stated. */
+  throttleDefaultMs: setting(throttleDefault, 2 * SECOND_MS),
+  /** How far ahead a stated reset is believed, of one model and of an account. */
+  resetMaxMs: setting(resetMax, 24 * HOUR_MS),
+  accountResetMaxMs: setting(resetMax, 7 * 24 * HOUR_MS),
+};
+export type SignatureSettings = ValuesOf<typeof SIGNATURE_SETTINGS>;

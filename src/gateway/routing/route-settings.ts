@@ -1,23 +1,23 @@
 // The sections `providers` and `routes` of the configuration: the upstreams that the gateway calls, and which of them serve a
 // model. Owns their bounds. Read by settings-file.ts; docs/configuration.md lists every field.
 
-import { type DefinitionsReader, PROVIDER_CAP_FIELDS } from '../../budgets/budget-file-reader.js';
+import { type DefinitionsReader, PROVIDER_CAP_FIELDS } from '../../budgets/budget-file.js';
 import type { ProviderCaps } from '../../budgets/providers.js';
 import { LABEL_VALUE_LENGTH_MAX, quoted } from '../../core/labels.js';
-import { baseUrlProblem, plainBaseUrl } from '../../kit/base-url.js';
+import { baseUrl, keyFrom } from '../../kit/base-url.js';
 import {
-  described,
-  type Findings,
-  type Located,
-  type LocatedMap,
-  nearest,
-  pathOf,
-  readMap,
-  readText,
-} from '../../kit/located-values.js';
-import { Section } from '../../kit/settings-section.js';
+  duration,
+  type FileValue,
+  listOf,
+  nameOf,
+  oneOf,
+  type Reader,
+  type Section,
+  text,
+  whole,
+} from '../../kit/file-value.js';
 import { DIALECTS, type DialectName } from '../metering/endpoints.js';
-import { coversPattern, readModelPattern } from '../prices/model-pattern.js';
+import { coversPattern, modelPattern } from '../prices/model-pattern.js';
 import type { ProviderProfile } from '../profiles/profile.js';
 import { OUTPUT_TOKENS_MAX, PROFILE_FIELDS, readProfile } from '../profiles/profile-settings.js';
 import { PROFILES, profileNamed, profileOf } from '../profiles/profiles.js';
@@ -69,9 +69,7 @@ const CANDIDATES_MAX = 16;
 const FIRST_BYTE_TIMEOUT_DEFAULT_MS = 600_000;
 /** Providers send pings or text at least each half minute; a stream silent for longer is dead. */
 const IDLE_TIMEOUT_DEFAULT_MS = 120_000;
-const TIMEOUT_BOUNDS = { min: 100, max: 3_600_000 };
-/** What environment variables are called everywhere: nothing that could break a header or a log line. */
-const VARIABLE_NAME = /^[A-Z][A-Z0-9_]{0,127}$/;
+const HOUR_MS = 3_600_000;
 /** The base URL that stands for the built-in provider. */
 const DEMONSTRATION = 'demo';
 const PROVIDER_FIELDS = [
@@ -81,35 +79,23 @@ const PROVIDER_FIELDS = [
 ];
 
 export function readProviders(
-  node: Located | undefined,
+  value: FileValue | undefined,
   definitions: DefinitionsReader,
-  findings: Findings,
 ): ProviderSettings[] {
-  const entries: LocatedMap['entries'] = (node && readMap(node, 'providers', findings)) ?? new Map();
-  if (node !== undefined && entries.size > PROVIDERS_MAX) {
-    findings.add(node.offset, 'providers', `has ${entries.size} entries; at most ${PROVIDERS_MAX} are taken`);
-    return [];
-  }
-  const providers: ProviderSettings[] = [];
-  for (const [name, { value, keyOffset }] of entries) {
-    const field = pathOf('providers', name);
-    const isNamed = definitions.readProviderName(name, keyOffset, field, 'any');
-    const section = Section.read(value, field, PROVIDER_FIELDS, findings);
-    if (!isNamed) continue;
-    const caps = definitions.readProviderCaps(name, section.entries, keyOffset, field);
-    providers.push(readProvider(name, section, caps));
-  }
-  return providers;
+  return [...(value?.entries(PROVIDERS_MAX)?.values() ?? [])].flatMap((entry) => {
+    const isNamed = definitions.checkProviderName(entry, 'any');
+    const section = entry.section(PROVIDER_FIELDS);
+    return isNamed ? [readProvider(entry.name, section, definitions.readProviderCaps(entry, section))] : [];
+  });
 }
 
-// One with problems is still known, so that what names it is not reported as well.
+const timeout = duration(100, HOUR_MS);
+
+// A provider with problems is still known, so that what names it is not reported as well.
 function readProvider(name: string, section: Section, caps: ProviderSettings['caps']): ProviderSettings {
-  const timeout = (field: string, unlessStated: number) =>
-    section.durationMs(field, { ...TIMEOUT_BOUNDS, unlessStated });
-  const baseUrl = section.required('baseUrl', (node, field) => readBaseUrl(node, field, section.findings));
-  const url = baseUrl === DEMONSTRATION ? null : baseUrl;
-  const pricedAs = section.text('pricedAs', { unlessStated: name });
-  const named = readProfileName(section);
+  const url = section.required('baseUrl', urlOrDemonstration) ?? null;
+  const pricedAs = section.read('pricedAs', text()) ?? name;
+  const named = profileNamed(section.read('profile', profileName) ?? '');
   const dialect = readDialect(section, named);
   const known = named ?? profileOf({ baseUrl: url, dialect, pricedAs });
   return {
@@ -117,115 +103,62 @@ function readProvider(name: string, section: Section, caps: ProviderSettings['ca
     dialect,
     profile: readProfile(section, { ...known, request: requestBehind(known.request, url) }),
     baseUrl: url,
-    keyFrom: readKeyFrom(section),
+    keyFrom: section.read('keyFrom', keyFrom) ?? null,
     caps,
     pricedAs,
-    charge: section.node('charge') === undefined ? 'prices' : (section.oneOf('charge', CHARGES) ?? 'prices'),
-    firstByteTimeoutMs: timeout('firstByteTimeout', FIRST_BYTE_TIMEOUT_DEFAULT_MS),
-    idleTimeoutMs: timeout('idleTimeout', IDLE_TIMEOUT_DEFAULT_MS),
+    charge: section.read('charge', oneOf(CHARGES)) ?? 'prices',
+    firstByteTimeoutMs: section.read('firstByteTimeout', timeout) ?? FIRST_BYTE_TIMEOUT_DEFAULT_MS,
+    idleTimeoutMs: section.read('idleTimeout', timeout) ?? IDLE_TIMEOUT_DEFAULT_MS,
   };
 }
 
-function readProfileName(section: Section): ProviderProfile | null {
-  const node = section.node('profile');
-  if (node === undefined) return null;
-  const name = node.kind === 'scalar' ? String(node.value) : '';
-  const profile = profileNamed(name);
-  if (profile !== null) return profile;
-  const names = PROFILES.map((one) => one.name);
-  const near = nearest(name, names);
-  const hint = near === null ? `known are ${names.join(', ')}` : `did you mean "${near}"?`;
-  section.add('profile', `${described(node)} is no profile of a provider; ${hint}`);
-  return null;
-}
+const PROFILE_NAMES = PROFILES.map(({ name }) => name);
+const profileName = nameOf(PROFILE_NAMES, (name) => `${name} is no profile of a provider`);
+
+const urlOrDemonstration: Reader<string | null> = (value) =>
+  value.scalar === DEMONSTRATION ? null : baseUrl(value);
 
 // A profile has a dialect: who names the one need not name the other.
 function readDialect(section: Section, named: ProviderProfile | null): DialectName {
-  if (named !== null && section.node('dialect') === undefined) return named.dialect;
-  const dialect = section.oneOf('dialect', DIALECTS) ?? 'openai';
+  if (named !== null && section.at('dialect') === undefined) return named.dialect;
+  const dialect = section.required('dialect', oneOf(DIALECTS)) ?? 'openai';
   if (named !== null && dialect !== named.dialect)
-    section.add('dialect', `is ${dialect}; the profile ${named.name} speaks ${named.dialect}`);
+    section.problem('dialect', `is ${dialect}; the profile ${named.name} speaks ${named.dialect}`);
   return dialect;
 }
 
-function readBaseUrl(node: Located, field: string, findings: Findings): string | undefined {
-  const text = readText(node, field, 2_048, findings);
-  if (text === undefined || text === DEMONSTRATION) return text;
-  return checkedUrl(text, node, field, findings);
-}
-
-export function readUrl(node: Located, field: string, findings: Findings): string | undefined {
-  const text = readText(node, field, 2_048, findings);
-  return text === undefined ? undefined : checkedUrl(text, node, field, findings);
-}
-
-function checkedUrl(text: string, node: Located, field: string, findings: Findings): string | undefined {
-  const problem = baseUrlProblem(text);
-  // The text itself is not shown: a base URL with a password in it is one of the problems.
-  return problem === null ? plainBaseUrl(text) : findings.add(node.offset, field, problem);
-}
-
-export function readKeyFrom(section: Section): string | null {
-  const node = section.node('keyFrom');
-  if (node === undefined || (node.kind === 'scalar' && node.value === null)) return null;
-  if (node.kind === 'scalar' && typeof node.value === 'string' && VARIABLE_NAME.test(node.value))
-    return node.value;
-  // Not shown either: who writes the key itself here should not find it in a log.
-  section.add(
-    'keyFrom',
-    'names an environment variable (A–Z, 0–9 and _, such as OPENAI_API_KEY), never a key',
-  );
-  return null;
-}
-
-export function readRoutes(
-  sections: Section,
-  providers: readonly ProviderSettings[],
-  findings: Findings,
-): RouteSettings[] {
+export function routesTo(providers: readonly ProviderSettings[]): Reader<readonly RouteSettings[]> {
   const routes: RouteSettings[] = [];
   const dialectOf = new Map(providers.map(({ name, dialect }) => [name, dialect]));
-  sections.list('routes', ROUTES_MAX, (item, field) => {
-    const section = Section.read(item, field, ['model', 'candidates', 'outputTokensUnstated'], findings);
-    const model = section.required('model', (node, at) => readModelPattern(node, at, findings));
-    const list = section.required('candidates', (node) => node);
-    if (list?.kind === 'list' && list.items.length === 0)
-      section.add('candidates', 'is empty; a route names at least one provider');
-    const read = (each: Located, at: string) => readCandidate(each, at, providers, findings);
-    const candidates = section.list('candidates', CANDIDATES_MAX, read) ?? [];
-    if (model === null) return undefined;
-    const output = section.wholeOrNull('outputTokensUnstated', { min: 1, max: OUTPUT_TOKENS_MAX });
-    const route = { model, candidates, ...(output === null ? {} : { outputTokensUnstated: output }) };
+  const read = candidateOf(providers.map(({ name }) => name));
+  return listOf(ROUTES_MAX, (value) => {
+    const section = value.section(['model', 'candidates', 'outputTokensUnstated']);
+    const model = section.required('model', modelPattern);
+    const candidates = section.required('candidates', listOf(CANDIDATES_MAX, read)) ?? [];
+    if (section.at('candidates')?.items()?.length === 0)
+      section.problem('candidates', 'is empty; a route names at least one provider');
+    if (model === undefined) return undefined;
+    const output = section.read('outputTokensUnstated', whole(1, OUTPUT_TOKENS_MAX));
+    const route = { model, candidates, ...(output === undefined ? {} : { outputTokensUnstated: output }) };
     const earlier = routes.find((each) => hides(each, route, dialectOf));
     if (earlier !== undefined) {
       const first = `the route ${quoted(earlier.model)} above matches first`;
-      section.add('model', `${quoted(model)} is never reached: ${first}`);
+      section.problem('model', `${quoted(model)} is never reached: ${first}`);
     }
     routes.push(route);
     return route;
   });
-  return routes;
 }
 
-function readCandidate(
-  item: Located,
-  field: string,
-  providers: readonly ProviderSettings[],
-  findings: Findings,
-): RouteCandidate | undefined {
-  const section = Section.read(item, field, ['provider', 'model'], findings);
-  const names = providers.map(({ name }) => name);
-  const provider = section.required('provider', (node, at) => {
-    const name = node.kind === 'scalar' ? String(node.value) : '';
-    if (names.includes(name)) return name;
-    const near = nearest(name, names);
-    const hint = near === null ? `known here: ${names.join(', ') || 'none'}` : `did you mean "${near}"?`;
-    return findings.add(node.offset, at, `${described(node)} is no provider of this file; ${hint}`);
-  });
-  const model =
-    section.node('model') && section.text('model', { max: LABEL_VALUE_LENGTH_MAX, unlessStated: '' });
-  if (provider === null || model === '') return undefined;
-  return { provider, model: model ?? null };
+function candidateOf(providers: readonly string[]): Reader<RouteCandidate> {
+  const providerName = nameOf(providers, (name) => `${name} is no provider of this file`);
+  return (value) => {
+    const section = value.section(['provider', 'model']);
+    const provider = section.required('provider', providerName);
+    const model = section.read('model', text(LABEL_VALUE_LENGTH_MAX));
+    if (provider === undefined || (section.at('model') !== undefined && !model)) return undefined;
+    return { provider, model: model ?? null };
+  };
 }
 
 /** Whether one route matches all that a later one does, in each dialect that the later one has candidates of. */
