@@ -1,5 +1,5 @@
 // Durations and instants as a person writes them in the configuration. Reads text alone; the clock is the caller's.
-// Called by settings-section.ts, the price section, and routing/reset-times.ts for instants in a provider's message.
+// Called by file-value.ts, the price section, and routing/reset-times.ts for instants in a provider's message.
 
 const DURATION_UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
