@@ -119,7 +119,7 @@ describe('programs', () => {
     expect(new Set(elsewhere.map(({ page }) => page))).toEqual(new Set(['docs/clients.md']));
     expect(new Set(elsewhere.flatMap(packagesOf))).toEqual(
       new Set([
-        ...['@anthropic-ai/claude-agent-sdk', '@langchain/anthropic', '@langchain/openai'],
+        ...['@anthropic-ai/claude-agent-sdk', '@langchain/openai'],
         ...['@llamaindex/openai', '@mastra/core', '@openai/agents'],
       ]),
     );
