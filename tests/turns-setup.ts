@@ -5,7 +5,6 @@ import type { TurnWithMessages } from '#bursar/chats/turn.js';
 import type { TurnStep } from '#bursar/chats/turn-parts.js';
 import type { Started, TurnRequest } from '#bursar/chats/turns.js';
 import { Quotas } from '#bursar/quotas/quotas.js';
-import { QUOTAS_VIEW } from '#bursar/quotas/quotas-facts.js';
 import { ANN, OnFiles } from './files-setup.js';
 
 export const TIMEOUT_MS = 300_000;
@@ -13,7 +12,6 @@ export const TIMEOUT_MS = 300_000;
 export class Talk extends OnFiles<TurnStep> {
   settings = { turnTimeoutMs: TIMEOUT_MS, watchdogIntervalMs: 60_000 };
   quotas!: Quotas;
-  protected override readonly viewList = [QUOTAS_VIEW];
   conversations!: Conversations;
 
   /** With a day's budget of 1.00 usd for each user, and no policy. */

@@ -1,6 +1,7 @@
 // Access keys over HTTP.
 
 import { amountIn } from '../kit/amounts.js';
+import type { Caller } from '../kit/caller.js';
 import { instantIn } from '../kit/instants.js';
 import { cursorOf, limitOf, readCursor } from '../kit/page.js';
 import type { RouteHost } from '../kit/route.js';
@@ -9,11 +10,11 @@ import { KEY_ROUTES, type KeyIssued, keyOut } from './keys-api.js';
 
 export interface KeyParts {
   readonly keys: AccessKeys;
-  /** Ends what depends on a key that was revoked: its agent. */
-  readonly keyRevoked: (keyId: string) => Promise<void>;
+  /** Ends what a key belongs to, an agent, together with the key. Does nothing for any other key. */
+  readonly revokeOwner: (caller: Caller, keyId: string) => Promise<void>;
 }
 
-export function keyRoutes(host: RouteHost, { keys, keyRevoked }: KeyParts): void {
+export function keyRoutes(host: RouteHost, { keys, revokeOwner }: KeyParts): void {
   host.serve('listKeys', KEY_ROUTES.listKeys, ({ caller, query }) => {
     const after = readCursor(query);
     const page = keys.list(caller, { max: limitOf(query), ...(after === undefined ? {} : { after }) });
@@ -36,9 +37,9 @@ export function keyRoutes(host: RouteHost, { keys, keyRevoked }: KeyParts): void
     issuedOut(await keys.rotate(caller, params.id, body)),
   );
   host.serve('revokeKey', KEY_ROUTES.revokeKey, async ({ caller, params }) => {
-    const key = await keys.revoke(caller, params.id);
-    await keyRevoked(key.id);
-    return keyOut(key);
+    const { id } = keys.get(caller, params.id);
+    await revokeOwner(caller, id);
+    return keyOut(await keys.revoke(caller, id));
   });
 }
 

@@ -1,18 +1,19 @@
-// How a tree of agents is told to the ledger. For each unit and depth there are two budgets with an account for each agent:
-// - all below: counts every call of the agent and of all its descendants. Its limit is the agent's.
-// - own: counts the calls that draw on the agent's money itself, so none from below a carved child. Its limit is what is
-//   not set aside for carved children; it has none until the first is carved.
-// A call's labels name every agent above it, so all its accounts are judged and posted in the one step of its hold: nothing
-// that goes wrong elsewhere lets a tree spend more than its root's limit. An account that nobody set has the limit 0.
+// The budgets and labels by which the ledger knows a tree of agents. For each unit and depth there are two budgets, with an
+// account for each agent:
+// - below: counts every call of the agent and of all its descendants. Its limit is the agent's.
+// - own: counts the calls that spend the agent's own money, so none of a carved child's. Its limit is what is not set aside
+//   for carved children. It has no limit until the first child is carved.
+// A call's labels name every agent above it, so all these accounts are checked and posted in the one step of its hold: no
+// fault elsewhere lets a tree spend more than its root's limit. An account that nobody gave a limit has the limit 0.
 
 import type { BudgetSpec, Labels } from '../core/requests.js';
 import { type Agent, poolOf } from './agent.js';
 
-/** Labels whose names begin so are the tree's: no caller states them, no key fixes them. */
+/** The labels whose names begin so are the tree's. No caller can state them, and no other key can fix them. */
 export const AGENT_LABEL_PREFIX = 'agent.';
-/** The units that the tree counts: calls must state all of them, so trees of other units have other budgets. */
+/** Names the units that the tree counts. Calls must state all of them, so trees of other units have other budgets. */
 const UNITS_LABEL = `${AGENT_LABEL_PREFIX}units`;
-/** Begins the ids of these budgets. They are the platform's: no tenant changes them. */
+/** The ids of these budgets begin so. They are the platform's: no tenant changes them. */
 export const AGENT_BUDGET_PREFIX = 'agents/';
 
 type Place = Pick<Agent, 'tenant' | 'chain' | 'mode' | 'drawsOn' | 'units'>;
@@ -30,12 +31,12 @@ export function treeLabels(agent: Place): Labels {
   return labelsFrom(agent, poolOf(agent));
 }
 
-/** Labels that no call has, to look at both accounts of everyone in the chain at once. */
+/** Labels that match both accounts of everyone in the chain, so that one check shows all of them. No call has these. */
 export function chainLabels(agent: Place): Labels {
   return labelsFrom(agent, 0);
 }
 
-/** With the own accounts of those from this depth on. */
+/** The labels of the chain; those of the own accounts from this depth on. */
 function labelsFrom({ tenant, chain, units }: Place, ownFrom: number): Labels {
   const labels: Record<string, string> = { tenant, [UNITS_LABEL]: unitsText(units) };
   chain.forEach((id, depth) => {

@@ -1,159 +1,181 @@
-// How agents end: closed, revoked or expired. The row in the service's file decides, in one transaction with the keys: from
-// then on no key of the agent, and with revoke none below it, is accepted. Then the ledger is told (settleUp), which can be
-// asked for again, and is: after a crash, when held calls end, and while late charges may still come.
+// How agents end: closed, revoked or expired. An end is one step of the ledger: the agent's accounts are closed, its state is a
+// fact, and what revokes ends the keys too. What is left is given back in a step after it, and again when open calls have
+// ended and while late charges may come. Whatever is left to do is seen in the view and in the ledger, so the sweep does it.
 
-import type { Clock, Ledger } from '../authority/api.js';
-import type { Fact } from '../core/facts.js';
+import type { Clock } from '../authority/api.js';
+import type { Actor, Fact } from '../core/facts.js';
 import { RefusedError } from '../kit/refusals.js';
-import type { ServiceStore } from '../kit/service-store.js';
-import { type Agent, depthOf } from './agent.js';
-import type { AgentTable } from './agent-table.js';
-import type { Transfers } from './transfers.js';
+import { type Agent, type AgentState, depthOf, isLiving } from './agent.js';
+import type { AgentLedger } from './agent-ledger.js';
+import { type AgentTable, agentFact } from './agents-facts.js';
 
-/** Agents ended or looked after between two turns of the event loop: a few milliseconds. */
+/** Agents that one sweep ends, or looks after, between two turns of the event loop: some 10 ms. */
 const AGENTS_AT_ONCE = 100;
 
-/** Where a test may stop the work, as a crash would. */
-export type AgentStep =
-  | 'agent_intended'
-  | 'agent_funded'
-  | 'agent_made'
-  | 'agent_raised'
-  | 'agent_ended'
-  | 'agent_settled';
+/** Facts of one step, and the bytes of their bodies: half of what the ledger takes, so that a step always fits. */
+const FACTS_IN_STEP_MAX = 5_000;
+const FACT_BYTES_IN_STEP_MAX = 8 * 1024 * 1024;
 
-/** The key ring, as far as agents need it. */
+/** The keys, as far as ends need them. */
 export interface EndsKeys {
-  /** The fact that revokes a key; null where it is revoked. */
+  /** The fact that revokes a key; null where it is revoked already. */
   revokeFact(id: string, at: number): Fact | null;
 }
 
-export interface EndParts {
-  readonly store: ServiceStore;
-  readonly ledger: Pick<Ledger, 'run'>;
+export interface AgentEndsParts {
   readonly keys: EndsKeys;
   readonly clock: Clock;
   /** How long after its end a hold can still be settled late or corrected: the ledger's retention period. ms */
   readonly retentionMs: number;
   readonly onFault: (what: string, error: unknown) => void;
-  readonly atStep?: (step: AgentStep) => void;
 }
 
 export class AgentEnds {
   constructor(
-    private readonly parts: EndParts,
+    private readonly parts: AgentEndsParts,
     private readonly table: AgentTable,
-    private readonly transfers: Transfers,
+    private readonly ledger: AgentLedger,
   ) {}
 
-  /** Nothing new is authorised; once what is open has ended, the key ends too. @throws RefusedError conflict */
-  async close(agent: Agent): Promise<void> {
-    this.parts.store.transaction(() => {
-      const children = this.table.countChildren(agent.id);
-      if (children > 0 && this.table.byId(agent.id)?.state === 'active')
-        throw new RefusedError(
-          'conflict',
-          `agents: ${children} children have not ended; close them, or revoke the agent`,
-        );
-      if (this.table.byId(agent.id)?.state === 'active') this.#end(agent, 'closing');
+  /** Nothing new is authorised. Once the open calls have ended, the key ends too. @throws RefusedError conflict */
+  close(agent: Agent, actor: Actor): Promise<void> {
+    return this.ledger.inTree(agent, async () => {
+      const now = this.table.byId(agent.id);
+      if (now?.state === 'active') {
+        const children = this.table.countChildren(agent.id);
+        if (children > 0)
+          throw new RefusedError(
+            'conflict',
+            `agents: ${children} children have not ended; close them, or revoke the agent`,
+          );
+        await this.ledger.stop(now, { actor, facts: [this.#endFact(now, 'closing')] });
+      }
+      await this.#settle(agent.id);
     });
-    this.parts.atStep?.('agent_ended');
-    await this.finish(agent.id);
   }
 
-  /** At once, with all below it: one transaction for the keys, one group of the ledger for the budgets. */
-  async revoke(agent: Agent): Promise<void> {
-    await this.revokeKeys(keysOf([agent, ...this.table.livingBelow(agent)]));
-    const ended = this.parts.store.transaction(() => {
-      const all = [agent, ...this.table.livingBelow(agent)];
-      for (const one of all) this.#end(one, 'revoked');
-      return all;
+  /** Ends an agent and all below it at once, keys and budgets. */
+  revoke(agent: Agent, actor: Actor | null): Promise<void> {
+    return this.ledger.inTree(agent, async () => {
+      const ended = [agent, ...this.table.livingBelow(agent)].flatMap(({ id }) => this.table.byId(id) ?? []);
+      const facts = ended.filter(isLiving).map((one) => this.#revokeFacts(one));
+      // The first step closes the accounts, which nothing below can be authorised without.
+      for (const part of partsOf(facts)) await this.ledger.stop(agent, { actor, facts: part });
+      await this.#settle(agent.id);
+      // The limits of those that were carved below it, but out of what lives on above it, go back there.
+      for (const { id } of this.table.carvedBelow(agent, depthOf(agent))) await this.#settle(id);
     });
-    // Of those that were made in the meantime.
-    await this.revokeKeys(keysOf(ended));
-    this.parts.atStep?.('agent_ended');
-    await this.finish(agent.id);
-    // The limits of those that were carved below it, but out of what lives on above it, go back there.
-    for (const { id } of this.table.carvedBelow(agent, depthOf(agent))) await this.finish(id);
   }
 
-  /** Revokes keys in one step. */
-  async revokeKeys(ids: readonly string[]): Promise<void> {
+  #revokeFacts(agent: Agent): Fact[] {
+    const key = this.parts.keys.revokeFact(agent.keyId, this.parts.clock.now());
+    return [this.#endFact(agent, 'revoked'), ...(key === null ? [] : [key])];
+  }
+
+  #endFact(agent: Agent, state: Exclude<AgentState, 'active' | 'closed'>): Fact {
     const at = this.parts.clock.now();
-    const facts = ids.flatMap((id) => this.parts.keys.revokeFact(id, at) ?? []);
-    if (facts.length > 0) await this.parts.ledger.run({ command: 'record_facts' }, { facts });
+    return agentFact('agent_ended', {
+      ...agent,
+      state,
+      // An operator may have changed them in the ledger; from now on they stay as they are.
+      limits: agent.state === 'active' ? this.ledger.balances(agent).limits : agent.limits,
+      endedAt: agent.endedAt ?? at,
+      watchedUntil: at + this.parts.retentionMs,
+    });
   }
 
-  #end(agent: Agent, state: 'closing' | 'revoked' | 'expired'): void {
-    const at = this.parts.clock.now();
-    // A crash may have come between the ledger's new limits and the row's, which tell them once it has ended.
-    if (this.table.byId(agent.id)?.state === 'active')
-      this.table.setLimits(agent.id, this.transfers.limitsOf(agent));
-    this.table.end(agent.id, state, { at, watchUntil: at + this.parts.retentionMs });
-  }
-
-  /** Tells the ledger of an end that was decided; done again, it does what is left to do. */
-  async finish(id: string): Promise<void> {
+  /** Gives back what an ended agent has left. What is closing is closed once nothing is held. Within the tree's queue. */
+  async #settle(id: string): Promise<void> {
     const agent = this.table.byId(id);
     if (agent === undefined || agent.state === 'active') return;
-    const isHeld = await this.transfers.settleUp(agent, this.#isFunderAlive(agent));
-    this.parts.atStep?.('agent_settled');
-    if (agent.state !== 'closing' || isHeld) return;
-    await this.revokeKeys(keysOf([agent]));
-    this.parts.store.transaction(() => this.table.closed(id));
+    const { chain, drawsOn } = agent;
+    // What is left goes to the agent whose money it was. Where that one has ended too, it went back with that one's own.
+    const isFunderAlive = this.table.byId(chain[drawsOn])?.state === 'active';
+    await this.ledger.giveBack(
+      agent,
+      isFunderAlive,
+      agent.state === 'closing' ? this.#closeFacts(agent) : [],
+    );
   }
 
-  // What is left goes to the agent whose money it was; where that has ended too, it goes back with that one's own.
-  #isFunderAlive({ mode, chain, drawsOn }: Agent): boolean {
-    return mode === 'carved' && this.table.byId(chain[drawsOn])?.state === 'active';
+  #closeFacts(agent: Agent): Fact[] {
+    const at = this.parts.clock.now();
+    const key = this.parts.keys.revokeFact(agent.keyId, at);
+    const watchedUntil = at + this.parts.retentionMs;
+    const closed = agentFact('agent_closed', { ...agent, state: 'closed', watchedUntil });
+    return key === null ? [closed] : [closed, key];
   }
 
-  /** Undoes what was being made when Bursar stopped: nobody has its key. */
-  async undo(agent: Agent): Promise<void> {
-    await this.transfers.settleUp(agent, this.#isFunderAlive(agent));
-    this.parts.store.transaction(() => this.table.forget(agent.id));
-  }
-
-  /** Ends what has expired, and finishes what is closing. Resolves with how many expired. */
-  async sweep(): Promise<number> {
-    let count = 0;
+  /** Ends what has expired, and goes on with what is closing. */
+  async sweep(): Promise<void> {
     for (;;) {
       const expired = this.table.expired(this.parts.clock.now(), AGENTS_AT_ONCE);
-      if (expired.length === 0) break;
-      // One transaction for them: their keys ended by themselves.
-      this.parts.store.transaction(() => {
-        for (const agent of expired) this.#end(agent, 'expired');
-      });
-      this.parts.atStep?.('agent_ended');
-      count += expired.length;
-      for (const { id } of expired) await this.#finish(id);
+      const done = await Promise.all(expired.map((agent) => this.#tried(agent, () => this.#expire(agent))));
+      // What could not be ended is expired still, and is tried again by the next sweep.
+      if (expired.length < AGENTS_AT_ONCE || done.includes(false)) break;
     }
-    for (const { id } of this.table.inState('closing')) await this.#finish(id);
-    return count;
+    await Promise.all(this.table.closing().map((agent) => this.#settleTried(agent)));
   }
 
-  /** Looks at all that ended within the retention period: late charges and corrections are moved to where they belong. */
+  /** Its key has expired by itself. */
+  async #expire({ id }: Agent): Promise<void> {
+    const agent = this.table.byId(id);
+    if (agent !== undefined && isLiving(agent))
+      await this.ledger.stop(agent, { actor: null, facts: [this.#endFact(agent, 'expired')] });
+    await this.#settle(id);
+  }
+
+  /**
+   * Looks at all that ended within the retention period: late charges and corrections are moved to where they belong. And
+   * goes on with the revoking of a tree that was too large for one step.
+   */
   async lookAfterEnded(): Promise<void> {
-    this.table.unwatch(this.parts.clock.now());
-    for (let after = 0; ; ) {
-      const { agents, last } = this.table.watched(after, AGENTS_AT_ONCE);
+    for (const agent of this.table.outliving())
+      await this.revoke(agent, null).catch((error) => this.#onFault(error));
+    for (let last = { watchedUntil: this.parts.clock.now(), id: END_OF_IDS }; ; ) {
+      const agents = this.table.watched(last.watchedUntil, last.id, AGENTS_AT_ONCE);
       if (agents.length === 0) return;
-      after = last;
-      for (const { id } of agents) await this.#finish(id);
+      const { watchedUntil, id } = agents[agents.length - 1];
+      last = { watchedUntil: watchedUntil ?? 0, id };
+      await Promise.all(agents.map((agent) => this.#settleTried(agent)));
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  // One that fails is tried again by the next sweep, and keeps none of the others.
-  async #finish(id: string): Promise<void> {
+  #settleTried(agent: Agent): Promise<boolean> {
+    return this.#tried(agent, () => this.#settle(agent.id));
+  }
+
+  /** One that fails is tried again by the next sweep, and keeps none of the others. */
+  async #tried(agent: Agent, work: () => Promise<void>): Promise<boolean> {
     try {
-      await this.finish(id);
+      await this.ledger.inTree(agent, work);
+      return true;
     } catch (error) {
-      this.parts.onFault('an agent that ended could not be settled up, and will be tried again', error);
+      this.#onFault(error);
+      return false;
     }
+  }
+
+  #onFault(error: unknown): void {
+    this.parts.onFault('an agent that ended could not be settled up, and will be tried again', error);
   }
 }
 
-function keysOf(agents: readonly Agent[]): readonly string[] {
-  return agents.flatMap(({ keyId }) => keyId ?? []);
+/** Behind every id. */
+const END_OF_IDS = '\u{10ffff}';
+
+/** The facts of several agents, in lists that one step takes each; at least one list, which may be empty. */
+function partsOf(ended: readonly (readonly Fact[])[]): Fact[][] {
+  const parts: Fact[][] = [[]];
+  let bytes = 0;
+  for (const facts of ended) {
+    const last = parts[parts.length - 1];
+    const more = facts.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0);
+    const isFull = last.length + facts.length > FACTS_IN_STEP_MAX || bytes + more > FACT_BYTES_IN_STEP_MAX;
+    if (isFull) parts.push([...facts]);
+    else last.push(...facts);
+    bytes = isFull ? more : bytes + more;
+  }
+  return parts;
 }

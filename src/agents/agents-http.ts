@@ -1,4 +1,4 @@
-// Agents over HTTP. Figures go out once they are durable.
+// Mounts the routes of agents. Figures go out once they are durable.
 
 import type { Tenancy } from '../access/tenancy.js';
 import type { Ledger } from '../authority/api.js';
@@ -10,31 +10,31 @@ import { statedKey } from '../kit/idempotency-key.js';
 import { cursorOf, limitOf, readCursor } from '../kit/page.js';
 import type { RouteHost } from '../kit/route.js';
 import type { AgentView } from './agent.js';
-import type { Delegation } from './agents.js';
+import type { Lacking } from './agent-ledger.js';
+import type { Agents } from './agents.js';
 import { AGENT_ROUTES, agentIn, agentOut, type AgentView as WireAgent } from './agents-api.js';
-import type { Lacking } from './transfers.js';
 
 export interface AgentParts {
-  readonly delegation: Delegation;
+  readonly agents: Agents;
   readonly ledger: Ledger;
   readonly tenancy: Tenancy;
 }
 
 export function agentRoutes(host: RouteHost, parts: AgentParts): void {
-  const { delegation, ledger } = parts;
-  const shown = (read: () => AgentView): Promise<WireAgent> =>
+  const { agents, ledger } = parts;
+  const durable = (read: () => AgentView): Promise<WireAgent> =>
     ledger.whenDurable(() => agentOut(read(), host.scales));
   host.serve('createAgent', AGENT_ROUTES.createAgent, async (request, reply) => {
     const requestId = statedKey(request.headers['idempotency-key']);
     const asked = agentIn(request.body, requestId, host.stated(request));
-    const answer = await delegation.create(request.caller, asked);
+    const answer = await agents.create(request.caller, asked);
     if (answer.made === false)
       return host.sendProblem(
         request,
         reply,
         lackingProblem(parts.tenancy, host.scales, request.caller, answer),
       );
-    const view = await shown(() => answer.view);
+    const view = await durable(() => answer.view);
     if (answer.made === 'before') {
       reply.header('idempotency-replayed', 'true');
       return { key: null, ...view };
@@ -45,7 +45,7 @@ export function agentRoutes(host: RouteHost, parts: AgentParts): void {
   host.serve('listAgents', AGENT_ROUTES.listAgents, ({ caller, query }) => {
     const after = readCursor(query);
     return ledger.whenDurable(() => {
-      const { views, next } = delegation.list(caller, {
+      const { views, next } = agents.list(caller, {
         max: limitOf(query),
         ...(after === undefined ? {} : { after }),
       });
@@ -54,35 +54,35 @@ export function agentRoutes(host: RouteHost, parts: AgentParts): void {
     });
   });
   host.serve('getAgent', AGENT_ROUTES.getAgent, ({ caller, params }) =>
-    shown(() => delegation.get(caller, params.id)),
+    durable(() => agents.get(caller, params.id)),
   );
   host.serve('renewAgentKey', AGENT_ROUTES.renewAgentKey, async ({ caller, params, body }) => {
-    const { view, secret } = await delegation.renewKey(caller, params.id, body.overlapMs);
-    return { key: secret, ...(await shown(() => view)) };
+    const { view, secret } = await agents.renewKey(caller, params.id, body.overlapMs);
+    return { key: secret, ...(await durable(() => view)) };
   });
   host.serve('raiseAgent', AGENT_ROUTES.raiseAgent, async (request, reply) => {
     const { caller, params, body } = request;
     const limits = amountsIn(body.limits, 'limits', host.stated(request));
-    const answer = await delegation.raise(caller, params.id, limits);
+    const answer = await agents.raise(caller, params.id, limits);
     if (!answer.raised)
       return host.sendProblem(
         request,
         reply,
         lackingProblem(parts.tenancy, host.scales, request.caller, answer),
       );
-    return shown(() => answer.view);
+    return durable(() => answer.view);
   });
   host.serve('closeAgent', AGENT_ROUTES.closeAgent, async ({ caller, params }) => {
-    const view = await delegation.close(caller, params.id);
-    return shown(() => view);
+    const view = await agents.close(caller, params.id);
+    return durable(() => view);
   });
   host.serve('revokeAgent', AGENT_ROUTES.revokeAgent, async ({ caller, params }) => {
-    const view = await delegation.revoke(caller, params.id);
-    return shown(() => view);
+    const view = await agents.revoke(caller, params.id);
+    return durable(() => view);
   });
 }
 
-/** As for calls: what does not fit for good is 402, what open calls hold comes back. */
+/** As for calls: 402 for what will not fit, 429 for what fits once open calls have ended. */
 function lackingProblem(
   tenancy: Tenancy,
   scales: Scales,
@@ -97,7 +97,7 @@ function lackingProblem(
       : isHeldByCalls
         ? ([429, 'budget_held', 'Open calls hold what this needs; it fits once they end.'] as const)
         : ([402, 'budget_exhausted', 'The agents above have too little left.'] as const);
-  const [shown] = tenancy.lines(caller, [line]);
+  const [visible] = tenancy.lines(caller, [line]);
   const text = (steps: bigint) => `${amountOut(steps, unit, scales)} ${unit}`;
   const detail = `${title} ${text(requested)} asked; of ${text(granted)}, ${text(spent)} are spent and ${text(line.held)} held.`;
   const retry = status === 429 ? { retryAfterMs: HELD_RETRY_MS } : {};
@@ -107,10 +107,10 @@ function lackingProblem(
     status,
     code,
     detail,
-    ...lineFigures(shown, scales),
+    ...lineFigures(visible, scales),
     ...retry,
   };
 }
 
-/** As the ledger says it of a denial: calls end within seconds. */
+/** The same as for a denied call: calls end within seconds. */
 const HELD_RETRY_MS = 1_000;

@@ -1,51 +1,55 @@
-// Agents that hand budgets to agents (field problems 39 and 40): made, shown, closed and revoked by
-// those who may. Making one is three steps: the intent in the service's file, the limits in the ledger, and in one
-// transaction the key and the agent; the last one decides. What a crash cut before it is undone at the next start.
-// No call of an agent comes here: its key's labels are all that counts it.
+// Agents that hand budgets to agents: made, shown, raised, closed and revoked by those who may. Making one is one step of the
+// ledger: its limits, its key and the agent itself, or nothing. Agent calls do not pass through this module: the labels of the
+// agent's key are enough to count them. Used by the HTTP API.
 
-import type { IssuedKey, KeyView, PreparedKey } from '../access/access-keys.js';
 import { assertWithin, type NewKey } from '../access/key-spec.js';
-import { LimitSetters } from '../access/limit-setters.js';
+import type { LimitSetters } from '../access/limit-setters.js';
 import { hasScope } from '../access/scopes.js';
 import type { Amounts } from '../core/amount.js';
 import type { Fact } from '../core/facts.js';
-import { quoted } from '../core/labels.js';
 import { actorOf, type Caller } from '../kit/caller.js';
-import { RefusedError } from '../kit/refusals.js';
+import { invalid, notFound, RefusedError } from '../kit/refusals.js';
+import { SerialQueue } from '../kit/serial-queue.js';
 import type { ViewDatabase } from '../views/view.js';
-import { type Agent, type AgentView, parentOf } from './agent.js';
-import { AgentEnds, type EndParts, type EndsKeys } from './agent-ends.js';
-import { type AgentIntent, AgentTable, pathOf } from './agent-table.js';
-import { assertKeyPossible, assertLimits, keyOf, type NewAgent, newChild, newRoot } from './new-agent.js';
-import { Standing } from './standing.js';
-import { type Lacking, type TransferLedger, Transfers } from './transfers.js';
+import { type Agent, type AgentDraft, type AgentView, isLiving, parentOf } from './agent.js';
+import { AgentEnds, type AgentEndsParts, type EndsKeys } from './agent-ends.js';
+import { AgentLedger, type AgentLedgerPart, type Lacking } from './agent-ledger.js';
+import { AgentTable, agentFact, pathOf } from './agents-facts.js';
+import { assertLimits, keyOf, type NewAgent, newChild, newRoot } from './new-agent.js';
 
-/** How soon what was left of an agent that expired, or whose last call ended, is given back. ms */
+/** How soon the rest of an agent that expired, or whose last call ended, is given back. ms */
 const SWEEP_EVERY_MS = 1_000;
-/** Late charges are rare: every so many sweeps are they looked for. */
+/** Late charges are rare: they are looked for once in so many sweeps. */
 const SWEEPS_A_LOOK = 60;
 /** What an agent calls itself. */
 export const SELF = 'self';
 
-export interface DelegationParts extends EndParts {
-  readonly ledger: TransferLedger;
+/** The keys, as far as agents need them. */
+export interface AgentKeys extends EndsKeys {
+  /** A key whose powers were judged here. It exists once its fact is written. */
+  prepare(
+    key: NewKey,
+    createdBy: string,
+  ): { readonly key: { readonly id: string }; readonly secret: string; readonly fact: Fact };
+  /** A new secret of a key that was made so. */
+  renew(caller: Caller, id: string, overlapMs?: number): Promise<{ readonly secret: string }>;
+  get(caller: Caller, id: string): { readonly expiresAt: number | null };
+}
+
+export interface AgentsParts extends AgentEndsParts {
   readonly views: ViewDatabase;
-  readonly keys: EndsKeys & {
-    /** A key whose powers were judged by whoever asks for it. */
-    prepare(key: NewKey, createdBy: string): PreparedKey;
-    /** A new secret of a key that was made so. */
-    renew(caller: Caller, id: string, overlapMs?: number): Promise<IssuedKey>;
-    get(caller: Caller, id: string): KeyView;
-  };
+  readonly ledger: AgentLedgerPart;
+  readonly keys: AgentKeys;
+  readonly setters: LimitSetters;
 }
 
 export interface IssuedAgent {
   readonly view: AgentView;
-  /** The key's whole text, this once. */
+  /** The whole text of the key, this once. */
   readonly secret: string;
 }
 
-/** `before`: the same request made it earlier; its key is not known any more. */
+/** `before`: the same request made it earlier, and its key is not known any more. */
 export type MadeAgent =
   | ({ readonly made: 'now' } & IssuedAgent)
   | { readonly made: 'before'; readonly view: AgentView }
@@ -61,111 +65,67 @@ export interface AgentPage {
   readonly next: string | null;
 }
 
-export class Delegation {
+export class Agents {
   readonly #table: AgentTable;
-  readonly #transfers: Transfers;
+  readonly #ledger: AgentLedger;
   readonly #ends: AgentEnds;
+  /** A request that is repeated while it is under way waits for its first answer. */
+  readonly #requests = new SerialQueue();
   #timer: NodeJS.Timeout | null = null;
   #sweeping: Promise<unknown> = Promise.resolve();
   #sweeps = 0;
 
-  readonly #setters: LimitSetters;
-
-  constructor(private readonly parts: DelegationParts) {
-    this.#setters = new LimitSetters(parts.views);
-    this.#table = new AgentTable(parts.store);
-    this.#transfers = new Transfers(parts.ledger);
-    this.#ends = new AgentEnds(parts, this.#table, this.#transfers);
-  }
-
-  /** Undoes and finishes what a crash cut; before the first request. */
-  async recover(): Promise<void> {
-    for (const agent of this.#table.inState('creating')) await this.#ends.undo(agent);
-    await this.#ends.sweep();
-    await this.#ends.lookAfterEnded();
+  constructor(private readonly parts: AgentsParts) {
+    this.#table = new AgentTable(parts.views);
+    this.#ledger = new AgentLedger(parts.ledger);
+    this.#ends = new AgentEnds(parts, this.#table, this.#ledger);
   }
 
   /**
-   * A child of the agent whose key asks, or a root. Not made where those that it is to be carved from have too little, nor
-   * again where the same request has made it: whoever lost that answer asks for a new key (`renewKey`).
+   * A child of the agent whose key asks, or a root. It is not made where those that it is to be carved from have too little,
+   * nor again where the same request has made it: whoever lost that answer asks for a new key (`renewKey`).
    * @throws RefusedError invalid_request, forbidden, label_forbidden; conflict where the parent has ended, the tree is
-   * too deep, or there are too many keys; idempotency_key_reused, idempotency_key_in_flight
+   * too deep, or there are too many keys; idempotency_key_reused
    */
-  async create(caller: Caller, stated: NewAgent): Promise<MadeAgent> {
+  async create(caller: Caller, wanted: NewAgent): Promise<MadeAgent> {
     const now = this.parts.clock.now();
     const parent = this.#table.byKey(caller.keyId);
-    const intent =
+    const draft =
       parent === undefined
-        ? newRoot(caller, stated, { now, makerExpiresAt: this.#expiryOf(caller) })
-        : newChild(caller, parent, stated, now);
-    const agent: Agent = { ...intent, state: 'active', keyId: null, endedAt: null };
-    const before = this.#madeBefore(caller, intent);
+        ? newRoot(caller, wanted, { now, makerExpiresAt: this.#expiryOf(caller) })
+        : newChild(caller, parent, wanted, now);
+    const create = () => this.#ledger.inTree(draft, () => this.#create(caller, draft));
+    const { tenant, request } = draft;
+    return request === null ? create() : this.#requests.run(JSON.stringify([tenant, request.id]), create);
+  }
+
+  async #create(caller: Caller, draft: AgentDraft): Promise<MadeAgent> {
+    const before = this.#madeBefore(caller, draft);
     if (before !== null) return { made: 'before', view: this.#view(before) };
-    assertKeyPossible(agent, now);
-    if (agent.mode === 'shared') this.#assertCapped(agent);
-    this.parts.store.transaction(() => this.#intend(intent));
-    this.parts.atStep?.('agent_intended');
-    try {
-      const lacking = await this.#transfers.fund(agent);
-      this.parts.atStep?.('agent_funded');
-      if (lacking !== null) {
-        this.parts.store.transaction(() => this.#table.forget(agent.id));
-        return { made: false, ...lacking };
-      }
-      const { key, secret } = await this.#activate(agent, caller);
-      this.parts.atStep?.('agent_made');
-      return { made: 'now', view: this.#view({ ...agent, keyId: key.id }), secret };
-    } catch (error) {
-      // Of other faults nobody knows how far they came: the next start will see.
-      if (error instanceof RefusedError) await this.#ends.undo(agent);
-      throw error;
-    }
+    this.#assertParent(draft);
+    if (draft.mode === 'shared') this.#assertCapped(draft);
+    const { key, secret, fact } = this.parts.keys.prepare(keyOf(draft), caller.keyId);
+    const agent: Agent = { ...draft, state: 'active', keyId: key.id, endedAt: null, watchedUntil: null };
+    const facts = [agentFact('agent_created', agent), fact, ...this.#setterFacts(caller, agent)];
+    const lacking = await this.#ledger.fund(agent, { actor: actorOf(caller), facts });
+    return lacking === null ? { made: 'now', view: this.#view(agent), secret } : { made: false, ...lacking };
   }
 
   #expiryOf(caller: Caller): number | null {
     return hasScope(caller, 'tenant_admin') ? this.parts.keys.get(caller, caller.keyId).expiresAt : null;
   }
 
-  /** What the same request has made. @throws RefusedError idempotency_key_reused, idempotency_key_in_flight */
-  #madeBefore(caller: Caller, { tenant, request, chain }: AgentIntent): Agent | null {
+  /** What the same request has made. @throws RefusedError idempotency_key_reused */
+  #madeBefore(caller: Caller, { tenant, request, chain }: AgentDraft): Agent | null {
     const before = request === null ? undefined : this.#table.byRequest(tenant, request.id);
     if (before === undefined) return null;
-    const about = { field: 'Idempotency-Key' };
     // An administrator of a part of the tenant learns nothing of another part's.
-    const isOther = before.agent !== null && chain.length === 1 && !isWithin(caller, before.agent);
-    if (before.digest !== request?.digest || isOther)
-      throw new RefusedError('idempotency_key_reused', 'agents: another agent was asked for with it', about);
-    if (before.agent === null)
-      throw new RefusedError(
-        'idempotency_key_in_flight',
-        'agents: the agent is being made; ask again in a moment',
-        about,
-      );
-    return before.agent;
-  }
-
-  /** Within a transaction. @throws RefusedError conflict */
-  #intend(intent: AgentIntent): void {
-    this.#assertParent(intent);
-    this.#table.insert(intent);
-  }
-
-  /** The step that decides. @throws RefusedError conflict, store_unavailable */
-  async #activate(agent: Agent, maker: Caller): Promise<IssuedKey> {
-    this.#assertParent(agent);
-    const prepared = this.parts.keys.prepare(keyOf(agent), maker.keyId);
-    const facts = [prepared.fact, ...this.#setterFacts(maker, agent)];
-    await this.parts.ledger.run({ command: 'record_facts' }, { actor: actorOf(maker), facts });
-    try {
-      this.parts.store.transaction(() => {
-        this.#assertParent(agent);
-        this.#table.activate(agent.id, prepared.key.id);
+    const isOther = chain.length === 1 && !isWithin(caller, before);
+    if (before.request?.digest !== request?.digest || isOther)
+      throw new RefusedError('idempotency_key_reused', 'agents: another agent was asked for with it', {
+        field: 'Idempotency-Key',
       });
-    } catch (error) {
-      await this.#ends.revokeKeys([prepared.key.id]);
-      throw error;
-    }
-    return prepared;
+    return before;
   }
 
   #assertParent(agent: Pick<Agent, 'chain'>): void {
@@ -174,43 +134,35 @@ export class Delegation {
     if (state !== 'active') throw new RefusedError('conflict', `agents: the parent is ${state}`);
   }
 
-  // A child's limit is that of the agents above it, whichever of them set it, until an administrator sets it.
-  #setterFacts(caller: Caller, { id }: Agent): readonly Fact[] {
-    const isAgents = this.#table.byKey(caller.keyId) !== undefined;
-    return isAgents ? [] : [this.#setters.fact(caller, { kind: 'agent', id })];
+  // A child's limit belongs to the agents above it, whichever of them set it, until an administrator sets it.
+  #setterFacts(caller: Caller, { id }: Agent): Fact[] {
+    const isAgent = this.#table.byKey(caller.keyId) !== undefined;
+    return isAgent ? [] : [this.parts.setters.fact(caller, { kind: 'agent', id })];
   }
 
-  /** @throws RefusedError forbidden where one who can more set the limits */
-  #assertMayRaise(caller: Caller, { id }: Agent): void {
-    this.#setters.assertMayRaise(caller, { kind: 'agent', id });
-  }
-
-  /** A limit of its own above that of those whose money it spends would say nothing true. @throws RefusedError forbidden */
-  #assertCapped({ chain, units, limits }: Agent): void {
+  /** A limit above that of those whose money the agent spends would say nothing true. @throws RefusedError forbidden */
+  #assertCapped({ chain, units, limits }: AgentDraft): void {
     const parent = this.#table.byId(chain[chain.length - 2]);
     if (parent === undefined) return;
-    const standing = new Standing(this.parts.ledger, parent);
+    const balances = this.#ledger.balances(parent);
     for (const unit of units) {
-      for (let depth = parent.chain.length - 1; depth >= 0; depth -= 1) {
-        const { granted } = standing.line(depth, unit, 'below');
-        if (granted === null) continue;
-        if ((limits[unit] ?? 0n) > granted) {
-          const field = `limits.${unit}`;
-          throw new RefusedError('forbidden', `${field}: is above the parent’s; a child is never wider`, {
-            field,
-          });
-        }
-        break;
-      }
+      const granted = parent.chain
+        .map((_id, depth) => balances.line(depth, unit, 'below').granted)
+        .findLast((limit) => limit !== null);
+      if (granted === undefined || granted === null || (limits[unit] ?? 0n) <= granted) continue;
+      const field = `limits.${unit}`;
+      throw new RefusedError('forbidden', `${field}: is above the parent’s; a child is never wider`, {
+        field,
+      });
     }
   }
 
-  /** @throws RefusedError not_found, also for an agent that is not the caller's to see */
+  /** @throws RefusedError not_found, also for an agent that the caller may not see */
   get(caller: Caller, id: string): AgentView {
-    return this.#view(this.#seen(caller, id));
+    return this.#view(this.#visible(caller, id));
   }
 
-  /** The tree below the caller, each agent before its children; an administrator's are all trees of the tenant. */
+  /** The tree below the caller, each agent before its children. An administrator sees all trees of the tenant. */
   list(caller: Caller, { after = '', max }: { readonly after?: string; readonly max: number }): AgentPage {
     const own = this.#table.byKey(caller.keyId);
     if (own === undefined) assertManager(caller);
@@ -226,97 +178,94 @@ export class Delegation {
   }
 
   /**
-   * Nothing new is authorised, and what is left goes back where it was carved from; what open calls hold follows when
-   * they end, and only then does the key. Closing what has ended changes nothing.
+   * Nothing new is authorised, and what is left goes back where it was carved from. What open calls hold follows when they
+   * end, and only then ends the key. Closing an agent that has ended changes nothing.
    * @throws RefusedError not_found, forbidden; conflict while children have not ended
    */
   async close(caller: Caller, id: string): Promise<AgentView> {
-    const agent = this.#commanded(caller, id);
-    await this.#ends.close(agent);
+    const agent = this.#managed(caller, id);
+    await this.#ends.close(agent, actorOf(caller));
     return this.get(caller, agent.id);
   }
 
   /** Ends an agent and all below it at once, keys and budgets. @throws RefusedError not_found, forbidden */
   async revoke(caller: Caller, id: string): Promise<AgentView> {
-    const agent = this.#commanded(caller, id);
-    await this.#ends.revoke(agent);
-    const ended = this.#table.byId(agent.id);
-    return this.#view(ended ?? agent);
+    const agent = this.#managed(caller, id);
+    await this.#ends.revoke(agent, actorOf(caller));
+    return this.#view(this.#table.byId(agent.id) ?? agent);
+  }
+
+  /** Revokes the agent whose key this is, and all below it. Nothing for a key that is no agent's. */
+  async revokeWithKey(caller: Caller, keyId: string): Promise<void> {
+    const agent = this.#table.byKey(keyId);
+    if (agent !== undefined) await this.#ends.revoke(agent, actorOf(caller));
   }
 
   /**
-   * A new secret for an agent's key, shown this once, for whoever has lost the one before, which stays good for
-   * `overlapMs` (0 … 30 days, a day unless stated). By the agent itself, one above it, or an administrator.
+   * A new secret for an agent's key, shown this once, for whoever has lost the one before. That one stays good for
+   * `overlapMs` (0 … 30 days, a day by default). For the agent itself, one above it, or an administrator.
    * @throws RefusedError not_found, forbidden, invalid_request; conflict where the agent has ended
    */
   async renewKey(caller: Caller, id: string, overlapMs?: number): Promise<IssuedAgent> {
-    const agent = this.#commanded(caller, id);
-    const { keyId, state } = agent;
-    if (keyId === null || (state !== 'active' && state !== 'closing'))
-      throw new RefusedError('conflict', `agents: the agent is ${state}, and its key has ended with it`);
+    const agent = this.#managed(caller, id);
+    if (!isLiving(agent))
+      throw new RefusedError(
+        'conflict',
+        `agents: the agent is ${agent.state}, and its key has ended with it`,
+      );
     // Who gets the new secret can do all that the agent can: an administrator as if it made a root with these powers.
     if (this.#table.byKey(caller.keyId) === undefined) assertWithin(caller, agent, this.#expiryOf(caller));
-    const { secret } = await this.parts.keys.renew(caller, keyId, overlapMs);
+    const { secret } = await this.parts.keys.renew(caller, agent.keyId, overlapMs);
     return { view: this.#view(agent), secret };
   }
 
   /**
-   * Raises an agent's limits to these, of a unit or several: a root's by an administrator, a child's by an agent above it
-   * or an administrator. A carved one's come out of what its parent has left, in one step; a shared one's stay within its
+   * Raises an agent's limits to these, of a unit or several: a root's by an administrator, a child's by an agent above it or
+   * an administrator. A carved child's come out of what its parent has left, in one step. A shared child's stay within its
    * parent's. Raising to what it has changes nothing. Not done where those above have too little.
    * @throws RefusedError not_found, forbidden, invalid_request; conflict where it has ended, or a limit would be lowered
    */
   async raise(caller: Caller, id: string, limits: Amounts): Promise<RaisedAgent> {
-    const agent = this.#commanded(caller, id);
-    if (agent.keyId === caller.keyId)
+    const { keyId, units, ...found } = this.#managed(caller, id);
+    if (keyId === caller.keyId)
       throw new RefusedError('forbidden', 'agents: an agent does not raise its own limits');
-    const units = Object.keys(limits);
-    const other = units.find((unit) => !agent.units.includes(unit));
-    if (other !== undefined || units.length === 0)
-      throw new RefusedError('invalid_request', `limits: state some of ${agent.units.join(', ')}`, {
-        field: 'limits',
-      });
-    assertLimits(limits, units);
-    const isActive = () => this.#table.byId(agent.id)?.state === 'active';
-    if (!isActive()) throw new RefusedError('conflict', `agents: the agent is ${agent.state}`);
-    if (agent.mode === 'shared') this.#assertCapped({ ...agent, limits });
-    this.#assertMayRaise(caller, agent);
-    const lacking = await this.#transfers.raise(agent, limits, isActive);
-    if (lacking !== null) return { raised: false, ...lacking };
-    this.parts.atStep?.('agent_raised');
-    const facts = this.#setterFacts(caller, agent);
-    await this.parts.ledger.run({ command: 'record_facts' }, { actor: actorOf(caller), facts });
-    this.parts.store.transaction(() => {
-      const before = this.#table.byId(agent.id)?.limits;
-      this.#table.setLimits(agent.id, { ...before, ...limits });
+    const stated = Object.keys(limits);
+    if (stated.length === 0 || stated.some((unit) => !units.includes(unit)))
+      throw invalid('limits', `state some of ${units.join(', ')}`);
+    assertLimits(limits, stated);
+    return this.#ledger.inTree(found, async () => {
+      const agent = this.#managed(caller, found.id);
+      if (agent.state !== 'active') throw new RefusedError('conflict', `agents: the agent is ${agent.state}`);
+      if (agent.mode === 'shared') this.#assertCapped({ ...agent, limits });
+      this.parts.setters.assertMayRaise(caller, { kind: 'agent', id: agent.id });
+      const raised = { ...agent, limits: { ...agent.limits, ...limits } };
+      const facts = [agentFact('agent_raised', raised), ...this.#setterFacts(caller, agent)];
+      const lacking = await this.#ledger.raise(agent, limits, { actor: actorOf(caller), facts });
+      return lacking === null
+        ? { raised: true, view: this.get(caller, agent.id) }
+        : { raised: false, ...lacking };
     });
-    return { raised: true, view: this.get(caller, agent.id) };
-  }
-
-  /** A key was revoked as such: were it an agent's, the agent and all below it end with it. Again changes nothing. */
-  async keyRevoked(keyId: string): Promise<void> {
-    const agent = this.#table.byKey(keyId);
-    if (agent !== undefined) await this.#ends.revoke(agent);
   }
 
   #view(agent: Agent): AgentView {
-    const { figures } = new Standing(this.parts.ledger, agent);
+    const figures = this.#ledger.balances(agent).figuresOf(agent);
     return { agent, figures, children: this.#table.countChildren(agent.id) };
   }
 
   /** @throws RefusedError not_found, forbidden */
-  #seen(caller: Caller, id: string): Agent {
+  #visible(caller: Caller, id: string): Agent {
     const own = this.#table.byKey(caller.keyId);
     if (own === undefined) assertManager(caller);
     const agent = id === SELF && own !== undefined ? own : this.#table.byId(id);
-    const isSeen =
+    const isVisible =
       agent !== undefined && (own === undefined ? isWithin(caller, agent) : agent.chain.includes(own.id));
-    if (!isSeen) throw new RefusedError('not_found', `there is no agent ${quoted(id)}`, { field: 'id' });
+    if (!isVisible) throw notFound('id', 'agent', id);
     return agent;
   }
 
-  #commanded(caller: Caller, id: string): Agent {
-    const agent = this.#seen(caller, id);
+  /** @throws RefusedError not_found, forbidden */
+  #managed(caller: Caller, id: string): Agent {
+    const agent = this.#visible(caller, id);
     if (this.#table.byKey(caller.keyId) === undefined && !hasScope(caller, 'tenant_admin'))
       throw new RefusedError(
         'forbidden',
@@ -337,18 +286,18 @@ export class Delegation {
     this.#timer.unref();
   }
 
-  /** No further sweep begins; resolves when the one under way is done. */
+  /** No further sweep begins. Resolves when the one under way is done. */
   async stop(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     await this.#sweeping;
   }
 
-  /** What expired is ended, what is closing is finished, and at times late charges are looked for. */
+  /** Ends what has expired, goes on with what is closing, and at times, the first time too, looks for late charges. */
   async sweep(): Promise<void> {
     await this.#ends.sweep();
-    this.#sweeps += 1;
     if (this.#sweeps % SWEEPS_A_LOOK === 0) await this.#ends.lookAfterEnded();
+    this.#sweeps += 1;
   }
 }
 

@@ -1,47 +1,57 @@
-// A new agent as its maker states it, checked: a root by an administrator of its tenant, a child by its parent's key. Nothing
-// that a child is given is wider than what its parent has: units, limits, labels, scopes, life, depth.
+// Checks a new agent as its maker states it: a root is made by an administrator of its tenant, a child by its parent's key.
+// Nothing that a child is given is wider than what its parent has: units, limits, labels, scopes, life, depth. Called by
+// agents.ts.
 
 import { createHash } from 'node:crypto';
-import { assertWithin, checkNewKey, type NewKey } from '../access/key-spec.js';
+import { assertWithin, type NewKey } from '../access/key-spec.js';
 import { labelsOfCall } from '../access/labels.js';
 import { hasScope } from '../access/scopes.js';
 import type { Amounts } from '../core/amount.js';
 import { quoted, textProblem } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller, Scope } from '../kit/caller.js';
-import { RefusedError } from '../kit/refusals.js';
-import { AGENT_UNITS_MAX, type Agent, type ChildMode, DEPTH_MAX, depthOf, poolOf } from './agent.js';
+import { invalid, RefusedError } from '../kit/refusals.js';
+import {
+  AGENT_UNITS_MAX,
+  type Agent,
+  type AgentDraft,
+  type AgentRequestKey,
+  type ChildMode,
+  DEPTH_MAX,
+  depthOf,
+  poolOf,
+} from './agent.js';
 import { AGENT_LABEL_PREFIX, treeLabels, UNITS_SEPARATOR } from './agent-budgets.js';
-import { type AgentIntent, newAgentId, type Request } from './agent-table.js';
+import { newAgentId } from './agents-facts.js';
 
-/** As long as an agent may live: what is given for longer is given without an end. 10 years, ms */
+/** The longest life of an agent. Whoever needs more makes one without an end. 10 years, ms */
 export const TTL_MAX_MS = 10 * 366 * 86_400_000;
 
 export interface NewAgent {
   /** For people; 1 … 200 characters. */
   readonly name: string;
-  /** Of a child, and only of a child. */
+  /** Stated for a child, and only for a child. */
   readonly mode?: ChildMode;
-  /** Steps by unit, each above 0. A root's units are its tree's; a carved child states each of them, a shared one may not. */
+  /** Steps by unit, each above 0. A root's units are its tree's. A carved child states all of them, a shared one need not. */
   readonly limits?: Amounts;
-  /** One of these or neither; a child's is at most its parent's, and that when absent. */
+  /** One of these or neither. A child ends with its parent at the latest, and then when neither is stated. */
   readonly ttlMs?: number;
   readonly expiresAt?: number;
-  /** `spend` and `read`; `spend` for a root unless stated, for a child its parent's. */
+  /** Of `spend` and `read`. Default `spend` for a root, its parent's for a child. */
   readonly scopes?: readonly Scope[];
-  /** Labels of all its calls, from those that its maker may state. */
+  /** Labels of all its calls, of those that its maker may state. */
   readonly labels?: Labels;
-  /** Names of labels that it may add to a call; a child's are of its parent's, and those when absent. */
+  /** Names of labels that it may add to a call. A child's are among its parent's, and the same by default. */
   readonly callerLabels?: readonly string[];
-  /** A repeat with the same id makes no second agent, and is answered with the one that the first made. */
+  /** A repeat with the same id makes no second agent: it is answered with the one that the first made. */
   readonly requestId?: string;
 }
 
-/** What both kinds are made of before they have a place in a tree. */
-type Powers = Pick<AgentIntent, 'labels' | 'callerLabels' | 'scopes' | 'expiresAt'>;
+/** What an agent may do, wherever it has its place in a tree. */
+type Powers = Pick<AgentDraft, 'labels' | 'callerLabels' | 'scopes' | 'expiresAt'>;
 
 /**
- * A root, by an administrator of its tenant or the platform.
+ * A root, made by an administrator of its tenant or by the platform.
  * @param makerExpiresAt when the key of its maker expires: the root lives no longer
  * @throws RefusedError invalid_request, forbidden, label_forbidden
  */
@@ -49,7 +59,7 @@ export function newRoot(
   maker: Caller,
   stated: NewAgent,
   { now, makerExpiresAt }: { readonly now: number; readonly makerExpiresAt: number | null },
-): AgentIntent {
+): AgentDraft {
   if (!hasScope(maker, 'tenant_admin'))
     throw new RefusedError(
       'forbidden',
@@ -83,8 +93,8 @@ export function newRoot(
   };
 }
 
-/** A child, by its parent's key. @throws RefusedError invalid_request, forbidden, label_forbidden, conflict */
-export function newChild(maker: Caller, parent: Agent, stated: NewAgent, now: number): AgentIntent {
+/** A child, made with its parent's key. @throws RefusedError invalid_request, forbidden, label_forbidden, conflict */
+export function newChild(maker: Caller, parent: Agent, stated: NewAgent, now: number): AgentDraft {
   const { mode, limits = {} } = stated;
   if (mode === undefined) throw invalid('mode', 'of a child is carved or shared');
   if (depthOf(parent) === DEPTH_MAX)
@@ -112,25 +122,20 @@ export function newChild(maker: Caller, parent: Agent, stated: NewAgent, now: nu
 }
 
 /** The key of an agent. */
-export function keyOf(agent: Agent): NewKey {
+export function keyOf(agent: AgentDraft): NewKey {
   const { name, scopes, labels, callerLabels, expiresAt } = agent;
   return { name, scopes, labels: { ...labels, ...treeLabels(agent) }, callerLabels, expiresAt };
-}
-
-/** What a key ring would refuse is refused before anything is set aside. @throws RefusedError invalid_request */
-export function assertKeyPossible(agent: Agent, now: number): void {
-  checkNewKey(keyOf(agent), now);
 }
 
 function placed(stated: NewAgent, parent: Agent | null, now: number) {
   return { name: stated.name, request: requestOf(stated, parent), createdAt: now };
 }
 
-function requestOf({ requestId, ...stated }: NewAgent, parent: Agent | null): Request | null {
+function requestOf({ requestId, ...stated }: NewAgent, parent: Agent | null): AgentRequestKey | null {
   if (requestId === undefined) return null;
   const problem = textProblem(requestId, REQUEST_ID_LENGTH_MAX);
   if (problem !== null) throw invalid('requestId', `${quoted(requestId)} ${problem}`);
-  // No id that is stated has a line break in it.
+  // A stated id has no line break, so no root's id is a child's.
   const id = parent === null ? requestId : `${parent.id}\n${requestId}`;
   const sorted = (_key: string, value: unknown) =>
     typeof value === 'bigint'
@@ -141,7 +146,7 @@ function requestOf({ requestId, ...stated }: NewAgent, parent: Agent | null): Re
   return { id, digest: createHash('sha256').update(JSON.stringify(stated, sorted)).digest('base64url') };
 }
 
-/** As an Idempotency-Key. */
+/** The most that an Idempotency-Key has. */
 const REQUEST_ID_LENGTH_MAX = 255;
 
 function expiryOf({ ttlMs, expiresAt }: NewAgent, now: number): number | null {
@@ -175,7 +180,7 @@ function assertNarrower({ scopes, callerLabels, expiresAt }: Powers, parent: Age
     throw wider('expiresAt', `the parent ends at ${end}`);
 }
 
-/** A parent's key fixes the tree's labels; its child has its own. */
+/** A parent's key fixes the labels of the parent's place in the tree. Its child has other ones. */
 function withoutTree(labels: Labels, parent: Agent): Labels {
   const tree = treeLabels(parent);
   return Object.fromEntries(
@@ -196,8 +201,4 @@ function wider(field: string, problem: string): RefusedError {
   return new RefusedError('forbidden', `${field}: ${problem}; a child is never wider than its parent`, {
     field,
   });
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }

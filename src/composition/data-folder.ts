@@ -8,6 +8,7 @@ import { AccessKeys } from '../access/access-keys.js';
 import { KEYS_VIEW } from '../access/key-facts.js';
 import { KeyRing } from '../access/key-ring.js';
 import { LIMIT_SETTERS_VIEW } from '../access/limit-setters.js';
+import { AGENTS_VIEW } from '../agents/agents-facts.js';
 import type { Clock, Ledger } from '../authority/api.js';
 import { openLedger } from '../authority/open.js';
 import { InvalidInputError } from '../core/errors.js';
@@ -56,6 +57,7 @@ export function makeDataFolder(folder: string): void {
 
 /** The read models of the features. */
 export const VIEWS: readonly View[] = [
+  AGENTS_VIEW,
   FOLDER_VIEW,
   GOALS_VIEW,
   KEYS_VIEW,

@@ -3,7 +3,8 @@
 
 import type { Logger } from 'pino';
 import { lastUseSweep } from '../access/keys-in-vault.js';
-import { Delegation } from '../agents/agents.js';
+import { LimitSetters } from '../access/limit-setters.js';
+import { Agents } from '../agents/agents.js';
 import type { Clock } from '../authority/api.js';
 import { RETENTION_DEFAULT_MS } from '../authority/open.js';
 import { Conversations } from '../chats/conversations.js';
@@ -22,7 +23,7 @@ export interface Product {
   readonly conversations: Conversations;
   readonly goals: Goals;
   readonly notices: Notices;
-  readonly delegation: Delegation;
+  readonly agents: Agents;
   readonly reconciliations: Reconciliations;
 }
 
@@ -42,12 +43,12 @@ export async function openProduct(needs: ProductNeeds): Promise<Product> {
   const onAlert = (what: string) => logger.error({ alert: true }, what);
   const quotas = new Quotas({ ledger, views, clock, onAlert });
   const conversations = await openConversations(needs, quotas);
-  const delegation = await openDelegation(needs);
+  const agents = await openAgents(needs);
   const goals = openGoals(needs);
   const notices = await openNotices(needs);
   const reconciliations = openReconciliations(needs);
   sweep(needs, [goals.sweepRule, notices.sweepRule, lastUseSweep(needs.keyRing)]);
-  return { quotas, conversations, delegation, goals, notices, reconciliations };
+  return { quotas, conversations, agents, goals, notices, reconciliations };
 }
 
 /** Deletes what a crash left in the vault, beside everything else. */
@@ -93,20 +94,20 @@ async function openConversations(needs: ProductNeeds, quotas: Quotas): Promise<C
   return conversations;
 }
 
-async function openDelegation(needs: ProductNeeds): Promise<Delegation> {
-  const { store, views, keys, ledger, logger, clock, opened } = needs;
-  const delegation = new Delegation({
-    store,
+async function openAgents(needs: ProductNeeds): Promise<Agents> {
+  const { views, keys, ledger, logger, clock, opened } = needs;
+  const agents = new Agents({
     views,
+    setters: new LimitSetters(views),
     ledger,
     keys,
     clock,
     retentionMs: RETENTION_DEFAULT_MS,
     onFault: (what, error) => logger.error({ err: error }, what),
   });
-  await delegation.recover();
-  delegation.start();
-  return opened.add('the agents', delegation, (agents) => agents.stop());
+  await agents.sweep();
+  agents.start();
+  return opened.add('the agents', agents, (held) => held.stop());
 }
 
 function openGoals({ views, vault, ledger, settings, logger, clock }: ProductNeeds): Goals {

@@ -83,7 +83,7 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
 
 /** The routes of the native API, in the order in which OpenAPI has them. */
 function mountRoutes(host: RouteHost, api: Api, streams: EventStreams): void {
-  const { delegation, goals } = api;
+  const { agents, goals } = api;
   const assertGoalUsable = goals.assertUsable.bind(goals);
   holdRoutes(host, { ...api, assertGoalUsable });
   batchRoute(host, api);
@@ -92,7 +92,7 @@ function mountRoutes(host: RouteHost, api: Api, streams: EventStreams): void {
   quotaRoutes(host, api);
   reconciliationRoutes(host, api);
   evidenceRoutes(host, api, streams);
-  keyRoutes(host, { ...api, keyRevoked: (id) => delegation.keyRevoked(id) });
+  keyRoutes(host, { ...api, revokeOwner: (caller, keyId) => agents.revokeWithKey(caller, keyId) });
   priceRoutes(host, api);
   serviceRoutes(host, api);
   goalRoutes(host, api);

@@ -3,7 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccessKeys } from '../access/access-keys.js';
 import type { KeyRing } from '../access/key-ring.js';
-import type { Delegation } from '../agents/agents.js';
+import type { Agents } from '../agents/agents.js';
 import type { Clock, Evidence, Ledger } from '../authority/api.js';
 import type { Conversations } from '../chats/conversations.js';
 import type { PriceCatalogue } from '../gateway/prices/price-book.js';
@@ -24,7 +24,7 @@ export interface HttpParts {
   readonly conversations: Conversations;
   /** The price book in force; asked at each use, since a reload replaces it. */
   readonly prices: () => PriceCatalogue;
-  readonly delegation: Delegation;
+  readonly agents: Agents;
   readonly reconciliations: Reconciliations;
   readonly clock: Clock;
   /** Structured logs: one JSON line a request. `level` is one of pino's. */

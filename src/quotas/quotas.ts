@@ -5,13 +5,14 @@ import { type LimitOwner, LimitSetters } from '../access/limit-setters.js';
 import type { Clock, Ledger } from '../authority/api.js';
 import { actorOf, type Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
+import { SerialQueue } from '../kit/serial-queue.js';
 import type { ViewDatabase } from '../views/view.js';
 import { Policies } from './policies.js';
 import type { QuotaRules } from './policy.js';
 import { type Preflight, type PreflightRequest, preflightOf } from './preflight.js';
 import { type QuotaStatus, statusOf } from './status.js';
 import { TurnQuotas } from './turn-quotas.js';
-import { accountOf, putUserLimits, type QuotaAccountRequest, type UserLimits } from './user-limits.js';
+import { accountOf, limitCommands, type QuotaAccountRequest, type UserLimits } from './user-limits.js';
 
 export interface QuotasParts {
   readonly ledger: Ledger;
@@ -26,6 +27,8 @@ export class Quotas {
   /** What chats hold and settle turns by. */
   readonly turns: TurnQuotas;
   readonly #setters: LimitSetters;
+  /** Reading who set a user's limits, and setting them, is one step. */
+  readonly #users = new SerialQueue();
 
   constructor(private readonly parts: QuotasParts) {
     this.policies = new Policies(parts);
@@ -50,14 +53,18 @@ export class Quotas {
    * @throws RefusedError invalid_request, not_found, forbidden; conflict when no policy is active
    */
   async putLimits(caller: Caller, account: QuotaAccountRequest, limits: UserLimits): Promise<QuotaStatus> {
-    const { ledger } = this.parts;
     const whose = accountOf(caller, account);
     const owner: LimitOwner = { kind: 'user', id: JSON.stringify([whose.tenant, whose.user]) };
-    this.#setters.assertMayRaise(caller, owner);
-    await putUserLimits({ ledger, rules: this.#rules(), caller }, whose, limits);
-    const facts = [this.#setters.fact(caller, owner)];
-    await ledger.run({ command: 'record_facts' }, { actor: actorOf(caller), facts });
-    return statusOf(ledger, this.policies.active, whose);
+    await this.#users.run(owner.id, async () => {
+      this.#setters.assertMayRaise(caller, owner);
+      const facts = [this.#setters.fact(caller, owner)];
+      const commands = limitCommands(this.#rules(), caller, { ...whose, limits });
+      const steps = commands.map((command, place) => (place === 0 ? { command, facts } : { command }));
+      const group = await this.parts.ledger.runAll(steps, { actor: actorOf(caller) });
+      if (!group.carriedOut && group.outcome.outcome === 'rejected')
+        throw new RefusedError('conflict', `the ledger does not take a limit: ${group.outcome.message}`);
+    });
+    return statusOf(this.parts.ledger, this.policies.active, whose);
   }
 
   #rules(): QuotaRules {

@@ -2,7 +2,6 @@
 // limits of the user's accounts in the ledger, set in one all-or-nothing group. A limit that is not stated is the policy's
 // again. Called by quotas.ts.
 
-import type { Ledger } from '../authority/api.js';
 import { formatAmount } from '../core/amount.js';
 import { LABEL_VALUE_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import type { Command } from '../core/requests.js';
@@ -63,31 +62,24 @@ interface AccountLimit {
   readonly stated: bigint | null | undefined;
 }
 
-/** @throws RefusedError invalid_request; forbidden for a tenant's key that states more than the policy; conflict */
-export async function putUserLimits(
-  {
-    ledger,
-    rules,
-    caller,
-  }: { readonly ledger: Pick<Ledger, 'submit'>; readonly rules: QuotaRules; readonly caller: Caller },
-  { tenant, user }: QuotaAccount,
-  limits: UserLimits,
-): Promise<void> {
+/**
+ * The commands that set a user's own limits, one for each account.
+ * @throws RefusedError invalid_request; forbidden for a tenant's key that states more than the policy
+ */
+export function limitCommands(
+  rules: QuotaRules,
+  caller: Caller,
+  { tenant, user, limits }: QuotaAccount & { readonly limits: UserLimits },
+): Command[] {
   assertBuckets(rules, limits);
   const accountLimits = accountLimitsOf(rules, limits);
   if (caller.tenant !== null) accountLimits.forEach(assertLowers);
-  const commands = accountLimits.map(
-    ({ budgetId, stated }): Command => ({
-      command: 'set_balance_limit',
-      budgetId,
-      values: { tenant, user },
-      limit: stated === undefined ? 'default' : stated,
-    }),
-  );
-  for (const outcome of await ledger.submit(commands)) {
-    if (outcome.outcome === 'rejected')
-      throw new RefusedError('conflict', `the ledger does not take a limit: ${outcome.message}`);
-  }
+  return accountLimits.map(({ budgetId, stated }) => ({
+    command: 'set_balance_limit',
+    budgetId,
+    values: { tenant, user },
+    limit: stated === undefined ? 'default' : stated,
+  }));
 }
 
 function assertBuckets(rules: QuotaRules, { limits = {} }: UserLimits): void {

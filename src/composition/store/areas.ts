@@ -1,10 +1,9 @@
 // Every area of the service's file, in one list: whoever opens it opens all of it.
 
-import { AGENT_AREA } from '../../agents/agent-area.js';
 import { CHAT_AREA } from '../../chats/chat-area.js';
 import { ServiceStore, type StoreArea, type ToDisk } from '../../kit/service-store.js';
 
-const AREAS: readonly StoreArea[] = [AGENT_AREA, CHAT_AREA];
+const AREAS: readonly StoreArea[] = [CHAT_AREA];
 
 /** Below the data folder, beside the ledger. */
 export const SERVICE_STORE_FILE = 'service.db';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ChildMode } from '#bursar/agents/agent.js';
-import { expectConserved, Grove, type Made, refused, USD } from './delegation-setup.js';
+import { expectConserved, Grove, type Made, refused, USD } from './agents-setup.js';
 
 const usd = (amount: bigint) => ({ usd: amount * USD });
 
@@ -28,10 +28,10 @@ describe('field problems', () => {
     const capless = await grove.make(root.caller, { mode: 'shared' });
     await grove.spend(root, 30n);
     const { id } = await grove.hold(capless, 20n);
-    const [figures] = grove.delegation.get(capless.caller, 'self').figures;
+    const [figures] = grove.agents.get(capless.caller, 'self').figures;
     expect(figures).toMatchObject({ limit: null, left: null, held: 20n * USD, available: 50n * USD });
     await grove.ledger.settle({ holdId: id, amounts: usd(5n) });
-    expect(grove.delegation.get(capless.caller, 'self').figures[0].available).toBe(65n * USD);
+    expect(grove.agents.get(capless.caller, 'self').figures[0].available).toBe(65n * USD);
     expect(await grove.spend(capless, 66n)).not.toBeNull();
     expect(await grove.spend(capless, 65n)).toBeNull();
   });
@@ -44,7 +44,7 @@ describe('raising', () => {
     const child = await grove.make(root.caller, { mode: 'carved', limits: usd(10n) });
     expect(await grove.spend(root, 1n)).toBe('exhausted');
     for (const _ of ['first', 'again'])
-      expect(await grove.delegation.raise(await grove.admin(), root.id, usd(15n))).toMatchObject({
+      expect(await grove.agents.raise(await grove.admin(), root.id, usd(15n))).toMatchObject({
         raised: true,
       });
     expect(grove.said(root.id)).toBe('15 = 0 used + 10 held + 5 left');
@@ -62,24 +62,24 @@ describe('raising', () => {
     const shared = await grove.make(child.caller, { mode: 'shared', limits: usd(10n) });
     const grandchild = await grove.make(shared.caller, { mode: 'carved', limits: usd(5n) });
     await grove.spend(root, 60n);
-    const lacking = await grove.delegation.raise(root.caller, child.id, usd(41n));
+    const lacking = await grove.agents.raise(root.caller, child.id, usd(41n));
     expect(lacking).toMatchObject({ raised: false, line: { remaining: 20n * USD, requested: 21n * USD } });
     expect(grove.said(child.id)).toBe('20 = 0 used + 5 held + 15 left');
     expect(grove.said(root.id)).toBe('100 = 60 used + 20 held + 20 left');
-    await grove.delegation.raise(root.caller, child.id, usd(40n));
+    await grove.agents.raise(root.caller, child.id, usd(40n));
     expect(grove.said(child.id)).toBe('40 = 0 used + 5 held + 35 left');
     expect(grove.said(root.id)).toBe('100 = 60 used + 40 held + 0 left');
     // Below a shared one: within what that one may have, and out of the money of the one it draws on.
-    expect(await grove.delegation.raise(child.caller, grandchild.id, usd(11n))).toMatchObject({
+    expect(await grove.agents.raise(child.caller, grandchild.id, usd(11n))).toMatchObject({
       raised: false,
     });
-    await grove.delegation.raise(child.caller, grandchild.id, usd(10n));
+    await grove.agents.raise(child.caller, grandchild.id, usd(10n));
     expect(grove.said(child.id)).toBe('40 = 0 used + 10 held + 30 left');
     expect(grove.said(shared.id)).toBe('10 = 0 used + 10 held + 0 left');
-    await grove.delegation.raise(root.caller, shared.id, usd(12n));
+    await grove.agents.raise(root.caller, shared.id, usd(12n));
     expect(grove.said(shared.id)).toBe('12 = 0 used + 10 held + 2 left');
     await grove.spend(grandchild, 4n);
-    await grove.delegation.revoke(root.caller, child.id);
+    await grove.agents.revoke(root.caller, child.id);
     expect(grove.said(root.id)).toBe('100 = 64 used + 0 held + 36 left');
     await expectConserved(grove, [root.id, child.id, shared.id, grandchild.id]);
   });
@@ -89,7 +89,7 @@ describe('raising', () => {
     const root = await grove.root(10n);
     const child = await grove.make(root.caller, { mode: 'carved', limits: usd(4n) });
     grove.meanwhile = () => grove.spend(root, 3n);
-    expect(await grove.delegation.raise(root.caller, child.id, usd(9n))).toMatchObject({ raised: false });
+    expect(await grove.agents.raise(root.caller, child.id, usd(9n))).toMatchObject({ raised: false });
     expect(grove.said(child.id)).toBe('4 = 0 used + 0 held + 4 left');
     expect(grove.said(root.id)).toBe('10 = 3 used + 4 held + 3 left');
     await expectConserved(grove, [root.id, child.id]);
@@ -102,7 +102,7 @@ describe('raising', () => {
     const shared = await grove.make(root.caller, { mode: 'shared' });
     const capped = await grove.make(root.caller, { mode: 'shared', limits: usd(2n) });
     const raise = (by: Made['caller'], id: string, limits: Record<string, bigint>) =>
-      refused(grove.delegation.raise(by, id, limits));
+      refused(grove.agents.raise(by, id, limits));
     expect(await raise(root.caller, root.id, usd(20n))).toBe('forbidden');
     expect(await raise(child.caller, child.id, usd(5n))).toBe('forbidden');
     expect(await raise(shared.caller, child.id, usd(5n))).toBe('not_found id');
@@ -113,7 +113,7 @@ describe('raising', () => {
     expect(await raise(root.caller, child.id, { tokens: 1n })).toBe('invalid_request limits');
     expect(await raise(root.caller, child.id, {})).toBe('invalid_request limits');
     expect(await raise(root.caller, child.id, usd(0n))).toBe('invalid_request limits.usd');
-    await grove.delegation.close(root.caller, child.id);
+    await grove.agents.close(root.caller, child.id);
     expect(await raise(root.caller, child.id, usd(5n))).toBe('conflict');
     expect(grove.said(root.id)).toBe('10 = 0 used + 0 held + 10 left');
   });
@@ -148,7 +148,7 @@ describe('carving', () => {
     await grove.ledger.release({ holdId: id });
     await grove.make(root.caller, { mode: 'carved', limits: usd(6n) });
     expect(grove.said(root.id)).toBe('10 = 3 used + 6 held + 1 left');
-    expect(grove.delegation.list(root.caller, { max: 10 }).views).toHaveLength(1);
+    expect(grove.agents.list(root.caller, { max: 10 }).views).toHaveLength(1);
   });
 
   test('of twenty children that race for room for eleven while their parent spends, those that fit are made', async () => {
@@ -175,7 +175,7 @@ describe('carving', () => {
     expect(answer).toMatchObject({ made: false, isHeldByCalls: true, line: { remaining: 5n * USD } });
     expect(grove.said(root.id)).toBe('10 = 0 used + 5 held + 5 left');
     expect(await grove.spend(root, 5n)).toBeNull();
-    expect(grove.delegation.list(root.caller, { max: 10 }).views).toEqual([]);
+    expect(grove.agents.list(root.caller, { max: 10 }).views).toEqual([]);
   });
 
   test('a call that ends while its agent is closed is given back once', async () => {
@@ -184,8 +184,8 @@ describe('carving', () => {
     const child = await grove.make(root.caller, { mode: 'carved', limits: usd(6n) });
     const { id } = await grove.hold(child, 4n);
     grove.meanwhile = () => grove.ledger.settle({ holdId: id, amounts: usd(1n) });
-    await grove.delegation.close(root.caller, child.id);
-    await grove.delegation.sweep();
+    await grove.agents.close(root.caller, child.id);
+    await grove.agents.sweep();
     expect(grove.said(root.id)).toBe('10 = 1 used + 0 held + 9 left');
     await expectConserved(grove, [root.id, child.id]);
   });
@@ -199,7 +199,7 @@ describe('carving', () => {
     expect(grove.said(root.id)).toBe('100 = 0 used + 30 held + 70 left');
     expect((await grove.tryToMake(shared.caller, { mode: 'carved', limits: usd(21n) })).made).toBe(false);
     await grove.spend(carved, 10n);
-    await grove.delegation.close(shared.caller, carved.id);
+    await grove.agents.close(shared.caller, carved.id);
     expect(grove.said(shared.id)).toBe('50 = 10 used + 0 held + 40 left');
     expect(grove.said(root.id)).toBe('100 = 10 used + 0 held + 90 left');
   });
@@ -229,13 +229,13 @@ describe('ends', () => {
     const child = await grove.make(root.caller, { mode: 'carved', limits: usd(60n) });
     await grove.spend(child, 10n);
     const { id } = await grove.hold(child, 20n);
-    const closing = await grove.delegation.close(root.caller, child.id);
+    const closing = await grove.agents.close(root.caller, child.id);
     expect(closing.agent.state).toBe('closing');
     expect(grove.said(root.id)).toBe('100 = 10 used + 20 held + 70 left');
     expect(await grove.spend(child, 1n)).toBe('closed');
     expect(grove.ring.authenticate(child.secret)).not.toBeNull();
     await grove.ledger.settle({ holdId: id, amounts: usd(5n) });
-    await grove.delegation.sweep();
+    await grove.agents.sweep();
     expect(grove.said(root.id)).toBe('100 = 15 used + 0 held + 85 left');
     expect(grove.view(child.id).agent.state).toBe('closed');
     expect(grove.figures(child.id)).toMatchObject({
@@ -253,13 +253,10 @@ describe('ends', () => {
     const root = await grove.root(100n);
     const child = await grove.make(root.caller, { mode: 'carved', limits: usd(60n) });
     const grandchild = await grove.make(child.caller, { mode: 'carved', limits: usd(10n) });
-    expect(await refused(grove.delegation.close(root.caller, child.id))).toBe('conflict');
-    await grove.delegation.close(child.caller, grandchild.id);
-    await Promise.all([
-      grove.delegation.close(root.caller, child.id),
-      grove.delegation.close(root.caller, child.id),
-    ]);
-    await grove.delegation.close(root.caller, child.id);
+    expect(await refused(grove.agents.close(root.caller, child.id))).toBe('conflict');
+    await grove.agents.close(child.caller, grandchild.id);
+    await Promise.all([grove.agents.close(root.caller, child.id), grove.agents.close(root.caller, child.id)]);
+    await grove.agents.close(root.caller, child.id);
     expect(grove.said(root.id)).toBe('100 = 0 used + 0 held + 100 left');
   });
 
@@ -273,7 +270,7 @@ describe('ends', () => {
     }
     await grove.spend(chain[8], 4n);
     const { id } = await grove.hold(chain[8], 3n);
-    await grove.delegation.revoke(root.caller, chain[1].id);
+    await grove.agents.revoke(root.caller, chain[1].id);
     for (const agent of chain.slice(1)) {
       expect(grove.ring.authenticate(agent.secret)).toBeNull();
       expect(await grove.spend(agent, 1n)).toBe('closed');
@@ -297,7 +294,7 @@ describe('ends', () => {
     const carved = await grove.make(shared.caller, { mode: 'carved', limits: usd(30n) });
     await grove.spend(carved, 12n);
     expect(grove.said(root.id)).toBe('100 = 12 used + 18 held + 70 left');
-    await grove.delegation.revoke(root.caller, shared.id);
+    await grove.agents.revoke(root.caller, shared.id);
     expect(grove.said(root.id)).toBe('100 = 12 used + 0 held + 88 left');
     expect(await grove.spend(carved, 1n)).toBe('closed');
   });
@@ -310,7 +307,7 @@ describe('ends', () => {
     await grove.spend(grandchild, 2n);
     grove.clock.at += 1_000;
     for (const agent of [child, grandchild]) expect(grove.ring.authenticate(agent.secret)).toBeNull();
-    await grove.delegation.sweep();
+    await grove.agents.sweep();
     expect(grove.said(root.id)).toBe('100 = 2 used + 0 held + 98 left');
     expect(grove.view(grandchild.id).agent.state).toBe('expired');
     await expectConserved(grove, [root.id, child.id, grandchild.id]);
@@ -322,13 +319,13 @@ describe('ends', () => {
     const child = await grove.make(root.caller, { mode: 'carved', limits: usd(60n) });
     const { id } = await grove.hold(child, 20n);
     await grove.ledger.settle({ holdId: id, amounts: usd(20n) });
-    await grove.delegation.close(root.caller, child.id);
+    await grove.agents.close(root.caller, child.id);
     for (const [amount, left] of [
       [35n, 65n],
       [8n, 92n],
     ] as const) {
       await grove.ledger.correct({ holdId: id, amounts: usd(amount), reason: 'the invoice says so' });
-      for (let sweep = 0; sweep < 60; sweep += 1) await grove.delegation.sweep();
+      for (let sweep = 0; sweep < 60; sweep += 1) await grove.agents.sweep();
       expect(grove.said(root.id)).toBe(`100 = ${amount} used + 0 held + ${left} left`);
       expect((await grove.hold(root, left + 1n)).denied).not.toBeNull();
     }
@@ -343,7 +340,7 @@ describe('ends', () => {
     await grove.ledger.settle({ holdId: id, amounts: usd(97n) });
     expect(grove.figures(root.id).left).toBe(3n * USD);
     expect(await grove.spend(root, 4n)).not.toBeNull();
-    await grove.delegation.close(root.caller, child.id);
+    await grove.agents.close(root.caller, child.id);
     expect(grove.said(root.id)).toBe('100 = 97 used + 0 held + 3 left');
     expect(await grove.spend(root, 3n)).toBeNull();
     await expectConserved(grove, [root.id, child.id]);
@@ -355,7 +352,7 @@ describe('ends', () => {
     const child = await grove.make(root.caller, { mode: 'carved', limits: usd(10n) });
     const { id } = await grove.hold(child, 10n);
     await grove.ledger.settle({ holdId: id, amounts: usd(12n) });
-    await grove.delegation.close(root.caller, child.id);
+    await grove.agents.close(root.caller, child.id);
     expect(grove.view(child.id).agent.state).toBe('closed');
     expect(grove.said(root.id)).toBe('10 = 12 used + 0 held + -2 left');
     expect(await grove.spend(root, 1n)).not.toBeNull();
@@ -409,18 +406,17 @@ describe('a child is never wider than its parent', () => {
       await grove.make(root.caller, { mode: 'shared' }),
       await grove.make(root.caller, { mode: 'shared' }),
     ];
-    const get = (caller: Made['caller'], id: string) =>
-      refused((async () => grove.delegation.get(caller, id))());
+    const get = (caller: Made['caller'], id: string) => refused((async () => grove.agents.get(caller, id))());
     expect(await get(one.caller, root.id)).toBe('not_found id');
     expect(await get(one.caller, two.id)).toBe('not_found id');
-    expect(await refused(grove.delegation.revoke(one.caller, two.id))).toBe('not_found id');
+    expect(await refused(grove.agents.revoke(one.caller, two.id))).toBe('not_found id');
     expect(await get(await grove.admin('other'), root.id)).toBe('not_found id');
     expect(await get(await grove.admin('acme', { team: 'x' }), root.id)).toBe('not_found id');
     const ids = (caller: Made['caller']) =>
-      grove.delegation.list(caller, { max: 10 }).views.map(({ agent }) => agent.id);
+      grove.agents.list(caller, { max: 10 }).views.map(({ agent }) => agent.id);
     expect(ids(await grove.admin('other'))).toEqual([]);
     expect(ids(root.caller)).toEqual([one.id, two.id].sort());
-    expect(grove.delegation.list(one.caller, { max: 10, after: '0' }).views).toEqual([]);
+    expect(grove.agents.list(one.caller, { max: 10, after: '0' }).views).toEqual([]);
   });
 
   test('labels of an agent that does not exist have no money', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Grove, type Made, USD } from './delegation-setup.js';
+import { Grove, type Made, USD } from './agents-setup.js';
 
 const CHILDREN = 5_000;
 /** Calls in one group, and groups: the fastest counts, since the machine does other things too. */
@@ -48,7 +48,7 @@ test('with 5,000 children, and at depth 8, a call costs what its depth costs, an
   const deep = await timeOf(grove, [deepest]);
   const bareAgain = await timeOf(grove, [plain]);
   const beganShow = performance.now();
-  for (let look = 0; look < 100; look += 1) grove.delegation.get(root.caller, 'self');
+  for (let look = 0; look < 100; look += 1) grove.agents.get(root.caller, 'self');
   const show = (performance.now() - beganShow) / 100;
   const ratio = (ms: number, to: number) => ((2 * ms) / (to + bareAgain)).toFixed(2);
   console.log(
@@ -58,7 +58,7 @@ test('with 5,000 children, and at depth 8, a call costs what its depth costs, an
   );
   expect(grove.view(root.id).children).toBe(CHILDREN + 1);
   const began = performance.now();
-  await grove.delegation.revoke(await grove.admin(), root.id);
+  await grove.agents.revoke(await grove.admin(), root.id);
   console.log(`revoking it: ${(performance.now() - began).toFixed(0)} ms`);
   for (const agent of [many[0], many[many.length - 1], deepest])
     expect(grove.ring.authenticate(agent.secret)).toBeNull();

@@ -3,14 +3,15 @@
 import { expect } from 'vitest';
 import { AccessKeys } from '#bursar/access/access-keys.js';
 import { KeyRing } from '#bursar/access/key-ring.js';
+import { LimitSetters } from '#bursar/access/limit-setters.js';
 import type { AgentFigures, AgentView } from '#bursar/agents/agent.js';
-import type { AgentStep } from '#bursar/agents/agent-ends.js';
-import { Delegation, type MadeAgent } from '#bursar/agents/agents.js';
+import type { AgentLedgerPart } from '#bursar/agents/agent-ledger.js';
+import { Agents, type MadeAgent } from '#bursar/agents/agents.js';
 import type { NewAgent } from '#bursar/agents/new-agent.js';
-import type { TransferLedger } from '#bursar/agents/transfers.js';
+import type { Ledger } from '#bursar/index.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
-import { OnFiles, PLATFORM } from './files-setup.js';
+import { OnFiles, PLATFORM } from '../files-setup.js';
 
 export const USD = 100_000_000n;
 const RETENTION_MS = 3 * 86_400_000;
@@ -22,12 +23,12 @@ export interface Made {
   readonly caller: Caller;
 }
 
-export class Grove extends OnFiles<AgentStep> {
-  /** What happens, once, between the look at the ledger and the commands that follow it. */
+export class Grove extends OnFiles<never> {
+  /** What happens, once, after a change of a tree has begun and before its group is decided. */
   meanwhile: (() => Promise<unknown>) | null = null;
   ring!: KeyRing;
   keys!: AccessKeys;
-  delegation!: Delegation;
+  agents!: Agents;
   #holds = 0;
 
   /** With budgets of others that an agent's calls count towards too: of everything, and of each tenant. */
@@ -45,32 +46,33 @@ export class Grove extends OnFiles<AgentStep> {
   protected begin(): void {
     this.ring = new KeyRing(this.views, this.clock);
     this.keys = new AccessKeys({ ...this.parts, ring: this.ring });
-    this.delegation = new Delegation({
-      ...this.parts,
-      ledger: this.#ledgerWithMeanwhile(),
+    const { parts } = this;
+    this.agents = new Agents({
+      ...parts,
+      ledger: this.#withMeanwhile(parts.ledger),
       keys: this.keys,
+      setters: new LimitSetters(this.views),
       retentionMs: RETENTION_MS,
     });
   }
 
-  #ledgerWithMeanwhile(): TransferLedger {
-    const { ledger } = this;
+  #withMeanwhile(ledger: Ledger): AgentLedgerPart {
     return {
       check: (request) => ledger.check(request),
-      putDefinitions: (request) => ledger.putDefinitions(request),
+      budget: (id) => ledger.budget(id),
       run: (command, rider) => ledger.run(command, rider),
-      submit: async (commands) => {
+      runAll: async (steps, options) => {
         const { meanwhile } = this;
         this.meanwhile = null;
         await meanwhile?.();
-        return ledger.submit(commands);
+        return ledger.runAll(steps, options);
       },
     };
   }
 
   async restart(): Promise<void> {
     await this.reopened();
-    await this.delegation.recover();
+    await this.agents.sweep();
   }
 
   async admin(tenant = 'acme', labels: Record<string, string> = {}): Promise<Caller> {
@@ -90,14 +92,14 @@ export class Grove extends OnFiles<AgentStep> {
   }
 
   async make(maker: Caller, stated: Partial<NewAgent>): Promise<Made> {
-    const made = await this.delegation.create(maker, { name: 'an agent', ...stated });
+    const made = await this.agents.create(maker, { name: 'an agent', ...stated });
     if (made.made === false) throw new Error(`lacking: ${made.line.budgetId} has ${made.line.remaining}`);
     if (made.made === 'before') throw new Error(`made before: ${made.view.agent.id}`);
     return { id: made.view.agent.id, secret: made.secret, caller: this.caller(made.secret) };
   }
 
   tryToMake(maker: Caller, stated: Partial<NewAgent>): Promise<MadeAgent> {
-    return this.delegation.create(maker, { name: 'an agent', ...stated });
+    return this.agents.create(maker, { name: 'an agent', ...stated });
   }
 
   /** A root of acme's. */
@@ -126,7 +128,7 @@ export class Grove extends OnFiles<AgentStep> {
   }
 
   view(id: string): AgentView {
-    return this.delegation.get(PLATFORM, id);
+    return this.agents.get(PLATFORM, id);
   }
 
   figures(id: string): AgentFigures {

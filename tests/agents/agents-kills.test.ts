@@ -1,0 +1,306 @@
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ChildMode } from '#bursar/agents/agent.js';
+import { agentFact } from '#bursar/agents/agents-facts.js';
+import { VIEWS } from '#bursar/composition/data-folder.js';
+import { Crash, killedBeforeEachStep } from '../files-setup.js';
+import { expectNoDifference, expectSameAfterRebuild } from '../views/rebuilt.js';
+import { expectConserved, Grove, type Made, USD } from './agents-setup.js';
+
+const usd = (amount: bigint) => ({ usd: amount * USD });
+
+/** Everything that can be read of a tree, with the keys that are accepted. */
+async function seen(grove: Grove, ids: readonly string[]): Promise<unknown> {
+  const admin = await grove.admin();
+  const { views } = grove.agents.list(admin, { max: 100 });
+  return { said: ids.map((id) => grove.said(id)), states: views.map(({ agent }) => agent.state) };
+}
+
+describe('a command that is killed anywhere is done or not, whether or not the views are kept', () => {
+  test.each([0, 1])(
+    'making a carved child, with budgets of its depth to be put: %i of them there',
+    async (there) => {
+      let root!: Made;
+      const steps = await killedBeforeEachStep({
+        ready: async () => {
+          const grove = await Grove.open();
+          root = await grove.root(100n);
+          if (there === 1) {
+            const first = await grove.make(root.caller, { mode: 'carved', limits: usd(1n) });
+            await grove.agents.revoke(root.caller, first.id);
+          }
+          return grove;
+        },
+        act: (grove) => grove.tryToMake(root.caller, { mode: 'carved', limits: usd(60n) }),
+        check: async (grove, isDone) => {
+          const { views } = grove.agents.list(root.caller, { max: 10 });
+          // The child, its limit, what is set aside for it and its key are there, or none of them.
+          expect(views).toHaveLength(there + (isDone ? 1 : 0));
+          expect(grove.said(root.id)).toBe(`100 = 0 used + ${isDone ? '60 held + 40' : '0 held + 100'} left`);
+          const keys = grove.keys
+            .list(await grove.admin())
+            .keys.filter(({ createdBy }) => createdBy === root.caller.keyId);
+          expect(keys).toHaveLength(there + (isDone ? 1 : 0));
+          await grove.make(root.caller, { mode: 'carved', limits: usd(40n) });
+          await expectConserved(grove, [root.id]);
+        },
+      });
+      expect(steps).toBe(2 - there);
+    },
+  );
+
+  test('raising a carved child: the limits in the ledger and the agent’s are raised together', async () => {
+    let [root, child]: Made[] = [];
+    const steps = await killedBeforeEachStep({
+      ready: async () => {
+        const grove = await Grove.open();
+        root = await grove.root(100n);
+        child = await grove.make(root.caller, { mode: 'carved', limits: usd(20n) });
+        await grove.spend(child, 5n);
+        return grove;
+      },
+      act: (grove) => grove.agents.raise(root.caller, child.id, usd(50n)),
+      check: async (grove, isDone) => {
+        const limit = isDone ? 50n : 20n;
+        expect(grove.said(child.id)).toBe(`${limit} = 5 used + 0 held + ${limit - 5n} left`);
+        expect(grove.said(root.id)).toBe(`100 = 5 used + ${limit - 5n} held + ${100n - limit} left`);
+        expect(grove.view(child.id).agent.limits).toEqual(usd(limit));
+        await grove.agents.close(root.caller, child.id);
+        expect(grove.figures(child.id)).toMatchObject({ limit: limit * USD, returned: (limit - 5n) * USD });
+        expect(grove.said(root.id)).toBe('100 = 5 used + 0 held + 95 left');
+        await expectConserved(grove, [root.id, child.id]);
+      },
+    });
+    expect(steps).toBe(1);
+  });
+
+  test.each(['close', 'revoke', 'expire'] as const)(
+    '%s: once the first step is done the agent has ended, and the sweep of the next start does the rest',
+    async (end) => {
+      let [root, child, grandchild]: Made[] = [];
+      let step = 0;
+      const steps = await killedBeforeEachStep({
+        ready: async () => {
+          const grove = await Grove.open();
+          root = await grove.root(100n);
+          child = await grove.make(root.caller, { mode: 'carved', limits: usd(60n), ttlMs: 60_000 });
+          grandchild = await grove.make(child.caller, { mode: 'carved', limits: usd(20n) });
+          await grove.spend(grandchild, 7n);
+          if (end === 'close') await grove.agents.close(child.caller, grandchild.id);
+          return grove;
+        },
+        act: async (grove) => {
+          step = grove.killBefore ?? 0;
+          if (end === 'expire') grove.clock.at += 60_000;
+          await (end === 'expire' ? grove.agents.sweep() : grove.agents[end](root.caller, child.id));
+          // What the sweep could not do it leaves to the next one.
+          if (grove.faults.length > 0) throw new Crash(grove.faults.pop());
+        },
+        check: async (grove) => {
+          const hasEnded = end === 'expire' || step > 0;
+          const before = await seen(grove, [root.id, child.id, grandchild.id]);
+          if (step > 0) expect(await grove.spend(child, 1n)).toBe('closed');
+          await grove.agents.sweep();
+          if (!hasEnded) expect(await seen(grove, [root.id, child.id, grandchild.id])).toEqual(before);
+          expect(grove.said(root.id)).toBe(
+            hasEnded ? '100 = 7 used + 0 held + 93 left' : '100 = 7 used + 53 held + 40 left',
+          );
+          const states = { close: 'closed', revoke: 'revoked', expire: 'expired' } as const;
+          expect(grove.view(child.id).agent.state).toBe(hasEnded ? states[end] : 'active');
+          expect(grove.ring.authenticate(child.secret) === null).toBe(hasEnded);
+          if (hasEnded) expect(grove.ring.authenticate(grandchild.secret)).toBeNull();
+          await expectConserved(grove, [root.id, child.id, grandchild.id]);
+        },
+      });
+      expect(steps).toBeGreaterThanOrEqual(2);
+    },
+  );
+
+  test('a request that is repeated after its answer was lost is answered with the agent that it made, or makes it', async () => {
+    const stated = { name: 'an agent', mode: 'carved' as const, limits: usd(60n), requestId: 'once' };
+    let root!: Made;
+    await killedBeforeEachStep({
+      ready: async () => {
+        const grove = await Grove.open();
+        root = await grove.root(100n);
+        return grove;
+      },
+      act: (grove) => grove.agents.create(root.caller, stated),
+      check: async (grove, isDone) => {
+        const again = await grove.agents.create(root.caller, stated);
+        expect(again.made).toBe(isDone ? 'before' : 'now');
+        const later = await grove.agents.create(root.caller, stated);
+        expect(later).toMatchObject({
+          made: 'before',
+          view: { agent: { id: again.made === false ? '' : again.view.agent.id } },
+        });
+        expect(grove.agents.list(root.caller, { max: 10 }).views).toHaveLength(1);
+        expect(grove.said(root.id)).toBe('100 = 0 used + 60 held + 40 left');
+      },
+    });
+  });
+});
+
+test('a tree that was too large to be revoked in one step → the next sweep revokes what lives on below', async () => {
+  const grove = await Grove.open();
+  const root = await grove.root(100n);
+  const child = await grove.make(root.caller, { mode: 'carved', limits: usd(60n) });
+  const grandchild = await grove.make(child.caller, { mode: 'shared' });
+  // As after the first of several steps.
+  const agent = { ...grove.view(root.id).agent, state: 'revoked' as const, endedAt: grove.clock.now() };
+  await grove.ledger.run({ command: 'record_facts' }, { facts: [agentFact('agent_ended', agent)] });
+  await grove.restart();
+  for (const { id, secret } of [child, grandchild]) {
+    expect(grove.view(id).agent.state).toBe('revoked');
+    expect(grove.ring.authenticate(secret)).toBeNull();
+  }
+});
+
+test('after a story of agents, the views are made again with the same rows and the same answers', async () => {
+  const grove = await Grove.open();
+  const root = await grove.root(100n, { requestId: 'root' });
+  const child = await grove.make(root.caller, { mode: 'carved', limits: usd(60n), ttlMs: 60_000 });
+  const shared = await grove.make(child.caller, { mode: 'shared', limits: usd(10n) });
+  const closed = await grove.make(root.caller, { mode: 'carved', limits: usd(20n) });
+  await grove.agents.raise(root.caller, child.id, usd(70n));
+  await grove.spend(shared, 4n);
+  const { id } = await grove.hold(closed, 2n);
+  await grove.agents.close(root.caller, closed.id);
+  await grove.ledger.settle({ holdId: id, amounts: usd(1n) });
+  await grove.agents.sweep();
+  await grove.agents.revoke(root.caller, shared.id);
+  await grove.agents.renewKey(root.caller, child.id, 0);
+  const ids = [root.id, child.id, shared.id, closed.id];
+  const read = () => ids.map((one) => grove.agents.get(root.caller, one));
+  expect(read().map(({ agent }) => agent.state)).toEqual(['active', 'active', 'revoked', 'closed']);
+  await expectSameAfterRebuild({
+    viewsPath: join(grove.folder, 'views.db'),
+    read,
+    close: () => grove.close(),
+    open: () => grove.restart(),
+  });
+  expectNoDifference({
+    ledgerPath: join(grove.folder, 'ledger.db'),
+    viewsPath: join(grove.folder, 'views.db'),
+    views: VIEWS,
+  });
+});
+
+type Act =
+  | { readonly act: 'make'; readonly by: number; readonly mode: ChildMode; readonly limit: number }
+  | { readonly act: 'hold' | 'spend'; readonly by: number; readonly amount: number }
+  | { readonly act: 'settle'; readonly hold: number; readonly amount: number }
+  | { readonly act: 'raise'; readonly by: number; readonly limit: number }
+  | { readonly act: 'close' | 'revoke'; readonly by: number }
+  | { readonly act: 'restart' }
+  | { readonly act: 'sweep' };
+
+const index = fc.nat({ max: 20 });
+const amount = fc.integer({ min: 1, max: 30 });
+const acts: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      act: fc.constant('make' as const),
+      by: index,
+      mode: fc.constantFrom<ChildMode>('carved', 'shared'),
+      limit: amount,
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({ act: fc.constantFrom('hold' as const, 'spend' as const), by: index, amount }),
+  },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant('raise' as const), by: index, limit: amount }) },
+  { weight: 3, arbitrary: fc.record({ act: fc.constant('settle' as const), hold: index, amount }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ act: fc.constantFrom('close' as const, 'revoke' as const), by: index }),
+  },
+  { weight: 1, arbitrary: fc.constantFrom<Act>({ act: 'restart' }, { act: 'sweep' }) },
+);
+
+test('whatever a tree does, spent, held and left add up at each level, and no tree spends what its root was not given', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(acts, { minLength: 10, maxLength: 40 }), async (sequence) => {
+      const grove = await Grove.open();
+      const root = await grove.root(100n);
+      const tree: Made[] = [root];
+      const holds: { id: string; amount: bigint }[] = [];
+      for (const act of sequence) {
+        if (act.act === 'restart') await grove.restart();
+        else if (act.act === 'sweep') await grove.agents.sweep();
+        else if (act.act === 'settle') {
+          const hold = holds.splice(act.hold % (holds.length || 1), 1)[0];
+          const actual = BigInt(act.amount) < (hold?.amount ?? 0n) ? BigInt(act.amount) : hold?.amount;
+          if (hold !== undefined) await grove.ledger.settle({ holdId: hold.id, amounts: usd(actual ?? 0n) });
+        } else await onAgent(grove, { tree, holds }, act);
+        expect(grove.figures(root.id).used + grove.figures(root.id).held <= 100n * USD).toBe(true);
+      }
+      await grove.agents.sweep();
+      await grove.restart();
+      await expectConserved(
+        grove,
+        tree.map(({ id }) => id),
+      );
+      await expectOwnTreesAddUp(grove, tree);
+      await grove.close();
+    }),
+    { numRuns: 8, seed: 40 },
+  );
+}, 120_000);
+
+type AgentAct = Extract<Act, { readonly by: number }>;
+
+async function onAgent(
+  grove: Grove,
+  { tree, holds }: { tree: Made[]; holds: { id: string; amount: bigint }[] },
+  act: AgentAct,
+): Promise<void> {
+  const agent = tree[act.by % tree.length];
+  const refusedIsFine = (error: { code?: string }): undefined => {
+    expect(['conflict', 'forbidden']).toContain(error.code);
+    return undefined;
+  };
+  if (act.act === 'make') {
+    const made = await grove
+      .tryToMake(agent.caller, { mode: act.mode, limits: usd(BigInt(act.limit)) })
+      .catch(refusedIsFine);
+    if (made?.made === 'now')
+      tree.push({ id: made.view.agent.id, secret: made.secret, caller: grove.caller(made.secret) });
+  } else if (act.act === 'hold') {
+    const { id, denied } = await grove.hold(agent, BigInt(act.amount));
+    if (denied === null) holds.push({ id, amount: BigInt(act.amount) });
+  } else if (act.act === 'spend') await grove.spend(agent, BigInt(act.amount));
+  else if (agent === tree[0]) return;
+  else if (act.act === 'raise')
+    await grove.agents.raise(tree[0].caller, agent.id, usd(BigInt(act.limit))).catch(refusedIsFine);
+  else await grove.agents[act.act](tree[0].caller, agent.id).catch(refusedIsFine);
+}
+
+/** Of a living agent: what it holds is what its own calls hold, and what its carved children have not used. */
+async function expectOwnTreesAddUp(grove: Grove, tree: readonly Made[]): Promise<void> {
+  const views = tree.map(({ id }) => grove.view(id));
+  const open = grove.ledger.holds({ status: 'open', max: 1_000 });
+  for (const { agent, figures } of views) {
+    if (agent.state !== 'active') continue;
+    const carved = views.filter(
+      ({ agent: other }) =>
+        other.mode === 'carved' &&
+        other.state === 'active' &&
+        other.chain[other.drawsOn] ===
+          agent.chain[agent.mode === 'shared' ? agent.drawsOn : agent.chain.length - 1] &&
+        other.chain.includes(agent.id) &&
+        other.id !== agent.id,
+    );
+    const own = open.filter(({ labels }) => labels[`agent.${agent.chain.length - 1}`] === agent.id);
+    const byCarved = (labels: Record<string, string>) =>
+      carved.some(({ agent: other }) => labels[`agent.${other.chain.length - 1}`] === other.id);
+    const heldByCalls = own
+      .filter(({ labels }) => !byCarved(labels))
+      .reduce((sum, { held }) => sum + (held.usd ?? 0n), 0n);
+    const aside = carved.reduce((sum, { figures: [theirs] }) => sum + (theirs.limit ?? 0n) - theirs.used, 0n);
+    expect({ id: agent.id, held: figures[0].held }).toEqual({ id: agent.id, held: heldByCalls + aside });
+  }
+}
