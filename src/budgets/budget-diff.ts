@@ -1,10 +1,16 @@
 // What applying a budget file would change in a ledger, as data, as a request and as text for people. Changes nothing
-// itself; a plan made again after it was applied is empty. Called through budget-file.ts.
+// itself; a plan made again after it was applied is empty. Called by the surfaces that apply budgets.
 
 import { BUILT_IN_UNITS, formatAmount, type Unit } from '../core/amount.js';
+import {
+  BUDGET_FIELD_LIST,
+  BUDGET_FIELDS,
+  type BudgetFieldKind,
+  type BudgetFieldName,
+} from '../core/budget-fields.js';
 import { WARN_AT_PERCENT_DEFAULT } from '../core/budgets.js';
 import type { BudgetView } from '../core/outcomes.js';
-import type { Aliases, BudgetSpec, Labels, PutDefinitions } from '../core/requests.js';
+import type { Aliases, BudgetSpec, Labels, PutDefinitions, WindowInput } from '../core/requests.js';
 import { GRANT_BUDGET_PREFIX } from '../core/state.js';
 import { parseWindow, windowLabel } from '../core/window.js';
 import type { BudgetFile } from './budget-file.js';
@@ -70,11 +76,11 @@ export function planApply(file: BudgetFile, inForce: InForce, options: { prune?:
   return { changes, unchangedBudgets: budgets.unchanged, request: blocked || empty ? null : request };
 }
 
-function planUnits(stated: readonly Unit[], inForce: readonly Unit[]): { changes: Change[]; put: Unit[] } {
+function planUnits(wanted: readonly Unit[], inForce: readonly Unit[]): { changes: Change[]; put: Unit[] } {
   const changes: Change[] = [];
   const put: Unit[] = [];
   const scales = new Map(inForce.map(({ name, scale }) => [name, scale]));
-  for (const unit of stated) {
+  for (const unit of wanted) {
     const about = { subject: 'unit', id: unit.name } as const;
     const scale = scales.get(unit.name);
     if (scale === undefined) {
@@ -91,33 +97,30 @@ function planUnits(stated: readonly Unit[], inForce: readonly Unit[]): { changes
 
 // A ledger takes the alias table as a whole, so the plan carries over what it leaves alone.
 function planAliases(
-  stated: Aliases,
+  wanted: Aliases,
   inForce: Aliases,
   prune: boolean,
 ): { changes: Change[]; table: Aliases } {
   const changes: Change[] = [];
   const from = flatAliases(inForce);
-  const to = flatAliases(stated);
-  for (const [id, { canonical }] of to) {
+  const to = flatAliases(wanted);
+  for (const [id, canonical] of to) {
     const about = { subject: 'alias', id } as const;
-    const known = from.get(id)?.canonical;
+    const known = from.get(id);
     if (known === undefined) changes.push({ ...about, kind: 'create', summary: `→ ${canonical}` });
     else if (known !== canonical) {
       changes.push({ ...about, kind: 'change', fields: [{ field: 'name', from: known, to: canonical }] });
     }
   }
-  for (const [id, { canonical }] of from) {
-    if (to.has(id)) continue;
-    const about = { subject: 'alias', id } as const;
-    changes.push(
-      prune ? { ...about, kind: 'remove', summary: `→ ${canonical}` } : { ...about, kind: 'left_alone' },
-    );
+  for (const [id, canonical] of from) {
+    if (!to.has(id)) changes.push(notInFile({ subject: 'alias', id }, prune && `→ ${canonical}`));
   }
   const kept = prune ? to : new Map([...from, ...to]);
   const table: Record<string, Record<string, string>> = {};
-  for (const [id, { key, name, canonical }] of kept) {
+  for (const [id, canonical] of kept) {
+    const key = id.slice(0, id.indexOf(' '));
     table[key] ??= {};
-    table[key][name] = canonical;
+    table[key][id.slice(key.length + 1)] = canonical;
     // Within the file no alias leads to an alias; one that is left alone still may.
     if (!kept.has(`${key} ${canonical}`)) continue;
     const problem = `→ ${canonical} is itself an alias now; state both in the file, or prune`;
@@ -126,20 +129,20 @@ function planAliases(
   return { changes, table };
 }
 
-interface Alias {
-  readonly key: string;
-  readonly name: string;
-  readonly canonical: string;
+/** The canonical name of each alias, by `key name`. Label keys contain no space, so each id is one alias. */
+function flatAliases(aliases: Aliases): Map<string, string> {
+  return new Map(
+    Object.entries(aliases).flatMap(([key, names]) =>
+      Object.entries(names).map(([name, canonical]) => [`${key} ${name}`, canonical] as const),
+    ),
+  );
 }
 
-// Label keys contain no space, so `key name` is one alias and no other.
-function flatAliases(aliases: Aliases): Map<string, Alias> {
-  const flat = new Map<string, Alias>();
-  for (const [key, names] of Object.entries(aliases)) {
-    for (const [name, canonical] of Object.entries(names))
-      flat.set(`${key} ${name}`, { key, name, canonical });
-  }
-  return flat;
+/** What is in force and not in the file; `removal` says how it is removed, false: it is left alone. */
+function notInFile(about: About, removal: string | false): Change {
+  return removal === false
+    ? { ...about, kind: 'left_alone' }
+    : { ...about, kind: 'remove', summary: removal };
 }
 
 interface BudgetsPlan {
@@ -150,24 +153,19 @@ interface BudgetsPlan {
 }
 
 function planBudgets(
-  stated: readonly BudgetSpec[],
+  wanted: readonly BudgetSpec[],
   inForce: readonly BudgetView[],
   scales: ReadonlyMap<string, number>,
   prune: boolean,
 ): BudgetsPlan {
   const plan: BudgetsPlan = { changes: [], put: [], close: [], unchanged: 0 };
   const known = new Map(inForce.map((view) => [view.id, view]));
-  for (const spec of stated) planBudget(plan, spec, known.get(spec.id), scales);
-  const statedIds = new Set(stated.map(({ id }) => id));
+  for (const spec of wanted) planBudget(plan, spec, known.get(spec.id), scales);
+  const inFile = new Set(wanted.map(({ id }) => id));
   for (const { id, status } of inForce) {
-    if (statedIds.has(id) || status === 'closed' || id.startsWith(GRANT_BUDGET_PREFIX)) continue;
-    const about = { subject: 'budget', id } as const;
+    if (inFile.has(id) || status === 'closed' || id.startsWith(GRANT_BUDGET_PREFIX)) continue;
     if (prune) plan.close.push(id);
-    plan.changes.push(
-      prune
-        ? { ...about, kind: 'remove', summary: 'not in the file: closed' }
-        : { ...about, kind: 'left_alone' },
-    );
+    plan.changes.push(notInFile({ subject: 'budget', id }, prune && 'not in the file: closed'));
   }
   return plan;
 }
@@ -186,11 +184,9 @@ function planBudget(
     return;
   }
   const before = textsOf(view, scales);
-  const fields = BUDGET_FIELDS.filter((field) => before[field] !== texts[field]).map((field) => ({
-    field,
-    from: before[field],
-    to: texts[field],
-  }));
+  const fields = Object.keys(texts)
+    .filter((field) => before[field] !== texts[field])
+    .map((field) => ({ field, from: before[field], to: texts[field] }));
   const problem = conflictOf(view, fields);
   if (problem !== null) plan.changes.push({ ...about, kind: 'conflict', fields, problem });
   else if (fields.length === 0) plan.unchanged += 1;
@@ -203,58 +199,49 @@ function planBudget(
 function conflictOf(view: BudgetView, fields: readonly FieldChange[]): string | null {
   if (view.status === 'closed')
     return 'it is closed for good; give the budget another id, or take it out of the file';
-  const fixed = fields.filter(({ field }) => FIXED_FIELDS.has(field)).map(({ field }) => field);
+  const isFixed = (field: string) => BUDGET_FIELDS[field as BudgetFieldName].change === 'fixed';
+  const fixed = fields.map(({ field }) => field).filter(isFixed);
   if (fixed.length === 0) return null;
   return `${fixed.join(' and ')} cannot change in a budget with a history; give the new budget another id`;
 }
 
-/** Figures already booked are in these: a budget keeps them for good. */
-const FIXED_FIELDS: ReadonlySet<string> = new Set(['match', 'unit', 'window']);
+/** The fields of a budget but its id, in the order of the table. */
+const COMPARED_FIELDS = BUDGET_FIELD_LIST.filter(([, { change }]) => change !== 'identity');
 
-const BUDGET_FIELDS = [
-  'match',
-  'unit',
-  'limit',
-  'window',
-  'perHoldMax',
-  'heldMax',
-  'warnAtPercent',
-  'onExhausted',
-] as const;
-
-type BudgetTexts = Readonly<Record<(typeof BUDGET_FIELDS)[number], string>>;
+type BudgetTexts = Readonly<Record<string, string>>;
 
 // Defaults are filled in and each text is canonical, so two budgets are the same exactly when their texts are.
 function textsOf(spec: BudgetSpec, scales: ReadonlyMap<string, number>): BudgetTexts {
   const scale = scales.get(spec.unit) ?? 0;
-  const cap = (steps: bigint | undefined) => (steps === undefined ? NO_CAP : formatAmount(steps, scale));
-  return {
-    match: matchText(spec.match),
-    unit: spec.unit,
-    limit: spec.limit === null ? METERED : formatAmount(spec.limit, scale),
-    window: windowLabel(parseWindow(spec.window, 'window')),
-    perHoldMax: cap(spec.perHoldMax),
-    heldMax: cap(spec.heldMax === 0n ? undefined : spec.heldMax),
-    warnAtPercent: String(spec.warnAtPercent ?? WARN_AT_PERCENT_DEFAULT),
-    onExhausted: spec.onExhausted ?? 'refuse',
-  };
+  return Object.fromEntries(
+    COMPARED_FIELDS.map(([name, { kind, absent }]) => [name, TEXTS[kind](spec[name] ?? absent, scale)]),
+  );
 }
 
 const NO_CAP = 'none';
 const METERED = 'metered only';
 
+/** A value of each kind as people read it; undefined stands for a field that is left out. */
+const TEXTS: Record<BudgetFieldKind, (value: unknown, scale: number) => string> = {
+  id: String,
+  match: (match) => matchText(match as Labels),
+  unit: String,
+  limit: (limit, scale) => (typeof limit === 'bigint' ? formatAmount(limit, scale) : METERED),
+  window: (window) => windowLabel(parseWindow(window as WindowInput, 'window')),
+  cap: (cap, scale) => (cap === undefined ? NO_CAP : formatAmount(cap as bigint, scale)),
+  cap_above_zero: (cap, scale) => (cap === 0n ? NO_CAP : formatAmount(cap as bigint, scale)),
+  percent: (percent) => String(percent ?? WARN_AT_PERCENT_DEFAULT),
+  choice: String,
+};
+
 function summaryOf(texts: BudgetTexts): string {
-  const { match, unit, limit, window, ...rest } = texts;
+  const { match, unit, limit, window } = texts;
   const money = limit === METERED ? `${unit} metered only` : `${limit} ${unit}`;
   const every = window === 'lifetime' ? 'for its lifetime' : `each ${window.replace(/^every /, '')}`;
-  const defaults: Readonly<Record<string, string>> = {
-    perHoldMax: NO_CAP,
-    heldMax: NO_CAP,
-    warnAtPercent: String(WARN_AT_PERCENT_DEFAULT),
-    onExhausted: 'refuse',
-  };
-  const caps = Object.entries(rest).filter(([field, text]) => text !== defaults[field]);
-  return [`${match}: ${money} ${every}`, ...caps.map(([field, text]) => `${field} ${text}`)].join(', ');
+  const others = COMPARED_FIELDS.filter(
+    ([name, { required, kind, absent }]) => !required && texts[name] !== TEXTS[kind](absent, 0),
+  );
+  return [`${match}: ${money} ${every}`, ...others.map(([name]) => `${name} ${texts[name]}`)].join(', ');
 }
 
 function matchText(match: Labels): string {
