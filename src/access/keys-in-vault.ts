@@ -36,12 +36,13 @@ export async function putOfflineKey(vault: Vault, name: string, now: number): Pr
   return { record, secret: text };
 }
 
-/** The keys that wait for a server. */
+/** The keys that wait for a server, the oldest first. */
 export async function waitingKeys(vault: Vault): Promise<readonly KeyRecord[]> {
   const ids = await vault.ids(OFFLINE, { max: READ_AT_ONCE });
   if (ids.length === 0) return [];
   const bodies = await vault.get(ids);
-  return [...bodies.values()].map((body) => JSON.parse(body) as KeyRecord);
+  const keys = [...bodies.values()].map((body) => JSON.parse(body) as KeyRecord);
+  return keys.sort((one, other) => one.createdAt - other.createdAt);
 }
 
 /** Once the keys are in the ledger. */

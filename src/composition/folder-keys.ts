@@ -57,6 +57,9 @@ function recordsIn(viewsPath: string): KeyRecord[] {
   const views = openViewsForReading(viewsPath);
   try {
     return [...new KeyRows(views).all()];
+  } catch (error) {
+    const why = `${VIEWS_FILE} cannot be read: ${(error as Error).message}`;
+    throw new InvalidInputError('--data', `${why}; start the server once, which makes the file anew`);
   } finally {
     views.close();
   }
