@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import Fastify from 'fastify';
 import type { KeyRing } from '#bursar/access/key-ring.js';
 import { Tenancy } from '#bursar/access/tenancy.js';
-import { Conversations } from '#bursar/chats/conversations.js';
+import { Chats } from '#bursar/chats/chats.js';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { Opened } from '#bursar/composition/opened.js';
 import type { Settings } from '#bursar/composition/settings/settings.js';
@@ -164,19 +164,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   );
   const opened = new Opened();
   const data = await openDataFolder(folder, { clock, logger: QUIET, opened });
-  const { ledger, store, views, vault, keyRing, keys } = data;
+  const { ledger, views, vault, keyRing, keys } = data;
   const defined = await ledger.putDefinitions({ ...settings.definitions });
   if (defined.outcome === 'rejected') throw new Error(defined.message);
   const admin = keyRing.authenticate((await keys.firstKeys({ demo: false }))?.admin.secret);
   if (admin === null) throw new Error('no admin key');
   const makeKey: Gateway['makeKey'] = async (labels, scopes = ['spend'], callerLabels = ['goal', 'team']) =>
     (await keys.create(admin, { name: 'test', scopes, labels, callerLabels })).secret;
-  const conversations = new Conversations({
-    store,
-    ledger,
+  const chats = new Chats({
+    ...{ ledger, views, vault, clock },
     quotas: null,
-    clock,
-    settings: () => settings.conversations,
+    settings: () => settings.chats,
     onFault: (what, error) => void logged.push({ about: { error }, message: what }),
   });
   const goals = new Goals({
@@ -200,7 +198,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     tenancy: new Tenancy(ledger),
     goals: { assertUsable: (...asked) => goals.assertUsable(...asked), headers: goalHeaders },
     quotas: QUOTA_BUDGETS,
-    recorder: conversations.recorder,
+    recorder: chats.recorder,
     storedResponses: new StoredResponses({ views, ledger, clock }),
     clock,
     settings: () => settings.gateway,

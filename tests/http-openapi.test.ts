@@ -50,7 +50,7 @@ describe('http: OpenAPI', () => {
     ).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    const rows = [...readFileSync(DOCS, 'utf8').matchAll(/^\| `(GET|PUT|POST|DELETE) (\/v1[^`]*)`/gm)];
+    const rows = [...readFileSync(DOCS, 'utf8').matchAll(/^\| `(GET|PUT|PATCH|POST|DELETE) (\/v1[^`]*)`/gm)];
     expect(rows.map(([, method, path]) => `${method} ${path}`).sort()).toEqual(described.sort());
   });
 

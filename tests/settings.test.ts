@@ -83,7 +83,7 @@ describe('a sound file', () => {
         storedInputTokens: 50_000,
         userLabel: null,
       },
-      conversations: { turnTimeoutMs: 300_000, watchdogIntervalMs: 60_000 },
+      chats: { turnTimeoutMs: 300_000, watchdogIntervalMs: 60_000 },
       goals: { textLengthMax: 400 },
       notices: { reach: 'public' },
       reconciliation: [],

@@ -8,9 +8,10 @@ import { instantOut, instantOutOrNull } from '../kit/instants.js';
 import { cursorOf, type Page } from '../kit/page.js';
 import { ID_PARAMS, routes, SPENDERS, SPENDERS_AND_READERS } from '../kit/route.js';
 import { CLOSED, Id } from '../kit/schema-parts.js';
-import type { RowPage } from './chats.js';
+import type { RowPage } from './chats-reads.js';
 import {
   CancelRequest,
+  ChatChangeRequest,
   ChatList,
   ChatPageQuery,
   ChatQuery,
@@ -73,11 +74,21 @@ export const CHAT_ROUTES = routes({
     params: ID_PARAMS,
     answers: { 200: ChatView },
   },
+  changeChat: {
+    method: 'PATCH',
+    path: '/v1/chats/:id',
+    tag: 'chats',
+    summary: 'Change the title, the model or the mark of a chat; what is not stated stays',
+    scopes: SPENDERS,
+    params: ID_PARAMS,
+    body: ChatChangeRequest,
+    answers: { 200: ChatView },
+  },
   deleteChat: {
     method: 'DELETE',
     path: '/v1/chats/:id',
     tag: 'chats',
-    summary: 'Hide a chat and all that was said in it',
+    summary: 'Delete a chat and all that was said in it; what its turns cost stays spent',
     scopes: SPENDERS,
     params: ID_PARAMS,
     answers: { 200: Nothing },
@@ -117,7 +128,7 @@ export const CHAT_ROUTES = routes({
     method: 'DELETE',
     path: '/v1/chats/:id/turns/:turn',
     tag: 'chats',
-    summary: 'Hide a turn and its messages; what it cost stays spent',
+    summary: 'Delete a turn and what was said in it; what it cost stays spent',
     scopes: SPENDERS,
     params: TURN_PARAMS,
     answers: { 200: Nothing },
@@ -162,8 +173,10 @@ export const CHAT_ROUTES = routes({
   },
 });
 
-export function chatOut({ id, tenant, user, title, createdAt }: Chat): ChatView {
-  return { id, tenant, user, title, createdAt: instantOut(createdAt) };
+export function chatOut(chat: Chat): ChatView {
+  const { id, tenant, user, title, model, isTemporary: temporary, createdAt, updatedAt } = chat;
+  const instants = { createdAt: instantOut(createdAt), updatedAt: instantOut(updatedAt) };
+  return { id, tenant, user, title, model, temporary, ...instants };
 }
 
 export function messageOut(message: Message): MessageView {
@@ -186,14 +199,16 @@ export function turnOut(turn: Turn, { caller, scales }: SeenBy): TurnView {
     end: turn.end,
     meteredBy: turn.meteredBy,
     holdId: visibleId(caller, turn.holdId),
-    decisionId: terms?.decisionId ?? null,
-    policy: terms?.policy ?? null,
-    tier: terms?.tier ?? null,
-    model: terms?.model ?? null,
-    reasons: [...(terms?.reasons ?? [])],
-    held: terms === null ? null : amountsOut(terms.held, scales),
+    decisionId: turn.decisionId,
+    policy: terms.policy ?? null,
+    tier: terms.tier ?? null,
+    model: terms.model ?? null,
+    reasons: [...(terms.reasons ?? [])],
+    held: amountsOut(terms.held, scales),
     charged: charged === null ? null : amountsOut(charged, scales),
+    late: turn.isLate,
     responseId: turn.responseId,
+    replaces: turn.replaces,
     startedAt: instantOut(turn.startedAt),
     progressAt: instantOut(turn.progressAt),
     endedAt: instantOutOrNull(turn.endedAt),

@@ -4,6 +4,7 @@ import type { Labels } from '../core/requests.js';
 import type { Caller } from '../kit/caller.js';
 import { type PageRequest, readSequenceCursor } from '../kit/page.js';
 import type { RouteHost, RouteReply, RouteRequest } from '../kit/route.js';
+import type { Chats } from './chats.js';
 import {
   CHAT_ROUTES,
   chatOut,
@@ -16,29 +17,33 @@ import {
   turnIn,
   turnOut,
 } from './chats-api.js';
+import type { PageAsked } from './chats-reads.js';
 import { CHAT_ROWS_DEFAULT } from './chats-schema.js';
-import type { Conversations } from './conversations.js';
 import type { TurnEnd } from './turn.js';
 import type { Started, TurnRef, TurnResult } from './turns.js';
 
 export interface ChatParts {
-  readonly conversations: Conversations;
+  readonly chats: Chats;
   /** Refuses labels that name a goal of another owner. @throws RefusedError not_found */
   readonly assertGoalUsable: (caller: Caller, labels: Labels) => void;
 }
 
 export function chatRoutes(host: RouteHost, parts: ChatParts): void {
-  const { chats } = parts.conversations;
+  const { chats } = parts;
   host.serve('createChat', CHAT_ROUTES.createChat, async ({ caller, body }, reply) => {
     const chat = await chats.create(caller, body);
     reply.code(201);
     return chatOut(chat);
   });
-  host.serve('listChats', CHAT_ROUTES.listChats, ({ caller, query }) => {
-    const { after, max } = rowsAsked(query);
-    return rowsOut(chats.list(caller, query, { before: after === 0 ? null : after, max }), chatOut);
-  });
-  host.serve('getChat', CHAT_ROUTES.getChat, ({ caller, params }) => chatOut(chats.get(caller, params.id)));
+  host.serve('listChats', CHAT_ROUTES.listChats, async ({ caller, query }) =>
+    rowsOut(await chats.list(caller, query, rowsAsked(query)), chatOut),
+  );
+  host.serve('getChat', CHAT_ROUTES.getChat, async ({ caller, params }) =>
+    chatOut(await chats.get(caller, params.id)),
+  );
+  host.serve('changeChat', CHAT_ROUTES.changeChat, async ({ caller, params, body }) =>
+    chatOut(await chats.change(caller, params.id, body)),
+  );
   host.serve('deleteChat', CHAT_ROUTES.deleteChat, async ({ caller, params }) => {
     await chats.remove(caller, params.id);
     return {};
@@ -49,16 +54,16 @@ export function chatRoutes(host: RouteHost, parts: ChatParts): void {
 }
 
 function readRoutes(host: RouteHost, parts: ChatParts): void {
-  const { turns } = parts.conversations;
-  host.serve('listMessages', CHAT_ROUTES.listMessages, ({ caller, params, query }) =>
-    rowsOut(turns.listMessages(caller, params.id, rowsAsked(query)), messageOut),
+  const { turns } = parts.chats;
+  host.serve('listMessages', CHAT_ROUTES.listMessages, async ({ caller, params, query }) =>
+    rowsOut(await turns.listMessages(caller, params.id, rowsAsked(query)), messageOut),
   );
   host.serve('listTurns', CHAT_ROUTES.listTurns, ({ caller, params, query }) => {
     const seen = { caller, scales: host.scales };
     return rowsOut(turns.list(caller, params.id, rowsAsked(query)), (turn) => turnOut(turn, seen));
   });
-  host.serve('getTurn', CHAT_ROUTES.getTurn, ({ caller, params }) =>
-    turnDetailOut(turns.get(caller, refOf(params)), { caller, scales: host.scales }),
+  host.serve('getTurn', CHAT_ROUTES.getTurn, async ({ caller, params }) =>
+    turnDetailOut(await turns.get(caller, refOf(params)), { caller, scales: host.scales }),
   );
   host.serve('deleteTurn', CHAT_ROUTES.deleteTurn, async ({ caller, params }) => {
     await turns.remove(caller, refOf(params));
@@ -67,7 +72,7 @@ function readRoutes(host: RouteHost, parts: ChatParts): void {
 }
 
 function startRoutes(host: RouteHost, parts: ChatParts): void {
-  const { turns } = parts.conversations;
+  const { turns } = parts.chats;
   host.serve('startTurn', CHAT_ROUTES.startTurn, async (request, reply) => {
     const asked = ofOwnGoal(parts, request, turnIn(request.body, host.stated(request)));
     return started(host, request, reply, await turns.start(request.caller, request.params.id, asked));
@@ -105,7 +110,7 @@ function started(host: RouteHost, request: RouteRequest, reply: RouteReply, resu
 }
 
 function endRoutes(host: RouteHost, parts: ChatParts): void {
-  const { turns } = parts.conversations;
+  const { turns } = parts.chats;
   const end = async (
     request: RouteRequest & { readonly params: TurnParams },
     reply: RouteReply,
@@ -145,6 +150,6 @@ function seenBy(host: RouteHost, { caller }: RouteRequest): SeenBy {
   return { caller, scales: host.scales };
 }
 
-function rowsAsked(page: PageRequest): { readonly after: number; readonly max: number } {
+function rowsAsked(page: PageRequest): PageAsked {
   return { after: readSequenceCursor(page), max: page.limit ?? CHAT_ROWS_DEFAULT };
 }

@@ -15,6 +15,8 @@ import {
   Whole,
 } from '../kit/schema-parts.js';
 import {
+  METERS,
+  MODEL_LENGTH_MAX,
   RESPONSE_ID_LENGTH_MAX,
   ROLES,
   TEXT_BYTES_MAX,
@@ -34,28 +36,52 @@ const PAGE = {
 const Name = Type.String({ minLength: 1, maxLength: 256 });
 const Text = Type.String({
   maxLength: TEXT_BYTES_MAX,
-  description: `At most ${TEXT_BYTES_MAX} bytes of UTF-8. Kept in the service's file; the journal has its SHA-256.`,
+  description: `At most ${TEXT_BYTES_MAX} bytes of UTF-8. Kept in the vault; the journal has its SHA-256.`,
 });
+
+const Title = Type.String({ minLength: 1, maxLength: TITLE_LENGTH_MAX });
+const Model = Type.String({ minLength: 1, maxLength: MODEL_LENGTH_MAX });
+const Temporary = Type.Boolean({ description: 'A mark of your own: shown, and a filter of the list.' });
 
 export const ChatRequest = Type.Object(
   {
     tenant: Type.Optional(Name),
     user: Type.Optional(Name),
-    title: Type.Optional(Type.String({ minLength: 1, maxLength: TITLE_LENGTH_MAX })),
+    title: Type.Optional(Title),
+    model: Type.Optional(Model),
+    temporary: Type.Optional(Temporary),
   },
   CLOSED,
 );
 export type ChatRequest = Static<typeof ChatRequest>;
+/** null takes a title or a model away. */
+export const ChatChangeRequest = Type.Object(
+  {
+    title: Type.Optional(orNull(Title)),
+    model: Type.Optional(orNull(Model)),
+    temporary: Type.Optional(Temporary),
+  },
+  CLOSED,
+);
+export type ChatChangeRequest = Static<typeof ChatChangeRequest>;
 export const ChatView = Type.Object({
   id: Id,
   tenant: Type.String(),
   user: Type.String(),
   title: orNull(Type.String()),
+  model: orNull(Type.String({ description: 'What its turns ask for when they state no model.' })),
+  temporary: Temporary,
   createdAt: InstantOut,
+  updatedAt: InstantOut,
 });
 export type ChatView = Static<typeof ChatView>;
 export const ChatQuery = Type.Object(
-  { ...PAGE, tenant: Type.Optional(Name), user: Type.Optional(Name) },
+  {
+    ...PAGE,
+    tenant: Type.Optional(Name),
+    user: Type.Optional(Name),
+    temporary: Type.Optional(Type.Boolean()),
+  },
   CLOSED,
 );
 export type ChatQuery = Static<typeof ChatQuery>;
@@ -129,6 +155,7 @@ export const FailRequest = Type.Object(
 export type FailRequest = Static<typeof FailRequest>;
 
 export const MessageView = Type.Object({
+  id: Id,
   turnId: Id,
   requestId: Type.String(),
   role: oneOf(ROLES),
@@ -140,6 +167,8 @@ export const MessageView = Type.Object({
   cacheWriteTokens: Whole,
   reasoningTokens: Whole,
   webSearch: Type.Boolean(),
+  model: orNull(Type.String()),
+  responseId: orNull(Type.String()),
   createdAt: InstantOut,
 });
 export type MessageView = Static<typeof MessageView>;
@@ -156,16 +185,21 @@ const TURN = {
     type: ['string', 'null'],
     enum: [...TURN_ENDS, null],
   }),
-  meteredBy: oneOf(['quota', 'amounts', 'gateway'] as const),
+  meteredBy: oneOf(METERS),
   holdId: Id,
   decisionId: orNull(Type.String()),
   policy: orNull(Type.Integer()),
   tier: orNull(Type.String()),
   model: orNull(Type.String()),
   reasons: Type.Array(Type.String()),
-  held: AmountsOrNull,
+  held: AmountsOut,
   charged: AmountsOrNull,
+  late: Type.Boolean({
+    description:
+      'The watchdog had ended the turn, and the charge was corrected when its caller stated what it had used.',
+  }),
   responseId: orNull(Type.String()),
+  replaces: orNull(Type.String({ description: 'The turn whose place it took (retry, edit).' })),
   startedAt: InstantOut,
   progressAt: InstantOut,
   endedAt: orNull(InstantOut),

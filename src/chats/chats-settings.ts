@@ -1,7 +1,7 @@
 // The section `conversations` of the configuration: when the watchdog takes a turn for orphaned (rule T6). Owns its
 // defaults and bounds. docs/configuration.md lists the fields.
 
-import { duration, setting } from '../kit/file-value.js';
+import { duration, setting, type ValuesOf } from '../kit/file-value.js';
 
 const MINUTE_MS = 60_000;
 
@@ -14,3 +14,4 @@ export const CHAT_SETTINGS = {
   /** How often the watchdog looks. */
   watchdogIntervalMs: setting(timeout, MINUTE_MS),
 };
+export type ChatsSettings = ValuesOf<typeof CHAT_SETTINGS>;

@@ -1,100 +1,172 @@
-// Chats: made, listed, and soft-deleted, each by who may see it. A tenant sees its own (rule T8); a key that fixes the label
-// `user` sees that user's alone, since these are texts, not figures. Another's chat is what does not exist.
+// Chats, their turns and messages (rules T1–T8): made, listed, changed and deleted here; their turns are turns.ts's. A tenant
+// sees its own chats; a key that fixes the label `user` sees the chats of that user alone. A chat of another tenant is
+// answered exactly like a chat that does not exist. Opened by the composition root, used by the HTTP API and the gateway.
 
 import { labelsOfCall } from '../access/labels.js';
 import { tenantProblem } from '../access/tenant-ids.js';
-import type { Clock } from '../authority/api.js';
 import { quoted, textProblem } from '../core/labels.js';
-import type { Caller } from '../kit/caller.js';
+import { actorOf, type Caller } from '../kit/caller.js';
 import { newId } from '../kit/new-id.js';
-import { RefusedError } from '../kit/refusals.js';
-import { type ChatRow, type ChatTable, isTheirs, type Owners } from './chat-table.js';
-import type { GroupCommit } from './group-commit.js';
-import { type Chat, TITLE_LENGTH_MAX } from './turn.js';
-import type { TurnTable } from './turn-table.js';
+import { invalid, RefusedError } from '../kit/refusals.js';
+import type { SweepRule } from '../vault/vault.js';
+import { type ChatBody, chatsFact } from './chats-facts.js';
+import { type ChatsNeeds, ChatsParts } from './chats-parts.js';
+import type { ChatRow, OwnerAsked, PageAsked, RowPage } from './chats-reads.js';
+import { itemOf, VAULT_PREFIX } from './chats-texts.js';
+import { Recorder } from './recorder.js';
+import { type Chat, MODEL_LENGTH_MAX, TITLE_LENGTH_MAX } from './turn.js';
+import { TurnEnds } from './turn-ends.js';
+import { Turns } from './turns.js';
+import { Watchdog } from './watchdog.js';
 
-/** Whose chat it shall be: the platform states both, a tenant's key the user where the key does not fix one. */
-export interface StatedOwner {
-  readonly tenant?: string | undefined;
-  readonly user?: string | undefined;
-}
+export interface NewChat extends OwnerAsked, ChatChange {}
 
-export interface NewChat extends StatedOwner {
-  readonly title?: string | undefined;
-}
-
-export interface RowPage<T> {
-  readonly rows: readonly T[];
-  /** The number of the last row where there are more; else null. */
-  readonly next: number | null;
+/** What of a chat can be changed; null takes it away. */
+export interface ChatChange {
+  readonly title?: string | null | undefined;
+  readonly model?: string | null | undefined;
+  readonly temporary?: boolean | undefined;
 }
 
 export class Chats {
-  constructor(
-    private readonly table: ChatTable,
-    private readonly turns: TurnTable,
-    private readonly writer: GroupCommit,
-    private readonly clock: Clock,
-  ) {}
+  readonly turns: Turns;
+  readonly recorder: Recorder;
+  readonly watchdog: Watchdog;
+  readonly sweepRule: SweepRule;
+  readonly #parts: ChatsParts;
 
-  /** @throws RefusedError label_forbidden; invalid_request where tenant or user is neither stated nor fixed by the key */
-  async create(caller: Caller, { title, ...owner }: NewChat): Promise<Chat> {
-    const { tenant, user } = ownerOf(caller, owner);
-    const problem = title === undefined ? null : textProblem(title, TITLE_LENGTH_MAX);
-    if (problem !== null) throw invalid('title', `${quoted(title)} ${problem}`);
-    const createdAt = this.clock.now();
-    const chat = { id: newId(createdAt), tenant, user, title: title ?? null, createdAt };
-    await this.writer.durably(() => this.table.insert(chat));
-    return chat;
+  constructor(needs: ChatsNeeds) {
+    const parts = new ChatsParts(needs);
+    const ends = new TurnEnds(parts);
+    this.#parts = parts;
+    this.turns = new Turns(parts, ends);
+    this.recorder = new Recorder(parts, ends);
+    this.watchdog = new Watchdog(parts, ends);
+    this.sweepRule = { prefix: VAULT_PREFIX, isNamed: (id) => this.#isNamed(id) };
   }
 
-  /** Within a write: of a chat that was made for a call which was then refused. */
-  forget(id: string): void {
-    this.table.forget(id);
+  /** Ends the calls of the gateway that died with the last process. Once, before anybody calls. */
+  async start(): Promise<number> {
+    const ended = await this.watchdog.sweep(this.#parts.clock.now());
+    this.watchdog.start();
+    return ended;
+  }
+
+  /** Before the ledger, the views and the vault are closed. */
+  close(): Promise<void> {
+    return this.watchdog.stop();
+  }
+
+  /** @throws RefusedError label_forbidden; invalid_request where tenant or user is neither stated nor fixed by the key */
+  async create(
+    caller: Caller,
+    { title = null, model = null, temporary = false, ...owner }: NewChat,
+  ): Promise<Chat> {
+    const { clock, texts, ledger, reads } = this.#parts;
+    const { tenant, user } = ownerOf(caller, owner);
+    assertChange({ title, model });
+    const createdAt = clock.now();
+    const id = newId(createdAt);
+    const titleDigest = await texts.putTitle(id, title);
+    const body: ChatBody = {
+      ...{ id, tenant, user, titleDigest, model, isTemporary: temporary, createdAt, updatedAt: createdAt },
+      deletedAt: null,
+    };
+    await ledger.run(
+      { command: 'record_facts' },
+      { actor: actorOf(caller), facts: [chatsFact('chat_created', body)] },
+    );
+    return { ...reads.chat(caller, id), title };
   }
 
   /** Newest first. @throws RefusedError label_forbidden for an owner that the key does not let its caller name */
-  list(caller: Caller, stated: StatedOwner, page: { before: number | null; max: number }): RowPage<ChatRow> {
-    const owners = ownersSeen(caller, stated);
-    const rows = this.table.page(owners, page.before ?? Number.MAX_SAFE_INTEGER, page.max + 1);
-    return pageOfRows(rows, page.max);
+  async list(
+    caller: Caller,
+    asked: OwnerAsked & { readonly temporary?: boolean },
+    page: PageAsked,
+  ): Promise<RowPage<Chat>> {
+    const { rows, next } = this.#parts.reads.chats(caller, asked, page);
+    return { rows: await this.#titled(rows), next };
   }
 
-  /** @throws RefusedError not_found, also when it is another's */
-  get(caller: Caller, id: string): ChatRow {
-    const chat = this.table.find(id, ownersSeen(caller, {}));
-    if (chat === undefined)
-      throw new RefusedError('not_found', `there is no chat ${quoted(id)}`, { field: 'id' });
+  /** @throws RefusedError not_found, also for a chat of somebody else */
+  async get(caller: Caller, id: string): Promise<Chat> {
+    const [chat] = await this.#titled([this.#parts.reads.chat(caller, id)]);
     return chat;
   }
 
-  /** Whether its caller may see chats of this owner. */
-  sees(caller: Caller, owner: Pick<Chat, 'tenant' | 'user'>): boolean {
-    return isTheirs(owner, ownersSeen(caller, {}));
-  }
-
-  /** Soft: turns and messages stay in the file, and nobody is shown them. @throws RefusedError not_found; conflict while a turn runs */
-  async remove(caller: Caller, id: string): Promise<void> {
-    await this.writer.durably(() => {
-      const { number } = this.get(caller, id);
-      const open = this.turns.open(number);
-      if (open !== undefined)
-        throw new RefusedError('conflict', `the turn ${open} of this chat is running: cancel it first`);
-      this.table.remove(number, this.clock.now());
+  /** @throws RefusedError not_found; invalid_request */
+  async change(caller: Caller, id: string, { title, model, temporary }: ChatChange): Promise<Chat> {
+    assertChange({ title, model });
+    const { queue, reads, texts, clock, ledger } = this.#parts;
+    return queue.run(id, async () => {
+      const before = reads.chat(caller, id);
+      const titleDigest = title === undefined ? before.titleDigest : await texts.putTitle(id, title);
+      const body: ChatBody = {
+        ...bodyOf(before),
+        titleDigest,
+        model: model === undefined ? before.model : model,
+        isTemporary: temporary ?? before.isTemporary,
+        updatedAt: clock.now(),
+      };
+      await ledger.run(
+        { command: 'record_facts' },
+        { actor: actorOf(caller), facts: [chatsFact('chat_changed', body)] },
+      );
+      if (before.titleDigest !== titleDigest) await texts.deleteTitle(id, before.titleDigest);
+      return this.get(caller, id);
     });
   }
+
+  /** What was said in it is gone for good; what its turns cost stays. @throws RefusedError not_found; conflict while a turn runs */
+  async remove(caller: Caller, id: string): Promise<void> {
+    const { queue, reads, texts, clock, ledger } = this.#parts;
+    await queue.run(id, async () => {
+      const chat = reads.chat(caller, id);
+      const running = reads.runningTurn(chat.number);
+      if (running !== undefined)
+        throw new RefusedError('conflict', `the turn ${running} of this chat is running: cancel it first`);
+      const body = { ...bodyOf(chat), deletedAt: clock.now() };
+      await ledger.run(
+        { command: 'record_facts' },
+        { actor: actorOf(caller), facts: [chatsFact('chat_deleted', body)] },
+      );
+      await texts.deleteAll(id);
+    });
+  }
+
+  async #titled(rows: readonly ChatRow[]): Promise<Chat[]> {
+    const titles = await this.#parts.texts.titles(rows);
+    return rows.map((row) => ({ ...row, title: titles.get(row.id) ?? null }));
+  }
+
+  #isNamed(itemId: string): boolean {
+    const { reads } = this.#parts;
+    const item = itemOf(itemId);
+    if (item === null) return false;
+    if ('turnId' in item) return reads.hasMessage(item.turnId, item.role);
+    return reads.titleDigest(item.chatId)?.startsWith(item.title) === true;
+  }
 }
 
-export function pageOfRows<T extends { readonly number: number }>(
-  rows: readonly T[],
-  max: number,
-): RowPage<T> {
-  const taken = rows.slice(0, max);
-  return { rows: taken, next: rows.length > max ? taken[max - 1].number : null };
+function bodyOf(chat: ChatRow): ChatBody {
+  const { id, tenant, user, titleDigest, model, isTemporary, createdAt, updatedAt } = chat;
+  return { id, tenant, user, titleDigest, model, isTemporary, createdAt, updatedAt, deletedAt: null };
 }
 
-function ownerOf(caller: Caller, stated: StatedOwner): { tenant: string; user: string } {
-  const { tenant, user } = labelsOfCall(caller, labelsStated(stated));
+function assertChange({ title, model }: ChatChange): void {
+  for (const [field, text, lengthMax] of [
+    ['title', title, TITLE_LENGTH_MAX],
+    ['model', model, MODEL_LENGTH_MAX],
+  ] as const) {
+    const problem = text === undefined || text === null ? null : textProblem(text, lengthMax);
+    if (problem !== null) throw invalid(field, `${quoted(text)} ${problem}`);
+  }
+}
+
+function ownerOf(caller: Caller, asked: OwnerAsked): { tenant: string; user: string } {
+  const named = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+  const { tenant, user } = labelsOfCall(caller, named as Record<string, string>);
   if (tenant === undefined) throw invalid('tenant', 'is required: this key is no tenant’s');
   if (user === undefined) throw invalid('user', 'is required: the key does not fix the label user');
   // In the account of a budget it stands for nobody, as quotas have it.
@@ -102,28 +174,4 @@ function ownerOf(caller: Caller, stated: StatedOwner): { tenant: string; user: s
   const problem = tenantProblem(tenant);
   if (problem !== null) throw invalid('tenant', `${quoted(tenant)} ${problem}`);
   return { tenant, user };
-}
-
-function ownersSeen(caller: Caller, stated: StatedOwner): Owners {
-  if (stated.user !== undefined && caller.tenant === null && stated.tenant === undefined)
-    throw invalid('user', 'is stated together with tenant');
-  const own = caller.labels;
-  // Seeing is no spending: any user of the tenant may be named, unless the key fixes one.
-  for (const name of ['tenant', 'user'] as const) {
-    const isOther = Object.hasOwn(own, name) && stated[name] !== undefined && stated[name] !== own[name];
-    if (isOther)
-      throw new RefusedError('label_forbidden', `the label "${name}" is fixed by the key to another value`, {
-        field: name,
-      });
-  }
-  const fixedUser = Object.hasOwn(own, 'user') ? own.user : undefined;
-  return { tenant: caller.tenant ?? stated.tenant ?? null, user: fixedUser ?? stated.user ?? null };
-}
-
-function labelsStated({ tenant, user }: StatedOwner): Record<string, string> {
-  return { ...(tenant === undefined ? {} : { tenant }), ...(user === undefined ? {} : { user }) };
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }

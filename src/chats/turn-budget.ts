@@ -2,8 +2,9 @@
 // works out the ledger's command and asks nothing itself: chats runs the command, since the facts of the turn ride with it.
 
 import type { Amounts } from '../core/amount.js';
-import type { Authorize, Labels, Settle } from '../core/requests.js';
-import type { TurnEnd, TurnTerms, TurnUsage } from './turn.js';
+import type { Authorize, Labels, Settle, Usage } from '../core/requests.js';
+import { invalid, RefusedError } from '../kit/refusals.js';
+import type { MeteredBy, Turn, TurnEnd, TurnTerms, TurnUsage } from './turn.js';
 
 /** What a caller says of a turn that it wants to run. */
 export interface TurnWish {
@@ -79,4 +80,90 @@ export interface QuotaBudget extends TurnBudget {
   readonly isActive: boolean;
   /** Whether a policy works out what a turn is charged in this unit. */
   isCounted(unit: string): boolean;
+}
+
+/** The part of chats that knows which budget counts a turn. */
+export class TurnBudgets {
+  /** @param quotas null where this Bursar has no quotas */
+  constructor(private readonly quotas: QuotaBudget | null) {}
+
+  /** Who counts a new turn. */
+  get ofNewTurns(): { readonly meteredBy: Exclude<MeteredBy, 'gateway'>; readonly budget: TurnBudget } {
+    const { quotas } = this;
+    if (quotas?.isActive === true) return { meteredBy: 'quota', budget: quotas };
+    return { meteredBy: 'amounts', budget: STATED_AMOUNTS };
+  }
+
+  /** @throws RefusedError conflict where the turn is counted by quotas, and this Bursar has none */
+  of({ id, meteredBy }: Pick<Turn, 'id' | 'meteredBy'>): TurnBudget {
+    if (meteredBy === 'amounts') return STATED_AMOUNTS;
+    if (this.quotas !== null) return this.quotas;
+    throw new RefusedError(
+      'conflict',
+      `the turn ${id} is counted by quotas, which this server does not have`,
+    );
+  }
+
+  /**
+   * Asserts that a turn can be charged these amounts. @throws RefusedError invalid_request naming the unit
+   */
+  assertCharge({ terms, meteredBy }: Pick<Turn, 'terms' | 'meteredBy'>, amounts: Amounts): void {
+    for (const unit of Object.keys(amounts)) {
+      const isCounted = meteredBy === 'quota' && this.quotas?.isCounted(unit) === true;
+      if (isCounted) throw invalid(`amounts.${unit}`, 'is counted by the policy');
+      if (Object.hasOwn(terms.held, unit)) continue;
+      const units = Object.keys(terms.held).join(', ');
+      throw invalid(`amounts.${unit}`, `the turn holds none; it holds ${units}`);
+    }
+  }
+}
+
+/**
+ * The budget of turns where no policy is active. The hold is the amounts that the caller states, or the one call where it
+ * states none. The charge is what the caller says that the turn cost, or what was held where it does not say (rule Q9).
+ */
+const STATED_AMOUNTS: TurnBudget = {
+  hold({ holdId, labels, ttlMs, note, wish }) {
+    const { amounts, model, tier } = wish;
+    const held = { calls: 1n, ...amounts };
+    const request = {
+      ...{ holdId, labels, amounts: held, ttlMs },
+      overrun: 'record',
+      // Where no Bursar runs to settle it as an orphan, its time ends it at the same charge.
+      onExpiry: 'charge',
+      note: JSON.stringify(note),
+    } as const;
+    const wished = { ...(model === undefined ? {} : { model }), ...(tier === undefined ? {} : { tier }) };
+    return { request, terms: [{ held, ...wished }] };
+  },
+
+  settle({ holdId, terms, end, usage, amounts, note }) {
+    const isFree = end === 'failed_before';
+    const estimated = amounts === null && !isFree;
+    const charged: Record<string, bigint> = {};
+    for (const unit of Object.keys(terms.held))
+      charged[unit] = isFree ? 0n : (amounts?.[unit] ?? terms.held[unit]);
+    const request = {
+      ...{ holdId, amounts: charged },
+      ...(usage === null ? {} : { usage: ledgerUsage(usage) }),
+      outcome: OUTCOME_OF[end],
+      note: JSON.stringify({ ...note, end, estimated }),
+    };
+    return { request, estimated };
+  },
+};
+
+const OUTCOME_OF = {
+  completed: 'completed',
+  cancelled: 'cancelled',
+  failed_before: 'failed',
+  failed_at_provider: 'failed',
+  orphaned: 'failed',
+  unknown: 'unknown',
+} as const;
+
+/** As the ledger journals it: both kinds of tool calls in one figure. */
+function ledgerUsage({ webSearches = 0, codeInterpreterCalls = 0, ...tokens }: TurnUsage): Usage {
+  const toolCalls = webSearches + codeInterpreterCalls;
+  return toolCalls === 0 ? tokens : { ...tokens, toolCalls };
 }

@@ -1,35 +1,32 @@
-// Turns (rules T1–T4): started with their hold, ended with their settlement. Starting is three steps: the intent in the
-// service's file (which refuses a second turn of the request, and a second running one), the authorisation in the ledger
-// (which decides whether the turn came to be), and the row's mark that it did. A crash between two of them is cleared up by
-// recovery.ts from the ledger's answer. Ends are turn-ends.ts's. Called by surfaces through conversations.ts.
+// Turns (rules T1–T5). A turn starts in one durable step: its texts go into the vault, then the ledger holds, and the fact
+// that the turn has started rides with the authorisation. It ends in one (turn-ends.ts). Every step of a chat runs in the
+// chat's queue, where the view says what is allowed. Called by the HTTP API.
 
 import { labelsOfCall } from '../access/labels.js';
 import { TURN_PREFIX, tenantPrefix } from '../access/tenant-ids.js';
 import type { Amounts } from '../core/amount.js';
 import { InvalidInputError, OverloadedError } from '../core/errors.js';
 import { ID_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
-import type { Authorized, Denied, Rejected } from '../core/outcomes.js';
+import type { Denied, Rejected } from '../core/outcomes.js';
 import type { Labels } from '../core/requests.js';
-import type { Caller } from '../kit/caller.js';
+import { actorOf, type Caller } from '../kit/caller.js';
 import { newId } from '../kit/new-id.js';
-import { RefusedError } from '../kit/refusals.js';
-import { amountsToJson } from './amounts-json.js';
-import type { ChatRow } from './chat-table.js';
-import { type Chats, pageOfRows, type RowPage } from './chats.js';
-import type { GroupCommit } from './group-commit.js';
-import type { MessageRow, MessageTable } from './message-table.js';
+import { invalid, RefusedError } from '../kit/refusals.js';
+import { chatsFact, stepTexts, termsBody } from './chats-facts.js';
+import type { ChatsParts } from './chats-parts.js';
+import type { ChatRow, PageAsked, RowPage, TurnRow } from './chats-reads.js';
+import { digestOf } from './chats-texts.js';
 import {
   assertText,
-  type HeldTerms,
+  type Message,
   RESPONSE_ID_LENGTH_MAX,
+  type Turn,
   type TurnEnd,
   type TurnUsage,
   type TurnWithMessages,
 } from './turn.js';
-import type { TurnBudget, TurnWish } from './turn-budget.js';
-import { noteOf, ownLabels, type TurnEnds } from './turn-ends.js';
-import { type ConversationParts, digestOf } from './turn-parts.js';
-import { isEnding, type SeenTurn, type TurnRow, type TurnTable } from './turn-table.js';
+import type { TurnWish } from './turn-budget.js';
+import { type EndSaid, noteOf, type TurnEnds } from './turn-ends.js';
 
 export interface TurnRequest {
   /** Names the request: the same one never runs twice in a chat (rules T1, T4). */
@@ -65,53 +62,43 @@ export interface TurnRef {
   readonly turnId: string;
 }
 
-interface Intended {
-  readonly turn: TurnRow;
-  readonly messages: readonly MessageRow[];
-  readonly labels: Labels;
-}
-
-type HeldTurn =
-  | { readonly decision: Authorized; readonly terms: HeldTerms }
-  | { readonly decision: Denied | Rejected };
-
-/** How a turn is to start, whoever asks for it. */
-interface Starting {
-  readonly id: string;
-  readonly meteredBy: 'quota' | 'amounts';
-  readonly request: TurnRequest;
-  /** The turn whose place it takes. */
-  readonly replaced: TurnRow | null;
-}
-
 export class Turns {
   constructor(
-    private readonly parts: ConversationParts,
-    private readonly writer: GroupCommit,
-    private readonly chats: Chats,
-    private readonly table: TurnTable,
-    private readonly messages: MessageTable,
+    private readonly parts: ChatsParts,
     private readonly ends: TurnEnds,
   ) {}
 
   /** @throws RefusedError not_found, invalid_request, label_forbidden; conflict as rule T4 says */
   start(caller: Caller, chatId: string, request: TurnRequest): Promise<Started> {
-    return this.#start(caller, chatId, request, null);
+    return this.parts.queue.run(chatId, () => this.#start(caller, chatId, request, null));
   }
 
-  /** The last turn again, as a new one with a request id of its own; the old one is soft-deleted once the new one is held. */
+  /** The last turn again, as a new one with a request id of its own; the old one is hidden once the new one holds. */
   retry(caller: Caller, ref: TurnRef, request: Omit<TurnRequest, 'text'>): Promise<Started> {
-    const { number } = this.#own(caller, ref);
-    const text = this.messages.textOf(number, 'user') ?? '';
-    return this.edit(caller, ref, { ...request, text });
+    return this.#again(caller, ref, request);
   }
 
   /** As `retry`, with another text of the user's. */
   edit(caller: Caller, ref: TurnRef, request: TurnRequest): Promise<Started> {
-    const turn = this.#own(caller, ref);
-    const system = request.systemText ?? this.messages.textOf(turn.number, 'system');
-    const again = system === undefined ? request : { ...request, systemText: system };
-    return this.#start(caller, ref.chatId, again, turn);
+    return this.#again(caller, ref, request);
+  }
+
+  #again(
+    caller: Caller,
+    { chatId, turnId }: TurnRef,
+    request: Omit<TurnRequest, 'text'> & { readonly text?: string },
+  ): Promise<Started> {
+    const { queue, reads, texts } = this.parts;
+    return queue.run(chatId, async () => {
+      const turn = reads.turn(caller, chatId, turnId);
+      const said = await texts.said(turn);
+      const text = request.text ?? said.user;
+      if (text === undefined)
+        throw conflict(`the text of the turn ${turnId} is no longer kept: edit the turn`);
+      const systemText = request.systemText ?? said.system;
+      const again = { ...request, text, ...(systemText === undefined ? {} : { systemText }) };
+      return this.#start(caller, chatId, again, turn);
+    });
   }
 
   async #start(
@@ -121,97 +108,66 @@ export class Turns {
     replaced: TurnRow | null,
   ): Promise<Started> {
     assertRequest(request);
-    const { meteredBy, budget } = this.ends.budgetNow;
-    const starting = { id: newId(this.parts.clock.now()), meteredBy, request, replaced };
-    const found = await this.writer.durably(() => this.#intend(caller, chatId, starting));
-    if ('stored' in found) return { started: 'before', ...found.stored };
-    const { turn, messages } = found;
-    this.parts.atStep?.('turn_intended', turn.id);
-    const held = await this.#hold(budget, found, request);
-    this.parts.atStep?.('turn_held', turn.id);
-    if (!('terms' in held)) {
-      await this.writer.casually(() => this.#forget(turn.number));
-      return { started: 'denied', decision: held.decision };
-    }
-    const { terms, decision } = held;
-    await this.writer.casually(() => {
-      this.table.run(turn.number, terms, decision.expiresAt);
-      if (replaced !== null) this.table.remove(replaced.number, this.parts.clock.now());
-    });
-    return { started: 'now', turn: { ...turn, state: 'running', terms }, messages };
-  }
-
-  // A key that fixes a label need not state it; one that may not state `user` for others is refused by labelsOfCall.
-  #owner(caller: Caller, chat: ChatRow): Labels {
-    return caller.tenant === null ? ownLabels(chat) : { user: chat.user };
-  }
-
-  /** Within a write: the first step. @throws RefusedError as `start` */
-  #intend(
-    caller: Caller,
-    chatId: string,
-    { id, meteredBy, request, replaced }: Starting,
-  ): Intended | { readonly stored: TurnWithMessages } {
-    const chat = this.chats.get(caller, chatId);
-    const { requestId, text, systemText, webSearch } = request;
+    const { reads, texts, ledger, clock } = this.parts;
+    const chat = reads.chat(caller, chatId);
     assertOwner(chat, request.labels ?? {});
-    const labels = labelsOfCall(caller, { ...request.labels, ...this.#owner(caller, chat) });
-    const before = this.table.byRequest(chat.number, requestId);
-    if (before !== undefined) return { stored: this.#stored(before) };
-    const open = this.table.open(chat.number);
-    if (open !== undefined) throw conflict(`the turn ${open} of this chat is running: end it first`);
-    if (replaced !== null && this.table.last(chat.number)?.number !== replaced.number)
-      throw conflict(
-        `the turn ${replaced.id} is not the last of its chat: only that can be retried or edited`,
-      );
-    const at = this.parts.clock.now();
-    const holdId = `${tenantPrefix(chat.tenant)}${TURN_PREFIX}${id}`;
-    const replaces = replaced?.number ?? null;
-    const turn = this.table.insert({ id, chat, requestId, meteredBy, holdId, replaces, at });
-    const messages: MessageRow[] = [];
-    if (systemText !== undefined)
-      messages.push(this.messages.insert(turn, { role: 'system', text: systemText, at }));
-    messages.push(this.messages.insert(turn, { role: 'user', text, webSearch, at }));
-    return { turn, messages, labels };
+    const labels = labelsOfCall(caller, { ...request.labels, ...ownLabels(caller, chat) });
+    const before = reads.turnOfRequest(chat.number, request.requestId);
+    if (before !== undefined) return this.#stored(before);
+    this.#assertMayStart(chat, replaced);
+    const at = clock.now();
+    const id = newId(at);
+    const { tenant } = chat;
+    const holdId = `${tenantPrefix(tenant)}${TURN_PREFIX}${id}`;
+    const said = saidIn(request);
+    const { meteredBy, budget } = this.parts.budgets.ofNewTurns;
+    const plan = budget.hold({
+      ...{ holdId, labels, ttlMs: this.#holdTtlMs },
+      note: noteOf({ id, chatId, tenant, requestId: request.requestId }, digestOf(request.text)),
+      textBytes: said.reduce((bytes, { text }) => bytes + Buffer.byteLength(text), 0),
+      wish: { ...(chat.model === null ? {} : { model: chat.model }), ...request.wish },
+    });
+    const started = chatsFact('turn_started', {
+      ...{ id, chat: chatId, request: request.requestId, meteredBy, hold: holdId },
+      replaces: replaced?.id ?? null,
+      terms: plan.terms.map(termsBody),
+      messages: said.map(({ role, text, webSearch }) => ({ role, digest: digestOf(text), webSearch })),
+      at,
+    });
+    const place = { chatId, id };
+    await texts.put(place, said);
+    const decision = await ledger
+      .run({ command: 'authorize_hold', ...plan.request }, { actor: actorOf(caller), facts: [started] })
+      .catch((error: unknown) => {
+        // These say that the ledger did nothing. After any other fault nobody knows, and the sweep finds out.
+        if (error instanceof InvalidInputError || error instanceof OverloadedError) texts.forget(place);
+        throw error;
+      });
+    if (decision.outcome !== 'authorized') {
+      texts.forget(place);
+      return { started: 'denied', decision };
+    }
+    if (replaced !== null) texts.forget(replaced);
+    return { started: 'now', ...(await this.#shown(reads.turn(caller, chatId, id))) };
   }
 
   /** Rule T4. */
-  #stored(turn: TurnRow): TurnWithMessages {
+  async #stored(turn: TurnRow): Promise<Started> {
     if (turn.isDeleted)
       throw conflict('a turn that was deleted or replaced had this request id: choose another');
-    if (turn.state === 'completed') return this.#shown(turn as SeenTurn);
-    const state = turn.state === 'starting' ? 'running' : turn.state;
-    throw conflict(`this request has the turn ${turn.id}, which is ${state}`);
+    if (turn.state === 'completed') return { started: 'before', ...(await this.#shown(turn)) };
+    throw conflict(`this request has the turn ${turn.id}, which is ${turn.state}`);
   }
 
-  async #hold(
-    budget: TurnBudget,
-    { turn, labels }: Intended,
-    { text, systemText = '', wish }: TurnRequest,
-  ): Promise<HeldTurn> {
-    const { holdId, number } = turn;
-    const note = noteOf(turn, digestOf(text));
-    const textBytes = Buffer.byteLength(text) + Buffer.byteLength(systemText);
-    try {
-      const plan = budget.hold({ holdId, labels, ttlMs: this.#holdTtlMs, note, textBytes, wish });
-      const decision = await this.parts.ledger.authorize(plan.request);
-      if (decision.outcome !== 'authorized') return { decision };
-      const { decisionId, candidate } = decision;
-      return { decision, terms: { ...plan.terms[candidate ?? 0], decisionId } };
-    } catch (error) {
-      // These say that the ledger was not asked, or did nothing. After any other fault nobody knows: recovery will.
-      const isNothingDone =
-        error instanceof RefusedError ||
-        error instanceof InvalidInputError ||
-        error instanceof OverloadedError;
-      if (isNothingDone) await this.writer.casually(() => this.#forget(number));
-      throw error;
-    }
-  }
-
-  #forget(number: number): void {
-    this.messages.forget(number);
-    this.table.forget(number);
+  /** Rule T3. @throws RefusedError conflict */
+  #assertMayStart({ number }: ChatRow, replaced: TurnRow | null): void {
+    const { reads } = this.parts;
+    const running = reads.runningTurn(number);
+    if (running !== undefined) throw conflict(`the turn ${running} of this chat is running: end it first`);
+    if (replaced !== null && reads.lastTurn(number)?.number !== replaced.number)
+      throw conflict(
+        `the turn ${replaced.id} is not the last of its chat: only that can be retried or edited`,
+      );
   }
 
   /** Longer than the watchdog ever lets a silent turn run, so that no turn outlives its hold. */
@@ -221,94 +177,125 @@ export class Turns {
   }
 
   /**
-   * Ends a turn: the first end wins, and its exact repeat is answered as it was.
+   * Ends a turn: the first end wins, and its exact repeat is answered as it was. A turn that the watchdog ended keeps its
+   * state, and the first end that states what it has used corrects its charge.
    * @throws RefusedError not_found; conflict where another end was first, or the turn is the gateway's
    */
-  async end(caller: Caller, ref: TurnRef, end: TurnEnd, result: TurnResult): Promise<Ended> {
+  async end(caller: Caller, { chatId, turnId }: TurnRef, end: TurnEnd, result: TurnResult): Promise<Ended> {
     assertResult(result);
     const { text = null, responseId = null, usage = null, amounts = null } = result;
     const textDigest = text === null ? null : digestOf(text);
-    const said = [end, textDigest, responseId, usage, amounts && amountsToJson(amounts)];
-    const digest = digestOf(JSON.stringify(said));
-    const ending = { end, digest, usage, amounts, textDigest, command: null };
-    const decided = { ending, text, responseId };
-    const { turn, replayed } = await this.writer.durably(() => {
-      const turn = this.#own(caller, ref);
+    const stated = [end, textDigest, responseId, usage, amounts && stepTexts(amounts)];
+    const said: EndSaid = { end, digest: digestOf(JSON.stringify(stated)), usage, amounts, text, responseId };
+    const { queue, reads, budgets } = this.parts;
+    return queue.run(chatId, async () => {
+      const turn = reads.turn(caller, chatId, turnId);
       if (turn.meteredBy === 'gateway') throw conflict('the turn is a call of the gateway, and ends with it');
-      if (amounts !== null) this.ends.assertCharge(turn, amounts);
-      const won = this.ends.decide(turn, decided, this.parts.clock.now());
-      if (won !== null) return { turn: won, replayed: false };
-      if (isEnding(turn) && turn.ending.digest === digest) return { turn, replayed: true };
-      throw hasEnded(turn);
+      const replayed = turn.endDigest === said.digest;
+      if (turn.state === 'running') {
+        if (amounts !== null) budgets.assertCharge(turn, amounts);
+        await this.ends.end(turn, said, actorOf(caller));
+      } else if (!replayed) {
+        const isCorrected = isOrphan(turn) && (await this.ends.correct(turn, said, actorOf(caller)));
+        if (!isCorrected) throw hasEnded(turn);
+      }
+      return { replayed, ...(await this.#shown(reads.turn(caller, chatId, turnId))) };
     });
-    return { replayed, ...(await this.ends.finish(turn)) };
   }
 
   /** Keeps the watchdog away (rule T6), and the hold alive. @throws RefusedError not_found; conflict once it ended */
-  async progress(caller: Caller, ref: TurnRef): Promise<TurnWithMessages> {
-    const at = this.parts.clock.now();
-    const { holdId, holdExpiresAt, number } = this.#own(caller, ref);
-    let expiresAt: number | null = null;
-    if (holdExpiresAt !== null && holdExpiresAt - at < this.#holdTtlMs / 2) {
-      const outcome = await this.parts.ledger.extend({ holdId, ttlMs: this.#holdTtlMs });
-      if (outcome.outcome === 'done') expiresAt = outcome.at + this.#holdTtlMs;
-    }
-    return this.writer.casually(() => {
-      const turn = this.#own(caller, ref);
-      if (turn.state !== 'running' || turn.ending !== null) throw hasEnded(turn);
-      this.table.progress(number, at, expiresAt);
-      return this.#shown(this.#own(caller, ref));
+  async progress(caller: Caller, { chatId, turnId }: TurnRef): Promise<TurnWithMessages> {
+    const { queue, reads, ledger, clock } = this.parts;
+    const actor = actorOf(caller);
+    return queue.run(chatId, async () => {
+      const turn = reads.turn(caller, chatId, turnId);
+      if (turn.state !== 'running') throw hasEnded(turn);
+      const at = clock.now();
+      const { holdId, holdExpiresAt } = turn;
+      const ttlMs = this.#holdTtlMs;
+      const isDue = holdExpiresAt !== null && holdExpiresAt - at < ttlMs / 2;
+      const extended =
+        isDue &&
+        (await ledger.run(
+          { command: 'extend_hold', holdId, ttlMs },
+          { actor, facts: [chatsFact('turn_progressed', { id: turnId, at, ttlMs })] },
+        ));
+      if (extended === false || extended.outcome === 'rejected')
+        await ledger.run(
+          { command: 'record_facts' },
+          { actor, facts: [chatsFact('turn_progressed', { id: turnId, at })] },
+        );
+      return this.#shown(reads.turn(caller, chatId, turnId));
     });
   }
 
-  /** Soft. @throws RefusedError not_found; conflict while it runs */
-  async remove(caller: Caller, ref: TurnRef): Promise<void> {
-    await this.writer.durably(() => {
-      const turn = this.#own(caller, ref);
+  /** Hides a turn and deletes what was said in it. @throws RefusedError not_found; conflict while it runs */
+  async remove(caller: Caller, { chatId, turnId }: TurnRef): Promise<void> {
+    const { queue, reads, texts, ledger, clock } = this.parts;
+    await queue.run(chatId, async () => {
+      const turn = reads.turn(caller, chatId, turnId);
       if (turn.state === 'running') throw conflict(`the turn ${turn.id} is running: cancel it first`);
-      this.table.remove(turn.number, this.parts.clock.now());
+      await ledger.run(
+        { command: 'record_facts' },
+        { actor: actorOf(caller), facts: [chatsFact('turn_deleted', { id: turnId, at: clock.now() })] },
+      );
+      texts.forget(turn);
     });
   }
 
-  get(caller: Caller, ref: TurnRef): TurnWithMessages {
-    return this.#shown(this.#own(caller, ref));
+  async get(caller: Caller, { chatId, turnId }: TurnRef): Promise<TurnWithMessages> {
+    return this.#shown(this.parts.reads.turn(caller, chatId, turnId));
   }
 
   /** The newest by start, without deleted ones; null in an empty chat (rule T3). */
-  last(caller: Caller, chatId: string): TurnRow | null {
-    return this.table.last(this.chats.get(caller, chatId).number) ?? null;
+  last(caller: Caller, chatId: string): Turn | null {
+    const { reads } = this.parts;
+    return reads.lastTurn(reads.chat(caller, chatId).number) ?? null;
   }
 
   /** The running turn of a chat; null once it ended (rule T3). */
-  running(caller: Caller, chatId: string): TurnRow | null {
+  running(caller: Caller, chatId: string): Turn | null {
     const last = this.last(caller, chatId);
     return last?.state === 'running' ? last : null;
   }
 
   /** In the order of their start. */
-  list(caller: Caller, chatId: string, page: { after: number; max: number }): RowPage<SeenTurn> {
-    const rows = this.table.page(this.chats.get(caller, chatId).number, page.after, page.max + 1);
-    return pageOfRows(rows, page.max);
+  list(caller: Caller, chatId: string, page: PageAsked): RowPage<Turn> {
+    const { reads } = this.parts;
+    return reads.turns(reads.chat(caller, chatId).number, page);
   }
 
   /** In the order in which they were said. */
-  listMessages(caller: Caller, chatId: string, page: { after: number; max: number }): RowPage<MessageRow> {
-    const rows = this.messages.page(this.chats.get(caller, chatId).number, page.after, page.max + 1);
-    return pageOfRows(rows, page.max);
+  async listMessages(caller: Caller, chatId: string, page: PageAsked): Promise<RowPage<Message>> {
+    const { reads, texts } = this.parts;
+    const { rows, next } = reads.messages(reads.chat(caller, chatId).number, page);
+    return { rows: await texts.messages(chatId, rows), next };
   }
 
-  /** One read for both: who does not see the chat does not find the turn. */
-  #own(caller: Caller, { chatId, turnId }: TurnRef): SeenTurn {
-    const turn = this.table.byId(turnId);
-    const isOwn = turn?.chatId === chatId && this.chats.sees(caller, turn);
-    if (isOwn && !turn.isDeleted && turn.state !== 'starting') return turn as SeenTurn;
-    this.chats.get(caller, chatId);
-    throw new RefusedError('not_found', `there is no turn ${quoted(turnId)}`, { field: 'turn' });
+  async #shown(turn: TurnRow): Promise<TurnWithMessages> {
+    return { turn, messages: await this.parts.messagesOf(turn) };
   }
+}
 
-  #shown(turn: SeenTurn): { readonly turn: SeenTurn; readonly messages: MessageRow[] } {
-    return { turn, messages: this.messages.ofTurn(turn) };
-  }
+/** Ended by the watchdog, and its charge not corrected yet. */
+function isOrphan({ end, isLate }: Turn): boolean {
+  return end === 'orphaned' && !isLate;
+}
+
+// A key that fixes a label need not state it; one that may not state `user` for others is refused by labelsOfCall.
+function ownLabels(caller: Caller, { tenant, user }: ChatRow): Labels {
+  return caller.tenant === null ? { tenant, user } : { user };
+}
+
+interface SaidInRequest {
+  readonly role: 'system' | 'user';
+  readonly text: string;
+  readonly webSearch: boolean;
+}
+
+function saidIn({ text, systemText, webSearch = false }: TurnRequest): SaidInRequest[] {
+  const user: SaidInRequest = { role: 'user', text, webSearch };
+  return systemText === undefined ? [user] : [{ role: 'system', text: systemText, webSearch: false }, user];
 }
 
 function assertRequest({ requestId, text, systemText }: TurnRequest): void {
@@ -318,7 +305,7 @@ function assertRequest({ requestId, text, systemText }: TurnRequest): void {
   if (systemText !== undefined) assertText(systemText, 'systemText');
 }
 
-/** A turn is its chat's user's: other labels than the chat's would be passed over. @throws RefusedError label_forbidden */
+/** A turn counts as its chat's user's. @throws RefusedError label_forbidden where the labels say another */
 function assertOwner(chat: ChatRow, labels: Labels): void {
   for (const name of ['tenant', 'user'] as const) {
     if (Object.hasOwn(labels, name) && labels[name] !== chat[name])
@@ -334,14 +321,10 @@ function assertResult({ text, responseId }: TurnResult): void {
   if (problem !== null) throw invalid('responseId', `${quoted(responseId)} ${problem}`);
 }
 
-function hasEnded({ id, ending, state }: TurnRow): RefusedError {
-  return conflict(`the turn ${id} has ended already: ${ending?.end ?? state}`);
+function hasEnded({ id, end, state }: Turn): RefusedError {
+  return conflict(`the turn ${id} has ended already: ${end ?? state}`);
 }
 
 function conflict(why: string): RefusedError {
   return new RefusedError('conflict', why);
-}
-
-function invalid(field: string, problem: string): RefusedError {
-  return new RefusedError('invalid_request', `${field}: ${problem}`, { field });
 }

@@ -1,31 +1,25 @@
 // The watchdog of rule T6: a running turn that showed no progress for the time-out is ended as orphaned, at its estimate.
-// One sweep at a time; the condition is looked at again in the write that decides the end, so that a turn that shows progress
-// or ends meanwhile is left alone. Also finishes ends whose settlement failed. The gateway ends its own. Started by
-// conversations.ts.
+// A call of the gateway is orphaned once no process runs it any more; its hold then charges its estimate when it expires.
+// One sweep runs at a time. The condition is looked at again in the step that ends the turn. Started by chats.ts.
 
 import { setImmediate } from 'node:timers/promises';
-import type { GroupCommit } from './group-commit.js';
-import type { Decided, TurnEnds } from './turn-ends.js';
-import type { ConversationParts } from './turn-parts.js';
-import { isEnding, type TurnRow, type TurnTable } from './turn-table.js';
+import type { ChatsParts } from './chats-parts.js';
+import type { TurnRow } from './chats-reads.js';
+import type { EndSaid, TurnEnds } from './turn-ends.js';
 
 /** Turns looked at, and ended, in one group: a part of what the ledger takes, so that callers get in between. */
 const TURNS_AT_ONCE = 100;
 
-export const ORPHANED: Decided = {
-  ending: { end: 'orphaned', digest: null, usage: null, amounts: null, textDigest: null, command: null },
-  text: null,
-  responseId: null,
-};
+const ORPHANED: EndSaid = {
+  ...{ end: 'orphaned', digest: null, usage: null, amounts: null, text: null, responseId: null },
+} as const;
 
 export class Watchdog {
   #sweeping: Promise<number> | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(
-    private readonly parts: ConversationParts,
-    private readonly writer: GroupCommit,
-    private readonly turns: TurnTable,
+    private readonly parts: ChatsParts,
     private readonly ends: TurnEnds,
   ) {}
 
@@ -60,35 +54,42 @@ export class Watchdog {
     const silentSince = now - this.parts.settings().turnTimeoutMs;
     let ended = 0;
     for (let after = 0; ; ) {
-      const rows = this.turns.unfinished(after, TURNS_AT_ONCE);
+      const rows = this.parts.reads.runningTurns(after, TURNS_AT_ONCE);
       if (rows.length === 0) return ended;
       after = rows[rows.length - 1].chat;
-      const due = rows.filter((turn) => isDue(turn, silentSince));
+      const due = rows.filter((turn) => this.#isDue(turn, silentSince));
       const done = await Promise.all(due.map((turn) => this.#end(turn, silentSince)));
       ended += done.filter(Boolean).length;
       await setImmediate();
     }
   }
 
-  /** True where it was this that decided the end. One that fails is tried again by the next sweep, and keeps none of the others. */
-  async #end({ id, number }: TurnRow, silentSince: number): Promise<boolean> {
+  /** True where the watchdog ended it. One that fails is tried again by the next sweep, and does not stop the others. */
+  async #end({ id, chatId }: TurnRow, silentSince: number): Promise<boolean> {
+    const { queue, reads, onFault } = this.parts;
     try {
-      // Also where its end is decided already: then that is on disk before it is carried out.
-      const [turn, isOrphan] = await this.writer.durably(() => {
-        const turn = this.turns.byNumber(number);
-        if (turn === undefined || !isDue(turn, silentSince)) return [null, false];
-        if (isEnding(turn)) return [turn, false];
-        return [this.ends.decide(turn, ORPHANED, this.parts.clock.now()), true];
+      return await queue.run(chatId, async () => {
+        const turn = reads.turnById(id);
+        if (turn === undefined || !this.#isDue(turn, silentSince)) return false;
+        if (turn.meteredBy === 'gateway') await this.#endCall(turn);
+        else await this.ends.end(turn, ORPHANED, null);
+        return true;
       });
-      if (turn !== null) await this.ends.finish(turn);
-      return isOrphan;
     } catch (error) {
-      this.parts.onFault(`the turn ${id} could not be ended, and will be tried again`, error);
+      onFault(`the turn ${id} could not be ended, and will be tried again`, error);
       return false;
     }
   }
-}
 
-function isDue({ state, meteredBy, ending, progressAt }: TurnRow, silentSince: number): boolean {
-  return state === 'running' && meteredBy !== 'gateway' && (ending !== null || progressAt <= silentSince);
+  /** What its hold was charged, where the hold has ended. */
+  async #endCall(turn: TurnRow): Promise<void> {
+    const { ledger } = this.parts;
+    const hold = await ledger.whenDurable(() => ledger.hold(turn.holdId));
+    await this.ends.endAlone(turn, ORPHANED, { charged: hold?.charged ?? null });
+  }
+
+  #isDue({ id, state, meteredBy, progressAt }: TurnRow, silentSince: number): boolean {
+    if (state !== 'running') return false;
+    return meteredBy === 'gateway' ? !this.parts.liveCalls.has(id) : progressAt <= silentSince;
+  }
 }

@@ -1,4 +1,4 @@
-// The commands on conversations, behind a server: chats listed and shown, turns started and ended. Exit code 2 where the
+// The commands on chats of a server: chats are listed, changed and shown, turns started and ended. Exit code 2 where the
 // budgets refuse a turn, as for a hold.
 
 import type { Command } from 'commander';
@@ -25,6 +25,7 @@ export function addChatCommands(program: Command, cli: CliContext): void {
     .description('chats of a server, their turns and messages; needs --url');
   addList(chats, cli);
   addCreate(chats, cli);
+  addChange(chats, cli);
   addShow(chats, cli);
   addDelete(chats, cli);
   addStart(chats, cli);
@@ -40,6 +41,8 @@ interface OwnerOptions extends GlobalOptions {
   readonly tenant?: string;
   readonly user?: string;
   readonly title?: string;
+  readonly model?: string;
+  readonly temporary?: boolean;
   readonly max: number;
 }
 
@@ -64,13 +67,42 @@ function addCreate(chats: Command, cli: CliContext): void {
     .option('--tenant <name>', 'whose chat it is')
     .option('--user <name>', 'whose chat it is')
     .option('--title <text>', 'for people')
+    .option('--model <name>', 'what its turns ask for when they state no model')
+    .option('--temporary', 'a mark that the list can be filtered by')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<OwnerOptions>();
-      const { title } = options;
-      const request = { ...ownerOf(options), ...(title === undefined ? {} : { title }) };
-      const row = await cli.client(options).chats.create(request);
+      const row = await cli.client(options).chats.create({ ...ownerOf(options), ...changeOf(options) });
       cli.answer(options, row, () => chatTable([row]));
     });
+}
+
+function addChange(chats: Command, cli: CliContext): void {
+  chats
+    .command('change')
+    .description('change what is stated of a chat; an empty --title or --model takes it away')
+    .argument('<chat>', 'id of the chat')
+    .option('--title <text>', 'for people')
+    .option('--model <name>', 'what its turns ask for when they state no model')
+    .option('--temporary', 'a mark that the list can be filtered by')
+    .option('--no-temporary', 'takes the mark away')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<OwnerOptions>();
+      const { title, model, ...rest } = changeOf(options);
+      const row = await cli.client(options).chats.change(id, {
+        ...rest,
+        ...(title === undefined ? {} : { title: title || null }),
+        ...(model === undefined ? {} : { model: model || null }),
+      });
+      cli.answer(options, row, () => chatTable([row]));
+    });
+}
+
+function changeOf({ title, model, temporary }: OwnerOptions) {
+  return {
+    ...(title === undefined ? {} : { title }),
+    ...(model === undefined ? {} : { model }),
+    ...(temporary === undefined ? {} : { temporary }),
+  };
 }
 
 function addShow(chats: Command, cli: CliContext): void {

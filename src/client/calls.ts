@@ -84,6 +84,7 @@ export const CALLS = {
   createChat: ['POST', '/v1/chats', 'once'],
   listChats: ['GET', '/v1/chats', 'read'],
   getChat: ['GET', '/v1/chats/:id', 'read'],
+  changeChat: ['PATCH', '/v1/chats/:id', 'once'],
   deleteChat: ['DELETE', '/v1/chats/:id', 'once'],
   listMessages: ['GET', '/v1/chats/:id/messages', 'read'],
   startTurn: ['POST', '/v1/chats/:id/turns', 'outcome'],

@@ -31,7 +31,15 @@ export class Chats extends List<'listChats'> {
   }
 
   /**
-   * Hides the chat; refused while a turn of it runs.
+   * Changes what is stated, and leaves the rest.
+   * @example await client.chats.change(chat.id, { title: 'Trip to Porto' });
+   */
+  change(chatId: string, request: Body<'changeChat'>, options?: CallOptions): Promise<Answer<'changeChat'>> {
+    return this.transport.call('changeChat', { params: { id: chatId }, body: request }, options);
+  }
+
+  /**
+   * Deletes the chat and what was said in it; refused while a turn of it runs.
    * @example await client.chats.delete(chat.id);
    */
   async delete(chatId: string, options?: CallOptions): Promise<void> {
@@ -134,7 +142,7 @@ export class Turns extends List<'listTurns'> {
   }
 
   /**
-   * Hides a turn and its messages; what it cost stays spent.
+   * Deletes a turn and what was said in it; what it cost stays spent.
    * @example await turns.delete(turnId);
    */
   async delete(turnId: string, options?: CallOptions): Promise<void> {

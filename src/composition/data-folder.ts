@@ -11,6 +11,7 @@ import { LIMIT_SETTERS_VIEW } from '../access/limit-setters.js';
 import { AGENTS_VIEW } from '../agents/agents-facts.js';
 import type { Clock, Ledger } from '../authority/api.js';
 import { openLedger } from '../authority/open.js';
+import { CHATS_VIEW } from '../chats/chats-facts.js';
 import { InvalidInputError } from '../core/errors.js';
 import { STORED_RESPONSES_VIEW } from '../gateway/calls/stored-responses.js';
 import { GOALS_VIEW } from '../goals/goals-facts.js';
@@ -58,6 +59,7 @@ export function makeDataFolder(folder: string): void {
 /** The read models of the features. */
 export const VIEWS: readonly View[] = [
   AGENTS_VIEW,
+  CHATS_VIEW,
   FOLDER_VIEW,
   GOALS_VIEW,
   KEYS_VIEW,

@@ -1,5 +1,5 @@
-// The product rules on top of the ledger, put together: quotas, conversations, agents, goals, notices and reconciliations. Whatever a crash cut is finished before
-// anybody calls. Called by serve.ts, which hands the parts to the surfaces.
+// The product rules on top of the ledger, put together: quotas, chats, agents, goals, notices and reconciliations. Whatever a
+// crash cut is finished before anybody calls. Called by serve.ts, which hands the parts to the surfaces.
 
 import type { Logger } from 'pino';
 import { lastUseSweep } from '../access/keys-in-vault.js';
@@ -7,7 +7,7 @@ import { LimitSetters } from '../access/limit-setters.js';
 import { Agents } from '../agents/agents.js';
 import type { Clock } from '../authority/api.js';
 import { RETENTION_DEFAULT_MS } from '../authority/open.js';
-import { Conversations } from '../chats/conversations.js';
+import { Chats } from '../chats/chats.js';
 import { Goals } from '../goals/goals.js';
 import { Notices } from '../notices/notices.js';
 import type { SendWebhook } from '../notices/sender.js';
@@ -20,7 +20,7 @@ import type { Settings } from './settings/settings.js';
 
 export interface Product {
   readonly quotas: Quotas;
-  readonly conversations: Conversations;
+  readonly chats: Chats;
   readonly goals: Goals;
   readonly notices: Notices;
   readonly agents: Agents;
@@ -42,13 +42,13 @@ export async function openProduct(needs: ProductNeeds): Promise<Product> {
   const { views, ledger, logger, clock } = needs;
   const onAlert = (what: string) => logger.error({ alert: true }, what);
   const quotas = new Quotas({ ledger, views, clock, onAlert });
-  const conversations = await openConversations(needs, quotas);
+  const chats = await openChats(needs, quotas);
   const agents = await openAgents(needs);
   const goals = openGoals(needs);
   const notices = await openNotices(needs);
   const reconciliations = openReconciliations(needs);
-  sweep(needs, [goals.sweepRule, notices.sweepRule, lastUseSweep(needs.keyRing)]);
-  return { quotas, conversations, agents, goals, notices, reconciliations };
+  sweep(needs, [chats.sweepRule, goals.sweepRule, notices.sweepRule, lastUseSweep(needs.keyRing)]);
+  return { quotas, chats, agents, goals, notices, reconciliations };
 }
 
 /** Deletes what a crash left in the vault, beside everything else. */
@@ -77,21 +77,18 @@ function openReconciliations({
   return opened.add('the reconciliations', reconciliations, (held) => held.close());
 }
 
-async function openConversations(needs: ProductNeeds, quotas: Quotas): Promise<Conversations> {
-  const { store, ledger, settings, logger, clock, opened } = needs;
-  const conversations = new Conversations({
-    store,
-    ledger,
+async function openChats(needs: ProductNeeds, quotas: Quotas): Promise<Chats> {
+  const { vault, views, ledger, settings, logger, clock, opened } = needs;
+  const chats = new Chats({
+    ...{ ledger, views, vault, clock },
     quotas: quotas.turns,
-    clock,
-    settings: () => settings().conversations,
+    settings: () => settings().chats,
     onFault: (what, error) => logger.error({ err: error }, what),
   });
-  opened.add('the conversations', conversations, (held) => held.close());
-  const recovered = await conversations.recover();
-  if (Object.values(recovered).some((count) => count > 0)) logger.info(recovered, 'turns recovered');
-  conversations.watchdog.start();
-  return conversations;
+  opened.add('the chats', chats, (held) => held.close());
+  const orphaned = await chats.start();
+  if (orphaned > 0) logger.info({ turns: orphaned }, 'turns ended that nobody could end any more');
+  return chats;
 }
 
 async function openAgents(needs: ProductNeeds): Promise<Agents> {

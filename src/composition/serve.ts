@@ -133,7 +133,7 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
     keyRing: folder.keyRing,
     tenancy: new Tenancy(ledger),
     clock,
-    recorder: product.conversations.recorder,
+    recorder: product.chats.recorder,
     storedResponses: new StoredResponses({ views: folder.views, ledger, clock }),
     goals: { assertUsable: (...asked) => product.goals.assertUsable(...asked), headers: goalHeaders },
     quotas: QUOTA_BUDGETS,

@@ -5,7 +5,7 @@ import type { AccessKeys } from '../access/access-keys.js';
 import type { KeyRing } from '../access/key-ring.js';
 import type { Agents } from '../agents/agents.js';
 import type { Clock, Evidence, Ledger } from '../authority/api.js';
-import type { Conversations } from '../chats/conversations.js';
+import type { Chats } from '../chats/chats.js';
 import type { PriceCatalogue } from '../gateway/prices/price-book.js';
 import type { Goals } from '../goals/goals.js';
 import type { Notices } from '../notices/notices.js';
@@ -21,7 +21,7 @@ export interface HttpParts {
   readonly goals: Goals;
   readonly notices: Notices;
   readonly quotas: Quotas;
-  readonly conversations: Conversations;
+  readonly chats: Chats;
   /** The price book in force; asked at each use, since a reload replaces it. */
   readonly prices: () => PriceCatalogue;
   readonly agents: Agents;

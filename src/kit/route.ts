@@ -12,7 +12,7 @@ import { Id } from './schema-parts.js';
 import type { UnitScales } from './unit-scales.js';
 
 export interface Route {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
   /** With parameters as `:name`. */
   readonly path: string;
   readonly tag: string;

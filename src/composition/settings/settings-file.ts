@@ -42,7 +42,7 @@ export function parseSettings(text: string, fileName: string): Settings {
     gateway: readSettings(sections.at('gateway'), GATEWAY_SETTINGS),
     goals: readSettings(sections.at('goals'), GOAL_SETTINGS),
     notices: readSettings(sections.at('notices'), NOTICE_SETTINGS),
-    conversations: readSettings(sections.at('conversations'), CHAT_SETTINGS),
+    chats: readSettings(sections.at('conversations'), CHAT_SETTINGS),
     reconciliation: readReconciliation(sections.at('reconciliation')),
   };
   file.findings.throwIfAny();

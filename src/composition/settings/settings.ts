@@ -2,7 +2,7 @@
 // given the part that it needs. Secrets are not here: a provider names the environment variable that holds its key.
 
 import type { BudgetFile } from '../../budgets/budget-file.js';
-import type { TurnSettings } from '../../chats/turn-parts.js';
+import type { ChatsSettings } from '../../chats/chats-settings.js';
 import type { Aliases } from '../../core/requests.js';
 import type { GatewaySettings } from '../../gateway/calls/calls-settings.js';
 import type { OwnPrice } from '../../gateway/prices/price.js';
@@ -24,6 +24,6 @@ export interface Settings {
   readonly gateway: GatewaySettings;
   readonly goals: GoalSettings;
   readonly notices: NoticeSettings;
-  readonly conversations: TurnSettings;
+  readonly chats: ChatsSettings;
   readonly reconciliation: readonly ReportSettings[];
 }

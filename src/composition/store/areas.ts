@@ -1,9 +1,8 @@
 // Every area of the service's file, in one list: whoever opens it opens all of it.
 
-import { CHAT_AREA } from '../../chats/chat-area.js';
 import { ServiceStore, type StoreArea, type ToDisk } from '../../kit/service-store.js';
 
-const AREAS: readonly StoreArea[] = [CHAT_AREA];
+const AREAS: readonly StoreArea[] = [];
 
 /** Below the data folder, beside the ledger. */
 export const SERVICE_STORE_FILE = 'service.db';

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { BursarClient, BursarError } from '#bursar/client/index.js';
-import { type InProcess, runInProcess, startInProcess } from './server-in-process.js';
+import { type InProcess, runInProcess, startInProcess } from '../server-in-process.js';
+import { expectSameAfterRebuild } from '../views/rebuilt.js';
 
 const servers: InProcess[] = [];
 const folders: string[] = [];
@@ -115,6 +116,72 @@ test('chats over HTTP: a start and an end answer what is read later, to the last
   expect(await turns.complete(started.id, said)).toEqual(done);
 });
 
+test('chats over HTTP: views.db deleted and made anew → every answer is as before', async () => {
+  const { dataPath, server, keyOf } = await acme();
+  const key = await keyOf('eve');
+  let eve = new BursarClient({ baseUrl: server.url, apiKey: key });
+  const amounts = { usd: '0.01' };
+  const first = await eve.chats.create({ title: 'first', temporary: true });
+  const gone = await eve.chats.create({ title: 'gone' });
+  const second = await eve.chats.create({ model: 'large' });
+  await eve.chats.change(second.id, { title: 'second' });
+  const ids: string[] = [];
+  for (const { id } of [first, gone, second]) {
+    const turns = eve.chats.turns(id);
+    for (const requestId of ['r1', 'r2', 'r3']) {
+      const started = await turns.start({
+        requestId,
+        text: `ask ${requestId}`,
+        systemText: 'short',
+        amounts,
+      });
+      if (started.outcome !== 'started') throw new Error(started.outcome);
+      ids.push(started.id);
+      if (requestId === 'r1') await turns.complete(started.id, { text: 'yes', usage: { outputTokens: 3 } });
+      if (requestId === 'r2') await turns.fail(started.id, { reachedProvider: true, responseId: 'resp_2' });
+      if (requestId === 'r3' && id === gone.id) await turns.cancel(started.id, { amounts });
+    }
+  }
+  await eve.chats.delete(gone.id);
+  await eve.chats.turns(first.id).progress(ids[2] as string);
+  await eve.chats.turns(second.id).complete(ids[8] as string, { text: 'no' });
+  const edited = await eve.chats
+    .turns(second.id)
+    .edit(ids[8] as string, { requestId: 'r4', text: 'so?', amounts });
+  expect(edited).toMatchObject({ replaces: ids[8], model: 'large' });
+  let running = server;
+  await expectSameAfterRebuild({
+    viewsPath: join(dataPath, 'views.db'),
+    read: async () => {
+      const chats = await eve.chats.list({ limit: 1 });
+      const rest = await eve.chats.list({ cursor: chats.nextCursor as string });
+      const all = [...chats.items, ...rest.items];
+      return Promise.all(
+        all.map(async (chat) => {
+          const turns = await eve.chats.turns(chat.id).list();
+          const last = turns.items.at(-1) as { id: string };
+          const messages = await eve.chats.messages(chat.id).list({ limit: 2 });
+          return { chat, turns, messages, last: await eve.chats.turns(chat.id).get(last.id) };
+        }),
+      );
+    },
+    close: () => running.stop(),
+    open: async () => {
+      running = await served(dataPath);
+      eve = new BursarClient({ baseUrl: running.url, apiKey: key });
+    },
+  });
+  servers.splice(0, servers.length - 1);
+  // And they can be changed as before.
+  const { id, state } = (await eve.chats.turns(second.id).list()).items.at(-1) as {
+    id: string;
+    state: string;
+  };
+  expect(state).toBe('running');
+  expect((await eve.chats.turns(second.id).complete(id, { text: 'so it is' })).state).toBe('completed');
+  expect(await codeOf(eve.chats.get(gone.id))).toBe('404 not_found');
+});
+
 test('chats over HTTP: parallel requests start one turn and end it once', async () => {
   const { ann, admin } = await acme();
   const chat = await ann.chats.create();
@@ -195,12 +262,22 @@ test('chats over HTTP: a restart loses no turn; the command line shows and ends 
   servers.length = 0;
   const { url } = await served(dataPath);
   const run = (line: string) => runInProcess(line, { url, key });
+  const cleoAt = (baseUrl: string) => new BursarClient({ baseUrl, apiKey: key });
   const ended = await run(`chats complete ${chat.id} ${started.id} --text hi~there --amount usd=0.25`);
   expect([ended.code, ended.stdout]).toEqual([0, expect.stringContaining('0.25 usd')]);
   const shown = await run(`chats show ${chat.id}`);
   expect(shown.stdout).toMatch(/completed[\s\S]*user +hello \[2J\n[\s\S]*assistant +hi there/);
   expect((await run(`chats start ${chat.id} --request r2 --text more --amount usd=0.9`)).code).toBe(2);
   expect((await run('chats')).stdout).toContain(chat.id);
+  const changed = await run(`chats change ${chat.id} --title greeting --model small --temporary`);
+  expect(changed.stdout).toContain('greeting');
+  expect((await cleoAt(url).chats.get(chat.id)).model).toBe('small');
+  await run(`chats change ${chat.id} --model= --no-temporary`);
+  expect(await cleoAt(url).chats.get(chat.id)).toMatchObject({
+    title: 'greeting',
+    model: null,
+    temporary: false,
+  });
   expect((await run(`chats delete ${chat.id}`)).stdout).toContain('deleted');
   expect((await run('chats')).stdout).toContain('no chats');
   void ann;

@@ -1,7 +1,7 @@
 // Turns that a policy counts: conversations and quotas together, over real files.
 
 import { expect, test } from 'vitest';
-import { ANN, crashes, PLATFORM } from './files-setup.js';
+import { ANN, PLATFORM } from '../files-setup.js';
 import { Talk } from './turns-setup.js';
 
 const POLICY = {
@@ -72,28 +72,25 @@ test('quota: a turn gets its tier from the policy, the next one a lower tier, an
   expect(talk.faults).toEqual([]);
 });
 
-test('quota: a turn is settled under the policy that it started with, also over a crash; an orphan at its estimate', async () => {
+test('quota: a turn is settled under the policy that it started with, also over a restart; an orphan at its estimate', async () => {
   const talk = await withPolicy();
   const chat = await talk.chat();
-  talk.stopAt = 'turn_held';
-  await crashes(start(talk, chat, 'r1'));
+  await start(talk, chat, 'r1');
   await talk.restart();
   const dearer = POLICY.models.map((model) => ({ ...model, outputMultiplier: 10_000_000_000 }));
   const { policy } = await talk.quotas.policies.put(PLATFORM, { ...POLICY, models: dearer });
   await talk.quotas.policies.activate(PLATFORM, policy.number);
   const turn = talk.turns.running(ANN, chat);
   expect(turn?.terms).toMatchObject({ policy: 1, tier: 'premium', model: 'large' });
-  talk.stopAt = 'turn_ending';
   const usage = { inputTokens: 100, outputTokens: 200 };
-  await crashes(talk.turns.end(ANN, { chatId: chat, turnId: turn?.id as string }, 'completed', { usage }));
-  await talk.restart();
+  await talk.turns.end(ANN, { chatId: chat, turnId: turn?.id as string }, 'completed', { usage });
   expect(credits(talk)).toEqual([0n, 3_300n]);
   // An orphan is charged its estimate, not its reserve.
   await talk.quotas.policies.activate(PLATFORM, 1);
   const orphan = await start(talk, await talk.chat(), 'r1');
   if (orphan.started !== 'now') throw new Error(orphan.started);
   talk.clock.at += 300_000;
-  expect(await talk.conversations.watchdog.sweep(talk.clock.at)).toBe(1);
+  expect(await talk.chats.watchdog.sweep(talk.clock.at)).toBe(1);
   const [, spent] = credits(talk);
   const reserve = orphan.turn.terms?.held.credits as bigint;
   expect(spent - 3_300n).toBeGreaterThan(0n);
@@ -110,5 +107,5 @@ test('quota: an end states no amounts of what the policy counts, and the turn ru
     await expect(
       talk.turns.end(ANN, ref, 'completed', { text: 'hi', amounts: { usd: 1n, [unit]: 1n } }),
     ).rejects.toThrow(`amounts.${unit}: is counted by the policy`);
-  expect(talk.turns.get(ANN, ref).turn.state).toBe('running');
+  expect((await talk.turns.get(ANN, ref)).turn.state).toBe('running');
 });

@@ -2,9 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { TEXT_BYTES_MAX, TURN_STATES, turnStateOf } from '#bursar/chats/turn.js';
-import { ACME, ANN, BEN, OTHER, PLATFORM, refused } from './files-setup.js';
-import { Talk } from './turns-setup.js';
+import { TEXT_BYTES_MAX, TURN_STATES } from '#bursar/chats/turn.js';
+import { ACME, ANN, BEN, OTHER, PLATFORM, refused } from '../files-setup.js';
+import { ALL, Talk } from './turns-setup.js';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -20,16 +20,6 @@ describe('T1: a turn is a chat and a request', () => {
     expect(await refused(() => talk.start(chat, 'r1'))).toMatch('which is failed');
     await talk.turns.remove(ANN, { chatId: chat, turnId: first.id });
     expect(await refused(() => talk.start(chat, 'r1'))).toMatch('conflict: a turn that was deleted');
-    // The table itself refuses it too.
-    const insert = (id: string) =>
-      talk.store
-        .prepare<[string, string]>(
-          `INSERT INTO turns (id, chat, request_id, state, metered_by, hold_id, started_at, progress_at)
-           SELECT ?, number, 'r9', 'completed', 'amounts', 'h', 1, 1 FROM chats WHERE id = ?`,
-        )
-        .run(id, chat);
-    insert('one');
-    expect(() => insert('two')).toThrow('UNIQUE');
     // In another chat the request is another one.
     expect((await talk.start(await talk.chat(), 'r1')).started).toBe('now');
   });
@@ -47,12 +37,9 @@ describe('T1: a turn is a chat and a request', () => {
         expect(
           await refused(() => talk.turns.end(ANN, { chatId: chat, turnId: id }, again, { text: 'other' })),
         ).toMatch('conflict: the turn');
-      expect(talk.turns.get(ANN, { chatId: chat, turnId: id }).turn.state).toBe(state);
+      expect((await talk.turns.get(ANN, { chatId: chat, turnId: id })).turn.state).toBe(state);
     }
-    expect(TURN_STATES.map(turnStateOf)).toEqual(['running', 'completed', 'failed', 'cancelled']);
-    for (const name of ['starting', 'Running', '', '__proto__'])
-      expect(await refused(() => turnStateOf(name))).toMatch('invalid_request: state:');
-    expect(() => talk.store.prepare("UPDATE turns SET state = 'paused'").run()).toThrow('CHECK');
+    expect(TURN_STATES).toEqual(['running', 'completed', 'failed', 'cancelled']);
   });
 });
 
@@ -71,7 +58,7 @@ describe('T2: one step with the ledger', () => {
     const denied = await talk.start(chat, 'r2', { wish: { amounts: { usd: 97_000_000n } } });
     expect(denied).toMatchObject({ started: 'denied', decision: { outcome: 'denied', reason: 'exhausted' } });
     expect(talk.states(chat)).toEqual(['completed completed']);
-    expect(talk.texts(chat)).toEqual(['ask r1', 'an answer']);
+    expect(await talk.texts(chat)).toEqual(['ask r1', 'an answer']);
     expect(talk.turns.running(ANN, chat)).toBeNull();
     // What was denied may be asked again, with the same request id.
     expect((await talk.start(chat, 'r2')).started).toBe('now');
@@ -127,8 +114,8 @@ describe('T2: one step with the ledger', () => {
     for (const [index, what] of told.entries())
       if (index !== winner)
         expect(what).toBe(`conflict: the turn ${turn.id} has ended already: ${ends[winner % 4]}`);
-    expect(talk.turns.get(ANN, ref).turn.end).toBe(ends[winner % 4]);
-    expect(talk.texts(chat)).toEqual(['ask r1', `text ${winner}`]);
+    expect((await talk.turns.get(ANN, ref)).turn.end).toBe(ends[winner % 4]);
+    expect(await talk.texts(chat)).toEqual(['ask r1', `text ${winner}`]);
     expect((await talk.events()).filter(({ type }) => type === 'hold_settled')).toHaveLength(1);
   });
 
@@ -180,7 +167,7 @@ describe('T3: completing, and which turn is which', () => {
     expect(last()).toBe('r3');
     await talk.turns.remove(ANN, { chatId: chat, turnId: talk.turns.last(ANN, chat)?.id as string });
     expect(last()).toBe('r2');
-    expect(talk.texts(chat)).toEqual(['ask r1', 'an answer', 'ask r2', 'an answer']);
+    expect(await talk.texts(chat)).toEqual(['ask r1', 'an answer', 'ask r2', 'an answer']);
     // What it cost stays spent.
     expect(talk.figures()).toEqual([0, 12]);
   });
@@ -216,7 +203,7 @@ describe('T4: the same request again', () => {
     expect(await refused(() => talk.start(chat, 'r1'))).toMatch('which is cancelled');
   });
 
-  test('retry: only the last turn, as a new one with a request id of its own; the old one is soft-deleted', async () => {
+  test('retry: only the last turn, as a new one with a request id of its own; the old one is deleted', async () => {
     const talk = await Talk.open();
     const chat = await talk.chat();
     const first = await talk.running(chat, 'r1', { systemText: 'be short' });
@@ -241,7 +228,7 @@ describe('T4: the same request again', () => {
     });
     if (third.started !== 'now') throw new Error('the edit did not start');
     await talk.complete(third.turn, 'yes');
-    expect(talk.texts(chat)).toEqual(['be short', 'what I meant', 'yes']);
+    expect(await talk.texts(chat)).toEqual(['be short', 'what I meant', 'yes']);
     await talk.running(chat, 'r4');
     expect(
       await refused(() => talk.turns.edit(ANN, ref(third.turn.id), { requestId: 'r5', text: 'x', wish })),
@@ -258,7 +245,7 @@ describe('T4: the same request again', () => {
     const retried = await talk.turns.retry(ANN, { chatId: chat, turnId: turn.id }, { requestId: 'r2', wish });
     expect(retried.started).toBe('denied');
     expect(talk.turns.last(ANN, chat)?.id).toBe(turn.id);
-    expect(talk.texts(chat)).toEqual(['ask r1', 'an answer']);
+    expect(await talk.texts(chat)).toEqual(['ask r1', 'an answer']);
   });
 });
 
@@ -279,7 +266,7 @@ describe('T5: messages', () => {
       usage,
       amounts: {},
     });
-    const [system, user, assistant] = talk.turns.listMessages(ANN, chat, { after: 0, max: 20 }).rows;
+    const [system, user, assistant] = (await talk.turns.listMessages(ANN, chat, ALL)).rows;
     const none = {
       inputTokens: 0,
       outputTokens: 0,
@@ -290,11 +277,6 @@ describe('T5: messages', () => {
     expect(system).toMatchObject({ role: 'system', requestId: 'r1', webSearch: false, ...none });
     expect(user).toMatchObject({ role: 'user', requestId: 'r1', webSearch: true, ...none });
     expect(assistant).toMatchObject({ role: 'assistant', requestId: 'r1', webSearch: false, ...usage });
-    const copy = talk.store.prepare(
-      `INSERT INTO messages (chat, turn, role, text, created_at) SELECT chat, turn, role, text, 1 FROM messages LIMIT 1`,
-    );
-    expect(() => copy.run()).toThrow('UNIQUE');
-    expect(() => talk.store.prepare("UPDATE messages SET role = 'tool'").run()).toThrow('CHECK');
   });
 
   test('message: text comes back as it was said, and what cannot is refused', async () => {
@@ -302,7 +284,7 @@ describe('T5: messages', () => {
     const chat = await talk.chat();
     const odd = '__proto__ "; DROP TABLE turns; -- 😀\u202e\r\n</goal>';
     await talk.complete(await talk.running(chat, 'r1', { text: odd }), odd);
-    expect(talk.texts(chat)).toEqual([odd, odd]);
+    expect(await talk.texts(chat)).toEqual([odd, odd]);
     const start = (text: string) => refused(() => talk.start(chat, 'r2', { text }));
     expect(await start('a\0b')).toMatch('invalid_request: text: has a NUL');
     expect(await start('a\ud800b')).toMatch('invalid_request: text: has half a surrogate');
@@ -315,12 +297,12 @@ describe('T5: messages', () => {
     const talk = await Talk.open();
     const chats: string[] = [];
     for (let index = 0; index < 5; index += 1) chats.push(await talk.chat());
-    const page = (before: number | null) => talk.conversations.chats.list(ANN, {}, { before, max: 2 });
-    const first = page(null);
+    const page = (after: number) => talk.chats.list(ANN, {}, { after, max: 2 });
+    const first = await page(0);
     await talk.chat();
-    await talk.conversations.chats.remove(ANN, chats[3]);
-    const second = page(first.next);
-    const third = page(second.next);
+    await talk.chats.remove(ANN, chats[3]);
+    const second = await page(first.next as number);
+    const third = await page(second.next as number);
     const seen = [first, second, third].flatMap(({ rows }) => rows.map(({ id }) => id));
     expect(seen).toEqual([chats[4], chats[3], chats[2], chats[1], chats[0]]);
     expect(third.next).toBeNull();
@@ -328,9 +310,100 @@ describe('T5: messages', () => {
     const turns = talk.turns.list(ANN, chats[0], { after: 0, max: 2 });
     const rest = talk.turns.list(ANN, chats[0], { after: turns.next as number, max: 2 });
     expect([...turns.rows, ...rest.rows].map(({ requestId }) => requestId)).toEqual(['r1', 'r2', 'r3']);
-    const said = talk.turns.listMessages(ANN, chats[0], { after: 0, max: 4 });
-    const more = talk.turns.listMessages(ANN, chats[0], { after: said.next as number, max: 4 });
+    const said = await talk.turns.listMessages(ANN, chats[0], { after: 0, max: 4 });
+    const more = await talk.turns.listMessages(ANN, chats[0], { after: said.next as number, max: 4 });
     expect([said.rows.length, more.rows.length, more.next]).toEqual([4, 2, null]);
+  });
+});
+
+describe('chats', () => {
+  test('chat: title, model and mark are kept and can be changed; what it last did is shown', async () => {
+    const talk = await Talk.open();
+    const { chats, clock } = talk;
+    const born = clock.at;
+    const made = await chats.create(ANN, { title: 'moons', model: 'large', temporary: true });
+    expect(made).toMatchObject({ title: 'moons', model: 'large', isTemporary: true, updatedAt: born });
+    await talk.chat();
+    const listed = async (temporary?: boolean) =>
+      (await chats.list(ANN, temporary === undefined ? {} : { temporary }, ALL)).rows.map(
+        ({ title }) => title,
+      );
+    expect([await listed(), await listed(true), await listed(false)]).toEqual([
+      [null, 'moons'],
+      ['moons'],
+      [null],
+    ]);
+    clock.at += 1_000;
+    const changed = await chats.change(ANN, made.id, { title: 'two moons', temporary: false });
+    expect(changed).toMatchObject({
+      title: 'two moons',
+      model: 'large',
+      isTemporary: false,
+      updatedAt: clock.at,
+    });
+    expect(await chats.get(ANN, made.id)).toEqual(changed);
+    // Its turns ask for its model unless they state one, and keep what they stated.
+    clock.at += 1_000;
+    const first = await talk.running(made.id, 'r1');
+    expect(first.terms.model).toBe('large');
+    await talk.complete(first);
+    const wish = { model: 'small', tier: 'standard', amounts: { usd: 1n } };
+    const second = await talk.running(made.id, 'r2', { wish });
+    expect(second.terms).toMatchObject({ model: 'small', tier: 'standard' });
+    expect((await chats.get(ANN, made.id)).updatedAt).toBe(clock.at);
+    const { rows } = await talk.turns.listMessages(ANN, made.id, ALL);
+    expect(rows.map(({ id, model, responseId }) => [id, model, responseId])).toEqual([
+      [`${first.id}-user`, 'large', null],
+      [`${first.id}-assistant`, 'large', null],
+      [`${second.id}-user`, 'small', null],
+    ]);
+    expect(await chats.change(ANN, made.id, { title: null, model: null })).toMatchObject({
+      title: null,
+      model: null,
+    });
+    expect(await refused(() => chats.change(ANN, made.id, { title: ' ' }))).toMatch('invalid_request: title');
+    expect(await refused(() => chats.change(BEN, made.id, { title: 'mine' }))).toMatch('not_found');
+    await talk.assertWhole();
+  });
+
+  test('delete: what was said in a chat or a turn is gone from the vault, and nothing else is', async () => {
+    const talk = await Talk.open();
+    const [first, second] = [await talk.chat(), await talk.chat()];
+    await talk.chats.change(ANN, first, { title: 'a title' });
+    for (const chat of [first, second]) {
+      await talk.complete(await talk.running(chat, 'r1', { text: `one of ${chat}` }), 'yes');
+      await talk.complete(await talk.running(chat, 'r2', { text: `two of ${chat}` }), 'no');
+    }
+    await talk.turns.remove(ANN, { chatId: second, turnId: talk.turns.last(ANN, second)?.id as string });
+    await talk.chats.remove(ANN, first);
+    const kept = async () => [...(await talk.vault.get(await talk.vault.ids('chats/'))).values()];
+    expect(await kept()).toEqual(['yes', `one of ${second}`]);
+    // A retry takes the place of what it replaces, in the vault too.
+    const { id } = talk.turns.last(ANN, second) as { id: string };
+    const retried = await talk.turns.retry(
+      ANN,
+      { chatId: second, turnId: id },
+      { requestId: 'r3', wish: { amounts: { usd: 1n } } },
+    );
+    expect(retried).toMatchObject({ started: 'now', turn: { replaces: id } });
+    await talk.assertWhole();
+    expect(await kept()).toEqual([`one of ${second}`]);
+    // What it cost stays spent, and the journal has digests alone.
+    expect(talk.figures()).toEqual([1e-6, 16]);
+  });
+
+  test('message: one whose text the vault lost is shown empty, and its turn cannot be retried', async () => {
+    const talk = await Talk.open();
+    const chat = await talk.chat();
+    const { turn } = await talk.complete(await talk.running(chat, 'r1'));
+    await talk.vault.delete(await talk.vault.ids('chats/'));
+    expect(await talk.texts(chat)).toEqual(['', '']);
+    const ref = { chatId: chat, turnId: turn.id };
+    const wish = { amounts: { usd: 1n } };
+    expect(await refused(() => talk.turns.retry(ANN, ref, { requestId: 'r2', wish }))).toMatch(
+      'is no longer kept: edit the turn',
+    );
+    expect((await talk.turns.edit(ANN, ref, { requestId: 'r2', text: 'again', wish })).started).toBe('now');
   });
 });
 
@@ -348,7 +421,7 @@ describe('T7: usage events', () => {
     await talk.start(chat, 'denied', { wish: { amounts: { usd: 99_000_000n } } });
     const orphan = await talk.running(chat, 'orphan');
     talk.clock.at += 300_000;
-    await talk.conversations.watchdog.sweep(talk.clock.at);
+    await talk.chats.watchdog.sweep(talk.clock.at);
     const events = await talk.events();
     const keyOf = ({ details }: (typeof events)[number]) => JSON.parse((details as { note: string }).note);
     const usage = events.filter(({ type }) => type === 'hold_settled').map(keyOf);
@@ -377,15 +450,15 @@ describe('T8: tenants apart', () => {
     const turn = await talk.running(chat, 'r1');
     const ref = { chatId: chat, turnId: turn.id };
     const wish = { amounts: {} };
-    const theirs = (await talk.conversations.chats.create(OTHER, { user: 'ann' })).id;
+    const theirs = (await talk.chats.create(OTHER, { user: 'ann' })).id;
     for (const caller of [OTHER, BEN]) {
       for (const act of [
-        () => talk.conversations.chats.get(caller, chat),
-        () => talk.conversations.chats.remove(caller, chat),
+        () => talk.chats.get(caller, chat),
+        () => talk.chats.remove(caller, chat),
         () => talk.start(chat, 'r1', {}, caller),
         () => talk.turns.get(caller, ref),
-        () => talk.turns.list(caller, chat, { after: 0, max: 9 }),
-        () => talk.turns.listMessages(caller, chat, { after: 0, max: 9 }),
+        () => talk.turns.list(caller, chat, ALL),
+        () => talk.turns.listMessages(caller, chat, ALL),
         () => talk.turns.end(caller, ref, 'completed', { text: 'mine' }),
         () => talk.turns.progress(caller, ref),
         () => talk.turns.retry(caller, ref, { requestId: 'r2', wish }),
@@ -394,18 +467,14 @@ describe('T8: tenants apart', () => {
       ])
         expect(await refused(act)).toMatch(/^not_found: there is no chat/);
       // As one that never was.
-      expect(await refused(() => talk.conversations.chats.get(caller, 'nothing'))).toMatch(
-        'not_found: there is no chat',
-      );
+      expect(await refused(() => talk.chats.get(caller, 'nothing'))).toMatch('not_found: there is no chat');
     }
     // A turn of another chat is not found in one's own.
     expect(await refused(() => talk.turns.get(OTHER, { chatId: theirs, turnId: turn.id }))).toMatch(
       'not_found: there is no turn',
     );
-    expect(
-      talk.conversations.chats.list(OTHER, {}, { before: null, max: 9 }).rows.map(({ id }) => id),
-    ).toEqual([theirs]);
-    expect(talk.turns.get(ANN, ref).turn.state).toBe('running');
+    expect((await talk.chats.list(OTHER, {}, ALL)).rows.map(({ id }) => id)).toEqual([theirs]);
+    expect((await talk.turns.get(ANN, ref)).turn.state).toBe('running');
     expect(talk.figures()).toEqual([10, 0]);
   });
 
@@ -413,14 +482,14 @@ describe('T8: tenants apart', () => {
     const talk = await Talk.open();
     const anns = await talk.chat(ANN);
     const bens = await talk.chat(BEN);
-    const { chats } = talk.conversations;
-    const seen = (caller: typeof ANN, stated = {}) =>
-      chats.list(caller, stated, { before: null, max: 9 }).rows.map(({ id }) => id);
-    expect(seen(ANN)).toEqual([anns]);
-    expect(seen(ACME)).toEqual([bens, anns]);
-    expect(seen(ACME, { user: 'ben' })).toEqual([bens]);
-    expect(seen(PLATFORM, { tenant: 'acme' })).toEqual([bens, anns]);
-    expect(seen(PLATFORM, { tenant: 'other' })).toEqual([]);
+    const { chats } = talk;
+    const seen = async (caller: typeof ANN, asked = {}) =>
+      (await chats.list(caller, asked, ALL)).rows.map(({ id }) => id);
+    expect(await seen(ANN)).toEqual([anns]);
+    expect(await seen(ACME)).toEqual([bens, anns]);
+    expect(await seen(ACME, { user: 'ben' })).toEqual([bens]);
+    expect(await seen(PLATFORM, { tenant: 'acme' })).toEqual([bens, anns]);
+    expect(await seen(PLATFORM, { tenant: 'other' })).toEqual([]);
     expect(await refused(() => seen(ANN, { user: 'ben' }))).toMatch('label_forbidden');
     expect(await refused(() => seen(ACME, { tenant: 'other' }))).toMatch('label_forbidden');
     expect(await refused(() => chats.create(ANN, { user: 'ben' }))).toMatch('label_forbidden');
