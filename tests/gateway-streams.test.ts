@@ -380,16 +380,16 @@ describe('gateway: cutStreams', () => {
 describe('gateway: a server that stops', () => {
   test('a call that is authorised only then → reaches no provider, its hold is given back', async () => {
     await start();
-    const { authorize } = gateway.ledger;
+    const { run } = gateway.ledger;
     let asked = false;
     let goOn: () => void = () => undefined;
     const held = new Promise<void>((resolve) => {
       goOn = resolve;
     });
-    gateway.ledger.authorize = async (request) => {
+    gateway.ledger.run = async (command, rider) => {
       asked = true;
       await held;
-      return authorize.call(gateway.ledger, request);
+      return run.call(gateway.ledger, command, rider) as never;
     };
     const late = chat();
     await until(() => asked);

@@ -1,5 +1,5 @@
-// What an answer is priced by: the candidate at the price of what the answer states of tier, place and speed, without the
-// parts that nobody can price; or the cost that the provider states itself, where the configuration takes its word.
+// The price of an answer. The answer may state another tier, place or speed than the request, which changes the price; parts
+// without a known price are left out and named. Where the configuration says so, the provider's own cost is taken instead.
 // Called by charge.ts.
 
 import type { Component, Quantities, UsageReading } from '../metering/usage.js';

@@ -1,5 +1,5 @@
-// One call that was authorised: what it holds, where it goes now, and its end. Keeps that a call's hold ends exactly once,
-// as rule Q9 says, whatever happens at the surface; and that attempts at several candidates charge at most one of them.
+// One authorised call: what it holds, which candidate it goes to, and how it ends. A call's hold ends exactly once, as rule Q9
+// says, whatever happens in front/; and of several attempts at most one is charged to the caller.
 
 import type { Ledger } from '../../authority/api.js';
 import type { Fact, Rider } from '../../core/facts.js';

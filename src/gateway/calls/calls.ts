@@ -1,5 +1,5 @@
-// The calls of the gateway, free of any transport: route, price, hold, and hand out a Call that ends once. Keeps that no
-// call goes out without a durable authorisation of its worst case (fail closed), and that holds of open calls stay alive.
+// Begins the gateway's calls, without any transport: finds the route, prices the candidates, holds the worst case, and gives a
+// Call that ends once. No call goes out without a durable authorisation (fail closed). Holds of open calls are kept alive.
 
 import { randomUUID } from 'node:crypto';
 import { callHoldId } from '../../access/tenant-ids.js';

@@ -1,5 +1,5 @@
-// What each place that a call may go to would cost: its price, the limit of output that the forwarded request states, the
-// worst case that is held, and the charge that rule Q9 has for calls whose usage nobody knows. Called by calls.ts.
+// The candidates of a call with their prices: the limit of output that the forwarded request states, the worst case that is
+// held, and the floor that rule Q9 charges when nobody knows the usage. Called by calls.ts.
 
 import type { Amounts } from '../../core/amount.js';
 import { RefusedError } from '../../kit/refusals.js';

@@ -1,5 +1,5 @@
-// What an ended call is charged (rule Q9): what the provider reported, else the larger of what was seen and the floor.
-// Integer arithmetic alone; changes nothing. Called by call.ts, before the settlement, so that the cost can be told.
+// Works out what an ended call is charged (rule Q9): what the provider reported, else the larger of what was seen and the
+// floor. Pure integer arithmetic. Called by call.ts before the settlement, so that the caller can be told the cost.
 
 import type { Usage } from '../../core/requests.js';
 import { RefusedError } from '../../kit/refusals.js';

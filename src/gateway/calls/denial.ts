@@ -1,6 +1,6 @@
-// What a denial is at a surface: the status, the code, when to come back, and the one budget line that says why. One place
-// for the gateway's dialects and the native API (docs/gateway.md, "Answers"); a reason that is missing here does not compile.
-// The statuses follow from what client libraries retry.
+// How a surface answers a denial: the status, the code, when to try again, and the one budget line that explains it. One
+// place for both dialects of the gateway and for the native API. A reason that is missing here does not compile. The
+// statuses follow from what client libraries try again (docs/gateway.md).
 
 import { providerCapOf } from '../../budgets/providers.js';
 import type {

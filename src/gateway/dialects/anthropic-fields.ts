@@ -2,30 +2,21 @@
 // that can cost and are not metered. After the API reference ("Create a message") and the types of `@anthropic-ai/sdk`, beta
 // messages included.
 
+import { namesIn } from './json-scan.js';
 import type { FieldRules } from './unmetered-fields.js';
 
 export const COMPACTION = 'compaction is billed beside the usage that the answer states';
 
 const METERED: ReadonlySet<string> = new Set([
-  ...[
-    'model',
-    'stream',
-    'max_tokens',
-    'service_tier',
-    'speed',
-    'inference_geo',
-    'messages',
-    'system',
-    'tools',
-  ],
-  ...['thinking', 'cache_control', 'output_config', 'output_format', 'context_management'],
+  ...namesIn('model stream max_tokens service_tier speed inference_geo messages system tools thinking'),
+  ...namesIn('cache_control output_config output_format context_management'),
 ]);
 
 const FREE: ReadonlySet<string> = new Set([
-  ...['tool_choice', 'metadata', 'stop_sequences', 'temperature', 'top_p', 'top_k', 'diagnostics', 'betas'],
-  ...['user_profile_id', 'workspace_id'],
+  ...namesIn('tool_choice metadata stop_sequences temperature top_p top_k diagnostics betas user_profile_id'),
+  ...namesIn('workspace_id'),
   // Bedrock and Vertex state these in the body.
-  ...['anthropic_version', 'anthropic_beta'],
+  ...namesIn('anthropic_version anthropic_beta'),
 ]);
 
 const COSTING: ReadonlyMap<string, string> = new Map([

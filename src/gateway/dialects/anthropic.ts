@@ -88,6 +88,7 @@ function message(model: string, body: Json, bodyBytes: number): RequestFacts {
   input.content(body.system);
   for (const message of readList(body, 'messages')) if (isObject(message)) input.content(message.content);
   return {
+    ...NOTHING_BILLED,
     endpoint: 'messages',
     model,
     stream: readFlag(body, 'stream'),
@@ -95,14 +96,10 @@ function message(model: string, body: Json, bodyBytes: number): RequestFacts {
     cacheWrite: input.cacheWrite,
     // 0 fills the prompt cache and generates nothing.
     outputTokensStated: readWhole(body, 'max_tokens', { min: 0, max: OUTPUT_TOKENS_MAX }),
-    choices: 1,
-    outputAudio: false,
-    outputImage: false,
     ...tools,
     unmetered: [...unmeteredFields(body, ANTHROPIC_FIELDS), ...compaction(body)],
     thinkingAsked: anthropicThinking(body),
     modifiersAsked: readModifiers(body, MODIFIERS),
-    usageAsked: true,
     user: isObject(body.metadata) ? readUser(body.metadata.user_id) : null,
   };
 }

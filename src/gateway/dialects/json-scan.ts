@@ -9,6 +9,11 @@ export function isObject(value: unknown): value is Json {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
+/** Names of fields, written as one line of words. */
+export function namesIn(line: string): string[] {
+  return line.split(' ');
+}
+
 export const QUOTE = 0x22;
 export const COMMA = 0x2c;
 export const COLON = 0x3a;

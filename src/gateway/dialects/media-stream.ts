@@ -2,43 +2,26 @@
 // `.done` and states the usage. Called by openai-endpoints.ts.
 
 import type { UsageReading } from '../metering/usage.js';
-import type { StreamMeter, StreamStep } from './dialect.js';
+import type { StreamStep } from './dialect.js';
 import { errorMessage } from './error-text.js';
-import { eventData, eventText, OutputTally } from './output-text.js';
-import { StreamEnd } from './stream-end.js';
+import { eventData, eventText } from './output-text.js';
+import { ENDED, EventMeter, PASSED } from './stream-end.js';
 
-const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
-const ENDED: StreamStep = { shown: 'all', ended: true, error: null };
 /** The ends of the three: `image_generation.completed`, `image_edit.completed`, `speech.audio.done`, `transcript.text.done`. */
 const LAST =
   /"type" *: *"(?:image_(?:generation|edit)\.completed|speech\.audio\.done|transcript\.text\.done)"/;
 const ERROR = /"error"/;
 
-export class MediaMeter implements StreamMeter {
-  readonly #output = new OutputTally();
-  readonly #end = new StreamEnd();
+export class MediaMeter extends EventMeter {
   readonly #usageOf: (event: unknown) => UsageReading | null;
   /** Images end one by one: so many of them must have come. */
   #lastsLeft: number;
   readonly #usages: UsageReading[] = [];
-  #begun = false;
 
   constructor(usageOf: (event: unknown) => UsageReading | null, lasts: number) {
+    super();
     this.#usageOf = usageOf;
     this.#lastsLeft = lasts;
-  }
-
-  get outputTokensSoFar(): number {
-    return this.#output.tokens;
-  }
-  get usageFinal(): boolean {
-    return this.#end.usageFinal;
-  }
-  get isWhole(): boolean {
-    return this.#end.isWhole;
-  }
-  get begun(): boolean {
-    return this.#begun;
   }
 
   /** Of the images that have come; each states its own. */
@@ -49,19 +32,19 @@ export class MediaMeter implements StreamMeter {
   step(event: Uint8Array): StreamStep {
     const text = eventText(event);
     if (!LAST.test(text)) {
-      if (this.#output.addEvent(text)) this.#begun = true;
+      if (this.output.addEvent(text)) this.begun = true;
       const error = ERROR.test(text) ? errorMessage(eventData(event)) : null;
       return error === null ? PASSED : { shown: 'all', ended: true, error };
     }
-    this.#begun = true;
+    this.begun = true;
     const usage = this.#usageOf(eventData(event));
     if (usage !== null) {
       this.#usages.push(usage);
-      this.#end.usage();
+      this.end.usage();
     }
     this.#lastsLeft--;
     if (this.#lastsLeft > 0) return PASSED;
-    this.#end.ended();
+    this.end.ended();
     return ENDED;
   }
 }

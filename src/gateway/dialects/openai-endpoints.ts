@@ -185,6 +185,7 @@ function completionFacts(body: Json, bodyBytes: number): RequestFacts {
   const input = new InputMeasure(bodyBytes).result(imageTokensOf(model));
   const options = isObject(body.stream_options) ? body.stream_options : {};
   return {
+    ...NOTHING_BILLED,
     endpoint: 'completions',
     model,
     stream,
@@ -192,10 +193,6 @@ function completionFacts(body: Json, bodyBytes: number): RequestFacts {
     cacheWrite: 'short',
     outputTokensStated: limit ?? COMPLETION_TOKENS_UNSTATED,
     choices: each * promptsIn(body.prompt),
-    outputAudio: false,
-    outputImage: false,
-    billedTools: {},
-    inputReads: 1,
     unmetered: openAiUnmetered(body).filter(({ field }) => field !== 'best_of'),
     thinkingAsked: null,
     usageAsked: stream && readFlag(options, 'include_usage'),
@@ -225,20 +222,14 @@ function compactFacts(body: Json, bodyBytes: number, earlierTokens: number | nul
   goesOn(body, measure, earlierTokens);
   if (Array.isArray(body.input)) new OpenAiInput(measure).items(readList(body, 'input'));
   return {
+    ...NOTHING_BILLED,
     endpoint: 'compact',
     model,
-    stream: false,
     ...measure.result(imageTokensOf(model)),
     cacheWrite: 'short',
     outputTokensStated: null,
-    choices: 1,
-    outputAudio: false,
-    outputImage: false,
-    billedTools: {},
-    inputReads: 1,
     unmetered: openAiUnmetered(body),
     thinkingAsked: null,
-    usageAsked: true,
     user: openAiUser(body),
   };
 }

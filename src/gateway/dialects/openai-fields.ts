@@ -2,7 +2,7 @@
 // openai.ts reads, those that cost nothing, and those that can cost and are not metered. Each list names its source.
 
 import type { RequestFacts } from '../metering/request-facts.js';
-import { isObject, type Json } from './json-scan.js';
+import { isObject, type Json, namesIn } from './json-scan.js';
 import { readUser } from './request-fields.js';
 import { asksNothing, type FieldRules, unmeteredFields } from './unmetered-fields.js';
 
@@ -10,83 +10,49 @@ type Unmetered = RequestFacts['unmetered'][number];
 
 const METERED: ReadonlySet<string> = new Set([
   // OpenAI, API reference: "Create chat completion", "Create a model response", "Create embeddings".
-  ...['model', 'stream', 'stream_options', 'n', 'service_tier', 'messages', 'input', 'instructions'],
-  ...['max_completion_tokens', 'max_tokens', 'max_output_tokens', 'max_tool_calls', 'tools', 'functions'],
-  ...['previous_response_id', 'conversation', 'prompt', 'modalities', 'audio', 'web_search_options'],
+  ...namesIn('model stream stream_options n service_tier messages input instructions max_completion_tokens'),
+  ...namesIn(
+    'max_tokens max_output_tokens max_tool_calls tools functions previous_response_id conversation prompt',
+  ),
+  ...namesIn('modalities audio web_search_options'),
   // Whether the model thinks, in each provider's own words: thinking-asked.ts.
-  ...['reasoning', 'reasoning_effort', 'thinking', 'enable_thinking', 'think', 'prompt_mode'],
-  ...['chat_template_kwargs', 'extra_body', 'google'],
+  ...namesIn('reasoning reasoning_effort thinking enable_thinking think prompt_mode chat_template_kwargs'),
+  ...namesIn('extra_body google'),
 ]);
 
 const FREE: ReadonlySet<string> = new Set([
   // OpenAI, the same references.
-  ...['tool_choice', 'function_call', 'parallel_tool_calls', 'stop', 'metadata', 'logit_bias', 'logprobs'],
-  ...[
-    'top_logprobs',
-    'response_format',
-    'text',
-    'include',
-    'moderation',
-    'seed',
-    'store',
-    'user',
-    'verbosity',
-  ],
-  ...['temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'safety_identifier', 'truncation'],
-  ...['prompt_cache_key', 'prompt_cache_options', 'prompt_cache_retention', 'dimensions', 'encoding_format'],
+  ...namesIn('tool_choice function_call parallel_tool_calls stop metadata logit_bias logprobs top_logprobs'),
+  ...namesIn('response_format text include moderation seed store user verbosity temperature top_p'),
+  ...namesIn('frequency_penalty presence_penalty safety_identifier truncation prompt_cache_key'),
+  ...namesIn('prompt_cache_options prompt_cache_retention dimensions encoding_format'),
   // Codex (codex-rs, `ResponsesApiRequest`).
-  ...['client_metadata', 'access_programs'],
+  ...namesIn('client_metadata access_programs'),
   // Claude's prompt cache, through compatible providers; writing it is held for each request of this dialect.
   'cache_control',
   // OpenRouter, "API reference" and "Parameters".
-  ...['usage', 'transforms', 'trace', 'session_id', 'top_a', 'include_reasoning', 'structured_outputs'],
+  ...namesIn('usage transforms trace session_id top_a include_reasoning structured_outputs'),
   // Groq, "API reference".
-  ...['citation_options', 'disable_tool_validation', 'documents', 'reasoning_format'],
+  ...namesIn('citation_options disable_tool_validation documents reasoning_format'),
   // Mistral, "Chat completion"; Moonshot, "Partial mode"; Zhipu, "Chat completion"; DashScope, "Qwen API reference".
-  ...[
-    'safe_prompt',
-    'random_seed',
-    'partial',
-    'do_sample',
-    'tool_stream',
-    'incremental_output',
-    'result_format',
-  ],
-  ...['thinking_budget', 'preserve_thinking'],
+  ...namesIn('safe_prompt random_seed partial do_sample tool_stream incremental_output result_format'),
+  ...namesIn('thinking_budget preserve_thinking'),
   // Together and Fireworks, "Create chat completion".
-  ...[
-    'context_length_exceeded_behavior',
-    'compliance',
-    'echo',
-    'prompt_truncate_len',
-    'prompt_truncation_length',
-  ],
-  ...['perf_metrics_in_response', 'raw_output', 'reasoning_history', 'prompt_cache_isolation_key'],
+  ...namesIn('context_length_exceeded_behavior compliance echo prompt_truncate_len prompt_truncation_length'),
+  ...namesIn('perf_metrics_in_response raw_output reasoning_history prompt_cache_isolation_key'),
   // vLLM and SGLang, "OpenAI-compatible server": sampling, guided decoding, scheduling.
-  ...[
-    'priority',
-    'request_id',
-    'cache_salt',
-    'kv_transfer_params',
-    'vllm_xargs',
-    'bad_words',
-    'stop_token_ids',
-  ],
-  ...['guided_json', 'guided_regex', 'guided_choice', 'guided_grammar', 'guided_decoding_backend'],
-  ...['guided_whitespace_pattern', 'logits_processors', 'truncate_prompt_tokens', 'prompt_token_ids'],
-  ...['separate_reasoning', 'stream_reasoning', 'regex', 'ebnf', 'session_params', 'custom_logit_processor'],
+  ...namesIn(
+    'priority request_id cache_salt kv_transfer_params vllm_xargs bad_words stop_token_ids guided_json',
+  ),
+  ...namesIn('guided_regex guided_choice guided_grammar guided_decoding_backend guided_whitespace_pattern'),
+  ...namesIn(
+    'logits_processors truncate_prompt_tokens prompt_token_ids separate_reasoning stream_reasoning regex',
+  ),
+  ...namesIn('ebnf session_params custom_logit_processor'),
   // llama.cpp server and Ollama.
-  ...['samplers', 'grammar', 'json_schema', 'format', 'keep_alive', 't_max_predict_ms', 'cache_prompt'],
+  ...namesIn('samplers grammar json_schema format keep_alive t_max_predict_ms cache_prompt'),
   // LiteLLM's proxy: what its clients send beside the call.
-  ...[
-    'litellm_metadata',
-    'litellm_session_id',
-    'litellm_trace_id',
-    'tags',
-    'caching',
-    'cache',
-    'num_retries',
-  ],
+  ...namesIn('litellm_metadata litellm_session_id litellm_trace_id tags caching cache num_retries'),
 ]);
 
 const OTHER_MODEL = 'another model than the priced one may answer';

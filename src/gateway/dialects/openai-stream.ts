@@ -4,20 +4,18 @@
 import type { RequestFacts } from '../metering/request-facts.js';
 import type { UsageReading } from '../metering/usage.js';
 import type { ProviderProfile } from '../profiles/profile.js';
-import type { StreamMeter, StreamStep } from './dialect.js';
+import type { StreamStep } from './dialect.js';
 import { errorMessage, namedError } from './error-text.js';
 import { isObject, type Json } from './json-scan.js';
 import { callsIn, chatUsage, responseUsage } from './openai-usage.js';
-import { eventBuffer, eventData, eventText, OutputTally } from './output-text.js';
-import { isDone, StreamEnd } from './stream-end.js';
+import { eventBuffer, eventData, eventText } from './output-text.js';
+import { ENDED, EventMeter, isDone, PASSED } from './stream-end.js';
 import { quantitiesOf } from './usage-figures.js';
 import { ofChoices, type Stated, type UsagePlaces, usagePlaces } from './usage-places.js';
 import { readingOf } from './usage-reading.js';
 import { withoutUsage } from './usage-removal.js';
 
-const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
 const HIDDEN: StreamStep = { shown: 'nothing', ended: false, error: null };
-const ENDED: StreamStep = { shown: 'all', ended: true, error: null };
 
 /** Chunks have no name. */
 const NAMED = 'event';
@@ -28,9 +26,7 @@ const FINISHES = /"finish_reason"\s*:\s*"/;
 /** As some providers write that a choice goes on (others write null). */
 const GOES_ON: ReadonlySet<unknown> = new Set(['', 'null']);
 
-export class ChatMeter implements StreamMeter {
-  readonly #output: OutputTally;
-  readonly #end = new StreamEnd();
+export class ChatMeter extends EventMeter {
   /** Whether only Bursar asked for usage: nothing of it reaches the caller. */
   readonly #usageIsOurs: boolean;
   readonly #usageBesideChoicesIsOurs: boolean;
@@ -39,7 +35,6 @@ export class ChatMeter implements StreamMeter {
   readonly #places: UsagePlaces;
   readonly #byChoice = new Map<unknown, Stated>();
   #usage: UsageReading | null = null;
-  #begun = false;
 
   constructor(
     { stream, usageAsked, choices }: Pick<RequestFacts, 'stream' | 'usageAsked' | 'choices'>,
@@ -47,25 +42,12 @@ export class ChatMeter implements StreamMeter {
     /** The field of a choice that has its new output; legacy completions have `text`. */
     output: 'delta' | 'text' = 'delta',
   ) {
-    this.#output = new OutputTally(output);
+    super(output);
     const { request, usage } = profile;
     this.#places = usagePlaces(profile);
     this.#usageIsOurs = stream && !usageAsked && request.asksUsage;
     this.#usageBesideChoicesIsOurs = this.#usageIsOurs && usage.besideChoicesWhenAsked;
     this.#hasChoices = choices > 1;
-  }
-
-  get outputTokensSoFar(): number {
-    return this.#output.tokens;
-  }
-  get usageFinal(): boolean {
-    return this.#end.usageFinal;
-  }
-  get isWhole(): boolean {
-    return this.#end.isWhole;
-  }
-  get begun(): boolean {
-    return this.#begun;
   }
 
   usage(): UsageReading | null {
@@ -75,18 +57,18 @@ export class ChatMeter implements StreamMeter {
   step(event: Uint8Array): StreamStep {
     const text = eventText(event);
     if (isDone(text)) {
-      this.#begun = true;
-      this.#end.ended();
+      this.begun = true;
+      this.end.ended();
       return ENDED;
     }
     const named = text.startsWith(NAMED) ? namedError(text, eventData(event)) : null;
     if (named !== null) return { shown: 'all', ended: false, error: named };
-    const hasOutput = this.#output.addEvent(text);
-    if (hasOutput) this.#begun = true;
+    const hasOutput = this.output.addEvent(text);
+    if (hasOutput) this.begun = true;
     const isRead = this.#hasChoices || USAGE_OR_ERROR.test(text) || FINISHES.test(text);
     const chunk = isRead ? eventData(event) : null;
     if (chunk === null) {
-      if (hasOutput) this.#end.output(0);
+      if (hasOutput) this.end.output(0);
       return this.#withoutNull(event, text);
     }
     return this.#chunk(chunk, hasOutput, event, text);
@@ -99,7 +81,7 @@ export class ChatMeter implements StreamMeter {
     const usage = this.#usageIn(chunk, choices);
     if (usage !== null) {
       this.#usage = usage;
-      this.#end.usage();
+      this.end.usage();
     }
     const error = errorMessage(chunk);
     if (error !== null) return { shown: 'all', ended: false, error };
@@ -124,11 +106,11 @@ export class ChatMeter implements StreamMeter {
     const stated = typeof choice.index === 'number' ? choice.index : place;
     const index = this.#hasChoices ? stated : 0;
     const { finish_reason: reason } = choice;
-    if (hasOutput) this.#end.output(index);
-    else this.#end.began(index);
+    if (hasOutput) this.end.output(index);
+    else this.end.began(index);
     if (typeof reason !== 'string' || GOES_ON.has(reason)) return;
-    this.#begun = true;
-    this.#end.finished(index);
+    this.begun = true;
+    this.end.finished(index);
   }
 
   // Where usage is asked for, the chunks that do not state it have a null in its place.
@@ -155,28 +137,14 @@ const NAMED_ERROR = 'event: error';
 /** A call of any kind, a function's too: the model or a tool is at work. */
 const CALL = /_call[".]/;
 
-export class ResponseMeter implements StreamMeter {
-  readonly #output = new OutputTally();
-  readonly #end = new StreamEnd();
+export class ResponseMeter extends EventMeter {
   /** Finished calls of tools: billed even if the stream dies before its usage comes. */
   readonly #calls: unknown[] = [];
   #usage: UsageReading | null = null;
-  #begun = false;
   answerId: string | undefined;
 
-  constructor(private readonly places: UsagePlaces) {}
-
-  get outputTokensSoFar(): number {
-    return this.#output.tokens;
-  }
-  get usageFinal(): boolean {
-    return this.#end.usageFinal;
-  }
-  get isWhole(): boolean {
-    return this.#end.isWhole;
-  }
-  get begun(): boolean {
-    return this.#begun;
+  constructor(private readonly places: UsagePlaces) {
+    super();
   }
 
   usage(): UsageReading | null {
@@ -185,11 +153,11 @@ export class ResponseMeter implements StreamMeter {
 
   step(event: Uint8Array): StreamStep {
     const text = eventText(event);
-    const hasOutput = this.#output.addEvent(text);
-    if (!this.#begun) this.#begun = hasOutput || CALL.test(text);
+    const hasOutput = this.output.addEvent(text);
+    if (!this.begun) this.begun = hasOutput || CALL.test(text);
     if (isDone(text)) {
-      this.#begun = true;
-      this.#end.ended();
+      this.begun = true;
+      this.end.ended();
       return ENDED;
     }
     if (!WORTH_PARSING.test(text) && !text.startsWith(NAMED_ERROR)) return PASSED;
@@ -208,9 +176,9 @@ export class ResponseMeter implements StreamMeter {
   #last({ type, response }: Json): StreamStep {
     const failed = type === 'response.failed' && isObject(response);
     this.#usage = responseUsage(response, this.places);
-    if (this.#usage !== null) this.#end.usage();
-    if (!failed) this.#begun = true;
-    this.#end.ended();
+    if (this.#usage !== null) this.end.usage();
+    if (!failed) this.begun = true;
+    this.end.ended();
     return { ...ENDED, error: failed ? (errorMessage(response) ?? '') : null };
   }
 

@@ -2,7 +2,7 @@
 // before it goes out, and what its answer used. Field by field after the API reference and the types of the `openai` package.
 
 import type { Endpoint } from '../metering/endpoints.js';
-import type { RequestFacts } from '../metering/request-facts.js';
+import { NOTHING_BILLED, type RequestFacts } from '../metering/request-facts.js';
 import type { ProviderProfile, RequestProfile } from '../profiles/profile.js';
 import {
   type Dialect,
@@ -188,20 +188,17 @@ function response({ body, model, measure, earlierTokens }: Reading): RequestFact
   if (Array.isArray(body.input)) new OpenAiInput(measure).items(body.input);
   if (isObject(body.reasoning)) requirePriced('reasoning.mode', body.reasoning.mode, ['standard']);
   return {
+    ...NOTHING_BILLED,
     endpoint: 'responses',
     model,
     stream: readFlag(body, 'stream'),
     ...measure.result(imageTokensOf(model)),
     cacheWrite: 'short',
     outputTokensStated: readWhole(body, 'max_output_tokens', { min: 1, max: OUTPUT_TOKENS_MAX }),
-    choices: 1,
-    outputAudio: false,
-    outputImage: false,
     ...tools,
     unmetered: openAiUnmetered(body),
     thinkingAsked: null,
     modifiersAsked: readModifiers(body, MODIFIERS),
-    usageAsked: true,
     storesAnswer: body.store !== false,
     user: openAiUser(body),
   };
@@ -212,21 +209,13 @@ function embeddings({ body, model, measure }: Reading): RequestFacts {
   if (Array.isArray(body.messages)) new OpenAiInput(measure).messages(body.messages);
   if (Array.isArray(body.input) && body.input.some(isObject)) measure.stored();
   return {
+    ...NOTHING_BILLED,
     endpoint: 'embeddings',
     model,
-    stream: false,
     ...measure.result(imageTokensOf(model)),
-    cacheWrite: 'none',
-    outputTokensStated: 0,
-    choices: 1,
-    outputAudio: false,
-    outputImage: false,
-    billedTools: {},
-    inputReads: 1,
     unmetered: openAiUnmetered(body),
     thinkingAsked: null,
     modifiersAsked: readModifiers(body, MODIFIERS),
-    usageAsked: true,
     user: openAiUser(body),
   };
 }

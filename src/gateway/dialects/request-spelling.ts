@@ -3,7 +3,7 @@
 // but in what callers write freely: schemas, arguments of tools, metadata. Called by body-scan.ts for each key, and by both dialects.
 
 import { RefusedError } from '../../kit/refusals.js';
-import type { Json } from './json-scan.js';
+import { type Json, namesIn } from './json-scan.js';
 
 /** Keys as they are written: no other spelling of anything. */
 const PLAIN_KEY = /^[a-z0-9_]*$/;
@@ -11,81 +11,42 @@ const PLAIN_KEY = /^[a-z0-9_]*$/;
 /** Names that bear on the cost, at whatever depth. */
 const READ_NAMES: ReadonlySet<string> = new Set([
   // Of the request.
-  ...[
-    'model',
-    'models',
-    'stream',
-    'stream_options',
-    'include_usage',
-    'n',
-    'best_of',
-    'service_tier',
-    'speed',
-  ],
-  ...['inference_geo', 'messages', 'input', 'instructions', 'system', 'tools', 'functions', 'max_tokens'],
-  ...['max_completion_tokens', 'max_output_tokens', 'max_tool_calls', 'previous_response_id', 'conversation'],
-  ...[
-    'prompt',
-    'modalities',
-    'audio',
-    'web_search_options',
-    'background',
-    'prediction',
-    'plugins',
-    'provider',
-  ],
-  ...[
-    'search_parameters',
-    'fallbacks',
-    'route',
-    'deferred',
-    'mcp_servers',
-    'container',
-    'compaction',
-    'thread',
-  ],
-  ...['context_management', 'edits', 'output_config', 'output_format', 'format', 'extra_body', 'google'],
+  ...namesIn(
+    'model models stream stream_options include_usage n best_of service_tier speed inference_geo messages',
+  ),
+  ...namesIn('input instructions system tools functions max_tokens max_completion_tokens max_output_tokens'),
+  ...namesIn('max_tool_calls previous_response_id conversation prompt modalities audio web_search_options'),
+  ...namesIn('background prediction plugins provider search_parameters fallbacks route deferred mcp_servers'),
+  ...namesIn(
+    'container compaction thread context_management edits output_config output_format format extra_body',
+  ),
+  ...namesIn('google'),
   // Of thinking.
-  ...[
-    'reasoning',
-    'reasoning_effort',
-    'effort',
-    'enabled',
-    'thinking',
-    'enable_thinking',
-    'think',
-    'budget_tokens',
-  ],
-  ...['prompt_mode', 'chat_template_kwargs', 'thinking_config', 'thinking_budget', 'thinking_level'],
-  ...['cached_content', 'task_budget', 'mode'],
+  ...namesIn(
+    'reasoning reasoning_effort effort enabled thinking enable_thinking think budget_tokens prompt_mode',
+  ),
+  ...namesIn(
+    'chat_template_kwargs thinking_config thinking_budget thinking_level cached_content task_budget mode',
+  ),
   // Of images, speech and transcriptions.
-  ...['quality', 'partial_images', 'stream_format', 'image', 'mask', 'known_speaker_references', 'store'],
+  ...namesIn('quality partial_images stream_format image mask known_speaker_references store'),
   // Of messages, items and their parts.
-  ...[
-    'role',
-    'content',
-    'type',
-    'text',
-    'image_url',
-    'url',
-    'detail',
-    'file',
-    'file_id',
-    'file_data',
-    'file_url',
-  ],
-  ...['input_audio', 'data', 'source', 'media_type', 'output', 'result', 'encrypted_content', 'id', 'item'],
-  ...['cache_control', 'ttl', 'tool_changes', 'tool', 'definition', 'video_url'],
+  ...namesIn(
+    'role content type text image_url url detail file file_id file_data file_url input_audio data source',
+  ),
+  ...namesIn(
+    'media_type output result encrypted_content id item cache_control ttl tool_changes tool definition',
+  ),
+  ...namesIn('video_url'),
   // Of tools.
-  ...['max_uses', 'allowed_callers', 'execution', 'environment', 'memory_limit'],
+  ...namesIn('max_uses allowed_callers execution environment memory_limit'),
 ]);
 
 /** What callers write freely, and no provider looks for settings in. */
 const FREE_AREAS: ReadonlySet<string> = new Set([
   // Schemas of tools and of formats.
-  ...['parameters', 'input_schema', 'schema', 'json_schema', 'response_format', 'output_schema'],
-  ...['guided_json', 'structured_outputs'],
-  ...['metadata', 'client_metadata', 'litellm_metadata', 'trace', 'usage', 'logit_bias', 'variables'],
+  ...namesIn('parameters input_schema schema json_schema response_format output_schema guided_json'),
+  ...namesIn('structured_outputs metadata client_metadata litellm_metadata trace usage logit_bias variables'),
 ]);
 
 /** Whether a key is another spelling of a name that the meter reads: asked for each key as a body is read. */

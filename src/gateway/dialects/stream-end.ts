@@ -8,7 +8,14 @@
 //   the dialect's end ([DONE], message_stop, …)     is ended         -
 //
 // A stream is whole when it was ended, or when it was finished and the connection then closed cleanly. A usage is final when
-// it stands and the answer is finished or ended. Held by the meters of the dialects.
+// it stands and the answer is finished or ended. `EventMeter` is what the meters of all dialects begin with.
+
+import type { UsageReading } from '../metering/usage.js';
+import type { StreamMeter, StreamStep } from './dialect.js';
+import { OutputTally } from './output-text.js';
+
+export const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
+export const ENDED: StreamStep = { shown: 'all', ended: true, error: null };
 
 export class StreamEnd {
   /** The choices seen, and whether each has its reason to finish. */
@@ -61,4 +68,29 @@ const DONE_CHARS_MAX = 256;
 /** Whether an event is `[DONE]`. */
 export function isDone(event: string): boolean {
   return event.length < DONE_CHARS_MAX && DONE.test(event);
+}
+
+/** A meter that counts output and keeps where the stream's end stands. */
+export abstract class EventMeter implements StreamMeter {
+  protected readonly output: OutputTally;
+  protected readonly end = new StreamEnd();
+  begun = false;
+
+  /** @param newOutput the field of an event that has what is new */
+  constructor(newOutput: 'delta' | 'text' = 'delta') {
+    this.output = new OutputTally(newOutput);
+  }
+
+  get outputTokensSoFar(): number {
+    return this.output.tokens;
+  }
+  get usageFinal(): boolean {
+    return this.end.usageFinal;
+  }
+  get isWhole(): boolean {
+    return this.end.isWhole;
+  }
+
+  abstract usage(): UsageReading | null;
+  abstract step(event: Uint8Array): StreamStep;
 }

@@ -1,5 +1,6 @@
-// The gateway's own error answers: one table from refusal codes to statuses, and the bodies in which each dialect's clients
-// look for them (docs/gateway.md, "Answers"). A code that is missing here does not compile. Never answers 409.
+// Every answer of the gateway's own that is no success: one table from refusal codes to statuses, and the error bodies that the
+// clients of each dialect expect. A code that is missing here does not compile. The gateway never answers 409, which client
+// libraries try again.
 
 import type { VisibleLine } from '../../access/visible.js';
 import { formatAmount } from '../../core/amount.js';
@@ -40,7 +41,7 @@ const REFUSAL_STATUS: Readonly<Record<RefusalCode, Meaning>> = {
   // With a time at which a provider resets it is 429 quota_exceeded; without one waiting does not help.
   no_provider: { status: 402, final: 'final' },
   provider_failed: { status: 502, final: 'by_status' },
-  // The last three of these belong to the native API, which has Idempotency-Keys.
+  // The next three belong to the native API, which has Idempotency-Keys.
   idempotency_key_required: { status: 400, final: 'final' },
   idempotency_key_reused: { status: 422, final: 'final' },
   idempotency_key_in_flight: { status: 503, final: 'by_status' },

@@ -1,6 +1,6 @@
-// Where a call may go (rule P10): the candidates of the first route that matches its model, exhausted and throttled ones dropped, near
-// ones behind the others. When none is left there is no fallback: the call is refused. One instance for each configuration;
-// asked for every call of the gateway. Verdicts are the ledger's, under canonical names.
+// Finds where a call may go (rule P10): the first route that matches its model gives the candidates; exhausted and throttled
+// ones are dropped, and those near their limit come last. When none is left the call is refused: there is no fallback. The
+// ledger judges providers, under their canonical names. One instance for each configuration, asked for every call.
 
 import type { LedgerReads } from '../../authority/api.js';
 import { canonicalProvider, type ProviderVerdict, providerVerdict } from '../../budgets/providers.js';

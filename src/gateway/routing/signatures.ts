@@ -1,7 +1,5 @@
-// What an error of a provider is (rule P9): the fault of the request, the account's, a throttle, a flake, else unknown, by
-// patterns of the configuration and of the provider's profile. They are RE2 patterns, matched in time linear in the text, so
-// that no message and no pattern stops the process. Called by the gateway for each failed attempt, and by the configuration,
-// which refuses a pattern that does not compile.
+// Classifies an error of a provider (rule P9): the request's fault, the account's, a throttle, a flake, or unknown. The patterns
+// come from the configuration and from the provider's profile (profiles/error-patterns.ts). Called for each failed attempt.
 
 import type { RE2JS } from 're2js';
 import { compilePattern } from '../profiles/error-patterns.js';

@@ -1,6 +1,6 @@
-// Models that a provider said to wait with (rule P9), each pair of both by itself: until the reset that was stated, else for a
-// short time that doubles each time that it is said again, and halves when a call succeeds. In memory alone: a restart asks
-// the provider anew. Owned by throttled.ts.
+// Pairs of provider and model that are throttled (rule P9). A pair waits until the reset that the provider stated; without one
+// it waits for a short time, which doubles with each repetition and halves with each call that succeeds. Kept in memory only:
+// after a restart the provider is simply asked again. Owned by throttled.ts.
 
 import { THROTTLE_GROWTH_MAX } from './signatures.js';
 

@@ -1,7 +1,7 @@
-// Who said to wait (rule P9). An account that is out takes its provider out: one with caps is exhausted in the ledger, durably
-// and under its canonical name (rule P5); one without has no window to exhaust, is remembered here until it resets, and a
-// restart forgets it. A throttle takes out one model of a provider (throttled-pairs.ts).
-// Told by the gateway, read by routing-table.ts; one instance lives across reloads of the configuration.
+// Providers and models that are to be left alone for a while (rule P9). When a provider's account is exhausted, no call goes to
+// that provider: one with caps is exhausted in the ledger, durably and under its canonical name (rule P5); one without caps is
+// remembered here until its reset, and a restart forgets it. A throttle concerns one model of a provider
+// (throttled-pairs.ts). Written by the front, read by routing-table.ts; one instance lives across reloads.
 
 import type { Ledger } from '../../authority/api.js';
 import {
