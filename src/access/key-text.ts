@@ -1,13 +1,12 @@
-// The text of an access key, `bur_<id>_<secret>`, where requests state it, and how a secret is kept and compared. Only the
-// SHA-256 of a secret is ever stored: it has 256 random bits, which nobody guesses, so a slow hash as for passwords would
-// add nothing.
+// The text of an access key, `bur_<id>_<secret>`: how it is made, where a request has it, and how a secret is compared. Only
+// the SHA-256 of a secret is stored. A slow hash as for passwords would add nothing, since nobody guesses 256 random bits.
 
 import { hash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { RefusedError } from '../kit/refusals.js';
 
 const BEGINNING = 'bur_';
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-/** 95 random bits: ids are not secret, and two never meet. */
+/** 95 random bits, so that two keys never get the same id. Ids are not secret. */
 const ID_LENGTH = 16;
 const SECRET_BYTES = 32;
 /** Base64url of the bytes, without padding. */
@@ -21,13 +20,13 @@ export function newKeyId(): string {
   return id;
 }
 
-/** A fresh secret: the key's whole text, to be shown once, and what is kept of it. */
+/** A new secret: the whole text of the key, which is shown once, and the digest, which is kept. */
 export function newSecret(id: string): { readonly text: string; readonly digest: Buffer } {
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
   return { text: `${BEGINNING}${id}_${secret}`, digest: digestOf(secret) };
 }
 
-/** `x-api-key` is Anthropic's clients', `api-key` that of Azure's. */
+/** Anthropic's clients send `x-api-key`, Azure's send `api-key`. */
 const KEY_HEADERS = ['authorization', 'x-api-key', 'api-key'] as const;
 type KeyHeaders = Readonly<
   Partial<Record<(typeof KEY_HEADERS)[number], string | readonly string[] | undefined>>
@@ -35,8 +34,7 @@ type KeyHeaders = Readonly<
 
 /**
  * The key in `Authorization: Bearer`, in `x-api-key` or in `api-key`; undefined when there is none.
- * @throws RefusedError invalid_api_key when two of them hold different ones: whose request it is must not depend on which of
- *   them is read
+ * @throws RefusedError invalid_api_key when two of them hold different keys: which header is read must not decide who calls
  */
 export function keyTextIn(headers: KeyHeaders): string | undefined {
   let found: { readonly header: string; readonly text: string } | null = null;
@@ -61,7 +59,7 @@ function twoKeys(one: string, other: string): RefusedError {
   );
 }
 
-/** Why a text is not taken as a key. Its shape is no secret; which keys there are is. */
+/** Why a text is refused as a key. The message tells what is wrong with its shape, and never which keys exist. */
 export function keyRefused(text: string | undefined): RefusedError {
   return new RefusedError('invalid_api_key', keyProblem(text));
 }
@@ -74,25 +72,25 @@ function keyProblem(text: string | undefined): string {
   return 'This key is unknown, revoked or expired.';
 }
 
-/** Parts of a text that has the length and the marks of a key; anything else is null, whatever its size. */
+/** The parts of a text in the form of a key; null for anything else, however long it is. */
 export function partsOf(text: string): { readonly id: string; readonly secret: string } | null {
   if (text.length !== KEY_LENGTH || !text.startsWith(BEGINNING) || text[ID_END] !== '_') return null;
   return { id: text.slice(BEGINNING.length, ID_END), secret: text.slice(ID_END + 1) };
 }
 
-/** Of the text, not of the bytes behind it: base64url has several spellings for some bytes, and one was given out. */
+/** The digest of the text, not of the bytes behind it: base64url can spell some bytes in several ways, and one was given out. */
 export function digestOf(secret: string): Buffer {
   return hash('sha256', secret, 'buffer');
 }
 
-/** Stands in for the digest of a key that does not exist, so that an unknown id costs what a known one does. */
+/** Is compared with for an id that does not exist, so that an unknown id costs what a known one costs. */
 export const NO_DIGEST = Buffer.alloc(32);
 
 export function isSameDigest(left: Buffer, right: Buffer): boolean {
   return timingSafeEqual(left, right);
 }
 
-/** In a time that depends on their lengths alone. */
+/** Compares in a time that depends on the lengths alone. */
 export function isSameText(left: string, right: string | null): boolean {
   if (right === null || left.length !== right.length) return false;
   let difference = 0;
