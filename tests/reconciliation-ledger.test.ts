@@ -193,7 +193,7 @@ describe('reconcile: the gap', () => {
     const done = await ask('day,usd,model\n2026-11-01,0,gpt-5\n', { to: '2026-11-02' });
     expect(apart(done)).toEqual(['2026-11-01 gpt-5 -275000000: expired_calls late_calls']);
     const [row] = done.gaps.rows;
-    expect([row?.ledger?.expired, row?.ledger?.late]).toEqual([
+    expect([row?.ledger?.counts.expired, row?.ledger?.counts.late]).toEqual([
       { calls: 1, usd: usd('2') },
       { calls: 1, usd: usd('0.5') },
     ]);

@@ -2,12 +2,13 @@
 // export, with what becomes of breaks, refusals and nonsense.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { anthropicReport } from '#bursar/reconciliation/anthropic-report.js';
+import { ANTHROPIC } from '#bursar/reconciliation/anthropic-report.js';
 import { csvReport } from '#bursar/reconciliation/csv-report.js';
 import { dayRange } from '#bursar/reconciliation/days.js';
 import { modelItem } from '#bursar/reconciliation/items.js';
 import { attosOf, parseJsonWithNumberTexts } from '#bursar/reconciliation/money-text.js';
-import { lineItemOf, openAiReport } from '#bursar/reconciliation/openai-report.js';
+import { lineItemOf, OPENAI } from '#bursar/reconciliation/openai-report.js';
+import { providerReport } from '#bursar/reconciliation/provider-report.js';
 import type { UsageReport } from '#bursar/reconciliation/usage-report.js';
 import { cutOff, page, ReportServer, text } from './report-server.js';
 
@@ -69,7 +70,7 @@ describe('openai: organization costs and usage', () => {
         ),
       ],
     };
-    const report = await openAiReport(RANGE, server.access());
+    const report = await providerReport(OPENAI, RANGE, server.access());
     expect(shown(report)).toEqual([
       '2026-11-01 gpt-5 114593600 r5 t6000',
       '2026-11-01 web_search 1000000',
@@ -91,7 +92,7 @@ describe('openai: organization costs and usage', () => {
   test('the example of the API reference, without a line item → days alone', async () => {
     const bytes = `{\n"object": "page",\n"data": [\n{\n"object": "bucket",\n"start_time": ${DAY_1},\n"end_time": ${DAY_2},\n"results": [\n{\n"object": "organization.costs.result",\n"amount": {\n"value": 0.06,\n"currency": "usd"\n},\n"line_item": null,\n"project_id": null\n}\n]\n}\n],\n"has_more": false,\n"next_page": null\n}`;
     server.answers = { [COSTS]: [text(bytes)] };
-    const report = await openAiReport(RANGE, server.access());
+    const report = await providerReport(OPENAI, RANGE, server.access());
     expect([shown(report), report.hasItems]).toEqual([['2026-11-01 - 6000000'], false]);
   });
 
@@ -107,7 +108,7 @@ describe('openai: organization costs and usage', () => {
       ],
       [COMPLETIONS]: [text('{"error":{"message":"Missing scopes: api.usage.read"}}', 403)],
     };
-    const report = await openAiReport(RANGE, server.access());
+    const report = await providerReport(OPENAI, RANGE, server.access());
     expect(shown(report)).toEqual(['2026-11-01 gpt-5 100000000']);
     expect(report.notes[0]).toContain('completions are not known');
     expect(report.notes[0]).toContain('Missing scopes');
@@ -162,7 +163,7 @@ describe('anthropic: cost and usage report', () => {
         ),
       ],
     };
-    const report = await anthropicReport(RANGE, server.access());
+    const report = await providerReport(ANTHROPIC, RANGE, server.access());
     expect(shown(report)).toEqual([
       '2026-11-01 claude-opus-4-6 123789130 t3700',
       '2026-11-01 claude-sonnet-4-5 50000000',
@@ -184,7 +185,7 @@ describe('anthropic: cost and usage report', () => {
 
 describe('reports: what goes wrong on the way', () => {
   const good = page(bucket(DAY_1, cost('1', 'gpt-5, input')));
-  const run = () => openAiReport(RANGE, server.access());
+  const run = () => providerReport(OPENAI, RANGE, server.access());
   const failure = () =>
     run().then(
       () => 'no failure',

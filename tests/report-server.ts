@@ -3,7 +3,8 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ReportAccess, ReportReader } from '#bursar/reconciliation/report-pages.js';
+import type { ReportAccess } from '#bursar/reconciliation/provider-report.js';
+import type { ReportReader } from '#bursar/reconciliation/report-pages.js';
 
 export interface ReportRequest {
   readonly path: string;

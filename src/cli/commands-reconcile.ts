@@ -13,10 +13,9 @@ import { type ReconciliationView, reconciliationOut } from '../reconciliation/re
 import { reconciliationText } from '../reconciliation/reconciliation-text.js';
 import { reportReader } from '../reconciliation/report-pages.js';
 import {
+  REPORT_API_NAMES,
   REPORT_APIS,
-  REPORT_BASE_URLS,
-  REPORT_KEYS,
-  type ReportApi,
+  type ReportApiName,
   type ReportSource,
 } from '../reconciliation/report-source.js';
 import { parseTolerance } from '../reconciliation/tolerance.js';
@@ -34,7 +33,7 @@ interface ReconcileCommandOptions extends GlobalOptions {
   readonly to?: string;
   readonly tolerance: string;
   readonly csv?: string;
-  readonly api?: ReportApi;
+  readonly api?: ReportApiName;
   readonly apiUrl?: string;
   readonly keyFrom?: string;
   readonly post?: boolean;
@@ -51,7 +50,7 @@ export function addReconcileCommand(program: Command, cli: CliContext): void {
     .option('--tolerance <gap>', 'a percentage of the bill, such as 1%, or usd, such as 0.50', '0')
     .option('--csv <file>', 'a report as CSV: day,usd[,model,…], or a cost export of OpenAI or Anthropic')
     .addOption(
-      new Option('--api <name>', 'the report API (default the provider’s name)').choices(REPORT_APIS),
+      new Option('--api <name>', 'the report API (default the provider’s name)').choices(REPORT_API_NAMES),
     )
     .option('--api-url <url>', 'where that API is, without /v1')
     .option(
@@ -127,19 +126,19 @@ function sourceOf(cli: CliContext, options: ReconcileCommandOptions, signal: Abo
       throw new UsageError('--csv', 'goes without --api: one report is compared');
     return { csv: createReadStream(csv, 'utf8'), name: basename(csv) };
   }
-  const api = options.api ?? REPORT_APIS.find((known) => known === provider);
+  const api = options.api ?? REPORT_API_NAMES.find((known) => known === provider);
   if (api === undefined)
     throw new UsageError(
       '--api',
-      `state ${REPORT_APIS.join(' or ')}, or a --csv file, for ${JSON.stringify(provider)}`,
+      `state ${REPORT_API_NAMES.join(' or ')}, or a --csv file, for ${JSON.stringify(provider)}`,
     );
   const problem = apiUrl === undefined ? null : baseUrlProblem(apiUrl);
   if (problem !== null) throw new UsageError('--api-url', problem);
-  const from = options.keyFrom ?? REPORT_KEYS[api];
+  const from = options.keyFrom ?? REPORT_APIS[api].keyFrom;
   const secret = cli.parts.secretOf(from);
   if (secret === undefined || secret === '')
     throw new UsageError(from, 'set this environment variable to an admin key of the organization');
-  const baseUrl = apiUrl === undefined ? REPORT_BASE_URLS[api] : plainBaseUrl(apiUrl);
+  const baseUrl = apiUrl === undefined ? REPORT_APIS[api].baseUrl : plainBaseUrl(apiUrl);
   const reader = reportReader(() => cli.parts.clock.now());
   return { api, access: { baseUrl, key: { secret, from }, reader, signal } };
 }

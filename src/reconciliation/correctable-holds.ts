@@ -1,7 +1,7 @@
 // Charged holds of the rows that are above the bill, as candidates for a lower charge: estimates first and the largest
 // first, and of each row as many as one posting takes. Filled by ledger-spend.ts, used by posting.ts.
 
-import { type LedgerRow, rowKey } from './ledger-row.js';
+import { type DayItem, rowKey } from './items.js';
 
 /** Of a row, and of each of the two kinds: enough for a gap in a day of many calls, and few in memory. */
 const HOLDS_OF_ROW_MAX = 1_000;
@@ -27,8 +27,8 @@ export class CorrectableHolds {
     for (const key of rows) this.#byRow.set(key, { soft: new LargestHolds(), firm: new LargestHolds() });
   }
 
-  offer({ day, item, kind }: Pick<LedgerRow, 'day' | 'item' | 'kind'>, hold: ChargedHold): void {
-    const row = this.#byRow.get(rowKey(day, this.by === 'items' ? item : null));
+  offer({ day, item, kind }: DayItem, hold: ChargedHold): void {
+    const row = this.#byRow.get(rowKey({ day, item: this.by === 'items' ? item : null }));
     if (row === undefined) return;
     // A day's row has the tools as well, and the hold once.
     if (this.by === 'days' && kind === 'tool') return;

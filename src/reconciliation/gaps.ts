@@ -1,8 +1,8 @@
 // The ledger's days and items beside the report's: the gap of each, and what may have caused it, the largest first. Pure
 // figures; called by reconcile.ts.
 
-import type { ItemKind } from './items.js';
-import { byDay, type LedgerRow, rowKey } from './ledger-row.js';
+import { type DayItem, rowKey } from './items.js';
+import { byDay, type LedgerRow } from './ledger-row.js';
 import type { ReportRow, UsageReport } from './usage-report.js';
 
 /**
@@ -42,37 +42,34 @@ export interface Cause {
 /** Of each row and of the whole; what touches less money says less. */
 const CAUSES_SHOWN_MAX = 5;
 
-export interface GapRow {
-  readonly day: string;
-  readonly item: string | null;
-  readonly kind: ItemKind;
-  /** As the ledger names it, else as the provider does. */
-  readonly name: string;
-  readonly ledger: LedgerRow | null;
-  readonly report: ReportRow | null;
+export interface GapFigures {
   readonly ledgerUsd: bigint;
   readonly reportUsd: bigint;
   /** What the provider billed above what the ledger charged; negative where it billed less. */
   readonly gapUsd: bigint;
-  /** The gap without its sign; 0 where it is no more than the rounding of costs and of the report. */
+  /**
+   * Of a row: the gap without its sign; 0 where it is no more than the rounding of costs and of the report. In all: the sum of
+   * the rows' deviations, so that a gap is not hidden by the reverse one of another day or model.
+   */
   readonly deviationUsd: bigint;
+}
+
+/** Its name is the ledger's, else the provider's. */
+export interface GapRow extends DayItem, GapFigures {
+  readonly ledger: LedgerRow | null;
+  readonly report: ReportRow | null;
   readonly causes: readonly Cause[];
 }
 
-export interface Gaps {
+export interface Gaps extends GapFigures {
   /** By day, then by item; a row in which both sides have nothing is left out. */
   readonly rows: readonly GapRow[];
-  readonly ledgerUsd: bigint;
-  readonly reportUsd: bigint;
-  readonly gapUsd: bigint;
-  /** The sum of the rows' deviations: a gap is not hidden by the reverse one of another day or model. */
-  readonly deviationUsd: bigint;
   readonly causes: readonly Cause[];
 }
 
 export function gapsOf(ledgerRows: ReadonlyMap<string, LedgerRow>, report: UsageReport): Gaps {
   const ledger = report.hasItems ? ledgerRows : byDay(ledgerRows.values());
-  const reported = new Map(report.rows.map((row) => [rowKey(row.day, row.item), row]));
+  const reported = new Map(report.rows.map((row) => [rowKey(row), row]));
   const keys = [...new Set([...ledger.keys(), ...reported.keys()])].sort();
   const rows = keys
     .map((key) => gapRow(ledger.get(key) ?? null, reported.get(key) ?? null))
@@ -80,8 +77,7 @@ export function gapsOf(ledgerRows: ReadonlyMap<string, LedgerRow>, report: Usage
       ({ ledgerUsd, reportUsd, ledger: own }) =>
         ledgerUsd !== 0n || reportUsd !== 0n || (own?.calls ?? 0) > 0,
     );
-  const sum = (field: 'ledgerUsd' | 'reportUsd' | 'gapUsd' | 'deviationUsd') =>
-    rows.reduce((total, row) => total + row[field], 0n);
+  const sum = (field: keyof GapFigures) => rows.reduce((total, row) => total + row[field], 0n);
   return {
     rows,
     ledgerUsd: sum('ledgerUsd'),
@@ -126,13 +122,9 @@ function causesOf({ ledger, report, gapUsd }: Compared): Cause[] {
   else if (report === null) add('not_in_report', ledger.calls, size);
   else addDifferences(add, { ledger, report, gapUsd });
   if (ledger !== null) {
-    add('estimated_calls', ledger.estimated.calls, ledger.estimated.usd);
-    add('unpriced_calls', ledger.unpriced.calls, ledger.unpriced.usd);
-    add('cancelled_calls', ledger.cancelled.calls, ledger.cancelled.usd);
-    add('failed_calls', ledger.failed.calls, ledger.failed.usd);
-    add('expired_calls', ledger.expired.calls, ledger.expired.usd);
-    add('late_calls', ledger.late.calls, ledger.late.usd);
-    add('recorded_spend', null, ledger.recorded.usd);
+    for (const counted of ['estimated', 'unpriced', 'cancelled', 'failed', 'expired', 'late'] as const)
+      add(`${counted}_calls`, ledger.counts[counted].calls, ledger.counts[counted].usd);
+    add('recorded_spend', null, ledger.counts.recorded.usd);
   }
   const tiers = Object.values(report?.tiers ?? {}).reduce((total, usd) => total + usd, 0n);
   add('other_prices', null, tiers);

@@ -14,6 +14,26 @@ export interface ReportedItem {
   readonly name: string;
 }
 
+/** A row of the ledger, of a report and of their comparison: one UTC day and one item. */
+export interface DayItem {
+  /** `YYYY-MM-DD`. */
+  readonly day: string;
+  /** Null where the report does not tell what the money was for. */
+  readonly item: string | null;
+  readonly kind: ItemKind;
+  /** As its own side writes it. */
+  readonly name: string;
+}
+
+export function dayItem(day: string, item: ReportedItem | null): DayItem {
+  return { day, item: item?.item ?? null, kind: item?.kind ?? 'other', name: item?.name ?? '' };
+}
+
+/** Joins the ledger's rows with the report's. */
+export function rowKey({ day, item }: Pick<DayItem, 'day' | 'item'>): string {
+  return `${day} ${item ?? ''}`;
+}
+
 /** The longest text of a bill that is kept; what is longer is cut, so that a report cannot fill the memory. */
 const NAME_LENGTH_MAX = 128;
 

@@ -1,7 +1,7 @@
 // One day and item of what the ledger charged, with what of it may differ from the bill, and why. Filled by
 // ledger-spend.ts, read by gaps.ts.
 
-import type { ItemKind, ReportedItem } from './items.js';
+import { type DayItem, dayItem, type ReportedItem, rowKey } from './items.js';
 
 export interface Count {
   calls: number;
@@ -9,63 +9,13 @@ export interface Count {
   usd: bigint;
 }
 
-export interface LedgerRow {
-  readonly day: string;
-  readonly item: string | null;
-  readonly kind: ItemKind;
-  /** A name as the ledger's labels have it. */
-  readonly name: string;
-  usd: bigint;
-  calls: number;
-  tokens: number;
-  /** Parts of costs that were each rounded up to a step: the ledger may be above the bill by so many steps. */
-  roundedParts: number;
-  /** Charged without, or with only a part of, the provider's own figures. */
-  readonly estimated: Count;
-  /** Answers that stated a tier, a place or a speed without a known price; they are estimated as well. */
-  readonly unpriced: Count;
-  readonly cancelled: Count;
-  readonly failed: Count;
-  /** Nobody settled them before their holds expired. */
-  readonly expired: Count;
-  /** Settled after they had expired. */
-  readonly late: Count;
-  /** Booked by somebody, without a hold. */
-  readonly recorded: Count;
-  /** Booked by a reconciliation. */
-  readonly posted: Count;
-  /** Of `usd`: recorded, by whomever, and therefore in no hold whose charge could be lowered. */
-  withoutHoldUsd: bigint;
-}
-
-/** Joins the ledger's rows with the report's. */
-export function rowKey(day: string, item: string | null): string {
-  return `${day} ${item ?? ''}`;
-}
-
-export function emptyRow(day: string, item: ReportedItem | null): LedgerRow {
-  return {
-    day,
-    item: item?.item ?? null,
-    kind: item?.kind ?? 'other',
-    name: item?.name ?? '',
-    usd: 0n,
-    calls: 0,
-    tokens: 0,
-    roundedParts: 0,
-    estimated: none(),
-    unpriced: none(),
-    cancelled: none(),
-    failed: none(),
-    expired: none(),
-    late: none(),
-    recorded: none(),
-    posted: none(),
-    withoutHoldUsd: 0n,
-  };
-}
-
-const COUNTS = [
+/**
+ * What is counted apart. `estimated`: charged without, or with only a part of, the provider's own figures. `unpriced`: the
+ * answer stated a tier, a place or a speed without a known price; these are estimated as well. `cancelled`, `failed`: charged
+ * by rule Q9. `expired`: nobody settled them before their holds expired; `late`: settled after that. `recorded`: booked by
+ * somebody, without a hold; `posted`: booked by a reconciliation.
+ */
+export const COUNTED = [
   'estimated',
   'unpriced',
   'cancelled',
@@ -75,12 +25,37 @@ const COUNTS = [
   'recorded',
   'posted',
 ] as const;
+export type Counted = (typeof COUNTED)[number];
+
+export interface LedgerRow extends DayItem {
+  usd: bigint;
+  calls: number;
+  tokens: number;
+  /** Parts of costs that were each rounded up to a step: the ledger may be above the bill by so many steps. */
+  roundedParts: number;
+  /** Of `usd`: recorded, by whomever, and therefore in no hold whose charge could be lowered. */
+  withoutHoldUsd: bigint;
+  readonly counts: Readonly<Record<Counted, Count>>;
+}
+
+export function emptyRow(day: string, item: ReportedItem | null): LedgerRow {
+  const counts = COUNTED.map((counted): [Counted, Count] => [counted, { calls: 0, usd: 0n }]);
+  return {
+    ...dayItem(day, item),
+    usd: 0n,
+    calls: 0,
+    tokens: 0,
+    roundedParts: 0,
+    withoutHoldUsd: 0n,
+    counts: Object.fromEntries(counts) as Record<Counted, Count>,
+  };
+}
 
 /** The rows of each day as one, for a report that does not tell items apart. */
 export function byDay(rows: Iterable<LedgerRow>): Map<string, LedgerRow> {
   const days = new Map<string, LedgerRow>();
   for (const row of rows) {
-    const key = rowKey(row.day, null);
+    const key = rowKey({ day: row.day, item: null });
     const day = days.get(key) ?? emptyRow(row.day, null);
     days.set(key, day);
     day.usd += row.usd;
@@ -88,14 +63,12 @@ export function byDay(rows: Iterable<LedgerRow>): Map<string, LedgerRow> {
     day.tokens += row.tokens;
     day.roundedParts += row.roundedParts;
     day.withoutHoldUsd += row.withoutHoldUsd;
-    for (const count of COUNTS) {
-      day[count].calls += row[count].calls;
-      day[count].usd += row[count].usd;
-    }
+    for (const counted of COUNTED) addTo(day.counts[counted], row.counts[counted]);
   }
   return days;
 }
 
-function none(): Count {
-  return { calls: 0, usd: 0n };
+export function addTo(count: Count, { calls, usd }: Count): void {
+  count.calls += calls;
+  count.usd += usd;
 }

@@ -13,8 +13,8 @@ import { lesser } from '../gateway/calls/floor.js';
 import { chargeNote, loweredTool, postedNote } from './charge-note.js';
 import type { ChargedHold, CorrectableHolds } from './correctable-holds.js';
 import { DAY_MS, type DayRange, dayOf } from './days.js';
-import { isToolComponent, modelItem, otherItem, type ReportedItem } from './items.js';
-import { emptyRow, type LedgerRow, rowKey } from './ledger-row.js';
+import { isToolComponent, modelItem, otherItem, type ReportedItem, rowKey } from './items.js';
+import { addTo, type Counted, emptyRow, type LedgerRow } from './ledger-row.js';
 
 /** Holds that were corrected or settled late: seldom, and each takes some 200 bytes here. */
 const CHANGED_HOLDS_MAX = 1_000_000;
@@ -212,10 +212,7 @@ class Tally {
     row.calls += calls;
     row.tokens += Number(charged.tokens ?? 0n);
     row.roundedParts += note.costs.size;
-    const count = (cause: 'estimated' | 'unpriced' | 'cancelled' | 'failed' | 'expired' | 'late') => {
-      row[cause].calls += calls;
-      row[cause].usd += modelUsd;
-    };
+    const count = (counted: Counted) => addTo(row.counts[counted], { calls, usd: modelUsd });
     if (note.estimated) count('estimated');
     if (note.isUnpriced) count('unpriced');
     if (outcome === 'cancelled') count('cancelled');
@@ -269,18 +266,14 @@ class Tally {
     row.usd += usd;
     row.withoutHoldUsd += usd;
     if (note.model === null) {
-      const count = posted === null ? row.recorded : row.posted;
-      count.calls += 1;
-      count.usd += usd;
+      addTo(posted === null ? row.counts.recorded : row.counts.posted, { calls: 1, usd });
       return;
     }
     row.calls += Number(calls);
     row.tokens += Number(tokens);
     row.roundedParts += note.costs.size;
-    for (const count of [row.estimated, row.failed]) {
-      count.calls += Number(calls);
-      count.usd += usd;
-    }
+    for (const count of [row.counts.estimated, row.counts.failed])
+      addTo(count, { calls: Number(calls), usd });
   }
 
   /** Spend without a hold that was taken back: that much less was recorded on its day. */
@@ -292,7 +285,7 @@ class Tally {
     const row = this.#row(day, labels.model === undefined ? null : modelItem(labels.model));
     row.usd -= usd;
     row.withoutHoldUsd -= usd;
-    row.recorded.usd -= usd;
+    row.counts.recorded.usd -= usd;
   }
 
   #isInRange(day: string): boolean {
@@ -301,7 +294,7 @@ class Tally {
   }
 
   #row(day: string, item: ReportedItem | null): LedgerRow {
-    const key = rowKey(day, item?.item ?? null);
+    const key = rowKey({ day, item: item?.item ?? null });
     const known = this.rows.get(key);
     if (known !== undefined) return known;
     const made = emptyRow(day, item);

@@ -13,7 +13,7 @@ import { POSTED_LABEL, postingNote } from './charge-note.js';
 import type { ChargedHold, CorrectableHolds } from './correctable-holds.js';
 import { DAY_MS, startOfDay } from './days.js';
 import type { GapRow } from './gaps.js';
-import { rowKey } from './ledger-row.js';
+import { rowKey } from './items.js';
 
 /** In one durable group: a few milliseconds of the ledger's time. */
 const CORRECTIONS_PER_GROUP = 500;
@@ -113,7 +113,7 @@ class GapPosting {
         row.gapUsd,
         'the day is not over, and the provider may not have counted all of it',
       );
-    const candidates = this.#options.correctable.of(rowKey(row.day, row.item));
+    const candidates = this.#options.correctable.of(rowKey(row));
     // Asked for once it is known which are wanted: the ledger forgets ended holds after its retention.
     const views = await ledger.whenDurable(() => candidates.map(({ holdId }) => ledger.hold(holdId)));
     const known = candidates.flatMap((hold, index) => this.#lowerable(hold, views[index]));

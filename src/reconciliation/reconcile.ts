@@ -7,8 +7,8 @@ import { quoted } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import { CorrectableHolds } from './correctable-holds.js';
 import type { DayRange } from './days.js';
-import { type Cause, type GapRow, type Gaps, gapsOf } from './gaps.js';
-import { rowKey } from './ledger-row.js';
+import { type Gaps, gapsOf } from './gaps.js';
+import { rowKey } from './items.js';
 import { type LedgerSpend, ledgerSpend } from './ledger-spend.js';
 import { type Posting, postGaps } from './posting.js';
 import { type ReportSource, readReport } from './report-source.js';
@@ -53,8 +53,6 @@ export interface Reconciliation {
   readonly notes: readonly string[];
 }
 
-export type { Cause, GapRow };
-
 /** @throws ReportError, InvalidInputError; whatever the ledger throws */
 export async function reconcile(
   ledger: LedgerReads,
@@ -65,8 +63,10 @@ export async function reconcile(
   const report = await readReport(source, range);
   const spend = await ledgerSpend({ ledger, provider, range, progress, signal });
   const gaps = gapsOf(spend.rows, report);
-  const posting = post === null ? null : await posted(options, { report, gaps, post });
-  const left = posting === null ? gaps : await gapsAfter(ledger, options, report);
+  const posting = post === null ? null : await postedGaps(options, report, gaps, post);
+  // After a posting the figures of the books are read again.
+  const left =
+    posting === null ? gaps : gapsOf((await ledgerSpend({ ledger, provider, range, signal })).rows, report);
   const tolerated = toleratedUsd(tolerance, gaps.reportUsd);
   return {
     provider,
@@ -95,33 +95,18 @@ function spendNotes(spend: LedgerSpend, { provider }: ReconcileOptions, report: 
   return notes;
 }
 
-async function posted(
+/** Books the gaps that are more than rounding. */
+async function postedGaps(
   options: ReconcileOptions,
-  { report, gaps, post }: { readonly report: UsageReport; readonly gaps: Gaps; readonly post: Post },
+  report: UsageReport,
+  gaps: Gaps,
+  post: Post,
 ): Promise<Posting> {
-  const { provider, now, signal } = options;
+  const { provider, range, now, signal } = options;
   const rows = gaps.rows.filter(({ deviationUsd }) => deviationUsd > 0n);
-  const correctable = await correctableOf(options, { report, rows, post });
-  return postGaps({ ...post, provider, report: report.digest, rows, correctable, now, signal });
-}
-
-/** The holds behind the rows that are above the bill. Without such rows nothing is read. */
-async function correctableOf(
-  { provider, range, signal }: ReconcileOptions,
-  {
-    report,
-    rows,
-    post,
-  }: { readonly report: UsageReport; readonly rows: readonly GapRow[]; readonly post: Post },
-): Promise<CorrectableHolds> {
-  const above = rows.filter(({ gapUsd }) => gapUsd < 0n).map(({ day, item }) => rowKey(day, item));
+  // The holds behind the rows that are above the bill. Without such rows nothing is read.
+  const above = rows.filter(({ gapUsd }) => gapUsd < 0n).map(rowKey);
   const correctable = new CorrectableHolds(new Set(above), report.hasItems ? 'items' : 'days');
   if (above.length > 0) await ledgerSpend({ ledger: post.ledger, provider, range, correctable, signal });
-  return correctable;
-}
-
-/** The figures of the books themselves, read again. */
-async function gapsAfter(ledger: LedgerReads, options: ReconcileOptions, report: UsageReport): Promise<Gaps> {
-  const { provider, range, signal } = options;
-  return gapsOf((await ledgerSpend({ ledger, provider, range, signal })).rows, report);
+  return postGaps({ ...post, provider, report: report.digest, rows, correctable, now, signal });
 }

@@ -16,8 +16,8 @@ import {
   PAGE,
   Whole,
 } from '../kit/schema-parts.js';
-import { CAUSES } from './gaps.js';
-import type { Cause, GapRow, Reconciliation } from './reconcile.js';
+import { CAUSES, type GapRow } from './gaps.js';
+import type { Reconciliation } from './reconcile.js';
 import { toleranceText } from './tolerance.js';
 
 /** A year of 150 models, day by day; the command line reads longer files from a ledger's machine. */
@@ -64,6 +64,13 @@ const CauseView = Type.Object({
 });
 
 const Booked = Type.Object({ count: Whole, usd: AmountOut });
+const PostingView = Type.Object({
+  recorded: Booked,
+  lowered: Booked,
+  notPosted: Type.Array(
+    Type.Object({ day: Type.String(), item: orNull(Type.String()), usd: Difference, why: Type.String() }),
+  ),
+});
 
 export const ReconciliationSummary = Type.Object({
   id: Id,
@@ -90,25 +97,7 @@ export const ReconciliationSummary = Type.Object({
     description: 'Whether the tolerance holds; after posting, as the books are then.',
   }),
   causes: Type.Array(CauseView),
-  posting: Type.Unsafe<{
-    recorded: Static<typeof Booked>;
-    lowered: Static<typeof Booked>;
-    notPosted: { day: string; item: string | null; usd: string; why: string }[];
-  } | null>({
-    ...Type.Object({
-      recorded: Booked,
-      lowered: Booked,
-      notPosted: Type.Array(
-        Type.Object({
-          day: Type.String(),
-          item: orNull(Type.String()),
-          usd: Difference,
-          why: Type.String(),
-        }),
-      ),
-    }),
-    type: ['object', 'null'],
-  }),
+  posting: Type.Unsafe<Static<typeof PostingView> | null>({ ...PostingView, type: ['object', 'null'] }),
   gapLeftUsd: Type.String({ description: 'The gap after what was posted.' }),
   notes: Type.Array(Type.String()),
 });
@@ -192,7 +181,7 @@ const NOT_POSTED_SHOWN_MAX = 1_000;
 
 export function reconciliationOut(id: string, done: Reconciliation): ReconciliationView {
   const { provider, range, report, gaps, posting } = done;
-  const rows = rowsShown(gaps.rows);
+  const rows = rowsOut(gaps.rows);
   return {
     id,
     provider,
@@ -207,19 +196,14 @@ export function reconciliationOut(id: string, done: Reconciliation): Reconciliat
     tolerance: toleranceText(done.tolerance),
     toleratedUsd: usdOut(done.toleratedUsd),
     isWithin: done.isWithin,
-    causes: gaps.causes.map(causeOut),
-    rows: rows.map(rowOut),
+    causes: gaps.causes.map(withUsdOut),
+    rows,
     rowsLeftOut: gaps.rows.length - rows.length,
-    posting:
-      posting === null
-        ? null
-        : {
-            recorded: { count: posting.recorded.count, usd: usdOut(posting.recorded.usd) },
-            lowered: { count: posting.lowered.count, usd: usdOut(posting.lowered.usd) },
-            notPosted: posting.notPosted
-              .slice(0, NOT_POSTED_SHOWN_MAX)
-              .map((left) => ({ ...left, usd: usdOut(left.usd) })),
-          },
+    posting: posting && {
+      recorded: withUsdOut(posting.recorded),
+      lowered: withUsdOut(posting.lowered),
+      notPosted: posting.notPosted.slice(0, NOT_POSTED_SHOWN_MAX).map(withUsdOut),
+    },
     gapLeftUsd: usdOut(done.gapLeftUsd),
     notes: [...done.notes, ...leftOutNotes(posting?.notPosted.length ?? 0)],
   };
@@ -230,35 +214,35 @@ function leftOutNotes(notPosted: number): string[] {
   return more > 0 ? [`${more} more rows could not be posted`] : [];
 }
 
-function rowsShown(rows: readonly GapRow[]): readonly GapRow[] {
-  if (rows.length <= ROWS_SHOWN_MAX) return rows;
+function rowsOut(rows: readonly GapRow[]): ReconciliationView['rows'] {
+  if (rows.length <= ROWS_SHOWN_MAX) return rows.map(rowOut);
   const byDeviation = (left: number, right: number) =>
     Number(rows[right].deviationUsd - rows[left].deviationUsd) || left - right;
   const kept = [...rows.keys()].sort(byDeviation).slice(0, ROWS_SHOWN_MAX);
-  return kept.sort((left, right) => left - right).map((index) => rows[index]);
+  return kept.sort((left, right) => left - right).map((index) => rowOut(rows[index]));
 }
 
-function rowOut({ day, item, kind, name, ...row }: GapRow): ReconciliationView['rows'][number] {
-  const { ledger, report, ledgerUsd, reportUsd, gapUsd, causes } = row;
+function rowOut({ ledger, report, ...row }: GapRow): ReconciliationView['rows'][number] {
+  const { day, item, kind, name } = row;
   return {
     day,
     item,
     kind,
     name,
-    ledgerUsd: usdOut(ledgerUsd),
-    reportUsd: usdOut(reportUsd),
-    gapUsd: usdOut(gapUsd),
+    ledgerUsd: usdOut(row.ledgerUsd),
+    reportUsd: usdOut(row.reportUsd),
+    gapUsd: usdOut(row.gapUsd),
     ledgerCalls: ledger?.calls ?? 0,
     reportCalls: report?.requests ?? null,
     ledgerTokens: ledger?.tokens ?? 0,
     reportTokens: report?.tokens ?? null,
-    postedUsd: usdOut(ledger?.posted.usd ?? 0n),
-    causes: causes.map(causeOut),
+    postedUsd: usdOut(ledger?.counts.posted.usd ?? 0n),
+    causes: row.causes.map(withUsdOut),
   };
 }
 
-function causeOut({ cause, calls, usd }: Cause): ReconciliationView['causes'][number] {
-  return { cause, calls, usd: usdOut(usd) };
+function withUsdOut<Fields extends { readonly usd: bigint }>(fields: Fields) {
+  return { ...fields, usd: usdOut(fields.usd) };
 }
 
 function usdOut(steps: bigint): string {

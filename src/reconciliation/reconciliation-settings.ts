@@ -3,7 +3,7 @@
 
 import { baseUrl, keyFrom } from '../kit/base-url.js';
 import { type FileValue, oneOf } from '../kit/file-value.js';
-import { REPORT_APIS, REPORT_BASE_URLS, REPORT_KEYS, type ReportSettings } from './report-source.js';
+import { REPORT_API_NAMES, REPORT_APIS, type ReportSettings } from './report-source.js';
 
 /** As many as providers. */
 const REPORTS_MAX = 1_000;
@@ -11,14 +11,14 @@ const REPORTS_MAX = 1_000;
 export function readReconciliation(value: FileValue | undefined): ReportSettings[] {
   return [...(value?.entries(REPORTS_MAX) ?? [])].flatMap(([provider, entry]) => {
     const section = entry.section(['api', 'baseUrl', 'keyFrom']);
-    const api = section.required('api', oneOf(REPORT_APIS));
+    const api = section.required('api', oneOf(REPORT_API_NAMES));
     if (api === undefined) return [];
     return [
       {
         provider,
         api,
-        baseUrl: section.read('baseUrl', baseUrl) ?? REPORT_BASE_URLS[api],
-        keyFrom: section.read('keyFrom', keyFrom) ?? REPORT_KEYS[api],
+        baseUrl: section.read('baseUrl', baseUrl) ?? REPORT_APIS[api].baseUrl,
+        keyFrom: section.read('keyFrom', keyFrom) ?? REPORT_APIS[api].keyFrom,
       },
     ];
   });

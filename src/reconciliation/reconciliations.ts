@@ -3,14 +3,17 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Clock, Ledger } from '../authority/api.js';
-import type { Labels } from '../core/requests.js';
 import { actorOf, type Caller } from '../kit/caller.js';
 import { newId } from '../kit/new-id.js';
 import { notFound, RefusedError } from '../kit/refusals.js';
 import type { ViewDatabase } from '../views/view.js';
 import { dayRange } from './days.js';
 import { reconcile } from './reconcile.js';
-import { type ReconciliationView, reconciliationOut } from './reconciliation-api.js';
+import {
+  type ReconciliationRequest,
+  type ReconciliationView,
+  reconciliationOut,
+} from './reconciliation-api.js';
 import { type LastRun, ReconciliationTable, reconciliationFacts } from './reconciliation-facts.js';
 import { type ReportReader, reportReader } from './report-pages.js';
 import type { ReportSettings, ReportSource } from './report-source.js';
@@ -19,17 +22,6 @@ import { ReportError } from './usage-report.js';
 
 /** Of a CSV: some thousand lines, a few milliseconds. */
 const CSV_PIECE_LENGTH = 64 * 1024;
-
-export interface ReconciliationRequest {
-  readonly provider: string;
-  readonly from: string;
-  readonly to: string;
-  readonly tolerance?: string;
-  readonly post?: boolean;
-  readonly labels?: Labels;
-  /** The text of a CSV file, instead of the provider's API. */
-  readonly csv?: string;
-}
 
 export interface ReconciliationsOptions {
   readonly ledger: Ledger;

@@ -1,5 +1,5 @@
 // Reads the pages of a provider's report over HTTP: waits and asks again where the provider says so, and gives up with one
-// sentence where it does not. The key goes into one header and nowhere else. Called by openai-report.ts, anthropic-report.ts.
+// sentence where it does not. The key goes into one header and nowhere else. Called by provider-report.ts.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseJsonWithNumberTexts } from './money-text.js';
@@ -47,20 +47,16 @@ export interface ReportPages {
   readonly signal: AbortSignal | undefined;
 }
 
-export interface ReportPage {
-  readonly data: readonly unknown[];
-}
-
 /** The provider has no such report, or not for this key. */
 export class ReportMissingError extends ReportError {}
 
-/** Every page, in order. @throws ReportError; the signal's reason when aborted */
-export async function* reportPages(pages: ReportPages): AsyncGenerator<ReportPage> {
+/** The list `data` of every page, in order. @throws ReportError; the signal's reason when aborted */
+export async function* reportPages(pages: ReportPages): AsyncGenerator<readonly unknown[]> {
   const seen = new Set<string>();
   let cursor: string | null = null;
   for (let count = 0; count < PAGES_MAX; count += 1) {
     const page = await readPage(pages, cursor);
-    yield { data: page.data };
+    yield page.data;
     if (!page.hasMore) return;
     if (page.next === null) throw new ReportError(`${pages.url}: has_more is true and next_page is missing`);
     if (seen.has(page.next)) throw new ReportError(`${pages.url}: next_page leads to the same page again`);
@@ -70,7 +66,8 @@ export async function* reportPages(pages: ReportPages): AsyncGenerator<ReportPag
   throw new ReportError(`${pages.url}: has more than ${PAGES_MAX} pages; ask for fewer days`);
 }
 
-interface ReadPage extends ReportPage {
+interface ReadPage {
+  readonly data: readonly unknown[];
   readonly hasMore: boolean;
   readonly next: string | null;
 }
@@ -193,13 +190,4 @@ function pageOf(url: string, body: unknown): ReadPage {
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** How an API is reached. */
-export interface ReportAccess {
-  /** Without a trailing slash. */
-  readonly baseUrl: string;
-  readonly key: { readonly secret: string; readonly from: string };
-  readonly reader: ReportReader;
-  readonly signal: AbortSignal | undefined;
 }

@@ -3,20 +3,13 @@
 // are summed with more digits than the ledger keeps, and rounded once for each day and item.
 
 import { createHash } from 'node:crypto';
-import type { ItemKind, ReportedItem } from './items.js';
+import { type DayItem, dayItem, type ReportedItem, rowKey } from './items.js';
 import { ATTOS_PER_STEP } from './money-text.js';
 
 /** More lines of a day and item than a year of every model of the largest provider has; each takes some 300 bytes. */
 const ROWS_MAX = 100_000;
 
-export interface ReportRow {
-  /** `YYYY-MM-DD`, UTC. */
-  readonly day: string;
-  /** What the money was for, as `items.ts` names it; null where the report does not tell. */
-  readonly item: string | null;
-  readonly kind: ItemKind;
-  /** As the provider writes it. */
-  readonly name: string;
+export interface ReportRow extends DayItem {
   /** Steps of usd. A credit makes it negative. */
   readonly usd: bigint;
   /** Null where the report does not count them. */
@@ -44,11 +37,7 @@ export class ReportError extends Error {
   override readonly name = 'ReportError';
 }
 
-interface RowSum {
-  readonly day: string;
-  readonly item: string | null;
-  readonly kind: ItemKind;
-  readonly name: string;
+interface RowSum extends DayItem {
   attos: bigint;
   requests: number | null;
   tokens: number | null;
@@ -94,7 +83,7 @@ export class ReportBuilder {
 
   /** @throws ReportError */
   #row(day: string, item: ReportedItem | null): RowSum {
-    const key = `${day} ${item?.item ?? ''}`;
+    const key = rowKey({ day, item: item?.item ?? null });
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
     if (this.#rows.size >= ROWS_MAX)
@@ -118,16 +107,7 @@ function foldedByDay(sums: readonly RowSum[]): RowSum[] {
 }
 
 function emptySum(day: string, item: ReportedItem | null): RowSum {
-  return {
-    day,
-    item: item?.item ?? null,
-    kind: item?.kind ?? 'other',
-    name: item?.name ?? '',
-    attos: 0n,
-    requests: null,
-    tokens: null,
-    tiers: new Map(),
-  };
+  return { ...dayItem(day, item), attos: 0n, requests: null, tokens: null, tiers: new Map() };
 }
 
 function rowOf({ attos, tiers, ...row }: RowSum): ReportRow {
