@@ -34,8 +34,6 @@ export interface RecordRider {
   readonly note: Readonly<Record<string, unknown>>;
 }
 
-export const NOTHING_RECORDED: RecordRider = { facts: [], note: {} };
-
 /** Runs the call's command with what rides with it. It may be run once. */
 export type RunRecorded<O> = (rider: RecordRider) => Promise<O>;
 

@@ -23,8 +23,15 @@ import { ChatMeter } from './openai-stream.js';
 import { chatUsage, responseUsage } from './openai-usage.js';
 import { OutputTally } from './output-text.js';
 import type { ParsedBody, RequestFields } from './request-body.js';
-import { invalid, OUTPUT_TOKENS_MAX, readFlag, readList, readModel, readWhole } from './request-fields.js';
-import { usageOptions } from './stream-options.js';
+import {
+  invalid,
+  OUTPUT_TOKENS_MAX,
+  readFlag,
+  readList,
+  readModel,
+  readWhole,
+  usageOptions,
+} from './request-fields.js';
 import { usagePlaces } from './usage-places.js';
 
 /** Of `n` and `best_of` of legacy completions. */

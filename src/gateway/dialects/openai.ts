@@ -40,9 +40,9 @@ import {
   readModifiers,
   readWhole,
   requirePriced,
+  usageOptions,
 } from './request-fields.js';
 import { refuseOtherSpellings } from './request-spelling.js';
-import { usageOptions } from './stream-options.js';
 import { isThinkingAsked, openAiThinking, type ThinkingAsked } from './thinking-asked.js';
 import { usagePlaces } from './usage-places.js';
 

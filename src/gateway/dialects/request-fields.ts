@@ -1,10 +1,11 @@
 // Reads the fields of a request that bear on its cost, and refuses what cannot be one: each message names the field, the
 // value and the limit. Both dialects read through here.
 
+import { Buffer } from 'node:buffer';
 import { RefusedError } from '../../kit/refusals.js';
 import type { RequestChanges } from './dialect.js';
 import type { Json } from './json-scan.js';
-import type { FieldEdits } from './request-body.js';
+import { BodyFields, type FieldEdits, LEFT_OUT, type RequestFields } from './request-body.js';
 
 /** Longest name of a model; providers' longest are below 100. */
 const MODEL_CHARS_MAX = 256;
@@ -101,4 +102,15 @@ function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   const text = JSON.stringify(value) ?? String(value);
   return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
+}
+
+/**
+ * The field `stream_options` of chat completions and legacy completions, by which a stream is asked for its usage: the caller's
+ * options with usage asked for, or nothing for a provider that is not asked. `null` counts as no options.
+ */
+export function usageOptions(fields: RequestFields, asks: boolean): string {
+  if (!asks) return LEFT_OUT;
+  const options = fields.get('stream_options');
+  if (options === null || options[0] !== '{'.charCodeAt(0)) return '{"include_usage":true}';
+  return Buffer.from(BodyFields.of(options).with({ include_usage: 'true' })).toString('utf8');
 }

@@ -27,7 +27,6 @@ import type { CallCharge } from '../calls/charge.js';
 import { isLedgerFault } from '../calls/refusals.js';
 import { DIALECTS, type DialectName } from '../metering/endpoints.js';
 import type { ErrorClass } from '../routing/route.js';
-import { azurePaths, isAzure } from './azure-paths.js';
 import { ChargeOddities } from './charge-oddities.js';
 import type { GatewayContext, OpenExchange } from './context.js';
 import { bugAnswer, send, thrownAnswer } from './gateway-answers.js';
@@ -37,11 +36,10 @@ import type { CallGoals, GatewayParts } from './parts.js';
 import { ProviderErrors } from './provider-errors.js';
 import { CallsReadOn } from './read-on.js';
 import type { GatewayAnswer } from './refusal-answers.js';
-import { GATEWAY_ROUTES, type GatewayRoute } from './routes.js';
+import { azurePaths, GATEWAY_ROUTES, type GatewayRoute, isAzure } from './routes.js';
 import { StoredResponseCalls } from './stored-response-calls.js';
 import { Ended, Upstreams } from './upstreams.js';
-import { isWebSocket, refuseWebSocket, webSocketRefused } from './web-sockets.js';
-import { dialectOf, wrongPath } from './wrong-paths.js';
+import { dialectOf, isWebSocket, refuseWebSocket, webSocketRefused, wrongPath } from './wrong-paths.js';
 
 /** How often slow callers and ageing holds are looked for, all of them in one go. */
 const SWEEP_MS = 1_000;

@@ -11,13 +11,12 @@ import type { Json } from '../dialects/json-scan.js';
 import { parseForm } from '../dialects/multipart.js';
 import { type ParsedBody, parseBody, parseInTurns } from '../dialects/request-body.js';
 import { FORM_ENDPOINTS } from '../metering/endpoints.js';
-import { forDeployment } from './azure-paths.js';
 import type { GatewayContext } from './context.js';
 import { Exchange } from './exchange.js';
 import { refusedAnswer, send } from './gateway-answers.js';
 import type { GatewayParts } from './parts.js';
 import { labelsIn } from './request-headers.js';
-import type { MeteredRoute } from './routes.js';
+import { forDeployment, type MeteredRoute } from './routes.js';
 
 /** A restart is over within it. */
 const DRAINING_RETRY_MS = 1_000;

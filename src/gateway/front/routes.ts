@@ -2,6 +2,7 @@
 // that is not in it is refused. Read by gateway.ts, which puts them on the server, and by wrong-paths.ts.
 
 import { dialects } from '../dialects/dialects.js';
+import type { ParsedBody } from '../dialects/request-body.js';
 import { DIALECTS, type DialectName, type Endpoint } from '../metering/endpoints.js';
 
 export type GatewayRoute = {
@@ -44,3 +45,29 @@ export const GATEWAY_ROUTES: readonly GatewayRoute[] = DIALECTS.flatMap((dialect
   { dialect, method: 'GET', path: '/api/hello', work: 'hello' },
   ...(dialect === 'openai' ? STORED_RESPONSES : []),
 ]);
+
+/**
+ * The paths of Azure's clients for a route: they name the model in the path (`/openai/deployments/NAME/chat/completions`) or
+ * leave the version out, and state `api-version` in the query. Empty where the dialect is not Azure's.
+ */
+export function azurePaths({ dialect, path }: Pick<GatewayRoute, 'dialect' | 'path'>): string[] {
+  if (dialect !== 'openai') return [];
+  const own = path.slice('/v1'.length);
+  return [`/deployments/:deployment${own}`, own];
+}
+
+/** Whether a URL states a version of Azure's API, as its clients always do. */
+export function isAzure(url: string): boolean {
+  const query = url.indexOf('?');
+  return query !== -1 && new URLSearchParams(url.slice(query + 1)).has('api-version');
+}
+
+/** The body with the deployment as its model: Azure looks at the path alone. Every other byte stays. */
+export function forDeployment(
+  deployment: string,
+  stated: ParsedBody,
+  parse: (bytes: Uint8Array) => ParsedBody,
+): ParsedBody {
+  if (stated.json.model === deployment) return stated;
+  return parse(stated.fields.with({ model: JSON.stringify(deployment) }));
+}

@@ -1,8 +1,10 @@
 // What a request that reached no route is told: the URL that its caller means, where it can be guessed. Base URLs are put
 // together in many ways (a version twice, none, the other dialect's prefix, a slash at the end), and "not found" alone makes
-// people look for the fault elsewhere. Called by gateway.ts.
+// people look for the fault elsewhere. Clients that would rather speak over a WebSocket (Codex tries it first, at every start)
+// are told at once that they cannot: 426 makes them go on over HTTP. Called by gateway.ts.
 
 import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { RefusedError } from '../../kit/refusals.js';
 import { DIALECTS, type DialectName } from '../metering/endpoints.js';
 import { GATEWAY_ROUTES, type GatewayRoute } from './routes.js';
@@ -100,3 +102,22 @@ function quoted(path: string): string {
 function refused(message: string): RefusedError {
   return new RefusedError('route_not_metered', message);
 }
+
+/** A handshake is a GET; other requests may offer an upgrade that a server leaves alone (`h2c`). */
+export function isWebSocket({ method, headers }: Pick<FastifyRequest, 'method' | 'headers'>): boolean {
+  return method === 'GET' && /\bwebsocket\b/i.test(headers.upgrade ?? '');
+}
+
+/** A 426 names what is taken instead (RFC 9110, 15.5.22); nothing that may follow on the connection is read as a request. */
+export function webSocketRefused(reply: FastifyReply): RefusedError {
+  reply.header('upgrade', 'HTTP/1.1').header('connection', 'upgrade, close');
+  return new RefusedError(
+    'websocket_not_taken',
+    'WebSockets are not taken here; send the same request over HTTP, whose answer can be a stream.',
+  );
+}
+
+export const refuseWebSocket: onRequestHookHandler = (request, reply, done) => {
+  if (isWebSocket(request)) done(webSocketRefused(reply));
+  else done();
+};
