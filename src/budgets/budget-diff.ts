@@ -19,8 +19,10 @@ import type { BudgetFile } from './budget-file.js';
 export interface InForce {
   readonly units: readonly Unit[];
   readonly aliases: Aliases;
-  readonly budgets: readonly BudgetView[];
+  readonly budgets: readonly BudgetInForce[];
 }
+
+export type BudgetInForce = BudgetSpec & Pick<BudgetView, 'status'>;
 
 export interface FieldChange {
   readonly field: string;
@@ -154,7 +156,7 @@ interface BudgetsPlan {
 
 function planBudgets(
   wanted: readonly BudgetSpec[],
-  inForce: readonly BudgetView[],
+  inForce: readonly BudgetInForce[],
   scales: ReadonlyMap<string, number>,
   prune: boolean,
 ): BudgetsPlan {
@@ -173,7 +175,7 @@ function planBudgets(
 function planBudget(
   plan: BudgetsPlan,
   spec: BudgetSpec,
-  view: BudgetView | undefined,
+  view: BudgetInForce | undefined,
   scales: ReadonlyMap<string, number>,
 ): void {
   const about = { subject: 'budget', id: spec.id } as const;
@@ -196,7 +198,7 @@ function planBudget(
   }
 }
 
-function conflictOf(view: BudgetView, fields: readonly FieldChange[]): string | null {
+function conflictOf(view: BudgetInForce, fields: readonly FieldChange[]): string | null {
   if (view.status === 'closed')
     return 'it is closed for good; give the budget another id, or take it out of the file';
   const isFixed = (field: string) => BUDGET_FIELDS[field as BudgetFieldName].change === 'fixed';

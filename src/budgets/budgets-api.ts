@@ -1,8 +1,9 @@
-// Budgets, their accounts and definitions over HTTP: the schemas, the routes, and definitions as the ledger takes them.
+// Budgets, their accounts and definitions over HTTP: the schemas and the routes. budget-definitions.ts makes definitions of
+// the ledger of them.
 
-import { type Static, Type } from 'typebox';
-import type { BudgetSpec, PutDefinitions, WindowInput } from '../core/requests.js';
-import { amountIn, type Scales, type Stated } from '../kit/amounts.js';
+import { type Static, type TSchema, Type } from 'typebox';
+import { BUDGET_FIELDS, type BudgetFieldName } from '../core/budget-fields.js';
+import type { WindowInput } from '../core/requests.js';
 import { ADMINS, ID_PARAMS, READERS, routes } from '../kit/route.js';
 import {
   AmountIn,
@@ -24,7 +25,7 @@ import { DoneRef, VerdictWord } from './outcomes-schema.js';
 
 export const BUDGET_STATUSES = ['active', 'paused', 'closed'] as const;
 const SHOWN_SCOPES = ['tenant', 'platform'] as const;
-const ON_EXHAUSTED = ['refuse', 'pause'] as const;
+const ON_EXHAUSTED = BUDGET_FIELDS.onExhausted.choices;
 
 const Window = Type.Unsafe<WindowInput>({
   type: ['string', 'object'],
@@ -42,7 +43,7 @@ const SPEC = {
   heldMax: Type.Optional(AmountIn),
   warnAtPercent: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
   onExhausted: Type.Optional(oneOf(ON_EXHAUSTED)),
-};
+} satisfies Readonly<Record<Exclude<BudgetFieldName, 'id'>, TSchema>>;
 /** A budget as its owner states it; its id is in the path. */
 export const BudgetRequest = Type.Object(SPEC, CLOSED);
 export type BudgetRequest = Static<typeof BudgetRequest>;
@@ -131,9 +132,10 @@ const DEFINED = {
   heldMax: Type.Optional(AmountOut),
   warnAtPercent: Type.Optional(Type.Integer()),
   onExhausted: Type.Optional(oneOf(ON_EXHAUSTED)),
-};
+} satisfies Readonly<Record<BudgetFieldName, TSchema>>;
 /** A budget as it was defined, without how it stands. */
 export const BudgetDefined = Type.Object(DEFINED);
+export type BudgetDefined = Static<typeof BudgetDefined>;
 
 export const BudgetView = Type.Object({
   ...DEFINED,
@@ -318,34 +320,3 @@ export const BUDGET_ROUTES = routes({
     answers: { 200: BalanceList },
   },
 });
-
-export function budgetIn(id: string, body: BudgetRequest, stated: Stated, at = ''): BudgetSpec {
-  const { limit, perHoldMax, heldMax, ...rest } = body;
-  const amount = (value: string | number, field: string) => amountIn(value, body.unit, at + field, stated);
-  return {
-    ...rest,
-    id,
-    limit: limit === null ? null : amount(limit, 'limit'),
-    ...(perHoldMax === undefined ? {} : { perHoldMax: amount(perHoldMax, 'perHoldMax') }),
-    ...(heldMax === undefined ? {} : { heldMax: amount(heldMax, 'heldMax') }),
-  };
-}
-
-export function definitionsIn(body: DefinitionsRequest, stated: Stated): PutDefinitions {
-  const { budgets, ...rest } = body;
-  const withNew = { ...stated, scales: scalesWith(stated.scales, body.units ?? []) };
-  return {
-    ...rest,
-    ...(budgets === undefined
-      ? {}
-      : {
-          budgets: budgets.map(({ id, ...spec }, index) => budgetIn(id, spec, withNew, `budgets[${index}].`)),
-        }),
-  };
-}
-
-// Budgets may be in units that the same request declares.
-function scalesWith(scales: Scales, units: readonly { name: string; scale: number }[]): Scales {
-  const declared = new Map(units.map(({ name, scale }) => [name, scale]));
-  return { get: (unit) => declared.get(unit) ?? scales.get(unit) };
-}

@@ -3,7 +3,8 @@
 import { optionalCommandId } from '../kit/idempotency-key.js';
 import { pageOf } from '../kit/page.js';
 import type { RouteHost } from '../kit/route.js';
-import { BUDGET_ROUTES, budgetIn, definitionsIn } from './budgets-api.js';
+import { budgetIn, definitionsIn } from './budget-definitions.js';
+import { BUDGET_ROUTES } from './budgets-api.js';
 import { commandRoutes } from './commands-in.js';
 import type { LedgerParts } from './ledger-parts.js';
 import { getBudget, listBalances, listBudgets, listGrants } from './lists.js';

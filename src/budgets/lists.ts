@@ -19,7 +19,7 @@ import { notFound, RefusedError } from '../kit/refusals.js';
 import type { BalanceQuery, BalanceView, BudgetView } from './budgets-api.js';
 import type { EventQuery, LedgerEvent as WireEvent } from './evidence-api.js';
 import type { HoldQuery, HoldView } from './holds-api.js';
-import type { LedgerParts } from './ledger-parts.js';
+import type { ListParts } from './ledger-parts.js';
 import { balanceOut, budgetOut, eventOut, holdOut } from './views-out.js';
 
 /** Budgets that a page looks at before it asks for more: a tenant that sees few of them passes over the rest in such steps. */
@@ -29,7 +29,7 @@ export const EVENTS_PER_TURN = 512;
 /** Events looked at for one page of a list: a filter that matches nothing ends with a cursor to go on from. */
 const EVENTS_SCANNED_MAX = 100_000;
 
-export function listHolds(parts: LedgerParts, caller: Caller, query: HoldQuery): Promise<Page<HoldView>> {
+export function listHolds(parts: ListParts, caller: Caller, query: HoldQuery): Promise<Page<HoldView>> {
   const { status, label, after = 0 } = query;
   const limit = limitOf(query);
   const filter = {
@@ -63,11 +63,7 @@ function labelsIn(stated: string | readonly string[] | undefined): Labels {
   return labels;
 }
 
-export function listBudgets(
-  parts: LedgerParts,
-  caller: Caller,
-  page: PageRequest,
-): Promise<Page<BudgetView>> {
+export function listBudgets(parts: ListParts, caller: Caller, page: PageRequest): Promise<Page<BudgetView>> {
   const limit = limitOf(page);
   return parts.ledger.whenDurable(() => {
     const items: BudgetView[] = [];
@@ -91,7 +87,7 @@ export function listBudgets(
 }
 
 /** The ledger's id of the budget that a cursor names: one that the caller sees. */
-function lastBudget(parts: LedgerParts, caller: Caller, page: PageRequest): string | undefined {
+function lastBudget(parts: ListParts, caller: Caller, page: PageRequest): string | undefined {
   const id = readCursor(page);
   const budget = id === undefined ? undefined : parts.ledger.budget(id);
   if (id !== undefined && (budget === undefined || parts.tenancy.visibleBudget(caller, budget) === null))
@@ -100,7 +96,7 @@ function lastBudget(parts: LedgerParts, caller: Caller, page: PageRequest): stri
 }
 
 /** The caller's own budget of this id, or the platform's that applies to it. @throws RefusedError not_found */
-export function getBudget(parts: LedgerParts, caller: Caller, id: string): Promise<BudgetView> {
+export function getBudget(parts: ListParts, caller: Caller, id: string): Promise<BudgetView> {
   return parts.ledger.whenDurable(() => {
     const own = findableId(caller, id);
     for (const ledgerId of own === null ? [] : [own, id]) {
@@ -113,7 +109,7 @@ export function getBudget(parts: LedgerParts, caller: Caller, id: string): Promi
 }
 
 export function listBalances(
-  parts: LedgerParts,
+  parts: ListParts,
   caller: Caller,
   query: BalanceQuery,
 ): Promise<Page<BalanceView>> {
@@ -143,13 +139,13 @@ export function listBalances(
 }
 
 /** The ledger's id of the budget that a caller means: its own, or the platform's of that name. */
-function idNamed(parts: LedgerParts, caller: Caller, id: string): string | null {
+function idNamed(parts: ListParts, caller: Caller, id: string): string | null {
   const own = findableId(caller, id);
   return own === null || parts.ledger.budget(own) !== undefined ? own : id;
 }
 
 /** The ledger's id of the balance that a cursor names: one that the caller sees. */
-function lastBalance(parts: LedgerParts, caller: Caller, page: PageRequest): string | undefined {
+function lastBalance(parts: ListParts, caller: Caller, page: PageRequest): string | undefined {
   const id = readCursor(page);
   const balance = id === undefined ? undefined : parts.ledger.balance(id);
   if (id !== undefined && (balance === undefined || parts.tenancy.visibleBalance(caller, balance) === null))
@@ -157,18 +153,14 @@ function lastBalance(parts: LedgerParts, caller: Caller, page: PageRequest): str
   return id;
 }
 
-export function listGrants(
-  parts: LedgerParts,
-  caller: Caller,
-  page: PageRequest,
-): Promise<Page<BalanceView>> {
+export function listGrants(parts: ListParts, caller: Caller, page: PageRequest): Promise<Page<BalanceView>> {
   return parts.ledger.whenDurable(() =>
     pageOf(balancesOut(parts, caller, parts.ledger.grants()), ({ id }) => id, page),
   );
 }
 
 /** Those that the caller sees. */
-function balancesOut(parts: LedgerParts, caller: Caller, balances: readonly LedgerBalance[]): BalanceView[] {
+function balancesOut(parts: ListParts, caller: Caller, balances: readonly LedgerBalance[]): BalanceView[] {
   return balances
     .map((balance) => parts.tenancy.visibleBalance(caller, balance))
     .filter((balance) => balance !== null)
@@ -177,7 +169,7 @@ function balancesOut(parts: LedgerParts, caller: Caller, balances: readonly Ledg
 
 /** Events after a sequence number. A page may be short, or empty, and still have a next one. */
 export async function listEvents(
-  parts: LedgerParts,
+  parts: ListParts,
   caller: Caller,
   query: EventQuery,
 ): Promise<Page<WireEvent>> {
@@ -204,7 +196,7 @@ interface EventFilter {
 
 /** An event as its caller sees it; null for one that is nothing of the caller's, or was not asked for. */
 export function eventSeen(
-  parts: LedgerParts,
+  parts: ListParts,
   caller: Caller,
   event: LedgerEvent,
   { holdId, type }: EventFilter,

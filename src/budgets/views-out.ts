@@ -3,9 +3,9 @@
 import { hasFigures, type VisibleBalance, type VisibleBudget, type VisibleHold } from '../access/visible.js';
 import type { VisibleEvent, VisibleExplanation } from '../access/visible-events.js';
 import type { Head, Certificate as LedgerCertificate } from '../core/outcomes.js';
-import type { BudgetSpec } from '../core/requests.js';
 import { amountOut, amountOutOrNull, amountsOut, type Scales } from '../kit/amounts.js';
 import { instantOut, instantOutOrNull } from '../kit/instants.js';
+import { budgetDefinedOut } from './budget-definitions.js';
 import type { BalanceView, BudgetView } from './budgets-api.js';
 import { detailsOut } from './details-out.js';
 import type { Certificate, Explanation, LedgerEvent } from './evidence-api.js';
@@ -23,21 +23,6 @@ export function holdOut(hold: VisibleHold, scales: Scales): HoldView {
     expiresAt: instantOut(hold.expiresAt),
     endedAt: instantOutOrNull(hold.endedAt),
     balances: [...hold.balances],
-  };
-}
-
-function budgetDefinedOut(spec: BudgetSpec, scales: Scales) {
-  const { id, match, unit, limit, window, perHoldMax, heldMax, warnAtPercent, onExhausted } = spec;
-  return {
-    id,
-    match: { ...match },
-    unit,
-    limit: amountOutOrNull(limit, unit, scales),
-    window,
-    ...(perHoldMax === undefined ? {} : { perHoldMax: amountOut(perHoldMax, unit, scales) }),
-    ...(heldMax === undefined ? {} : { heldMax: amountOut(heldMax, unit, scales) }),
-    ...(warnAtPercent === undefined ? {} : { warnAtPercent }),
-    ...(onExhausted === undefined ? {} : { onExhausted }),
   };
 }
 
@@ -67,6 +52,33 @@ export function balanceOut(balance: VisibleBalance, scales: Scales): BalanceView
     remaining: amountOutOrNull(balance.remaining, unit, scales),
   };
 }
+
+/** A balance's figures in one window, as the history has them. */
+export type BalanceFigures = Pick<
+  BalanceView,
+  'id' | 'budgetId' | 'values' | 'unit' | 'window' | 'granted' | 'held' | 'spent' | 'remaining'
+> & { readonly openHolds: number };
+
+export function figuresOut(row: LedgerFigures, scales: Scales): BalanceFigures {
+  const { id, budgetId, values, unit, granted, held, spent, remaining, openHolds } = row;
+  return {
+    id,
+    budgetId,
+    values: { ...values },
+    unit,
+    window: windowOut(row.window),
+    granted: amountOutOrNull(granted, unit, scales),
+    held: amountOut(held, unit, scales),
+    spent: amountOut(spent, unit, scales),
+    remaining: amountOutOrNull(remaining, unit, scales),
+    openHolds,
+  };
+}
+
+type LedgerFigures = Pick<
+  VisibleBalance,
+  'id' | 'budgetId' | 'values' | 'unit' | 'window' | 'granted' | 'held' | 'spent' | 'remaining' | 'openHolds'
+>;
 
 export function eventOut(event: VisibleEvent, scales: Scales): LedgerEvent {
   const unit = event.lines.length === 0 ? null : event.lines[0].unit;

@@ -56,12 +56,12 @@ export function addModelOptions(command: Command): Command {
     .option(
       '--latency-base <duration>',
       'how long a call takes at least (default 300ms)',
-      durationOption('--latency-base'),
+      durationOption('--latency-base', { decimals: true }),
     )
     .option(
       '--latency-per-token <duration>',
       'and for each token written (default 20ms)',
-      durationOption('--latency-per-token'),
+      durationOption('--latency-per-token', { decimals: true }),
     );
 }
 

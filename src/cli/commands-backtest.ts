@@ -20,7 +20,6 @@ import { parseBudgetFile } from '../budgets/budget-file.js';
 import type { VerifyReport } from '../core/outcomes.js';
 import { grouped } from '../kit/text-table.js';
 import { addModelOptions, type BacktestModelOptions, costsOf } from './backtest-options.js';
-import { inForceOf } from './commands-budgets.js';
 import { verifyShown, verifyText } from './commands-evidence.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
@@ -168,7 +167,9 @@ async function replayInto(
   const progress = showProgress('replay', cli.parts.stderr);
   const startedAt = performance.now();
   try {
-    const { request } = planApply(file, await inForceOf(main.ledger));
+    const { ledger } = main;
+    const inForce = { units: ledger.units(), aliases: ledger.aliases(), budgets: ledger.budgets() };
+    const { request } = planApply(file, inForce);
     const report = await cli.interruptible((signal) =>
       runBacktest({
         ...main,

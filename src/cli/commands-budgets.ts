@@ -4,29 +4,93 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
+import { budgetIn, definitionsOut } from '../budgets/budget-definitions.js';
 import { type ApplyPlan, type InForce, planApply, renderPlan } from '../budgets/budget-diff.js';
 import { parseBudgetFile } from '../budgets/budget-file.js';
-import { BUILT_IN_UNITS, type Unit } from '../core/amount.js';
-import type { CommandOutcome, Outcome } from '../core/outcomes.js';
-import type { AccountRef, BudgetStatus } from '../core/requests.js';
+import type { CommandOutcome } from '../client/index.js';
+import { BUILT_IN_UNITS } from '../core/amount.js';
 import type { CliLedger } from './cli-ledger.js';
+import { addLedgerCommand, type Fields, field, type LedgerCommand, required } from './command-table.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
-import { amountOf, instantOption, labelsOf, type Pairs, pairOption, stated, UsageError } from './options.js';
-import { Output } from './output.js';
+import { amountOf, INSTANT, PAIRS, UsageError } from './options.js';
+import { printOutcome } from './output.js';
+
+const BUDGET = { budgetId: { shown: 'budget', help: 'id of the budget' } };
+const ACCOUNT: Fields = {
+  values: field('--value <key=value>', 'the value of a wildcard label, for one balance; repeatable', PAIRS),
+};
+
+const STATUSES = [
+  ['pause', 'paused', 'refuse new holds until resumed'],
+  ['resume', 'active', 'take new holds again; needs money in the budget'],
+  ['close', 'closed', 'refuse new holds for good'],
+] as const;
+
+const COMMANDS: readonly LedgerCommand[] = [
+  {
+    name: 'top-up',
+    command: 'top_up',
+    about: 'add to what one balance is granted',
+    args: BUDGET,
+    fields: { ...ACCOUNT, amount: required('--amount <amount>', "in the budget's unit, for example 25.50") },
+    finish: async (stated, ledger) => {
+      await assertInUnit(ledger, { option: '--amount', budgetId: stated.budgetId, text: stated.amount });
+      return stated;
+    },
+  },
+  ...STATUSES.map(
+    ([name, status, about]): LedgerCommand => ({
+      name,
+      about,
+      command: 'set_budget_status',
+      args: BUDGET,
+      fields: ACCOUNT,
+      fixed: { status },
+    }),
+  ),
+  {
+    name: 'exhaust',
+    command: 'exhaust_budget',
+    about: 'refuse new holds until the window rolls, or until an instant',
+    args: BUDGET,
+    fields: { ...ACCOUNT, until: field('--until <instant>', 'for example 2026-03-01T12:00:00Z', INSTANT) },
+  },
+  {
+    name: 'set-limit',
+    command: 'set_balance_limit',
+    about: 'give one balance a limit of its own',
+    args: BUDGET,
+    fields: {
+      ...ACCOUNT,
+      limit: required(
+        '--limit <limit>',
+        "in the budget's unit; none = metered only; default = the budget's own limit again",
+      ),
+    },
+    finish: async ({ limit, ...stated }, ledger) => {
+      if (limit === 'none') return { ...stated, limit: null };
+      if (limit !== 'default')
+        await assertInUnit(ledger, { option: '--limit', budgetId: stated.budgetId, text: limit });
+      return { ...stated, limit };
+    },
+  },
+];
 
 export function addBudgetCommands(program: Command, cli: CliContext): void {
   addApply(program, cli);
-  addTopUp(program, cli);
-  addStatus(program, cli, { name: 'pause', status: 'paused', description: 'refuse new holds until resumed' });
-  addStatus(program, cli, {
-    name: 'resume',
-    status: 'active',
-    description: 'take new holds again; needs money in the budget',
-  });
-  addStatus(program, cli, { name: 'close', status: 'closed', description: 'refuse new holds for good' });
-  addExhaust(program, cli);
-  addSetLimit(program, cli);
+  for (const one of COMMANDS) addLedgerCommand(program, cli, one);
+}
+
+/** @throws UsageError where there is no such budget, or its unit has no such amount */
+async function assertInUnit(
+  ledger: CliLedger,
+  { option, budgetId, text }: { option: string; budgetId: unknown; text: unknown },
+): Promise<void> {
+  const budget = (await ledger.budgets()).find(({ id }) => id === budgetId);
+  if (budget === undefined)
+    throw new UsageError('budget', `none has the id ${JSON.stringify(budgetId)}; see "bursar budgets"`);
+  amountOf({ option, text: String(text), unit: budget.unit, units: await ledger.units() });
 }
 
 function addApply(program: Command, cli: CliContext): void {
@@ -43,20 +107,22 @@ function addApply(program: Command, cli: CliContext): void {
       const place = cli.placeOf(options);
       if (options.dryRun === true && 'ledger' in place && !existsSync(place.ledger)) {
         const nothing: InForce = { units: BUILT_IN_UNITS, aliases: {}, budgets: [] };
-        return printPlan(cli, options, { plan: planFor(nothing), units: BUILT_IN_UNITS, outcome: null });
+        return printPlan(cli, options, { plan: planFor(nothing), outcome: null });
       }
       if (options.dryRun === true) {
-        return cli.withReader(options, async (reader) => {
-          const plan = planFor(await inForceOf(reader));
-          printPlan(cli, options, { plan, units: await reader.units(), outcome: null });
-        });
+        return cli.withReader(options, async (reader) =>
+          printPlan(cli, options, { plan: planFor(await inForceOf(reader)), outcome: null }),
+        );
       }
       await cli.withLedger(
         options,
         async (ledger) => {
-          const plan = planFor(await inForceOf(ledger));
-          const outcome = plan.request === null ? null : await ledger.putDefinitions(plan.request);
-          printPlan(cli, options, { plan, units: await ledger.units(), outcome });
+          const inForce = await inForceOf(ledger);
+          const plan = planFor(inForce);
+          const { request } = plan;
+          const outcome =
+            request === null ? null : await ledger.define(definitionsOut(request, inForce.units));
+          printPlan(cli, options, { plan, outcome });
         },
         'create',
       );
@@ -70,27 +136,27 @@ interface ApplyOptions extends GlobalOptions {
 
 interface AppliedPlan {
   readonly plan: ApplyPlan;
-  readonly units: readonly Unit[];
   /** Null when nothing was put: a dry run, no change, or a conflict. */
-  readonly outcome: Outcome | null;
+  readonly outcome: CommandOutcome | null;
 }
 
-export async function inForceOf(ledger: Pick<CliLedger, 'units' | 'aliases' | 'budgets'>): Promise<InForce> {
-  return { units: await ledger.units(), aliases: await ledger.aliases(), budgets: await ledger.budgets() };
+async function inForceOf(ledger: Pick<CliLedger, 'definitions' | 'budgets'>): Promise<InForce> {
+  const { units, aliases } = await ledger.definitions();
+  const scales = new Map(units.map(({ name, scale }) => [name, scale]));
+  const reading = { scales, unplain: new Set<number>() };
+  const budgets = (await ledger.budgets()).map((view) => ({
+    ...budgetIn(view.id, view, reading),
+    status: view.status,
+  }));
+  return { units, aliases, budgets };
 }
 
 function printPlan(cli: CliContext, options: ApplyOptions, applied: AppliedPlan): void {
   const { plan, outcome } = applied;
-  const output = new Output(cli, options, applied.units);
-  if (outcome?.outcome === 'rejected') {
-    output.outcome(outcome);
-    return;
-  }
+  if (outcome?.outcome === 'rejected') return printOutcome(cli, options, outcome);
   const { changes, unchangedBudgets } = plan;
-  output.answer(
-    { applied: outcome !== null, changes, unchangedBudgets, outcome },
-    () => `${renderPlan(plan)}${endingOf(applied)}`,
-  );
+  const answer = { applied: outcome !== null, changes, unchangedBudgets, outcome };
+  cli.answer(options, answer, () => `${renderPlan(plan)}${endingOf(applied)}`);
   if (hasConflict(plan)) cli.exitCode = EXIT.error;
 }
 
@@ -102,114 +168,4 @@ function endingOf({ plan, outcome }: AppliedPlan): string {
 
 function hasConflict(plan: ApplyPlan): boolean {
   return plan.changes.some((change) => change.kind === 'conflict');
-}
-
-interface AccountOptions extends GlobalOptions {
-  readonly value?: Pairs;
-  readonly commandId?: string;
-}
-
-function accountCommand(program: Command, described: { name: string; description: string }): Command {
-  return program
-    .command(described.name)
-    .description(described.description)
-    .argument('<budget>', 'id of the budget')
-    .option(
-      '--value <key=value>',
-      'the value of a wildcard label, for one balance; repeatable',
-      pairOption('--value'),
-    )
-    .option('--command-id <id>', 'makes a repeat give the first answer again');
-}
-
-function accountOf(budgetId: string, options: AccountOptions): AccountRef & { commandId?: string } {
-  const values = options.value === undefined ? undefined : labelsOf(options.value);
-  return { budgetId, ...stated({ values, commandId: options.commandId }) };
-}
-
-function addTopUp(program: Command, cli: CliContext): void {
-  accountCommand(program, { name: 'top-up', description: 'add to what one balance is granted' })
-    .requiredOption('--amount <amount>', "in the budget's unit, for example 25.50")
-    .action(async (budgetId: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<AccountOptions & { amount: string }>();
-      await changeAndPrint(cli, options, async (ledger) => {
-        const amount = await amountInUnitOf({ ledger, budgetId, option: '--amount', text: options.amount });
-        return ledger.topUp({ ...accountOf(budgetId, options), amount });
-      });
-    });
-}
-
-function addStatus(
-  program: Command,
-  cli: CliContext,
-  described: { name: string; status: BudgetStatus; description: string },
-): void {
-  accountCommand(program, described).action(async (budgetId: string, _options: unknown, command: Command) => {
-    const options = command.optsWithGlobals<AccountOptions>();
-    await changeAndPrint(cli, options, (ledger) =>
-      ledger.setBudgetStatus({ ...accountOf(budgetId, options), status: described.status }),
-    );
-  });
-}
-
-function addExhaust(program: Command, cli: CliContext): void {
-  accountCommand(program, {
-    name: 'exhaust',
-    description: 'refuse new holds until the window rolls, or until an instant',
-  })
-    .option('--until <instant>', 'for example 2026-03-01T12:00:00Z', instantOption('--until'))
-    .action(async (budgetId: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<AccountOptions & { until?: number }>();
-      await changeAndPrint(cli, options, (ledger) =>
-        ledger.exhaust({ ...accountOf(budgetId, options), ...stated({ until: options.until }) }),
-      );
-    });
-}
-
-function addSetLimit(program: Command, cli: CliContext): void {
-  accountCommand(program, { name: 'set-limit', description: 'give one balance a limit of its own' })
-    .requiredOption(
-      '--limit <limit>',
-      "in the budget's unit; none = metered only; default = the budget's own limit again",
-    )
-    .action(async (budgetId: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<AccountOptions & { limit: string }>();
-      await changeAndPrint(cli, options, async (ledger) => {
-        const limit = await limitOf({ ledger, budgetId, text: options.limit });
-        return ledger.setBalanceLimit({ ...accountOf(budgetId, options), limit });
-      });
-    });
-}
-
-async function limitOf(at: {
-  ledger: CliLedger;
-  budgetId: string;
-  text: string;
-}): Promise<bigint | null | 'default'> {
-  if (at.text === 'default') return 'default';
-  if (at.text === 'none') return null;
-  return amountInUnitOf({ ...at, option: '--limit' });
-}
-
-async function amountInUnitOf(at: {
-  ledger: CliLedger;
-  budgetId: string;
-  option: string;
-  text: string;
-}): Promise<bigint> {
-  const budget = (await at.ledger.budgets()).find(({ id }) => id === at.budgetId);
-  if (budget === undefined) {
-    throw new UsageError('budget', `none has the id ${JSON.stringify(at.budgetId)}; see "bursar budgets"`);
-  }
-  return amountOf({ option: at.option, text: at.text, unit: budget.unit, units: await at.ledger.units() });
-}
-
-async function changeAndPrint(
-  cli: CliContext,
-  options: GlobalOptions,
-  change: (ledger: CliLedger) => CommandOutcome | Promise<CommandOutcome>,
-): Promise<void> {
-  await cli.withLedger(options, async (ledger) => {
-    new Output(cli, options, await ledger.units()).outcome(await change(ledger));
-  });
 }

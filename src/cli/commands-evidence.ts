@@ -2,13 +2,16 @@
 // journal, so they need the ledger for themselves.
 
 import type { Command } from 'commander';
-import type { Certificate, Head, VerifyReport } from '../core/outcomes.js';
+import type { Ledger } from '../authority/api.js';
+import { detailsOut } from '../budgets/details-out.js';
+import type { Certificate, Head, VerifyReport } from '../budgets/evidence-api.js';
+import { figuresOut } from '../budgets/views-out.js';
+import { instantOut, instantOutOrNull } from '../kit/instants.js';
 import { grouped } from '../kit/text-table.js';
 import type { CliReads } from './cli-ledger.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
-import type { Scales } from './json.js';
-import { amountsText, figureTable, iso, Output } from './output.js';
+import { amountsText, figureTable, iso } from './output.js';
 import { showProgress } from './progress.js';
 
 export function addEvidenceCommands(program: Command, cli: CliContext): void {
@@ -27,7 +30,7 @@ function addVerify(program: Command, cli: CliContext): void {
       const options = command.optsWithGlobals<GlobalOptions>();
       await cli.withReader(options, async (reader) => {
         const report = await verifyShown(cli, reader);
-        new Output(cli, options, await reader.units()).answer(report, () => verifyText(report));
+        cli.answer(options, report, () => verifyText(report));
         if (!report.ok) cli.exitCode = EXIT.error;
       });
       await verifyViews(cli, options);
@@ -77,11 +80,10 @@ function addSnapshot(program: Command, cli: CliContext): void {
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       await cli.withLocalLedger(options, async (ledger) => {
-        const snapshot = ledger.snapshot();
-        const output = new Output(cli, options, ledger.units());
-        output.answer(snapshot, () => {
+        const snapshot = snapshotOut(ledger);
+        cli.answer(options, snapshot, () => {
           const title = `snapshot ${snapshot.version} at ${iso(snapshot.at)}, ${grouped(snapshot.openHolds)} open holds`;
-          return `${title}\n${headText(snapshot.head)}\ndigest ${snapshot.digest}\n\n${figureTable(snapshot.balances, output.scales)}`;
+          return `${title}\n${headText(snapshot.head)}\ndigest ${snapshot.digest}\n\n${figureTable(snapshot.balances)}`;
         });
       });
     });
@@ -97,16 +99,15 @@ function addCertify(program: Command, cli: CliContext): void {
       const options = command.optsWithGlobals<GlobalOptions>();
       await cli.withLedger(options, async (ledger) => {
         const certificate = await ledger.certify();
-        const output = new Output(cli, options, await ledger.units());
-        output.answer(certificate, () => certificateText(certificate, output.scales));
+        cli.answer(options, certificate, () => certificateText(certificate));
         if (certificate.status !== 'balanced') cli.exitCode = EXIT.error;
       });
     });
 }
 
-function certificateText(certificate: Certificate, scales: Scales): string {
+function certificateText(certificate: Certificate): string {
   const { failure } = certificate;
-  const spent = amountsText(certificate.spentSinceLast, scales);
+  const spent = amountsText(certificate.spentSinceLast);
   const lines = [
     `${certificate.status} · version ${certificate.version} at ${iso(certificate.at)}`,
     ...(failure === null ? [] : [failureText(failure)]),
@@ -118,12 +119,29 @@ function certificateText(certificate: Certificate, scales: Scales): string {
 }
 
 function failureText(failure: NonNullable<Certificate['failure']>): string {
-  switch (failure.kind) {
+  const { kind, balanceId, by, unit } = failure;
+  switch (kind) {
     case 'unbalanced':
-      return `balance ${failure.balanceId} does not add up: off by ${failure.by} steps`;
+      return `balance ${balanceId} does not add up: off by ${by} steps`;
     case 'negative_remaining':
-      return `balance ${failure.balanceId} is below zero by ${failure.by} steps, which its policies forbid`;
-    case 'aggregate_overflow':
-      return `the sum of ${failure.unit} passes 2^63−1 steps`;
+      return `balance ${balanceId} is below zero by ${by} steps, which its policies forbid`;
+    default:
+      return `the sum of ${unit} passes 2^63−1 steps`;
   }
+}
+
+/** The books, as the wire would have them. */
+function snapshotOut(ledger: Ledger) {
+  const snapshot = ledger.snapshot();
+  const scales = new Map(ledger.units().map(({ name, scale }) => [name, scale]));
+  const { version, head, at, digest, openHolds, balances, accounts, ...books } = snapshot;
+  return {
+    ...{ version, head, digest, openHolds, at: instantOut(at) },
+    ...detailsOut(books, null, scales),
+    accounts: accounts.map(({ exhaustedUntil, ...account }) => ({
+      ...detailsOut(account, null, scales),
+      exhaustedUntil: instantOutOrNull(exhaustedUntil),
+    })),
+    balances: balances.map((row) => ({ ...figuresOut(row, scales), mayBeNegative: row.mayBeNegative })),
+  };
 }

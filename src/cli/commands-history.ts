@@ -2,15 +2,25 @@
 // companion file that follows the journal. They work while another process holds the ledger.
 
 import { type Command, Option } from 'commander';
+import { figuresOut, holdOut } from '../budgets/views-out.js';
 import { HOLD_STATUSES } from '../core/holds.js';
 import type { HoldStatus } from '../core/outcomes.js';
+import { parseInstant } from '../kit/instants.js';
+import type { History } from '../views/history.js';
 import type { CliContext, GlobalOptions } from './context.js';
-import { instantOption, labelsOf, type Pairs, pairOption, stated, wholeOption } from './options.js';
-import { figureTable, holdTable, Output } from './output.js';
+import {
+  instantOption,
+  labelsOf,
+  type Pairs,
+  pairOption,
+  rowsReader,
+  stated,
+  wholeOption,
+} from './options.js';
+import { figureTable, holdTable } from './output.js';
 
 /** Rows shown unless told otherwise; the last line says when there may be more. */
 const ROWS_DEFAULT = 1_000;
-const ROWS_MAX = 1_000_000;
 
 export function addHistoryCommands(program: Command, cli: CliContext): void {
   const history = program
@@ -23,8 +33,8 @@ export function addHistoryCommands(program: Command, cli: CliContext): void {
 interface BalancesOptions extends GlobalOptions {
   readonly budget?: string;
   readonly value?: Pairs;
-  readonly from?: number;
-  readonly to?: number;
+  readonly from?: string;
+  readonly to?: string;
   readonly max: number;
 }
 
@@ -44,15 +54,18 @@ function addBalances(history: Command, cli: CliContext): void {
       instantOption('--from'),
     )
     .option('--to <instant>', 'only windows that start before then', instantOption('--to'))
-    .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsOption, ROWS_DEFAULT)
+    .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsReader, ROWS_DEFAULT)
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<BalancesOptions>();
       const { budget, value, from, to, max } = options;
       const values = value === undefined ? undefined : labelsOf(value);
       await cli.withHistory(options, (history) => {
-        const balances = history.balances({ max, ...stated({ budgetId: budget, values, from, to }) });
-        const output = new Output(cli, options, history.units());
-        output.answer(balances, () => withMore(figureTable(balances, output.scales), balances.length, max));
+        const windows = stated({ from: instantOf(from), to: instantOf(to) });
+        const scales = scalesOf(history);
+        const balances = history
+          .balances({ max, ...stated({ budgetId: budget, values }), ...windows })
+          .map((row) => figuresOut(row, scales));
+        cli.answer(options, balances, () => withMore(figureTable(balances), balances.length, max));
       });
     });
 }
@@ -77,18 +90,17 @@ function addHolds(history: Command, cli: CliContext): void {
       'only those opened after this position',
       wholeOption('--after', { min: 0, max: Number.MAX_SAFE_INTEGER }),
     )
-    .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsOption, ROWS_DEFAULT)
+    .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsReader, ROWS_DEFAULT)
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<HoldsOptions>();
       const { hold, status, label, after, max } = options;
       const labels = label === undefined ? undefined : labelsOf(label);
       await cli.withHistory(options, (history) => {
-        const holds = history.holds({
-          max,
-          ...stated({ holdId: hold, status, labels, afterSequence: after }),
-        });
-        const output = new Output(cli, options, history.units());
-        output.answer(holds, () => withMore(holdTable(holds, output.scales), holds.length, max));
+        const scales = scalesOf(history);
+        const holds = history
+          .holds({ max, ...stated({ holdId: hold, status, labels, afterSequence: after }) })
+          .map((row) => holdOut(row, scales));
+        cli.answer(options, holds, () => withMore(holdTable(holds), holds.length, max));
       });
     });
 }
@@ -97,6 +109,10 @@ function withMore(table: string, shown: number, max: number): string {
   return shown < max ? table : `${table}\nthe first ${max}; more with --max`;
 }
 
-function rowsOption(text: string): number {
-  return wholeOption('--max', { min: 1, max: ROWS_MAX })(text);
+function scalesOf(history: History): ReadonlyMap<string, number> {
+  return new Map(history.units().map(({ name, scale }) => [name, scale]));
+}
+
+function instantOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : (parseInstant(text) as number);
 }

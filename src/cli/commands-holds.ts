@@ -1,120 +1,203 @@
-// The commands on holds: authorize, extend, settle, release, reverse, record, correct. Each reads its options, calls the
-// ledger once, and prints the outcome.
+// The commands on holds and spend: authorize, extend, settle, release, reverse, correct, record, credit. Each is a command of
+// the ledger, whose fields are its options.
 
 import type { Command } from 'commander';
+import type { AuthorizeRequest } from '../budgets/holds-api.js';
+import { HOLD_ENDINGS } from '../budgets/outcomes-schema.js';
 import type { Unit } from '../core/amount.js';
-import type { CommandOutcome } from '../core/outcomes.js';
-import type { Candidate, HoldEnding, Lease, OnHold, OverrunPolicy } from '../core/requests.js';
-import type { CliLedger } from './cli-ledger.js';
-import type { CliContext, GlobalOptions } from './context.js';
+import { addLedgerCommand, type Fields, field, type LedgerCommand, required } from './command-table.js';
+import type { CliContext } from './context.js';
 import {
+  AMOUNTS,
+  AMOUNTS_OR_NONE,
   amountsOf,
-  durationOption,
-  endingOption,
+  COUNT,
+  DURATION,
   grantCapsOf,
   grantOption,
-  instantOption,
-  labelsOf,
+  INSTANT,
   leaseOption,
-  onExpiryOf,
+  oneOf,
   overrunOption,
+  PAIRS,
   type Pairs,
-  pairOption,
-  stated,
-  textsOption,
+  type Reader,
+  TEXTS,
   UsageError,
-  type UsageOptions,
-  usageOf,
-  wholeOption,
 } from './options.js';
-import { Output } from './output.js';
 
 const AMOUNT_HELP = "in the unit's natural scale, for example usd=0.25; repeatable";
+const HOLD = { holdId: { shown: 'hold', help: 'id of the hold' } };
+
+const LEASE: Reader = { read: () => leaseOption };
+const OVERRUN: Reader = { read: () => overrunOption };
+const GRANT: Reader = { read: () => grantOption };
+const CANDIDATES: Reader = {
+  read: TEXTS.read,
+  finish: (texts, _option, units) => (texts as string[] | undefined)?.map((text) => candidateOf(text, units)),
+};
+const GRANT_CAPS: Reader = {
+  read: TEXTS.read,
+  finish: (texts, _option, units) => (texts as string[] | undefined)?.map((text) => grantCapsOf(text, units)),
+};
+
+/** What every later command on a hold may state, and is then checked against (rules H7, H8). */
+const ON_HOLD: Fields = {
+  labels: field('--label <key=value>', 'refuse unless the hold has exactly these labels; repeatable', PAIRS),
+  grant: field('--grant <grant>', 'CAPABILITY/GRANT: refuse unless the hold has it', GRANT),
+  authority: field('--authority <lease>', 'AUTHORITY/LEASE/EPOCH under which the hold was opened', LEASE),
+};
+
+const USAGE: Fields = {
+  'usage.inputTokens': field('--usage-input <tokens>', 'tokens read', COUNT),
+  'usage.outputTokens': field('--usage-output <tokens>', 'tokens written', COUNT),
+  'usage.cacheReadTokens': field('--usage-cache-read <tokens>', 'tokens read from a cache', COUNT),
+  'usage.cacheWriteTokens': field('--usage-cache-write <tokens>', 'tokens written to a cache', COUNT),
+  'usage.reasoningTokens': field('--usage-reasoning <tokens>', 'tokens written in reasoning', COUNT),
+  'usage.toolCalls': field('--usage-tools <calls>', 'tool calls', COUNT),
+};
+
+const REASON = required('--reason <text>', 'why, for the journal');
+
+const COMMANDS: readonly LedgerCommand[] = [
+  {
+    name: 'authorize',
+    command: 'authorize_hold',
+    about: 'hold the worst case of a call in every budget that it counts towards, or nothing',
+    fields: {
+      holdId: required('--hold <id>', 'id of the new hold'),
+      labels: field('--label <key=value>', 'what the call is for; repeatable', PAIRS),
+      amounts: field('--amount <unit=amount>', `worst case, ${AMOUNT_HELP}`, AMOUNTS_OR_NONE),
+      ttlMs: field('--ttl <duration>', 'how long it may stay open, for example 10m (the default)', DURATION),
+      onExpiry: field('--on-expiry <what>', 'release (the default) or charge', oneOf(['release', 'charge'])),
+      charge: field(
+        '--charge <unit=amount>',
+        'with --on-expiry charge: the estimate to spend; repeatable',
+        AMOUNTS,
+      ),
+      overrun: field('--overrun <policy>', 'record (the default), reject, forbid or cap:PERCENT', OVERRUN),
+      require: field(
+        '--require <key>',
+        'a label for which a budget with a limit must exist; repeatable',
+        TEXTS,
+      ),
+      candidates: field(
+        '--candidate <json>',
+        'an alternative, {"labels":{…},"amounts":{…}}, tried in order; repeatable',
+        CANDIDATES,
+      ),
+      grants: field(
+        '--grant-caps <caps>',
+        'capability=C,grant=G,unit=U[,max-calls=N][,max-per-hold=A][,max-total=A]',
+        GRANT_CAPS,
+      ),
+      authority: field('--authority <lease>', 'AUTHORITY/LEASE/EPOCH of the caller', LEASE),
+    },
+    finish: ({ charge, ...stated }) => {
+      if (charge === undefined) return stated;
+      if (stated.onExpiry !== 'charge') throw new UsageError('--charge', 'goes with --on-expiry charge');
+      return { ...stated, onExpiry: { charge } };
+    },
+  },
+  {
+    name: 'extend',
+    command: 'extend_hold',
+    about: 'give a hold a later expiry, a larger amount, or both',
+    args: HOLD,
+    fields: {
+      ...ON_HOLD,
+      ttlMs: field('--ttl <duration>', 'the new expiry, from now', DURATION),
+      add: field('--add <unit=amount>', `what to hold in addition, ${AMOUNT_HELP}`, AMOUNTS),
+    },
+  },
+  {
+    name: 'settle',
+    command: 'settle_hold',
+    about: 'book what a call cost; the rest of the hold goes back',
+    args: HOLD,
+    fields: {
+      ...ON_HOLD,
+      ...USAGE,
+      amounts: field('--amount <unit=amount>', `what it cost, ${AMOUNT_HELP}`, AMOUNTS_OR_NONE),
+      exposure: field(
+        '--exposure <unit=amount>',
+        'refuse unless just this is still held; repeatable',
+        AMOUNTS,
+      ),
+      outcome: field('--outcome <how>', 'completed, failed, cancelled or unknown', oneOf(HOLD_ENDINGS)),
+    },
+  },
+  {
+    name: 'release',
+    command: 'release_hold',
+    about: 'give back what a hold holds, all of it or a part',
+    args: HOLD,
+    fields: {
+      ...ON_HOLD,
+      amounts: field(
+        '--amount <unit=amount>',
+        `what to give back (all, when absent), ${AMOUNT_HELP}`,
+        AMOUNTS,
+      ),
+    },
+  },
+  {
+    name: 'reverse',
+    command: 'reverse_hold',
+    about: 'undo an untouched hold as if it had never been, its call count too',
+    args: HOLD,
+    fields: ON_HOLD,
+  },
+  {
+    name: 'record',
+    command: 'record_spend',
+    about: 'book spend that nobody authorised; never denied',
+    fields: {
+      ...USAGE,
+      labels: field('--label <key=value>', 'what it was for; repeatable', PAIRS),
+      amounts: field('--amount <unit=amount>', `what was spent, ${AMOUNT_HELP}`, AMOUNTS_OR_NONE),
+      occurredAt: field(
+        '--occurred-at <instant>',
+        'when, for example 2026-03-01T12:00:00Z; now when absent',
+        INSTANT,
+      ),
+    },
+  },
+  {
+    name: 'credit',
+    command: 'credit_spend',
+    about: 'take recorded spend back, off every balance that its labels match; all of it or nothing',
+    fields: {
+      labels: field('--label <key=value>', 'what it was recorded for; repeatable', PAIRS),
+      amounts: field('--amount <unit=amount>', `what is taken back, ${AMOUNT_HELP}`, AMOUNTS_OR_NONE),
+      reason: REASON,
+      occurredAt: field(
+        '--occurred-at <instant>',
+        'when it was spent, for example 2026-03-01T12:00:00Z; now when absent',
+        INSTANT,
+      ),
+    },
+  },
+  {
+    name: 'correct',
+    command: 'correct_hold',
+    about: 'set the final amounts of a settled hold, by a posted difference',
+    args: HOLD,
+    fields: {
+      ...ON_HOLD,
+      amounts: field('--amount <unit=amount>', `the final amount, ${AMOUNT_HELP}`, AMOUNTS_OR_NONE),
+      reason: REASON,
+    },
+  },
+];
 
 export function addHoldCommands(program: Command, cli: CliContext): void {
-  addAuthorize(program, cli);
-  addExtend(program, cli);
-  addSettle(program, cli);
-  addRelease(program, cli);
-  addReverse(program, cli);
-  addRecord(program, cli);
-  addCredit(program, cli);
-  addCorrect(program, cli);
+  for (const one of COMMANDS) addLedgerCommand(program, cli, one);
 }
 
-interface AuthorizeOptions extends GlobalOptions {
-  readonly hold: string;
-  readonly label?: Pairs;
-  readonly amount?: Pairs;
-  readonly ttl?: number;
-  readonly onExpiry?: string;
-  readonly charge?: Pairs;
-  readonly overrun?: OverrunPolicy;
-  readonly require?: readonly string[];
-  readonly candidate?: readonly string[];
-  readonly grantCaps?: readonly string[];
-  readonly authority?: Lease;
-  readonly commandId?: string;
-}
+type CandidateRequest = NonNullable<AuthorizeRequest['candidates']>[number];
 
-function addAuthorize(program: Command, cli: CliContext): void {
-  program
-    .command('authorize')
-    .description('hold the worst case of a call in every budget that it counts towards, or nothing')
-    .requiredOption('--hold <id>', 'id of the new hold')
-    .option('--label <key=value>', 'what the call is for; repeatable', pairOption('--label'))
-    .option('--amount <unit=amount>', `worst case, ${AMOUNT_HELP}`, pairOption('--amount'))
-    .option(
-      '--ttl <duration>',
-      'how long it may stay open, for example 10m (the default)',
-      durationOption('--ttl'),
-    )
-    .option('--on-expiry <what>', 'release (the default) or charge')
-    .option(
-      '--charge <unit=amount>',
-      'with --on-expiry charge: the estimate to spend; repeatable',
-      pairOption('--charge'),
-    )
-    .option('--overrun <policy>', 'record (the default), reject, forbid or cap:PERCENT', overrunOption)
-    .option('--require <key>', 'a label for which a budget with a limit must exist; repeatable', textsOption)
-    .option(
-      '--candidate <json>',
-      'an alternative, {"labels":{…},"amounts":{…}}, tried in order; repeatable',
-      textsOption,
-    )
-    .option(
-      '--grant-caps <caps>',
-      'capability=C,grant=G,unit=U[,max-calls=N][,max-per-hold=A][,max-total=A]',
-      textsOption,
-    )
-    .option('--authority <lease>', 'AUTHORITY/LEASE/EPOCH of the caller', leaseOption)
-    .option('--command-id <id>', 'makes a repeat give the first answer again')
-    .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<AuthorizeOptions>();
-      await decideAndPrint(cli, options, (ledger, units) =>
-        ledger.authorize({
-          holdId: options.hold,
-          labels: labelsOf(options.label),
-          amounts: amountsOf('--amount', options.amount, units),
-          ...stated({
-            ttlMs: options.ttl,
-            onExpiry: onExpiryOf(
-              options.onExpiry,
-              options.charge === undefined ? undefined : amountsOf('--charge', options.charge, units),
-            ),
-            overrun: options.overrun,
-            require: options.require,
-            candidates: options.candidate?.map((text) => candidateOf(text, units)),
-            grants: options.grantCaps?.map((text) => grantCapsOf(text, units)),
-            authority: options.authority,
-            commandId: options.commandId,
-          }),
-        }),
-      );
-    });
-}
-
-function candidateOf(text: string, units: readonly Unit[]): Candidate {
+function candidateOf(text: string, units: readonly Unit[]): CandidateRequest {
   const refuse = (problem: string) => new UsageError('--candidate', `${JSON.stringify(text)} ${problem}`);
   let parsed: unknown;
   try {
@@ -124,14 +207,14 @@ function candidateOf(text: string, units: readonly Unit[]): Candidate {
   }
   if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed))
     throw refuse('is not an object');
-  const candidate: { labels?: Record<string, string>; amounts?: Record<string, bigint> } = {};
+  const candidate: { labels?: Record<string, string>; amounts?: Record<string, string> } = {};
   for (const [field, value] of Object.entries(parsed)) {
     if (field !== 'labels' && field !== 'amounts')
       throw refuse(`has ${JSON.stringify(field)}; it may have labels and amounts`);
     const texts = textsOf(value);
     if (texts === null) throw refuse(`${field} must be an object of texts, such as {"usd":"0.25"}`);
-    if (field === 'labels') candidate.labels = Object.fromEntries(texts);
-    else candidate.amounts = amountsOf('--candidate', texts, units);
+    candidate[field] =
+      field === 'labels' ? Object.fromEntries(texts) : amountsOf('--candidate', texts, units);
   }
   return candidate;
 }
@@ -144,221 +227,4 @@ function textsOf(value: unknown): Pairs | null {
     pairs.push([key, text]);
   }
   return pairs;
-}
-
-/** Options of every later command on a hold, which are then checked against it (rules H7, H8). */
-interface OnHoldOptions extends GlobalOptions {
-  readonly label?: Pairs;
-  readonly grant?: { capability: string; grant: string };
-  readonly authority?: Lease;
-  readonly commandId?: string;
-}
-
-function onHoldCommand(program: Command, described: { name: string; description: string }): Command {
-  return program
-    .command(described.name)
-    .description(described.description)
-    .argument('<hold>', 'id of the hold')
-    .option(
-      '--label <key=value>',
-      'refuse unless the hold has exactly these labels; repeatable',
-      pairOption('--label'),
-    )
-    .option('--grant <grant>', 'CAPABILITY/GRANT: refuse unless the hold has it', grantOption)
-    .option('--authority <lease>', 'AUTHORITY/LEASE/EPOCH under which the hold was opened', leaseOption)
-    .option('--command-id <id>', 'makes a repeat give the first answer again');
-}
-
-function onHold(holdId: string, options: OnHoldOptions): OnHold {
-  return {
-    holdId,
-    ...stated({
-      labels: options.label === undefined ? undefined : labelsOf(options.label),
-      grant: options.grant,
-      authority: options.authority,
-      commandId: options.commandId,
-    }),
-  };
-}
-
-function addExtend(program: Command, cli: CliContext): void {
-  onHoldCommand(program, {
-    name: 'extend',
-    description: 'give a hold a later expiry, a larger amount, or both',
-  })
-    .option('--ttl <duration>', 'the new expiry, from now', durationOption('--ttl'))
-    .option('--add <unit=amount>', `what to hold in addition, ${AMOUNT_HELP}`, pairOption('--add'))
-    .action(async (holdId: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<OnHoldOptions & { ttl?: number; add?: Pairs }>();
-      await decideAndPrint(cli, options, (ledger, units) => {
-        const add = options.add === undefined ? undefined : amountsOf('--add', options.add, units);
-        return ledger.extend({ ...onHold(holdId, options), ...stated({ ttlMs: options.ttl, add }) });
-      });
-    });
-}
-
-interface SettleOptions extends OnHoldOptions, UsageOptions {
-  readonly amount?: Pairs;
-  readonly exposure?: Pairs;
-  readonly outcome?: HoldEnding;
-}
-
-function addSettle(program: Command, cli: CliContext): void {
-  withUsage(
-    onHoldCommand(program, {
-      name: 'settle',
-      description: 'book what a call cost; the rest of the hold goes back',
-    }),
-  )
-    .option('--amount <unit=amount>', `what it cost, ${AMOUNT_HELP}`, pairOption('--amount'))
-    .option(
-      '--exposure <unit=amount>',
-      'refuse unless just this is still held; repeatable',
-      pairOption('--exposure'),
-    )
-    .option('--outcome <how>', 'completed, failed, cancelled or unknown', endingOption)
-    .action(async (holdId: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<SettleOptions>();
-      await decideAndPrint(cli, options, (ledger, units) =>
-        ledger.settle({
-          ...onHold(holdId, options),
-          amounts: amountsOf('--amount', options.amount, units),
-          ...stated({
-            exposure:
-              options.exposure === undefined ? undefined : amountsOf('--exposure', options.exposure, units),
-            usage: usageOf(options),
-            outcome: options.outcome,
-          }),
-        }),
-      );
-    });
-}
-
-function addRelease(program: Command, cli: CliContext): void {
-  onHoldCommand(program, { name: 'release', description: 'give back what a hold holds, all of it or a part' })
-    .option(
-      '--amount <unit=amount>',
-      `what to give back (all, when absent), ${AMOUNT_HELP}`,
-      pairOption('--amount'),
-    )
-    .action(async (holdId: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<OnHoldOptions & { amount?: Pairs }>();
-      await decideAndPrint(cli, options, (ledger, units) => {
-        const amounts =
-          options.amount === undefined ? undefined : amountsOf('--amount', options.amount, units);
-        return ledger.release({ ...onHold(holdId, options), ...stated({ amounts }) });
-      });
-    });
-}
-
-function addReverse(program: Command, cli: CliContext): void {
-  onHoldCommand(program, {
-    name: 'reverse',
-    description: 'undo an untouched hold as if it had never been, its call count too',
-  }).action(async (holdId: string, _options: unknown, command: Command) => {
-    const options = command.optsWithGlobals<OnHoldOptions>();
-    await decideAndPrint(cli, options, (ledger) => ledger.reverse(onHold(holdId, options)));
-  });
-}
-
-function addCorrect(program: Command, cli: CliContext): void {
-  onHoldCommand(program, {
-    name: 'correct',
-    description: 'set the final amounts of a settled hold, by a posted difference',
-  })
-    .option('--amount <unit=amount>', `the final amount, ${AMOUNT_HELP}`, pairOption('--amount'))
-    .requiredOption('--reason <text>', 'why, for the journal')
-    .action(async (holdId: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<OnHoldOptions & { amount?: Pairs; reason: string }>();
-      await decideAndPrint(cli, options, (ledger, units) => {
-        const amounts = amountsOf('--amount', options.amount, units);
-        return ledger.correct({ ...onHold(holdId, options), amounts, reason: options.reason });
-      });
-    });
-}
-
-interface RecordOptions extends GlobalOptions, UsageOptions {
-  readonly label?: Pairs;
-  readonly amount?: Pairs;
-  readonly occurredAt?: number;
-  readonly commandId?: string;
-}
-
-function addRecord(program: Command, cli: CliContext): void {
-  withUsage(program.command('record').description('book spend that nobody authorised; never denied'))
-    .option('--label <key=value>', 'what it was for; repeatable', pairOption('--label'))
-    .option('--amount <unit=amount>', `what was spent, ${AMOUNT_HELP}`, pairOption('--amount'))
-    .option(
-      '--occurred-at <instant>',
-      'when, for example 2026-03-01T12:00:00Z; now when absent',
-      instantOption('--occurred-at'),
-    )
-    .option('--command-id <id>', 'makes a repeat give the first answer again')
-    .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<RecordOptions>();
-      await decideAndPrint(cli, options, (ledger, units) =>
-        ledger.record({
-          labels: labelsOf(options.label),
-          amounts: amountsOf('--amount', options.amount, units),
-          ...stated({
-            occurredAt: options.occurredAt,
-            usage: usageOf(options),
-            commandId: options.commandId,
-          }),
-        }),
-      );
-    });
-}
-
-interface CreditOptions extends Omit<RecordOptions, keyof UsageOptions> {
-  readonly reason: string;
-}
-
-function addCredit(program: Command, cli: CliContext): void {
-  program
-    .command('credit')
-    .description('take recorded spend back, off every balance that its labels match; all of it or nothing')
-    .option('--label <key=value>', 'what it was recorded for; repeatable', pairOption('--label'))
-    .option('--amount <unit=amount>', `what is taken back, ${AMOUNT_HELP}`, pairOption('--amount'))
-    .requiredOption('--reason <text>', 'why, for the journal')
-    .option(
-      '--occurred-at <instant>',
-      'when it was spent, for example 2026-03-01T12:00:00Z; now when absent',
-      instantOption('--occurred-at'),
-    )
-    .option('--command-id <id>', 'makes a repeat give the first answer again')
-    .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<CreditOptions>();
-      await decideAndPrint(cli, options, (ledger, units) =>
-        ledger.credit({
-          labels: labelsOf(options.label),
-          amounts: amountsOf('--amount', options.amount, units),
-          reason: options.reason,
-          ...stated({ occurredAt: options.occurredAt, commandId: options.commandId }),
-        }),
-      );
-    });
-}
-
-function withUsage(command: Command): Command {
-  const count = (option: string) => wholeOption(option, { min: 0, max: Number.MAX_SAFE_INTEGER });
-  return command
-    .option('--usage-input <tokens>', 'tokens read', count('--usage-input'))
-    .option('--usage-output <tokens>', 'tokens written', count('--usage-output'))
-    .option('--usage-cache-read <tokens>', 'tokens read from a cache', count('--usage-cache-read'))
-    .option('--usage-cache-write <tokens>', 'tokens written to a cache', count('--usage-cache-write'))
-    .option('--usage-reasoning <tokens>', 'tokens written in reasoning', count('--usage-reasoning'))
-    .option('--usage-tools <calls>', 'tool calls', count('--usage-tools'));
-}
-
-async function decideAndPrint(
-  cli: CliContext,
-  options: GlobalOptions,
-  decide: (ledger: CliLedger, units: readonly Unit[]) => CommandOutcome | Promise<CommandOutcome>,
-): Promise<void> {
-  await cli.withLedger(options, async (ledger) => {
-    const units = await ledger.units();
-    const outcome = await decide(ledger, units);
-    new Output(cli, options, units).outcome(outcome);
-  });
 }

@@ -4,13 +4,15 @@ import type { Command } from 'commander';
 import type { KeyIssued, KeyView } from '../access/keys-api.js';
 import { SCOPES, type Scope } from '../kit/caller.js';
 import { textTable } from '../kit/text-table.js';
+import { addRouteCommand, field } from './command-table.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import {
-  durationOption,
+  DURATION,
   instantOption,
   labelsOf,
   type Pairs,
   pairOption,
+  someOf,
   textsOption,
   UsageError,
 } from './options.js';
@@ -25,16 +27,36 @@ export function addKeyCommands(program: Command, cli: CliContext): void {
     .description('access keys of a server: over --url, or create and list in its folder with --data');
   addCreate(keys, cli);
   addList(keys, cli);
-  addRotate(keys, cli);
-  addRevoke(keys, cli);
+  addRouteCommand(keys, cli, {
+    name: 'rotate',
+    route: 'rotateKey',
+    about: 'a new secret, shown once; the one before stays valid for the overlap; needs --url',
+    args: { id: 'id of the key, the part between the first two _' },
+    body: {
+      overlapMs: field(
+        '--overlap <duration>',
+        'how long both are valid, for example 1h (default 24h)',
+        DURATION,
+      ),
+    },
+    text: ({ key }) => key,
+    note: issuedNote,
+  });
+  addRouteCommand(keys, cli, {
+    name: 'revoke',
+    route: 'revokeKey',
+    about: 'refuse a key from now on, for good; needs --url',
+    args: { id: 'id of the key' },
+    text: (row) => keyTable([row]),
+  });
 }
 
 interface CreateOptions extends KeyOptions {
   readonly name: string;
-  readonly scope?: readonly string[];
+  readonly scope?: readonly Scope[];
   readonly label?: Pairs;
   readonly callerLabel?: readonly string[];
-  readonly expiresAt?: number;
+  readonly expiresAt?: string;
   readonly amountMaxUsd?: string;
 }
 
@@ -43,7 +65,7 @@ function addCreate(keys: Command, cli: CliContext): void {
     .command('create')
     .description('a new key, shown once; with --data it is an admin key')
     .requiredOption('--name <name>', 'for people: whose it is, and what for')
-    .option('--scope <scope>', `${SCOPES.join(', ')}; repeatable`, textsOption)
+    .option('--scope <scope>', `${SCOPES.join(', ')}; repeatable`, someOf(SCOPES).read?.('--scope') as never)
     .option(
       '--label <key=value>',
       'a label of every call with it, such as tenant=acme; repeatable',
@@ -64,7 +86,7 @@ function addCreate(keys: Command, cli: CliContext): void {
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<CreateOptions>();
       const { name, label, callerLabel, expiresAt, amountMaxUsd } = options;
-      const scopes = (options.scope ?? []).map(scopeOf);
+      const scopes = [...(options.scope ?? [])];
       if (options.data !== undefined) {
         const powers = [options.scope, label, callerLabel, expiresAt, amountMaxUsd];
         if (powers.some((power) => power !== undefined))
@@ -80,7 +102,7 @@ function addCreate(keys: Command, cli: CliContext): void {
         scopes,
         ...(label === undefined ? {} : { labels: labelsOf(label) }),
         ...(callerLabel === undefined ? {} : { callerLabels: [...callerLabel] }),
-        ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
+        ...(expiresAt === undefined ? {} : { expiresAt }),
         ...(amountMaxUsd === undefined ? {} : { amountMaxUsd }),
       });
       printIssued(cli, options, issued);
@@ -101,45 +123,14 @@ function addList(keys: Command, cli: CliContext): void {
     });
 }
 
-function addRotate(keys: Command, cli: CliContext): void {
-  keys
-    .command('rotate')
-    .description('a new secret, shown once; the one before stays valid for the overlap; needs --url')
-    .argument('<id>', 'id of the key, the part between the first two _')
-    .option(
-      '--overlap <duration>',
-      'how long both are valid, for example 1h (default 24h)',
-      durationOption('--overlap'),
-    )
-    .action(async (id: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions & { overlap?: number }>();
-      const request = options.overlap === undefined ? {} : { overlapMs: options.overlap };
-      printIssued(cli, options, await cli.client(options).keys.rotate(id, request));
-    });
-}
-
-function addRevoke(keys: Command, cli: CliContext): void {
-  keys
-    .command('revoke')
-    .description('refuse a key from now on, for good; needs --url')
-    .argument('<id>', 'id of the key')
-    .action(async (id: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      const row = await cli.client(options).keys.revoke(id);
-      cli.answer(options, row, () => keyTable([row]));
-    });
-}
-
-function scopeOf(text: string): Scope {
-  const scope = SCOPES.find((known) => known === text);
-  if (scope !== undefined) return scope;
-  throw new UsageError('--scope', `${JSON.stringify(text)} is not ${SCOPES.join(', ')}`);
-}
-
 /** Prints the key alone to the standard output, so that `KEY=$(bursar keys create …)` is the key; notes go elsewhere. */
 function printIssued(cli: CliContext, options: GlobalOptions, issued: KeyIssued): void {
   cli.answer(options, issued, () => issued.key);
-  if (options.json !== true) cli.note(`This key is shown this once; its id is ${issued.id}.`);
+  if (options.json !== true) cli.note(issuedNote(issued));
+}
+
+function issuedNote({ id }: KeyIssued): string {
+  return `This key is shown this once; its id is ${id}.`;
 }
 
 function keyTable(rows: readonly KeyView[]): string {

@@ -3,83 +3,128 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parse } from 'yaml';
-import type { BursarClient } from '../client/index.js';
+import type { Answer, Body } from '../client/calls.js';
 import { grouped, textTable } from '../kit/text-table.js';
+import { addListCommand, addRouteCommand, field } from './command-table.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
-import { type Pairs, pairOption, stated, UsageError, wholeOption } from './options.js';
+import { COUNT, PAIRS, type Pairs, pairOption, type Reader, UsageError, whole } from './options.js';
 
-type Policy = Awaited<ReturnType<BursarClient['policies']['get']>>;
-type PolicyRequest = Parameters<BursarClient['policies']['put']>[0];
-type Status = Awaited<ReturnType<BursarClient['quotas']['get']>>;
-type Limits = Parameters<BursarClient['quotas']['putLimits']>[1];
+type Policy = Answer<'getPolicy'>;
+type PolicyRequest = Body<'putPolicy'>;
+type Status = Answer<'getQuota'>;
 type Gauge = Status['tokens']['daily'];
 
+const POLICY_NUMBER: Reader = { read: () => policyNumber };
+const POLICY = { n: { shown: 'number', help: 'its number', reader: POLICY_NUMBER } };
+const USER = { user: 'as the label `user` has it' };
+const TENANT = { tenant: field('--tenant <tenant>', 'whose user it is; only with a key of the platform') };
+/** `none` takes a limit away. */
+const LIMITS: Reader = {
+  read: pairOption,
+  finish: (pairs) =>
+    (pairs as Pairs | undefined) &&
+    Object.fromEntries((pairs as Pairs).map(([bucket, limit]) => [bucket, limit === 'none' ? null : limit])),
+};
+const TOOL_CALLS = whole(0, 1_000_000_000);
+
 export function addQuotaCommands(program: Command, cli: CliContext): void {
-  const policies = program.command('policies').description('policies of quotas, as versions; needs --url');
-  addPolicyReads(policies, cli);
-  addPolicyChanges(policies, cli);
+  addPolicyCommands(program, cli);
   const quota = program.command('quota').description("users' quotas under the policy in force; needs --url");
-  addStatus(quota, cli);
-  addLimits(quota, cli);
-  addPreflight(quota, cli);
+  addRouteCommand(quota, cli, {
+    name: 'status',
+    route: 'getQuota',
+    about: 'what a user has used and has left, by period and bucket',
+    args: USER,
+    query: TENANT,
+    text: statusTable,
+  });
+  addRouteCommand(quota, cli, {
+    name: 'limits',
+    route: 'putQuotaLimits',
+    about: "give a user limits of its own; what is left out is the policy's again",
+    args: USER,
+    query: TENANT,
+    body: {
+      'limits.daily': field(
+        '--daily <bucket=credits>',
+        'such as total=5, tier:premium=1 or total=none; repeatable',
+        LIMITS,
+      ),
+      'limits.monthly': field('--monthly <bucket=credits>', 'as --daily', LIMITS),
+      'toolLimits.webSearches': field('--web-searches <count>', 'a day', TOOL_CALLS),
+      'toolLimits.codeInterpreterCalls': field('--code-interpreter-calls <count>', 'a day', TOOL_CALLS),
+    },
+    text: statusTable,
+  });
+  addRouteCommand(quota, cli, {
+    name: 'preflight',
+    route: 'preflight',
+    about: 'the tier and model that a request would get now, and why; holds nothing',
+    args: USER,
+    body: {
+      model: field('--model <name>', 'the model wished for'),
+      tier: field('--tier <name>', 'the best tier wished for'),
+      textBytes: field('--text-bytes <count>', 'of all that would be sent', COUNT),
+      outputTokensMax: field('--output-tokens-max <count>', 'what the answer is limited to', COUNT),
+      webSearches: field('--web-searches <count>', 'at most', COUNT),
+      codeInterpreterCalls: field('--code-interpreter-calls <count>', 'at most', COUNT),
+      amounts: field('--amount <unit=amount>', 'held beside the credits, such as usd=0; repeatable', PAIRS),
+      ...TENANT,
+    },
+    exit: ({ fits }) => (fits ? EXIT.done : EXIT.denied),
+    text: preflightText,
+  });
 }
 
-function addPolicyReads(policies: Command, cli: CliContext): void {
-  policies
-    .command('list', { isDefault: true })
-    .description('every version, the oldest first')
-    .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      const rows: Policy[] = [];
-      for await (const row of cli.client(options).policies.all()) rows.push(row);
-      cli.answer(options, rows, () => policyTable(rows));
-    });
-  policies
-    .command('show')
-    .description('one version, as JSON')
-    .argument('<number>', 'its number', policyNumber)
-    .action(async (number: number, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      const policy = await cli.client(options).policies.get(number);
-      cli.answer(options, policy, () => JSON.stringify(policy.document, null, 2));
-    });
-  policies
-    .command('compare')
-    .description('what differs from one version to another')
-    .argument('<from>', 'its number', policyNumber)
-    .argument('<to>', 'its number', policyNumber)
-    .action(async (from: number, to: number, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      const compared = await cli.client(options).policies.compare(from, to);
-      cli.answer(options, compared, () => {
-        const rows = compared.differences.map((one) => [one.path, one.from ?? '', one.to ?? '']);
-        return rows.length === 0
-          ? 'they say the same'
-          : textTable(['field', `policy ${from}`, `policy ${to}`], rows);
-      });
-    });
-}
-
-function addPolicyChanges(policies: Command, cli: CliContext): void {
-  policies
+function addPolicyCommands(program: Command, cli: CliContext): void {
+  const policies = program.command('policies').description('policies of quotas, as versions; needs --url');
+  addListCommand(policies, cli, {
+    name: 'list',
+    isDefault: true,
+    route: 'listPolicies',
+    about: 'every version, the oldest first',
+    text: policyTable,
+  });
+  addRouteCommand(policies, cli, {
+    name: 'show',
+    route: 'getPolicy',
+    about: 'one version, as JSON',
+    args: POLICY,
+    text: ({ document }) => JSON.stringify(document, null, 2),
+  });
+  addRouteCommand(policies, cli, {
+    name: 'compare',
+    route: 'comparePolicies',
+    about: 'what differs from one version to another',
+    args: {
+      n: { shown: 'from', help: 'its number', reader: POLICY_NUMBER },
+      m: { shown: 'to', help: 'its number', reader: POLICY_NUMBER },
+    },
+    text: ({ from, to, differences }) =>
+      differences.length === 0
+        ? 'they say the same'
+        : textTable(
+            ['field', `policy ${from}`, `policy ${to}`],
+            differences.map((one) => [one.path, one.from ?? '', one.to ?? '']),
+          ),
+  });
+  const put = policies
     .command('put')
     .description('a new version; it is in force once it is activated')
-    .argument('<file>', 'YAML or JSON')
-    .action(async (file: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      const policy = await cli.client(options).policies.put(policyFile(file));
-      cli.answer(options, policy, () => `policy ${policy.number} · ${policy.digest}`);
-    });
-  policies
-    .command('activate')
-    .description('put a version in force, an older one too; turns that run keep theirs')
-    .argument('<number>', 'its number', policyNumber)
-    .action(async (number: number, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      const policy = await cli.client(options).policies.activate(number);
-      cli.answer(options, policy, () => policyTable([policy]));
-    });
+    .argument('<file>', 'YAML or JSON');
+  put.action(async (file: string) => {
+    const options = put.optsWithGlobals<GlobalOptions>();
+    const policy = await cli.client(options).policies.put(policyFile(file));
+    cli.answer(options, policy, () => `policy ${policy.number} · ${policy.digest}`);
+  });
+  addRouteCommand(policies, cli, {
+    name: 'activate',
+    route: 'activatePolicy',
+    about: 'put a version in force, an older one too; turns that run keep theirs',
+    args: POLICY,
+    text: (policy) => policyTable([policy]),
+  });
 }
 
 // What is wrong in it the server says, field by field.
@@ -92,111 +137,7 @@ function policyFile(file: string): PolicyRequest {
   }
 }
 
-interface UserOptions extends GlobalOptions {
-  readonly tenant?: string;
-}
-
-const TENANT = ['--tenant <tenant>', 'whose user it is; only with a key of the platform'] as const;
-
-function ofTenant({ tenant }: UserOptions): { tenant?: string } {
-  return tenant === undefined ? {} : { tenant };
-}
-
-function addStatus(quota: Command, cli: CliContext): void {
-  quota
-    .command('status')
-    .description('what a user has used and has left, by period and bucket')
-    .argument('<user>', 'as the label `user` has it')
-    .option(...TENANT)
-    .action(async (user: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<UserOptions>();
-      const status = await cli.client(options).quotas.get(user, ofTenant(options));
-      cli.answer(options, status, () => statusTable(status));
-    });
-}
-
-interface LimitOptions extends UserOptions {
-  readonly daily?: Pairs;
-  readonly monthly?: Pairs;
-  readonly webSearches?: number;
-  readonly codeInterpreterCalls?: number;
-}
-
-function addLimits(quota: Command, cli: CliContext): void {
-  const toolLimit = (option: string) => wholeOption(option, { min: 0, max: 1_000_000_000 });
-  quota
-    .command('limits')
-    .description("give a user limits of its own; what is left out is the policy's again")
-    .argument('<user>', 'as the label `user` has it')
-    .option(
-      '--daily <bucket=credits>',
-      'such as total=5, tier:premium=1 or total=none; repeatable',
-      pairOption('--daily'),
-    )
-    .option('--monthly <bucket=credits>', 'as --daily', pairOption('--monthly'))
-    .option('--web-searches <count>', 'a day', toolLimit('--web-searches'))
-    .option('--code-interpreter-calls <count>', 'a day', toolLimit('--code-interpreter-calls'))
-    .option(...TENANT)
-    .action(async (user: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<LimitOptions>();
-      const { daily, monthly, webSearches, codeInterpreterCalls } = options;
-      const limits: Limits = {
-        limits: stated({ daily: limitsOf(daily), monthly: limitsOf(monthly) }),
-        toolLimits: stated({ webSearches, codeInterpreterCalls }),
-      };
-      const status = await cli.client(options).quotas.putLimits(user, limits, ofTenant(options));
-      cli.answer(options, status, () => statusTable(status));
-    });
-}
-
-function limitsOf(pairs: Pairs | undefined): Record<string, string | null> | undefined {
-  return (
-    pairs && Object.fromEntries(pairs.map(([bucket, limit]) => [bucket, limit === 'none' ? null : limit]))
-  );
-}
-
-interface PreflightOptions extends UserOptions {
-  readonly model?: string;
-  readonly tier?: string;
-  readonly textBytes?: number;
-  readonly outputTokensMax?: number;
-  readonly webSearches?: number;
-  readonly codeInterpreterCalls?: number;
-  readonly amount?: Pairs;
-}
-
-function addPreflight(quota: Command, cli: CliContext): void {
-  const whole = (option: string) => wholeOption(option, { min: 0, max: Number.MAX_SAFE_INTEGER });
-  quota
-    .command('preflight')
-    .description('the tier and model that a request would get now, and why; holds nothing')
-    .argument('<user>', 'as the label `user` has it')
-    .option('--model <name>', 'the model wished for')
-    .option('--tier <name>', 'the best tier wished for')
-    .option('--text-bytes <count>', 'of all that would be sent', whole('--text-bytes'))
-    .option('--output-tokens-max <count>', 'what the answer is limited to', whole('--output-tokens-max'))
-    .option('--web-searches <count>', 'at most', whole('--web-searches'))
-    .option('--code-interpreter-calls <count>', 'at most', whole('--code-interpreter-calls'))
-    .option(
-      '--amount <unit=amount>',
-      'held beside the credits, such as usd=0; repeatable',
-      pairOption('--amount'),
-    )
-    .option(...TENANT)
-    .action(async (user: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<PreflightOptions>();
-      const { model, tier, textBytes, outputTokensMax, webSearches, codeInterpreterCalls } = options;
-      const amounts = options.amount && Object.fromEntries(options.amount);
-      const request = { model, tier, textBytes, outputTokensMax, webSearches, codeInterpreterCalls, amounts };
-      const answer = await cli
-        .client(options)
-        .quotas.preflight({ user, ...ofTenant(options), ...stated(request) });
-      if (!answer.fits) cli.exitCode = EXIT.denied;
-      cli.answer(options, answer, () => preflightText(answer));
-    });
-}
-
-function preflightText(answer: Awaited<ReturnType<BursarClient['quotas']['preflight']>>): string {
+function preflightText(answer: Answer<'preflight'>): string {
   const why = answer.reasons.length === 0 ? '' : ` · ${answer.reasons.join(', ')}`;
   if (answer.fits)
     return `${answer.tier} ${answer.model} · reserve ${grouped(answer.reserve?.credits ?? '')} credits · policy ${answer.policy}${why}`;

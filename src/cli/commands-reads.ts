@@ -2,21 +2,28 @@
 // the ledger.
 
 import type { Command } from 'commander';
+import { HOLD_STATUSES } from '../budgets/outcomes-schema.js';
 import { EVENT_TYPES, type EventType, type HoldStatus } from '../core/outcomes.js';
 import { GRANT_BUDGET_PREFIX } from '../core/state.js';
-import { checkFile } from './check-file.js';
 import type { CliReads } from './cli-ledger.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { EXIT } from './exit-codes.js';
 import { explanationText } from './explanation.js';
-import { amountsOf, labelsOf, type Pairs, pairOption, stated, UsageError, wholeOption } from './options.js';
-import { balanceTable, budgetTable, eventText, holdTable, lineTable, Output } from './output.js';
+import {
+  amountsOf,
+  labelsOf,
+  oneOf,
+  type Pairs,
+  pairOption,
+  rowsReader,
+  stated,
+  UsageError,
+  wholeOption,
+} from './options.js';
+import { balanceTable, budgetTable, eventText, holdTable, lineTable } from './output.js';
 
 /** Rows that a table shows unless told otherwise; the last line says when there are more. */
 const ROWS_DEFAULT = 1_000;
-const ROWS_MAX = 1_000_000;
-
-const HOLD_STATUSES: readonly HoldStatus[] = ['open', 'settled', 'released', 'reversed', 'expired'];
 
 export function addReadCommands(program: Command, cli: CliContext): void {
   addCheck(program, cli);
@@ -44,18 +51,14 @@ function addCheck(program: Command, cli: CliContext): void {
         throw new UsageError('check', 'takes a configuration, or --label and --amount, not both');
       if (file !== undefined || !asksLedger) return checkFile(cli, options, file);
       await cli.withReader(options, async (reader) => {
-        const units = await reader.units();
+        const labels = labelsOf(label);
         const amounts =
-          options.amount === undefined ? undefined : amountsOf('--amount', options.amount, units);
-        const verdict = await reader.check({ labels: labelsOf(options.label), ...stated({ amounts }) });
-        const output = new Output(cli, options, units);
-        output.answer(verdict, () => {
+          amount === undefined ? undefined : amountsOf('--amount', amount, await reader.units());
+        const verdict = await reader.check({ labels, ...stated({ amounts }) });
+        cli.answer(options, verdict, () => {
           const answer = verdict.fits ? 'fits' : `does not fit: ${verdict.reason}`;
-          const table =
-            verdict.lines.length === 0
-              ? '\nno budget matches'
-              : `\n${lineTable(verdict.lines, output.scales)}`;
-          return `${verdict.verdict} · ${answer}${table}`;
+          const table = verdict.lines.length === 0 ? 'no budget matches' : lineTable(verdict.lines);
+          return `${verdict.verdict} · ${answer}\n${table}`;
         });
         if (!verdict.fits) cli.exitCode = EXIT.denied;
       });
@@ -80,23 +83,18 @@ function addBalances(program: Command, cli: CliContext): void {
       pairOption('--value'),
     )
     .option('--all', 'past windows too')
-    .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsOption, ROWS_DEFAULT)
+    .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsReader, ROWS_DEFAULT)
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<BalancesOptions>();
       await cli.withReader(options, async (reader) => {
         if (options.budget !== undefined) await assertBudget(reader, options.budget);
         const balances = await reader.balances({
-          current: options.all !== true,
+          all: options.all === true,
           max: options.max,
-          ...stated({
-            budgetId: options.budget,
-            values: options.value === undefined ? undefined : labelsOf(options.value),
-          }),
+          label: pairTexts(options.value),
+          ...stated({ budgetId: options.budget }),
         });
-        const output = new Output(cli, options, await reader.units());
-        output.answer(balances, () =>
-          withMore(balanceTable(balances, output.scales), balances.length, options.max),
-        );
+        cli.answer(options, balances, () => withMore(balanceTable(balances), balances.length, options.max));
       });
     });
 }
@@ -112,23 +110,23 @@ function addHolds(program: Command, cli: CliContext): void {
   program
     .command('holds')
     .description('holds, the oldest first')
-    .option('--status <status>', `only ${HOLD_STATUSES.join(', ')}`, statusOption)
+    .option(
+      '--status <status>',
+      `only ${HOLD_STATUSES.join(', ')}`,
+      oneOf(HOLD_STATUSES).read?.('--status') as never,
+    )
     .option('--label <key=value>', 'only with this label; repeatable', pairOption('--label'))
     .option('--after <sequence>', 'only those opened after this position', sequenceOption('--after'))
-    .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsOption, ROWS_DEFAULT)
+    .option('--max <rows>', `at most so many (default ${ROWS_DEFAULT})`, rowsReader, ROWS_DEFAULT)
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<HoldsOptions>();
       await cli.withReader(options, async (reader) => {
         const holds = await reader.holds({
           max: options.max,
-          ...stated({
-            status: options.status,
-            labels: options.label === undefined ? undefined : labelsOf(options.label),
-            afterSequence: options.after,
-          }),
+          label: pairTexts(options.label),
+          ...stated({ status: options.status, after: options.after }),
         });
-        const output = new Output(cli, options, await reader.units());
-        output.answer(holds, () => withMore(holdTable(holds, output.scales), holds.length, options.max));
+        cli.answer(options, holds, () => withMore(holdTable(holds), holds.length, options.max));
       });
     });
 }
@@ -141,8 +139,7 @@ function addBudgets(program: Command, cli: CliContext): void {
       const options = command.optsWithGlobals<GlobalOptions>();
       await cli.withReader(options, async (reader) => {
         const budgets = await reader.budgets();
-        const output = new Output(cli, options, await reader.units());
-        output.answer(budgets, () => budgetTable(budgets, output.scales));
+        cli.answer(options, budgets, () => budgetTable(budgets));
       });
     });
 }
@@ -161,26 +158,19 @@ function addEvents(program: Command, cli: CliContext): void {
     .option('--follow', 'wait for new ones until Ctrl-C')
     .option('--after <sequence>', 'only those after this position', sequenceOption('--after'))
     .option('--hold <id>', 'only of this hold')
-    .option('--type <type>', 'only of this type, for example hold_denied', eventTypeOption)
+    .option(
+      '--type <type>',
+      'only of this type, for example hold_denied',
+      oneOf(EVENT_TYPES).read?.('--type') as never,
+    )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<EventsOptions>();
       await cli.withReader(options, (reader) =>
         cli.interruptible(async (signal) => {
-          let output = new Output(cli, options, await reader.units());
-          const filter = stated({
-            after: options.after,
-            holdId: options.hold,
-            type: options.type,
-            follow: options.follow,
-          });
-          for await (const event of reader.events({ ...filter, signal })) {
+          const { after, hold: holdId, type, follow } = options;
+          for await (const event of reader.events({ ...stated({ after, holdId, type, follow }), signal })) {
             if (signal.aborted) return;
-            if (event.type === 'definitions_put') {
-              // It may bring units that were not there when following began.
-              reader.refresh();
-              output = new Output(cli, options, await reader.units());
-            }
-            output.answerLine(event, () => eventText(event, output.scales));
+            cli.print(options.json === true ? JSON.stringify(event) : eventText(event));
             await cli.drained();
           }
         }),
@@ -197,8 +187,7 @@ function addExplain(program: Command, cli: CliContext): void {
       const options = command.optsWithGlobals<GlobalOptions>();
       await cli.withReader(options, async (reader) => {
         const explanation = await reader.explain(id);
-        const output = new Output(cli, options, await reader.units());
-        output.answer(explanation, () => explanationText(explanation, output.scales));
+        cli.answer(options, explanation, () => explanationText(explanation));
         if (explanation.lines.some((line) => line.addsUp === false)) cli.exitCode = EXIT.error;
       });
     });
@@ -211,28 +200,31 @@ async function assertBudget(reader: CliReads, id: string): Promise<void> {
   throw new UsageError('--budget', `no budget has the id ${JSON.stringify(id)}; see "bursar budgets"`);
 }
 
-function withMore(table: string, shown: number, max: number): string {
-  return shown < max ? table : `${table}\nthe first ${max}; more with --max`;
+function pairTexts(pairs: Pairs | undefined): readonly string[] {
+  return (pairs ?? []).map(([key, value]) => `${key}=${value}`);
 }
 
-function rowsOption(text: string): number {
-  return wholeOption('--max', { min: 1, max: ROWS_MAX })(text);
+function withMore(table: string, shown: number, max: number): string {
+  return shown < max ? table : `${table}\nthe first ${max}; more with --max`;
 }
 
 function sequenceOption(option: string) {
   return wholeOption(option, { min: 0, max: Number.MAX_SAFE_INTEGER });
 }
 
-function statusOption(text: string): HoldStatus {
-  const status = HOLD_STATUSES.find((known) => known === text);
-  if (status === undefined)
-    throw new UsageError('--status', `${JSON.stringify(text)} is not ${HOLD_STATUSES.join(', ')}`);
-  return status;
-}
-
-function eventTypeOption(text: string): EventType {
-  const type = EVENT_TYPES.find((known) => known === text);
-  if (type === undefined)
-    throw new UsageError('--type', `${JSON.stringify(text)} is not ${EVENT_TYPES.join(', ')}`);
-  return type;
+// What is wrong with a configuration goes to the standard error and ends with 1. What only looks wrong is a warning there,
+// and ends with 0.
+async function checkFile(cli: CliContext, options: GlobalOptions, file: string | undefined): Promise<void> {
+  const checked = await cli.parts.checkConfig(file);
+  const { problems, warnings } = checked;
+  const name = checked.file ?? 'the built-in demonstration (there is no bursar.yaml here)';
+  if (problems.length > 0) cli.exitCode = EXIT.error;
+  if (options.json === true) return cli.answer(options, checked, () => name);
+  for (const problem of problems) cli.note(`error: ${problem}`);
+  for (const warning of warnings) cli.note(`warning: ${warning}`);
+  const found =
+    warnings.length === 0
+      ? ''
+      : `, with ${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}`;
+  cli.print(problems.length === 0 ? `${name} is sound${found}` : `${name} is wrong`);
 }

@@ -1,24 +1,12 @@
 // The command `serve`: reads its options and hands over to the server, which main.ts puts in.
 
 import type { Command } from 'commander';
-import type { CliContext } from './context.js';
+import type { CliContext, ServeOptions } from './context.js';
 import { durationOption, UsageError, wholeOption } from './options.js';
 
 /** Longer than any stream lasts; an orchestrator kills much earlier. */
 const DRAIN_MAX_MS = 3_600_000;
 const PORT_MAX = 65_535;
-
-/** As stated on the command line; what is absent comes from the configuration. */
-export interface ServeOptions {
-  readonly config?: string;
-  readonly data?: string;
-  readonly host?: string;
-  readonly port?: number;
-  /** How long open calls may take to end once the server is told to stop. */
-  readonly drain?: number;
-  /** Goes on although a file of the folder is missing or older than another. */
-  readonly acceptLoss?: boolean;
-}
 
 export function addServeCommand(program: Command, cli: CliContext): void {
   program

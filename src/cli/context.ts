@@ -6,13 +6,31 @@ import type { KeyIssued, KeyView } from '../access/keys-api.js';
 import type { Clock, Ledger, LedgerReads, Progress } from '../authority/api.js';
 import { BursarClient } from '../client/index.js';
 import type { History } from '../views/history.js';
-import type { CheckedFile } from './check-file.js';
-import type { CliLedger, CliReads } from './cli-ledger.js';
-import type { ServeOptions } from './commands-serve.js';
+import { type CliLedger, type CliReads, RemoteLedger } from './cli-ledger.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { LocalLedger, LocalReads } from './local-ledger.js';
 import { UsageError } from './options.js';
 import { showProgress } from './progress.js';
-import { RemoteLedger } from './remote-ledger.js';
+
+/** Options of `serve`, as stated on the command line; what is absent comes from the configuration. */
+export interface ServeOptions {
+  readonly config?: string;
+  readonly data?: string;
+  readonly host?: string;
+  readonly port?: number;
+  /** How long open calls may take to end once the server is told to stop. */
+  readonly drain?: number;
+  /** Goes on although a file of the folder is missing or older than another. */
+  readonly acceptLoss?: boolean;
+}
+
+/** A configuration that `check` has looked through. */
+export interface CheckedFile {
+  /** Null: there is none, and the built-in demonstration would run. */
+  readonly file: string | null;
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
 
 export type LedgerReader = LedgerReads & { close(): void; refresh(): void };
 
@@ -106,7 +124,7 @@ export class CliContext {
     mode?: 'create',
   ): Promise<T> {
     if ('url' in this.placeOf(options)) return use(new RemoteLedger(this.client(options)));
-    return this.withLocalLedger(options, use, mode);
+    return this.withLocalLedger(options, (ledger) => use(new LocalLedger(ledger)), mode);
   }
 
   /** Runs `use` on a ledger file as its one writer. Only `apply` creates one: a mistyped path must not pass calls unchecked. */
@@ -128,7 +146,7 @@ export class CliContext {
   /** Runs `use` on a view of the ledger, which for a file works while another process holds it. */
   async withReader<T>(options: GlobalOptions, use: (reader: CliReads) => Promise<T> | T): Promise<T> {
     if ('url' in this.placeOf(options)) return use(new RemoteLedger(this.client(options)));
-    return this.withLocalReader(options, use);
+    return this.withLocalReader(options, (reader) => use(new LocalReads(reader, () => reader.refresh())));
   }
 
   /** Runs `use` on a view of a ledger file. */

@@ -1,6 +1,6 @@
 // What the process ends with, and the one place where the CLI maps rejection codes. Scripts rely on these numbers.
 
-import type { CommandOutcome } from '../core/outcomes.js';
+import type { CommandOutcome } from '../client/index.js';
 import type { RejectionCode } from '../core/rejections.js';
 
 export const EXIT = {

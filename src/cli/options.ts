@@ -1,15 +1,12 @@
 // Reads the texts of options and arguments. Every error names the option, the value and what it may be.
 
-import { AmountFormatError, type Amounts, parseAmount, type Unit } from '../core/amount.js';
-import type {
-  GrantCaps,
-  HoldEnding,
-  Labels,
-  Lease,
-  OnExpiry,
-  OverrunPolicy,
-  Usage,
-} from '../core/requests.js';
+import type { AuthorizeRequest } from '../budgets/holds-api.js';
+import { AmountFormatError, parseAmount, type Unit } from '../core/amount.js';
+import type { Labels, Lease, OverrunPolicy } from '../core/requests.js';
+import { isInstant } from '../kit/instants.js';
+import { parseDuration } from '../kit/time-texts.js';
+
+type GrantRequest = NonNullable<AuthorizeRequest['grants']>[number];
 
 /** The command line was wrong; nothing was done. */
 export class UsageError extends Error {
@@ -51,33 +48,23 @@ export function wholeOption(option: string, bounds: { min: number; max: number }
   };
 }
 
-const DURATION_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
 /** A commander parser for a duration such as `10m`, in milliseconds. */
-export function durationOption(option: string) {
+export function durationOption(option: string, { decimals = false } = {}) {
   return (text: string): number => {
-    // Parts of a millisecond only where milliseconds are stated, so that nothing is rounded here.
-    const match = /^(\d{1,9}(?:\.\d{1,6}(?=ms))?)(ms|s|m|h|d)$/.exec(text);
-    if (match === null) {
-      throw new UsageError(
-        option,
-        `${JSON.stringify(text)} is not a duration such as 500ms, 30s, 10m, 2h or 1d`,
-      );
-    }
-    return Number(match[1]) * DURATION_MS[match[2] as keyof typeof DURATION_MS];
+    const ms = parseDuration(text, { decimals });
+    if (ms !== null) return ms;
+    throw new UsageError(
+      option,
+      `${JSON.stringify(text)} is not a duration such as 500ms, 30s, 10m, 2h or 1d`,
+    );
   };
 }
 
-/** A commander parser for an instant with its zone, in epoch ms. */
+/** A commander parser for an instant with its zone, which stays as it is written. */
 export function instantOption(option: string) {
-  return (text: string): number => {
-    const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(text)
-      ? Date.parse(text)
-      : Number.NaN;
-    if (Number.isNaN(at)) {
-      throw new UsageError(option, `${JSON.stringify(text)} is not an instant such as 2026-03-01T12:00:00Z`);
-    }
-    return at;
+  return (text: string): string => {
+    if (isInstant(text)) return text;
+    throw new UsageError(option, `${JSON.stringify(text)} is not an instant such as 2026-03-01T12:00:00Z`);
   };
 }
 
@@ -85,26 +72,31 @@ export function labelsOf(pairs: Pairs | undefined): Labels {
   return Object.fromEntries(pairs ?? []);
 }
 
-/** `UNIT=AMOUNT` pairs as steps of the ledger's units. */
-export function amountsOf(option: string, pairs: Pairs | undefined, units: readonly Unit[]): Amounts {
+/** `UNIT=AMOUNT` pairs as amounts on the wire, each of which its unit can have. */
+export function amountsOf(
+  option: string,
+  pairs: Pairs | undefined,
+  units: readonly Unit[],
+): Record<string, string> {
   return Object.fromEntries(
     (pairs ?? []).map(([unit, text]) => [unit, amountOf({ option: `${option} ${unit}`, text, unit, units })]),
   );
 }
 
-/** One amount of a named unit. */
-export function amountOf(at: { option: string; text: string; unit: string; units: readonly Unit[] }): bigint {
+/** One amount of a named unit, as it is written. */
+export function amountOf(at: { option: string; text: string; unit: string; units: readonly Unit[] }): string {
   const unit = at.units.find((known) => known.name === at.unit);
   if (unit === undefined) {
     const names = at.units.map((known) => known.name).join(', ');
     throw new UsageError(at.option, `the ledger has no unit ${JSON.stringify(at.unit)}; it has ${names}`);
   }
   try {
-    return parseAmount(at.text, unit.scale);
+    parseAmount(at.text, unit.scale);
   } catch (error) {
     if (error instanceof AmountFormatError) throw new UsageError(at.option, error.message);
     throw error;
   }
+  return at.text;
 }
 
 export function overrunOption(text: string): OverrunPolicy {
@@ -112,24 +104,6 @@ export function overrunOption(text: string): OverrunPolicy {
   const cap = /^cap:(\d{1,6})$/.exec(text);
   if (cap !== null) return { cap: { tolerancePercent: Number(cap[1]) } };
   throw new UsageError('--overrun', `${JSON.stringify(text)} is not record, reject, forbid or cap:PERCENT`);
-}
-
-/** `--on-expiry release|charge`, with `--charge` amounts for a stated estimate. */
-export function onExpiryOf(text: string | undefined, estimate: Amounts | undefined): OnExpiry | undefined {
-  if (text !== undefined && text !== 'release' && text !== 'charge') {
-    throw new UsageError('--on-expiry', `${JSON.stringify(text)} is not release or charge`);
-  }
-  if (estimate === undefined) return text;
-  if (text !== 'charge') throw new UsageError('--charge', 'goes with --on-expiry charge');
-  return { charge: estimate };
-}
-
-const ENDINGS: readonly HoldEnding[] = ['completed', 'failed', 'cancelled', 'unknown'];
-
-export function endingOption(text: string): HoldEnding {
-  const ending = ENDINGS.find((known) => known === text);
-  if (ending !== undefined) return ending;
-  throw new UsageError('--outcome', `${JSON.stringify(text)} is not ${ENDINGS.join(', ')}`);
 }
 
 /** `--authority AUTHORITY/LEASE/EPOCH`. */
@@ -148,7 +122,7 @@ export function grantOption(text: string): { capability: string; grant: string }
 }
 
 /** `--grant-caps capability=c,grant=g,unit=usd[,max-calls=N][,max-per-hold=AMOUNT][,max-total=AMOUNT]`. */
-export function grantCapsOf(text: string, units: readonly Unit[]): GrantCaps {
+export function grantCapsOf(text: string, units: readonly Unit[]): GrantRequest {
   const option = '--grant-caps';
   const parts = text.split(',').reduce<Pairs>((pairs, part) => pairOption(option)(part, pairs), []);
   const given = new Map(parts);
@@ -180,26 +154,66 @@ export function grantCapsOf(text: string, units: readonly Unit[]): GrantCaps {
   };
 }
 
-/** The `--usage-…` options as commander names them. */
-export interface UsageOptions {
-  readonly usageInput?: number;
-  readonly usageOutput?: number;
-  readonly usageCacheRead?: number;
-  readonly usageCacheWrite?: number;
-  readonly usageReasoning?: number;
-  readonly usageTools?: number;
+/** Reads an option: each time that it is given, and what was gathered once the ledger's units are known. */
+export interface Reader {
+  readonly read?: ((option: string) => (text: string, before: never) => unknown) | undefined;
+  readonly finish?: ((value: unknown, option: string, units: readonly Unit[]) => unknown) | undefined;
 }
 
-export function usageOf(options: UsageOptions): Usage | undefined {
-  const usage = stated({
-    inputTokens: options.usageInput,
-    outputTokens: options.usageOutput,
-    cacheReadTokens: options.usageCacheRead,
-    cacheWriteTokens: options.usageCacheWrite,
-    reasoningTokens: options.usageReasoning,
-    toolCalls: options.usageTools,
-  });
-  return Object.keys(usage).length === 0 ? undefined : usage;
+const ifStated =
+  <From>(finish: (value: From, option: string, units: readonly Unit[]) => unknown): Reader['finish'] =>
+  (value, option, units) =>
+    value === undefined ? undefined : finish(value as From, option, units);
+
+export const TEXT: Reader = {};
+export const TEXTS: Reader = { read: () => textsOption };
+export const FLAG: Reader = {};
+export const DURATION: Reader = { read: durationOption };
+export const INSTANT: Reader = { read: instantOption };
+/** `KEY=VALUE`, repeatable: labels, and amounts that the server judges. */
+export const PAIRS: Reader = { read: pairOption, finish: ifStated(labelsOf) };
+/** Amounts of the ledger's units. */
+export const AMOUNTS: Reader = {
+  read: pairOption,
+  finish: ifStated((pairs: Pairs, option, units) => amountsOf(option, pairs, units)),
+};
+/** As AMOUNTS, and no amounts where none is stated. */
+export const AMOUNTS_OR_NONE: Reader = {
+  read: pairOption,
+  finish: (pairs, option, units) => amountsOf(option, pairs as Pairs | undefined, units),
+};
+
+export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Reader {
+  return { read: (option) => wholeOption(option, { min, max }) };
+}
+
+export const COUNT: Reader = whole(0);
+
+/** One of these words. */
+export function oneOf(words: readonly string[]): Reader {
+  return { read: (option) => (text: string) => wordOf(option, text, words) };
+}
+
+/** Any of these words, repeatable. */
+export function someOf(words: readonly string[]): Reader {
+  return {
+    read: (option) => (text: string, before: readonly string[] | undefined) => [
+      ...(before ?? []),
+      wordOf(option, text, words),
+    ],
+  };
+}
+
+function wordOf(option: string, text: string, words: readonly string[]): string {
+  if (words.includes(text)) return text;
+  const named = words.length === 2 ? words.join(' or ') : words.join(', ');
+  throw new UsageError(option, `${JSON.stringify(text)} is not ${named}`);
+}
+
+const ROWS_MAX = 1_000_000;
+
+export function rowsReader(text: string): number {
+  return wholeOption('--max', { min: 1, max: ROWS_MAX })(text);
 }
 
 type Stated<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {

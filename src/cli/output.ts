@@ -1,64 +1,31 @@
-// Prints answers: tables and sentences for people, JSON for programs (`--json`). Knows the shapes of the library's answers
-// and nothing of how they came about.
+// Prints answers for people: tables and sentences of what the wire has. Knows nothing of how an answer came about.
 
-import { type Amounts, formatAmount, type Unit } from '../core/amount.js';
-import type {
-  BalanceView,
-  BudgetLine,
-  BudgetView,
-  CommandOutcome,
-  Denied,
-  HoldView,
-  LedgerEvent,
-  Settled,
-  WindowBounds,
-} from '../core/outcomes.js';
+import type { BalanceView, BudgetView } from '../budgets/budgets-api.js';
+import type { LedgerEvent } from '../budgets/evidence-api.js';
+import type { HoldView } from '../budgets/holds-api.js';
+import type { Line, Settled } from '../budgets/outcomes-schema.js';
+import type { BalanceFigures } from '../budgets/views-out.js';
+import type { CommandOutcome, Denied } from '../client/index.js';
+import type { BudgetFieldName } from '../core/budget-fields.js';
+import { WARN_AT_PERCENT_DEFAULT } from '../core/budgets.js';
 import type { Labels } from '../core/requests.js';
 import { parseWindow, windowLabel } from '../core/window.js';
 import { grouped, printable, textTable } from '../kit/text-table.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { exitCodeOf } from './exit-codes.js';
-import { jsonLine, jsonText, type Scales, scalesOf } from './json.js';
 
-/** A line as it is printed. A server leaves the platform's figures out for a tenant's key: those cells are blank. */
-export type PrintedLine = Pick<BudgetLine, 'budgetId' | 'unit' | 'violated' | 'violations' | 'resetsAt'> &
-  Partial<BudgetLine>;
+type Amounts = Readonly<Record<string, string>>;
 
-export class Output {
-  readonly scales: Scales;
-  readonly #cli: CliContext;
-  readonly #json: boolean;
-
-  constructor(cli: CliContext, options: GlobalOptions, units: readonly Unit[]) {
-    this.#cli = cli;
-    this.#json = options.json === true;
-    this.scales = scalesOf(units);
-  }
-
-  /** One answer, as JSON or by `text`. */
-  answer(value: unknown, text: () => string): void {
-    this.#cli.print(this.#json ? jsonText(value, this.scales) : text());
-  }
-
-  /** One of a stream of answers: one line each. */
-  answerLine(value: unknown, text: () => string): void {
-    this.#cli.print(this.#json ? jsonLine(value, this.scales) : text());
-  }
-
-  /** A command's outcome, which also decides the exit code. */
-  outcome(outcome: CommandOutcome): void {
-    this.#cli.exitCode = exitCodeOf(outcome);
-    if (outcome.outcome === 'rejected' && !this.#json) {
-      this.#cli.note(`rejected: ${outcome.message} (${outcome.code})`);
-      return;
-    }
-    this.answer(outcome, () => outcomeText(outcome, this.scales));
-  }
+/** Prints a command's outcome, which also decides the exit code. */
+export function printOutcome(cli: CliContext, options: GlobalOptions, outcome: CommandOutcome): void {
+  cli.exitCode = exitCodeOf(outcome);
+  if (outcome.outcome === 'rejected' && options.json !== true) cli.note(outcomeText(outcome));
+  else cli.answer(options, outcome, () => outcomeText(outcome));
 }
 
-export function outcomeText(outcome: CommandOutcome, scales: Scales): string {
+export function outcomeText(outcome: CommandOutcome): string {
   const again = outcome.replayed ? ' (the first answer again)' : '';
-  const table = 'lines' in outcome && outcome.lines.length > 0 ? `\n${lineTable(outcome.lines, scales)}` : '';
+  const table = 'lines' in outcome && outcome.lines.length > 0 ? `\n${lineTable(outcome.lines)}` : '';
   switch (outcome.outcome) {
     case 'authorized': {
       const candidate = outcome.candidate === null ? '' : `, candidate ${outcome.candidate}`;
@@ -76,7 +43,7 @@ export function outcomeText(outcome: CommandOutcome, scales: Scales): string {
       ].filter((note) => note !== '');
       const noted = notes.length === 0 ? '' : ` · ${notes.join(' · ')}`;
       const of = outcome.holdId === null ? '' : ` ${outcome.holdId}`;
-      return `${words(outcome.event)}${of}: ${movedText(outcome, scales)}${noted}${again}${table}`;
+      return `${words(outcome.event)}${of}: ${movedText(outcome)}${noted}${again}${table}`;
     }
     case 'done':
       return `${words(outcome.event)}${outcome.holdId === null ? '' : ` ${outcome.holdId}`} · #${outcome.sequence}${again}${table}`;
@@ -89,7 +56,8 @@ function retryText(denied: Denied): string {
   return `${unmet}, try again in ${Math.ceil(denied.retryAfterMs / 1_000)} s`;
 }
 
-export function lineTable(lines: readonly PrintedLine[], scales: Scales): string {
+/** A server leaves the figures of the platform's budgets out for a tenant's key: those cells are blank. */
+export function lineTable(lines: readonly Line[]): string {
   return textTable(
     [
       'budget',
@@ -104,29 +72,23 @@ export function lineTable(lines: readonly PrintedLine[], scales: Scales): string
       'violated',
       'resets at',
     ],
-    lines.map((line) => {
-      const amount = (steps: bigint | null | undefined) => amountText(steps ?? null, line.unit, scales);
-      return [
-        line.budgetId,
-        labelsText(line.values ?? {}),
-        line.unit,
-        amount(line.requested),
-        amount(line.granted),
-        amount(line.spent),
-        amount(line.held),
-        amount(line.remaining),
-        line.verdict ?? '',
-        line.violations.join(', '),
-        isoOrBlank(line.resetsAt),
-      ];
-    }),
+    lines.map((line) => [
+      line.budgetId,
+      labelsText(line.values ?? {}),
+      line.unit,
+      amountText(line.requested),
+      amountText(line.granted),
+      amountText(line.spent),
+      amountText(line.held),
+      amountText(line.remaining),
+      line.verdict ?? '',
+      line.violations.join(', '),
+      isoOrBlank(line.resetsAt),
+    ]),
   );
 }
 
-type Figured = Pick<
-  BalanceView,
-  'budgetId' | 'values' | 'window' | 'unit' | 'granted' | 'spent' | 'held' | 'remaining' | 'openHolds'
->;
+type Figured = Omit<BalanceFigures, 'id'>;
 
 const IDENTITY_COLUMNS = ['budget', 'balance', 'window', 'unit'];
 const FIGURE_COLUMNS = ['granted', 'spent', 'held', 'remaining', 'holds'].map(figure);
@@ -135,19 +97,19 @@ function identityCells(row: Figured): string[] {
   return [row.budgetId, labelsText(row.values), windowText(row.window), row.unit];
 }
 
-function figureCells(row: Figured, scales: Scales): string[] {
+function figureCells(row: Figured): string[] {
   const amounts = [row.granted, row.spent, row.held, row.remaining];
-  return [...amounts.map((steps) => amountText(steps, row.unit, scales)), grouped(row.openHolds)];
+  return [...amounts.map(amountText), grouped(row.openHolds)];
 }
 
-export function balanceTable(balances: readonly BalanceView[], scales: Scales): string {
+export function balanceTable(balances: readonly BalanceView[]): string {
   if (balances.length === 0) return 'no balances';
   return textTable(
     [...IDENTITY_COLUMNS, figure('limit'), ...FIGURE_COLUMNS, 'verdict', 'status'],
     balances.map((row) => [
       ...identityCells(row),
-      amountText(row.limit, row.unit, scales),
-      ...figureCells(row, scales),
+      amountText(row.limit),
+      ...figureCells(row),
       row.verdict,
       row.forcedExhausted ? `${row.status}, forced exhausted` : row.status,
     ]),
@@ -155,15 +117,15 @@ export function balanceTable(balances: readonly BalanceView[], scales: Scales): 
 }
 
 /** The figures of balances of any time: without what only those in memory have. */
-export function figureTable(balances: readonly Figured[], scales: Scales): string {
+export function figureTable(balances: readonly Figured[]): string {
   if (balances.length === 0) return 'no balances';
   return textTable(
     [...IDENTITY_COLUMNS, ...FIGURE_COLUMNS],
-    balances.map((row) => [...identityCells(row), ...figureCells(row, scales)]),
+    balances.map((row) => [...identityCells(row), ...figureCells(row)]),
   );
 }
 
-export function holdTable(holds: readonly HoldView[], scales: Scales): string {
+export function holdTable(holds: readonly HoldView[]): string {
   if (holds.length === 0) return 'no holds';
   return textTable(
     ['hold', 'status', 'labels', 'held', 'charged', 'opened at', 'expires at', figure('opened by #')],
@@ -171,8 +133,8 @@ export function holdTable(holds: readonly HoldView[], scales: Scales): string {
       hold.holdId,
       hold.late ? `${hold.status}, late` : hold.status,
       labelsText(hold.labels),
-      amountsText(hold.held, scales),
-      hold.charged === undefined ? '' : amountsText(hold.charged, scales),
+      amountsText(hold.held),
+      hold.charged === undefined ? '' : amountsText(hold.charged),
       iso(hold.openedAt),
       iso(hold.expiresAt),
       String(hold.openedSequence),
@@ -180,66 +142,54 @@ export function holdTable(holds: readonly HoldView[], scales: Scales): string {
   );
 }
 
-export function budgetTable(budgets: readonly BudgetView[], scales: Scales): string {
+/** A budget's definition in columns; a field without a column does not compile. */
+const BUDGET_COLUMNS: Readonly<Record<BudgetFieldName, [string | Title, (budget: BudgetView) => string]>> = {
+  id: ['budget', ({ id }) => id],
+  match: ['match', ({ match }) => labelsText(match) || 'everything'],
+  unit: ['unit', ({ unit }) => unit],
+  limit: [figure('limit'), ({ limit }) => (limit === null ? 'metered' : amountText(limit))],
+  window: ['window', ({ window }) => windowLabel(parseWindow(window, 'window'))],
+  perHoldMax: [figure('per hold'), ({ perHoldMax }) => amountText(perHoldMax)],
+  heldMax: [figure('held max'), ({ heldMax }) => amountText(heldMax)],
+  warnAtPercent: [figure('warn %'), ({ warnAtPercent }) => String(warnAtPercent ?? WARN_AT_PERCENT_DEFAULT)],
+  onExhausted: ['on exhausted', ({ onExhausted }) => onExhausted ?? 'refuse'],
+};
+
+export function budgetTable(budgets: readonly BudgetView[]): string {
   if (budgets.length === 0) return 'no budgets';
+  const columns = Object.values(BUDGET_COLUMNS);
   return textTable(
-    [
-      'budget',
-      'match',
-      'unit',
-      figure('limit'),
-      'window',
-      figure('per hold'),
-      figure('held max'),
-      figure('warn %'),
-      'on exhausted',
-      'status',
-      figure('version'),
-      figure('balances'),
-    ],
-    budgets.map((budget) => {
-      const cap = (steps: bigint | undefined) =>
-        steps === undefined ? '' : amountText(steps, budget.unit, scales);
-      const match = labelsText(budget.match);
-      return [
-        budget.id,
-        match === '' ? 'everything' : match,
-        budget.unit,
-        budget.limit === null ? 'metered' : amountText(budget.limit, budget.unit, scales),
-        windowLabel(parseWindow(budget.window, 'window')),
-        cap(budget.perHoldMax),
-        cap(budget.heldMax),
-        String(budget.warnAtPercent ?? 80),
-        budget.onExhausted ?? 'refuse',
-        budget.status,
-        String(budget.version),
-        grouped(budget.balances),
-      ];
-    }),
+    [...columns.map(([title]) => title), 'status', figure('version'), figure('balances')],
+    budgets.map((budget) => [
+      ...columns.map(([, text]) => text(budget)),
+      budget.status,
+      String(budget.version),
+      grouped(budget.balances ?? 0),
+    ]),
   );
 }
 
-export function eventText(event: LedgerEvent, scales: Scales): string {
+export function eventText(event: LedgerEvent): string {
   const hold = event.holdId === null ? '' : ` ${event.holdId}`;
-  const lines = event.lines.map((line: PrintedLine) => {
+  const lines = event.lines.map((line) => {
     const values = labelsText(line.values ?? {});
     const violated = line.violated === null ? '' : ` VIOLATED ${line.violations.join(', ')}`;
     const name = values === '' ? line.budgetId : `${line.budgetId}[${values}]`;
     if (line.spent === undefined || line.held === undefined) return `${name}${violated}`;
-    return `${name} spent ${amountText(line.spent, line.unit, scales)} held ${amountText(line.held, line.unit, scales)}${violated}`;
+    return `${name} spent ${amountText(line.spent)} held ${amountText(line.held)}${violated}`;
   });
   const tail = lines.length === 0 ? '' : ` · ${lines.join(' · ')}`;
   return printable(`#${event.sequence} ${iso(event.at)} ${event.type}${hold}${tail}`);
 }
 
-export function amountsText(amounts: Amounts, scales: Scales): string {
+export function amountsText(amounts: Amounts): string {
   return Object.entries(amounts)
-    .map(([unit, steps]) => `${amountText(steps, unit, scales)} ${unit}`)
+    .map(([unit, amount]) => `${grouped(amount)} ${unit}`)
     .join(', ');
 }
 
-export function amountText(steps: bigint | null, unit: string, scales: Scales): string {
-  return steps === null ? '' : grouped(formatAmount(steps, scales.get(unit) ?? 0));
+export function amountText(amount: string | null | undefined): string {
+  return amount === null || amount === undefined ? '' : grouped(amount);
 }
 
 export function labelsText(labels: Labels): string {
@@ -248,29 +198,31 @@ export function labelsText(labels: Labels): string {
     .join(' ');
 }
 
-export function windowText(window: WindowBounds): string {
+export function windowText(window: BalanceView['window']): string {
   if (window.start === null && window.end === null) return 'lifetime';
   return `${isoOrBlank(window.start)}/${isoOrBlank(window.end)}`;
 }
 
 /** Whole seconds are written without their ".000". */
-export function iso(at: number): string {
-  return new Date(at).toISOString().replace('.000Z', 'Z');
+export function iso(at: string): string {
+  return at.replace('.000Z', 'Z');
 }
 
-function isoOrBlank(at: number | null): string {
+function isoOrBlank(at: string | null): string {
   return at === null ? '' : iso(at);
 }
 
-function movedText({ event, charged, returned }: Settled, scales: Scales): string {
+function movedText({ event, charged, returned }: Settled): string {
   return event === 'spend_credited'
-    ? `taken back ${amountsText(returned, scales)}`
-    : `charged ${amountsText(charged, scales)}`;
+    ? `taken back ${amountsText(returned)}`
+    : `charged ${amountsText(charged)}`;
 }
 
 function words(event: string): string {
   return event.replaceAll('_', ' ');
 }
+
+type Title = ReturnType<typeof figure>;
 
 function figure(title: string) {
   return { title, figure: true };

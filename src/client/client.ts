@@ -3,16 +3,36 @@
 
 import type { Problem } from '../budgets/outcomes-schema.js';
 import { Agents } from './agent-nouns.js';
-import type { Answer, Body } from './calls.js';
+import { type Answer, type Body, CALLS, type CallName, type CallParts, type Query } from './calls.js';
 import { Chats } from './chat-nouns.js';
 import { Goals } from './goal-nouns.js';
 import { Budgets, Decisions, Events, Holds } from './ledger-nouns.js';
 import { Notices, Webhooks } from './notice-nouns.js';
-import { type CommandOutcome, type OutcomeOf, outcomeOf } from './outcomes.js';
-import { List } from './pages.js';
+import { type CommandOutcome, type OutcomeName, type OutcomeOf, outcomeOf } from './outcomes.js';
+import { type ItemOf, List, type ListName } from './pages.js';
 import { Policies, UserQuotas } from './quota-nouns.js';
 import { Keys, Providers, Reconciliations } from './service-nouns.js';
 import { type CallOptions, type ClientOptions, Transport } from './transport.js';
+
+/** An answer, or the outcome of a command. */
+export type AnyAnswer<Name extends CallName> = Name extends OutcomeName ? OutcomeOf<Name> : Answer<Name>;
+
+type AnyIds = { readonly holdId?: string; readonly budgetId?: string };
+
+const CALL_OF_COMMAND: Readonly<Record<Body<'batch'>['commands'][number]['command'], OutcomeName>> = {
+  authorize_hold: 'authorize',
+  extend_hold: 'extend',
+  release_hold: 'release',
+  reverse_hold: 'reverse',
+  settle_hold: 'settle',
+  correct_hold: 'correct',
+  record_spend: 'recordSpend',
+  credit_spend: 'creditSpend',
+  top_up: 'topUp',
+  set_budget_status: 'setBudgetStatus',
+  exhaust_budget: 'exhaust',
+  set_balance_limit: 'setBalanceLimit',
+};
 
 export class BursarClient {
   readonly budgets: Budgets;
@@ -60,6 +80,49 @@ export class BursarClient {
     this.policies = new Policies(transport);
     this.quotas = new UserQuotas(transport);
     this.reconciliations = new Reconciliations(transport);
+  }
+
+  /**
+   * Calls any route by its name in OpenAPI (`operationId`). Denials and rejections of commands are results.
+   * @example const hold = await client.call('getHold', { params: { id: 'call-1' } });
+   */
+  async call<Name extends CallName>(
+    name: Name,
+    parts: CallParts<Name>,
+    options?: CallOptions,
+  ): Promise<AnyAnswer<Name>> {
+    const [, , repeat] = CALLS[name];
+    const answered =
+      repeat === 'outcome'
+        ? this.#transport.outcome(name as OutcomeName, parts as CallParts<OutcomeName>, options)
+        : this.#transport.call(name, parts, options);
+    return (await answered) as AnyAnswer<Name>;
+  }
+
+  /**
+   * Every row of any list, by the name of its route.
+   * @example for await (const { id } of client.all('listBudgets')) console.log(id);
+   */
+  all<Name extends ListName>(
+    name: Name,
+    query?: Omit<Query<Name>, 'cursor'>,
+    options?: CallOptions,
+  ): AsyncGenerator<ItemOf<Name>> {
+    return new List(this.#transport, name).all(query, options);
+  }
+
+  /**
+   * Carries out any command of the ledger, given by its word as in a batch.
+   * @example await client.run({ command: 'settle_hold', holdId: 'call-1', amounts: { usd: '0.08' } });
+   */
+  run(request: Body<'batch'>['commands'][number], options?: CallOptions): Promise<CommandOutcome> {
+    const { command, ...stated } = request;
+    const { holdId, budgetId, ...rest } = stated as AnyIds;
+    // A new hold states its id in the body; all else is named in the path.
+    const id = command === 'authorize_hold' ? undefined : (holdId ?? budgetId);
+    const body = id === undefined ? stated : rest;
+    const parts = { params: { id }, body } as unknown as CallParts<OutcomeName>;
+    return this.#transport.outcome(CALL_OF_COMMAND[command], parts, options) as Promise<CommandOutcome>;
   }
 
   /**

@@ -8,7 +8,7 @@ import type { CommandOutcome } from '../core/outcomes.js';
 import type { Caller } from '../kit/caller.js';
 import type { RouteRequest } from '../kit/route.js';
 import type { Api, Reply } from './api.js';
-import { deniedProblem, rejectedProblem } from './problems.js';
+import { type AnswerParts, deniedProblem, rejectedProblem } from './problems.js';
 
 /** An outcome as its own route answers it, and the lines of it that the caller sees. */
 export interface Answer {
@@ -18,7 +18,7 @@ export interface Answer {
 }
 
 /** What the caller is answered: 201 where something came to be, else 200; denials and rejections are problems. */
-export function answerOf(api: Api, caller: Caller, outcome: CommandOutcome): Answer {
+export function answerOf(api: AnswerParts, caller: Caller, outcome: CommandOutcome): Answer {
   const { tenancy, scales } = api;
   switch (outcome.outcome) {
     case 'authorized': {

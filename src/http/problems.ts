@@ -1,7 +1,9 @@
 // Every error of the HTTP API as a problem (RFC 9457): what was thrown, denied or rejected, with the figures of the
 // budget that decided. Statuses come from statuses.ts and gateway/calls/denial.ts.
 
+import type { Tenancy } from '../access/tenancy.js';
 import { hasFigures, type VisibleDenied, type VisibleLine } from '../access/visible.js';
+import type { LedgerReads } from '../authority/api.js';
 import { deniedOut, evidenceOut } from '../budgets/outcomes-out.js';
 import type { Problem } from '../budgets/outcomes-schema.js';
 import { InvalidInputError, OverloadedError } from '../core/errors.js';
@@ -14,7 +16,6 @@ import { amountOut, type Scales } from '../kit/amounts.js';
 import type { Caller } from '../kit/caller.js';
 import { REFUSALS, RETRY_AFTER_MS, type RefusalCode, RefusedError } from '../kit/refusals.js';
 import { QUOTA_BUDGETS } from '../quotas/buckets.js';
-import type { Api } from './api.js';
 import { REFUSAL_STATUS, REJECTION_STATUS } from './statuses.js';
 
 interface Told {
@@ -36,8 +37,20 @@ export function refusal(code: RefusalCode, detail: string, more: Partial<Problem
 /** The native API answers 402 for exhaustion; the switch to 429 is the gateway's. */
 const EXHAUSTED_STATUS = 402;
 
+/** What outcomes are answered by. */
+export interface AnswerParts {
+  readonly ledger: Pick<LedgerReads, 'budget'>;
+  readonly tenancy: Tenancy;
+  readonly scales: Scales;
+}
+
 /** A denial: what it means is the same on every surface, the figures are those that the caller may see. */
-export function deniedProblem(api: Api, caller: Caller, denied: Denied, shown: VisibleDenied): Problem {
+export function deniedProblem(
+  api: AnswerParts,
+  caller: Caller,
+  denied: Denied,
+  shown: VisibleDenied,
+): Problem {
   const answer = denialAnswer(denied, {
     exhaustedStatus: EXHAUSTED_STATUS,
     budgetOf: (id) => api.ledger.budget(id),

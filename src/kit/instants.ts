@@ -1,28 +1,35 @@
-// Instants between the wire (ISO 8601) and the ledger (epoch ms).
+// Instants between texts (ISO 8601) and the ledger (epoch ms): the one parser of them outside the core.
 
-import { RefusedError } from './refusals.js';
+import { invalid } from './refusals.js';
 
-const ISO = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
-
-/** Epoch ms of an instant as stated. @throws RefusedError invalid_request naming the field */
-export function instantIn(value: string | number, field: string): number {
-  if (typeof value === 'number') return value;
-  const parts = ISO.exec(value);
-  const at = parts === null ? Number.NaN : Date.parse(value);
-  if (parts === null || Number.isNaN(at) || !isDay(Number(parts[1]), Number(parts[2]), Number(parts[3]))) {
-    const shown = JSON.stringify(value.slice(0, 64));
-    throw new RefusedError(
-      'invalid_request',
-      `${field}: ${shown} is no instant such as "2026-03-01T12:00:00Z" or milliseconds since 1970`,
-      { field },
-    );
-  }
-  return at;
+/**
+ * An ISO 8601 date (its midnight in UTC) or an instant with its zone, as epoch ms; null for any other text. Parts of a
+ * millisecond are cut off.
+ */
+export function parseInstant(text: string): number | null {
+  const match = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d:\d\d))?$/.exec(text);
+  if (match === null) return null;
+  const [, date, time = '00:00', zone = 'Z'] = match;
+  const instantMs = Date.parse(`${date}T${time}${zone}`);
+  // JavaScript takes the 30th of February for the 2nd of March; a date that was moved is refused.
+  const midnightMs = Date.parse(`${date}T00:00Z`);
+  if (Number.isNaN(instantMs) || Number.isNaN(midnightMs)) return null;
+  return new Date(midnightMs).toISOString().startsWith(date) ? instantMs : null;
 }
 
-// Date.parse takes the 30th of February for the 2nd of March.
-function isDay(year: number, month: number, day: number): boolean {
-  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
+/** Whether a text is an instant with its time and zone, and not a date alone. */
+export function isInstant(text: string): boolean {
+  return text.includes('T') && parseInstant(text) !== null;
+}
+
+/** Epoch ms of an instant as a request states it. @throws RefusedError invalid_request naming the field */
+export function instantIn(value: string | number, field: string): number {
+  if (typeof value === 'number') return value;
+  if (isInstant(value)) return parseInstant(value) as number;
+  throw invalid(
+    field,
+    `${JSON.stringify(value.slice(0, 64))} is no instant such as "2026-03-01T12:00:00Z" or milliseconds since 1970`,
+  );
 }
 
 /** Instants remembered as texts: bounds of windows are in every line, and a batch has one instant for all its commands. */

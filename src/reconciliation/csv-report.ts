@@ -8,7 +8,7 @@
 
 import { InvalidInputError } from '../core/errors.js';
 import { type CsvRow, csvRows } from '../kit/csv.js';
-import { parseInstant } from '../kit/time-texts.js';
+import { parseInstant } from '../kit/instants.js';
 import { type DayRange, startOfDay } from './days.js';
 import { modelItem, otherItem, type ReportedItem } from './items.js';
 import { attosOf } from './money-text.js';

@@ -2,7 +2,7 @@
 // its period.
 
 import { InvalidInputError } from '../core/errors.js';
-import { parseInstant } from '../kit/time-texts.js';
+import { parseInstant } from '../kit/instants.js';
 
 export const DAY_MS = 86_400_000;
 

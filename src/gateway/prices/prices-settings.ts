@@ -3,7 +3,7 @@
 
 import { AMOUNT_MAX } from '../../core/amount.js';
 import { amount, listOf, nameOf, type Reader, type Section, whole } from '../../kit/file-value.js';
-import { parseInstant } from '../../kit/time-texts.js';
+import { parseInstant } from '../../kit/instants.js';
 import type { Component } from '../metering/usage.js';
 import { modelPattern } from './model-pattern.js';
 import { parseTimes } from './modifiers.js';

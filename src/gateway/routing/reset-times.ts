@@ -4,7 +4,7 @@
 
 import { zoneOffset } from '../../authority/time-zones.js';
 import { InvalidInputError } from '../../core/errors.js';
-import { parseInstant } from '../../kit/time-texts.js';
+import { parseInstant } from '../../kit/instants.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
