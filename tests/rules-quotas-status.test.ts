@@ -1,6 +1,7 @@
 // Rule Q10 over a real ledger: how a user stands, limits on tools, and limits of a user's own.
 
 import { expect, test } from 'vitest';
+import { killedBeforeEachStep } from './files-setup.js';
 import { ACME, ANN, DAY_MS, limited, ONE_TIER, PLATFORM, refused, Shop } from './quotas-setup.js';
 
 test.each([
@@ -119,4 +120,20 @@ test('Q10: a tenant’s key lowers its users’ limits and never raises them, an
   expect(await refused(() => shop.quotas.status(PLATFORM, { user: '*', tenant: 'acme' }))).toMatch(
     /^invalid_request: user/,
   );
+});
+
+test('Q10: a user’s own limits that are killed anywhere are all set, with who set them, or none is', async () => {
+  const limits = { limits: { daily: { total: 500_000n }, monthly: { total: 900_000n } } };
+  const steps = await killedBeforeEachStep({
+    ready: () => Shop.open(limited({ total: '1' })),
+    act: (shop) => shop.quotas.putLimits(PLATFORM, ANN, limits),
+    check: async (shop, isDone) => {
+      const { buckets } = await shop.quotas.status(ACME, ANN);
+      const totals = buckets.filter(({ bucket }) => bucket === 'total').map(({ limit }) => limit);
+      expect(totals).toEqual(isDone ? [500_000n, 900_000n] : [1_000_000n, null]);
+      const byTenant = await refused(() => shop.quotas.putLimits(ACME, ANN, {}));
+      expect(byTenant).toMatch(isDone ? /^forbidden/ : /^nothing was refused/);
+    },
+  });
+  expect(steps).toBe(1);
 });
