@@ -3,7 +3,7 @@
 
 import type { Amounts } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
-import type { TraceRequest } from './trace-request.js';
+import type { TraceRequest } from './trace-spread.js';
 
 const PRICED_TOKENS = 1_000_000n;
 

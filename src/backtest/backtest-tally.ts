@@ -1,5 +1,6 @@
 // Counts what a backtest sees, outcome by outcome in trace time: totals, refusals, each balance's figures as the ledger
-// stated them last, and the exposure. Decides nothing. Fed by backtest.ts, read by backtest-report.ts.
+// stated them last, and how much was held beside what those calls finally cost. Decides nothing. Fed by backtest.ts, read by
+// backtest-report.ts.
 
 import type { Amounts } from '../core/amount.js';
 import type {
@@ -12,9 +13,7 @@ import type {
   WindowBounds,
 } from '../core/outcomes.js';
 import type { Labels } from '../core/requests.js';
-import { TimeBins } from './backtest-bins.js';
-import { Exposure } from './backtest-exposure.js';
-import type { TraceRequest } from './trace-request.js';
+import type { TraceRequest } from './trace-spread.js';
 
 /** One request with what is held for it (its worst case, unless costs are foreseen) and its final cost. */
 export interface TracedCall {
@@ -59,6 +58,115 @@ export interface UserTally {
   refused: number;
   firstRefusedAt: number | null;
   lastRefusedAt: number | null;
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** Widths of the histogram's pieces of time, which people read at a glance. */
+const WIDTHS_MS = [
+  SECOND,
+  5 * SECOND,
+  15 * SECOND,
+  MINUTE,
+  2 * MINUTE,
+  5 * MINUTE,
+  10 * MINUTE,
+  30 * MINUTE,
+  HOUR,
+  3 * HOUR,
+  6 * HOUR,
+  12 * HOUR,
+  DAY,
+  7 * DAY,
+  30 * DAY,
+];
+
+/** As many lines as a terminal shows beside the rest of the report. */
+const BINS_MAX = 20;
+
+interface TimeBin {
+  readonly start: number;
+  readonly end: number;
+  requests: number;
+  refused: number;
+}
+
+/** The span of a trace in at most 20 equal, round pieces of time, for the histogram of refusals. */
+class TimeBins {
+  readonly bins: readonly TimeBin[];
+  readonly #widthMs: number;
+  readonly #start: number;
+
+  constructor(firstAt: number, lastAt: number) {
+    const fits = (width: number) => Math.floor(lastAt / width) - Math.floor(firstAt / width) < BINS_MAX;
+    this.#widthMs = WIDTHS_MS.find(fits) ?? Math.ceil((lastAt - firstAt + 1) / (BINS_MAX - 1) / DAY) * DAY;
+    this.#start = Math.floor(firstAt / this.#widthMs) * this.#widthMs;
+    const bins: TimeBin[] = [];
+    for (let start = this.#start; start <= lastAt; start += this.#widthMs) {
+      bins.push({ start, end: start + this.#widthMs, requests: 0, refused: 0 });
+    }
+    this.bins = bins;
+  }
+
+  binOf(at: number): TimeBin {
+    return this.bins[Math.floor((at - this.#start) / this.#widthMs)];
+  }
+}
+
+/**
+ * Held and final cost of the calls under way, of one unit, in all or of one budget: peaks and time-weighted means. All sums are
+ * whole steps and step-milliseconds, so that the report is the same on every machine.
+ */
+export class Exposure {
+  #held = 0n;
+  #finalCost = 0n;
+  #heldStepMs = 0n;
+  #finalCostStepMs = 0n;
+  #lastAt: number;
+  #peakHeld = 0n;
+  #finalCostAtPeak = 0n;
+  #peakAt: number;
+
+  constructor(readonly startAt: number) {
+    this.#lastAt = startAt;
+    this.#peakAt = startAt;
+  }
+
+  /** A call starts (`direction` 1) or ends (−1) at an instant not before the last one. */
+  move(change: { at: number; held: bigint; finalCost: bigint; direction: 1n | -1n }): void {
+    this.#passTo(change.at);
+    this.#held += change.direction * change.held;
+    this.#finalCost += change.direction * change.finalCost;
+    if (this.#held > this.#peakHeld) {
+      this.#peakHeld = this.#held;
+      this.#finalCostAtPeak = this.#finalCost;
+      this.#peakAt = change.at;
+    }
+  }
+
+  /** The figures from the start to this instant; means are rounded down to a step. */
+  figuresAt(at: number) {
+    this.#passTo(at);
+    const spanMs = BigInt(Math.max(1, at - this.startAt));
+    return {
+      peakHeld: this.#peakHeld,
+      /** What the calls that were under way at the peak finally cost. */
+      finalCostAtPeak: this.#finalCostAtPeak,
+      peakAt: this.#peakAt,
+      meanHeld: this.#heldStepMs / spanMs,
+      meanFinalCost: this.#finalCostStepMs / spanMs,
+    };
+  }
+
+  #passTo(at: number): void {
+    const passedMs = BigInt(at - this.#lastAt);
+    this.#heldStepMs += this.#held * passedMs;
+    this.#finalCostStepMs += this.#finalCost * passedMs;
+    this.#lastAt = at;
+  }
 }
 
 export class BacktestTally {
@@ -145,21 +253,11 @@ export class BacktestTally {
 
   #noteViolation(call: TracedCall, line: BudgetLine, cap: Violation): void {
     const { tenant, user, at } = call.request;
-    const key = `${line.budgetId}\n${cap}`;
-    let tally = this.caps.get(key);
-    if (tally === undefined) {
-      tally = {
-        budgetId: line.budgetId,
-        cap,
-        unit: line.unit,
-        tenants: new Set(),
-        users: new Set(),
-        firstAt: at,
-        lastAt: at,
-        refusals: 0,
-      };
-      this.caps.set(key, tally);
-    }
+    const { budgetId, unit } = line;
+    const tally = found(this.caps, `${budgetId}\n${cap}`, () => {
+      const nobody = { tenants: new Set<string>(), users: new Set<string>() };
+      return { budgetId, cap, unit, ...nobody, firstAt: at, lastAt: at, refusals: 0 };
+    });
     tally.refusals++;
     tally.lastAt = at;
     tally.tenants.add(tenant);
@@ -180,42 +278,19 @@ export class BacktestTally {
   }
 
   #balanceOf(line: BudgetLine): BalanceTally {
-    const key = balanceKey(line);
-    let balance = this.balances.get(key);
-    if (balance === undefined) {
-      const { budgetId, values, unit, window } = line;
-      balance = {
-        budgetId,
-        values,
-        unit,
-        window,
-        limit: null,
-        granted: null,
-        spent: 0n,
-        held: 0n,
-        peakTaken: 0n,
-        openFinalCost: 0n,
-        refusals: 0,
-      };
-      this.balances.set(key, balance);
-    }
-    balance.limit = line.limit;
-    balance.granted = line.granted;
-    balance.spent = line.spent;
-    balance.held = line.held;
-    if (line.spent + line.held > balance.peakTaken) balance.peakTaken = line.spent + line.held;
+    const { budgetId, values, unit, window, limit, granted, spent, held } = line;
+    const balance = found(this.balances, balanceKey(line), () => {
+      const counts = { peakTaken: 0n, openFinalCost: 0n, refusals: 0 };
+      return { budgetId, values, unit, window, limit, granted, spent, held, ...counts };
+    });
+    Object.assign(balance, { limit, granted, spent, held });
+    if (spent + held > balance.peakTaken) balance.peakTaken = spent + held;
     return balance;
   }
 
-  #userOf(call: TracedCall): UserTally {
-    const { tenant, user } = call.request;
-    const key = userKey(tenant, user);
-    let tally = this.users.get(key);
-    if (tally === undefined) {
-      tally = { tenant, user, requests: 0, refused: 0, firstRefusedAt: null, lastRefusedAt: null };
-      this.users.set(key, tally);
-    }
-    return tally;
+  #userOf({ request: { tenant, user } }: TracedCall): UserTally {
+    const none = { requests: 0, refused: 0, firstRefusedAt: null, lastRefusedAt: null };
+    return found(this.users, userKey(tenant, user), () => ({ tenant, user, ...none }));
   }
 
   #moveExposure(move: {
@@ -241,13 +316,18 @@ export class BacktestTally {
   }
 
   #exposureOf(map: Map<string, Exposure>, key: string): Exposure {
-    let exposure = map.get(key);
-    if (exposure === undefined) {
-      exposure = new Exposure(this.#startAt);
-      map.set(key, exposure);
-    }
-    return exposure;
+    return found(map, key, () => new Exposure(this.#startAt));
   }
+}
+
+/** The entry of a map, made where there is none. */
+function found<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
 }
 
 function balanceKey(line: { budgetId: string; values: Labels; window: WindowBounds }): string {

@@ -1,7 +1,7 @@
 // Writes a backtest's report for people: what was assumed, who was refused, when and by which budget, spend against
 // limit, and what holding worst cases cost. Called by the CLI; programs take the report as it is.
 
-import { grouped, printable, textTable } from '../kit/text-table.js';
+import { figure, grouped, printable, rowTable, textTable, word } from '../kit/text-table.js';
 import type { BacktestReport, BalanceRow, HeadroomRow } from './backtest-report.js';
 
 /** The longest bar of the histogram, in characters. */
@@ -55,20 +55,15 @@ function assumptionLines({ trace, assumptions }: BacktestReport): readonly strin
 }
 
 function totalLines({ totals }: BacktestReport): readonly string[] {
-  const units = Object.keys({ ...totals.spent, ...totals.refusedFinalCost });
-  const rows = units.map((unit) => [
-    unit,
-    grouped(totals.heldInAll[unit] ?? '0'),
-    grouped(totals.spent[unit] ?? '0'),
-    grouped(totals.refusedFinalCost[unit] ?? '0'),
-  ]);
   return [
     `${grouped(totals.requests)} requests: ${grouped(totals.authorized)} authorised and settled, ` +
       `${grouped(totals.refused)} refused (${totals.refusedPercent} %); at most ${grouped(totals.peakOpen)} under way at once`,
-    textTable(
-      ['unit', figure('held, worst case'), figure('spent'), figure('refused calls would have cost')],
-      rows,
-    ),
+    rowTable(Object.keys({ ...totals.spent, ...totals.refusedFinalCost }), [
+      word('unit', (unit) => unit),
+      figure('held, worst case', (unit) => totals.heldInAll[unit] ?? '0'),
+      figure('spent', (unit) => totals.spent[unit] ?? '0'),
+      figure('refused calls would have cost', (unit) => totals.refusedFinalCost[unit] ?? '0'),
+    ]),
   ];
 }
 
@@ -81,43 +76,34 @@ function refusalLines({ totals, refusals }: BacktestReport): readonly string[] {
     `Refused first at ${clock(refusals.first!)}, last at ${clock(refusals.last!)} UTC; by reason: ${reasons}`,
     '',
     'By budget and cap (one refusal may break several)',
-    textTable(
-      ['budget', 'cap', figure('refusals'), figure('tenants'), figure('users'), 'first', 'last'],
-      refusals.byCap.map((row) => [
-        row.budgetId,
-        row.cap,
-        grouped(row.refusals),
-        grouped(row.tenants),
-        grouped(row.users),
-        clock(row.first),
-        clock(row.last),
-      ]),
-    ),
+    rowTable(refusals.byCap, [
+      word('budget', (row) => row.budgetId),
+      word('cap', (row) => row.cap),
+      figure('refusals', (row) => row.refusals),
+      figure('tenants', (row) => row.tenants),
+      figure('users', (row) => row.users),
+      word('first', (row) => clock(row.first)),
+      word('last', (row) => clock(row.last)),
+    ]),
     '',
     'By tenant, the most refused first',
-    textTable(
-      ['tenant', figure('requests'), figure('refused'), figure('%'), figure('users refused')],
-      refusals.byTenant.map((row) => [
-        row.tenant,
-        grouped(row.requests),
-        grouped(row.refused),
-        row.refusedPercent,
-        grouped(row.usersRefused),
-      ]),
-    ),
+    rowTable(refusals.byTenant, [
+      word('tenant', (row) => row.tenant),
+      figure('requests', (row) => row.requests),
+      figure('refused', (row) => row.refused),
+      figure('%', (row) => row.refusedPercent),
+      figure('users refused', (row) => row.usersRefused),
+    ]),
     '',
     `By user, the most refused of ${grouped(refusals.users.refused)} refused (of ${grouped(refusals.users.all)})`,
-    textTable(
-      ['user', 'tenant', figure('requests'), figure('refused'), 'first', 'last'],
-      refusals.mostRefusedUsers.map((row) => [
-        row.user,
-        row.tenant,
-        grouped(row.requests),
-        grouped(row.refused),
-        clock(row.first),
-        clock(row.last),
-      ]),
-    ),
+    rowTable(refusals.mostRefusedUsers, [
+      word('user', (row) => row.user),
+      word('tenant', (row) => row.tenant),
+      figure('requests', (row) => row.requests),
+      figure('refused', (row) => row.refused),
+      word('first', (row) => clock(row.first)),
+      word('last', (row) => clock(row.last)),
+    ]),
   ];
 }
 
@@ -126,77 +112,45 @@ function timeLines({ totals, refusals }: BacktestReport): readonly string[] {
   const most = refusals.histogram.reduce((max, bin) => Math.max(max, bin.refused), 0);
   return [
     'When',
-    textTable(
-      ['from', figure('requests'), figure('refused'), ''],
-      refusals.histogram.map((bin) => [
-        clock(bin.start),
-        grouped(bin.requests),
-        grouped(bin.refused),
-        '#'.repeat(Math.ceil((bin.refused * BAR_CHARS) / most)),
-      ]),
-    ),
+    rowTable(refusals.histogram, [
+      word('from', (bin) => clock(bin.start)),
+      figure('requests', (bin) => bin.requests),
+      figure('refused', (bin) => bin.refused),
+      word('', (bin) => '#'.repeat(Math.ceil((bin.refused * BAR_CHARS) / most))),
+    ]),
   ];
 }
 
 function budgetLines({ budgets, mostUsedBalances }: BacktestReport): readonly string[] {
   if (budgets.length === 0) return ['No budgets.'];
+  const table = rowTable(budgets, [
+    word('budget', (row) => row.budgetId),
+    word('unit', (row) => row.unit),
+    word('window', (row) => row.window),
+    figure('limit', (row) => row.limit ?? 'metered'),
+    figure('balances', (row) => row.balances),
+    figure('spent', (row) => row.spent),
+    figure('granted', (row) => row.granted),
+    figure('used %', (row) => row.usedPercent),
+    figure('refusals', (row) => row.refusals),
+    word('most used', ({ worst }) => (worst === null ? '' : balanceName(worst))),
+    figure('used %', ({ worst }) => worst?.usedPercent ?? null),
+  ]);
+  const balances = rowTable(mostUsedBalances, [
+    word('budget', (row) => row.budgetId),
+    word('balance', balanceName),
+    word('unit', (row) => row.unit),
+    figure('spent', (row) => row.spent),
+    figure('granted', (row) => row.granted),
+    figure('used %', (row) => row.usedPercent),
+    figure('peak with holds %', (row) => row.peakPercent),
+    figure('refusals', (row) => row.refusals),
+  ]);
   return [
     'Spend against limit (all balances of each budget, and its most used one)',
-    textTable(
-      [
-        'budget',
-        'unit',
-        'window',
-        figure('limit'),
-        figure('balances'),
-        figure('spent'),
-        figure('granted'),
-        figure('used %'),
-        figure('refusals'),
-        'most used',
-        figure('used %'),
-      ],
-      budgets.map((row) => [
-        row.budgetId,
-        row.unit,
-        row.window,
-        row.limit === null ? 'metered' : grouped(row.limit),
-        grouped(row.balances),
-        grouped(row.spent),
-        row.granted === null ? '' : grouped(row.granted),
-        row.usedPercent ?? '',
-        grouped(row.refusals),
-        row.worst === null ? '' : balanceName(row.worst),
-        row.worst?.usedPercent ?? '',
-      ]),
-    ),
-    ...(mostUsedBalances.length === 0 ? [] : ['', 'The most used balances', balanceTable(mostUsedBalances)]),
+    table,
+    ...(mostUsedBalances.length === 0 ? [] : ['', 'The most used balances', balances]),
   ];
-}
-
-function balanceTable(rows: readonly BalanceRow[]): string {
-  return textTable(
-    [
-      'budget',
-      'balance',
-      'unit',
-      figure('spent'),
-      figure('granted'),
-      figure('used %'),
-      figure('peak with holds %'),
-      figure('refusals'),
-    ],
-    rows.map((row) => [
-      row.budgetId,
-      balanceName(row),
-      row.unit,
-      grouped(row.spent),
-      row.granted === null ? '' : grouped(row.granted),
-      row.usedPercent ?? '',
-      row.peakPercent ?? '',
-      grouped(row.refusals),
-    ]),
-  );
 }
 
 function headroomLines({ totals, headroom }: BacktestReport): readonly string[] {
@@ -227,28 +181,16 @@ function sameFigures(unit: HeadroomRow, budget: HeadroomRow): boolean {
 }
 
 function headroomTable(rows: readonly HeadroomRow[]): string {
-  return textTable(
-    [
-      'of',
-      'unit',
-      figure('mean held'),
-      figure('mean final cost'),
-      figure('unused %'),
-      figure('peak held'),
-      figure('final cost of those'),
-      'peak at',
-    ],
-    rows.map((row) => [
-      row.of,
-      row.unit,
-      grouped(row.meanHeld),
-      grouped(row.meanFinalCost),
-      row.unusedPercent,
-      grouped(row.peakHeld),
-      grouped(row.peakFinalCost),
-      clock(row.peakAt),
-    ]),
-  );
+  return rowTable(rows, [
+    word('of', (row) => row.of),
+    word('unit', (row) => row.unit),
+    figure('mean held', (row) => row.meanHeld),
+    figure('mean final cost', (row) => row.meanFinalCost),
+    figure('unused %', (row) => row.unusedPercent),
+    figure('peak held', (row) => row.peakHeld),
+    figure('final cost of those', (row) => row.peakFinalCost),
+    word('peak at', (row) => clock(row.peakAt)),
+  ]);
 }
 
 function balanceName(row: BalanceRow): string {
@@ -260,8 +202,4 @@ function balanceName(row: BalanceRow): string {
 /** ISO text to seconds, as people write it. */
 function clock(iso: string): string {
   return iso.slice(0, 19).replace('T', ' ');
-}
-
-function figure(title: string) {
-  return { title, figure: true };
 }

@@ -8,11 +8,10 @@ import { InvalidInputError } from '../core/errors.js';
 import type { CommandOutcome } from '../core/outcomes.js';
 import type { PutDefinitions } from '../core/requests.js';
 import { actualCostOf, type CostModel, completionOf, worstCaseOf } from './backtest-costs.js';
-import { buildReport } from './backtest-findings.js';
-import type { BacktestReport } from './backtest-report.js';
+import { type BacktestReport, buildReport } from './backtest-report.js';
 import { BacktestTally, type TracedCall } from './backtest-tally.js';
 import type { Trace } from './trace.js';
-import type { TraceRequest } from './trace-request.js';
+import type { TraceRequest } from './trace-spread.js';
 
 /**
  * Commands sent and not yet answered: several batches' worth, and far below the 1 MiB of waiting records from which a ledger makes commands wait, which would decide them at a later time.

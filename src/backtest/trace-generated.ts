@@ -5,7 +5,7 @@
 import { InvalidInputError } from '../core/errors.js';
 import { SeededRandom } from './seeded-random.js';
 import { type RawTrace, TRACE_REQUESTS_MAX } from './trace.js';
-import type { RawRequest } from './trace-request.js';
+import type { RawRequest } from './trace-spread.js';
 
 /** A fixed day, so that a generated trace is the same on every day; the hour rolls over inside it. */
 const START = Date.UTC(2026, 0, 15, 9, 15, 0);

@@ -4,7 +4,25 @@
 
 import { InvalidInputError } from '../core/errors.js';
 import { HeavyTail, hashOfText, SeededRandom } from './seeded-random.js';
-import type { RawRequest, TraceRequest } from './trace-request.js';
+
+export interface TraceRequest {
+  /** Arrival, epoch ms; digits below a millisecond are cut off. */
+  readonly at: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly tenant: string;
+  readonly user: string;
+  readonly model: string;
+  /** Name of the source that it came from. */
+  readonly source: string;
+}
+
+/** A request as read: null where the source does not say. */
+export interface RawRequest extends Omit<TraceRequest, 'tenant' | 'user' | 'model'> {
+  readonly tenant: string | null;
+  readonly user: string | null;
+  readonly model: string | null;
+}
 
 /** Enough for any test of budgets, and few enough that their names and balances fit into memory. */
 export const SPREAD_USERS_MAX = 1_000_000;

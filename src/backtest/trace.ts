@@ -6,8 +6,13 @@ import { basename } from 'node:path';
 import { InvalidInputError } from '../core/errors.js';
 import { textProblem } from '../core/labels.js';
 import { type CsvRow, csvRows } from '../kit/csv.js';
-import type { RawRequest, TraceRequest } from './trace-request.js';
-import { type SpreadNote, type SpreadOptions, spreadLabels } from './trace-spread.js';
+import {
+  type RawRequest,
+  type SpreadNote,
+  type SpreadOptions,
+  spreadLabels,
+  type TraceRequest,
+} from './trace-spread.js';
 
 /** As many as fit comfortably into the default heap of Node (about 150 bytes each). */
 export const TRACE_REQUESTS_MAX = 5_000_000;

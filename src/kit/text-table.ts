@@ -36,6 +36,27 @@ export function textTable(
     .join('\n');
 }
 
+/** A column with its text of each row. */
+export interface RowColumn<Row> extends TextColumn {
+  readonly of: (row: Row) => string;
+}
+
+export function word<Row>(title: string, of: (row: Row) => string): RowColumn<Row> {
+  return { title, of };
+}
+
+/** Thousands are separated; null leaves the place empty. */
+export function figure<Row>(title: string, of: (row: Row) => string | number | null): RowColumn<Row> {
+  return { title, figure: true, of: (row) => grouped(of(row) ?? '') };
+}
+
+export function rowTable<Row>(rows: readonly Row[], columns: readonly RowColumn<Row>[]): string {
+  return textTable(
+    columns,
+    rows.map((row) => columns.map(({ of }) => of(row))),
+  );
+}
+
 /** Figures with thousands separated, for people: 1234567 → "1,234,567". Digits after a point stay as they are. */
 export function grouped(figure: string | number | bigint): string {
   const [whole, fraction] = String(figure).split('.');

@@ -1,7 +1,7 @@
 // A reconciliation as a table for people: the days and models whose gap is more than rounding, with their largest causes.
 // Called by the command line, for its own and for a server's.
 
-import { grouped, textTable } from '../kit/text-table.js';
+import { figure, grouped, rowTable, word } from '../kit/text-table.js';
 import type { ReconciliationView } from './reconciliation-api.js';
 
 /** Causes beside a row; the JSON has more. */
@@ -46,18 +46,14 @@ export function reconciliationText(done: ReconciliationView): string {
 }
 
 function gapTable(rows: ReconciliationView['rows']): string {
-  const figure = (title: string) => ({ title, figure: true });
-  return textTable(
-    ['day', 'model', figure('ledger, usd'), figure('provider, usd'), figure('gap, usd'), 'largest causes'],
-    rows.map((row) => [
-      row.day,
-      row.name || row.item || '(all)',
-      grouped(row.ledgerUsd),
-      grouped(row.reportUsd),
-      signed(row.gapUsd),
-      row.causes.slice(0, CAUSES_IN_ROW).map(causeText).join('; '),
-    ]),
-  );
+  return rowTable(rows, [
+    word('day', (row) => row.day),
+    word('model', (row) => row.name || row.item || '(all)'),
+    figure('ledger, usd', (row) => row.ledgerUsd),
+    figure('provider, usd', (row) => row.reportUsd),
+    { title: 'gap, usd', figure: true, of: (row) => signed(row.gapUsd) },
+    word('largest causes', (row) => row.causes.slice(0, CAUSES_IN_ROW).map(causeText).join('; ')),
+  ]);
 }
 
 function causeText({ cause, calls, usd }: Cause): string {
