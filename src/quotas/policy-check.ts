@@ -1,10 +1,10 @@
-// Makes a complete policy of what its author states, or says everything that is wrong with it, each problem at its place.
-// Shapes are checked by the wire's schema; here, what a schema cannot say. Called by policies.ts.
+// Makes a complete policy of what its author states, or names everything that is wrong with it, each problem at its place.
+// The schema of the route checks shapes; this checks what a schema cannot say. Called by policies.ts.
 
 import { AmountFormatError, parseAmount } from '../core/amount.js';
 import { quoted } from '../core/labels.js';
 import { RefusedError } from '../kit/refusals.js';
-import { isMultiplier, isTokenCount, MULTIPLIER_MAX, TOKENS_MAX } from './credits.js';
+import { MULTIPLIER_MAX, TOKENS_MAX } from './credits.js';
 import {
   type Bucket,
   CREDITS_SCALE,
@@ -22,10 +22,10 @@ import {
   TOOLS,
 } from './policy.js';
 
-/** Problems that one answer names: more would not be read. */
+/** Problems that one answer names. Nobody reads more. */
 const PROBLEMS_SHOWN_MAX = 20;
 
-/** Of any estimate: no request has a million of a thing. */
+/** Bounds any part of an estimate: no request has a million of a thing. */
 const ESTIMATE_PART_MAX = 1_000_000;
 const TOOL_LIMIT_MAX = 1_000_000_000;
 
@@ -45,10 +45,10 @@ export function documentOf(input: PolicyInput): PolicyDocument {
     ...numberProblems(document),
   ];
   if (problems.length === 0) return document;
-  const told = problems.slice(0, PROBLEMS_SHOWN_MAX).map(({ field, message }) => `${field}: ${message}`);
-  const more = problems.length - told.length;
+  const named = problems.slice(0, PROBLEMS_SHOWN_MAX).map(({ field, message }) => `${field}: ${message}`);
+  const more = problems.length - named.length;
   const rest = more === 0 ? '' : `; and ${more} more`;
-  throw new RefusedError('invalid_request', told.join('; ') + rest, { field: problems[0].field });
+  throw new RefusedError('invalid_request', named.join('; ') + rest, { field: problems[0].field });
 }
 
 function withDefaults(input: PolicyInput): PolicyDocument {
@@ -74,7 +74,7 @@ function withDefaults(input: PolicyInput): PolicyDocument {
   };
 }
 
-// One spelling of one policy: the same limits in another order are no new version.
+// The same limits in another order are no new version.
 function sorted(limits: Readonly<Record<Bucket, string>> = {}): Record<Bucket, string> {
   return Object.fromEntries(Object.entries(limits).sort(([left], [right]) => (left < right ? -1 : 1)));
 }
@@ -109,18 +109,9 @@ function* modelProblems({ models, tiers, killSwitches }: PolicyDocument): Genera
     seen.add(name);
     if (!tiers.includes(tier))
       yield { field: `${field}.tier`, message: `${quoted(tier)} is none of ${tiers.join(', ')}` };
-    for (const [part, multiplier] of Object.entries({ inputMultiplier, outputMultiplier })) {
-      if (!isMultiplier(multiplier))
-        yield {
-          field: `${field}.${part}`,
-          message: `${quoted(multiplier)} is no whole number from 1 to ${MULTIPLIER_MAX}`,
-        };
-    }
-    if (!isTokenCount(outputTokensMax) || outputTokensMax < 1)
-      yield {
-        field: `${field}.outputTokensMax`,
-        message: `${quoted(outputTokensMax)} is no whole number from 1 to ${TOKENS_MAX}`,
-      };
+    yield* whole(`${field}.inputMultiplier`, inputMultiplier, { min: 1, max: MULTIPLIER_MAX });
+    yield* whole(`${field}.outputMultiplier`, outputMultiplier, { min: 1, max: MULTIPLIER_MAX });
+    yield* whole(`${field}.outputTokensMax`, outputTokensMax, { min: 1, max: TOKENS_MAX });
   }
   const last = tiers.at(-1);
   const serves = models.some(
@@ -169,31 +160,32 @@ function* numberProblems({
   toolLimits,
   overshootTolerancePercent,
 }: PolicyDocument): Generator<Problem> {
-  if (!isWhole(overshootTolerancePercent, OVERSHOOT_TOLERANCE_MAX_PERCENT))
-    yield {
-      field: 'overshootTolerancePercent',
-      message: `${quoted(overshootTolerancePercent)} is no whole number from 0 to ${OVERSHOOT_TOLERANCE_MAX_PERCENT}`,
-    };
+  const percent = { min: 0, max: OVERSHOOT_TOLERANCE_MAX_PERCENT };
+  yield* whole('overshootTolerancePercent', overshootTolerancePercent, percent);
   for (const [name, value] of Object.entries(estimate)) {
     const max = name === 'safetyPercent' ? 1_000 : ESTIMATE_PART_MAX;
-    const min = name === 'bytesPerToken' ? 1 : 0;
-    if (!isWhole(value, max) || value < min)
-      yield {
-        field: `estimate.${name}`,
-        message: `${quoted(value)} is no whole number from ${min} to ${max}`,
-      };
+    yield* whole(`estimate.${name}`, value, { min: name === 'bytesPerToken' ? 1 : 0, max });
   }
   for (const tool of TOOLS) {
     for (const [name, value] of Object.entries(toolLimits[tool])) {
-      if (value !== null && !isWhole(value, TOOL_LIMIT_MAX))
-        yield {
-          field: `toolLimits.${tool}.${name}`,
-          message: `${quoted(value)} is no whole number from 0 to ${TOOL_LIMIT_MAX}, or null`,
-        };
+      if (value !== null)
+        yield* whole(`toolLimits.${tool}.${name}`, value, {
+          min: 0,
+          max: TOOL_LIMIT_MAX,
+          orElse: ', or null',
+        });
     }
   }
 }
 
-function isWhole(value: number, max: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= max;
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  /** What else the field may have, for the message. */
+  readonly orElse?: string;
+}
+
+function* whole(field: string, value: number, { min, max, orElse = '' }: Bounds): Generator<Problem> {
+  if (!Number.isInteger(value) || value < min || value > max)
+    yield { field, message: `${quoted(value)} is no whole number from ${min} to ${max}${orElse}` };
 }
