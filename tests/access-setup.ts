@@ -9,7 +9,7 @@ import { RefusedError } from '#bursar/kit/refusals.js';
 import { OnFiles } from './files-setup.js';
 
 /** A data folder and the keys in it, which can be opened again as by a restart. */
-export class Access extends OnFiles<never> {
+export class Access extends OnFiles {
   ring!: KeyRing;
   keys!: AccessKeys;
   admin!: Caller;

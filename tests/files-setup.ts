@@ -1,17 +1,14 @@
 // What a feature lives on in tests: ledger.db, vault.db and views.db as real files, which can be closed and opened again as by
 // a restart; and a kill before any of its durable steps, after which what was done so far is all that there is.
 
-import { fdatasync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { afterEach, expect } from 'vitest';
+import { afterEach } from 'vitest';
 import { VIEWS } from '#bursar/composition/data-folder.js';
-import { openServiceStore } from '#bursar/composition/store/areas.js';
 import { type Ledger, type LedgerEvent, openLedger } from '#bursar/index.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
-import type { ServiceStore, ToDisk } from '#bursar/kit/service-store.js';
 import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';
 import type { Vault } from '#bursar/vault/vault.js';
 import type { View } from '#bursar/views/view.js';
@@ -33,25 +30,16 @@ function withUser(caller: Caller, user: string): Caller {
 /** What a crash is here: work stops at a step, and nothing after it is done. */
 export class Crash extends Error {}
 
-export async function crashes(act: Promise<unknown>): Promise<void> {
-  await expect(act).rejects.toBeInstanceOf(Crash);
-}
-
-const open: OnFiles<never>[] = [];
+const open: OnFiles[] = [];
 afterEach(async () => {
   for (const stage of open.splice(0)) await stage.remove();
 });
 
-/** Each kind says what it begins on the open files. `Step` is what its work can stop at. */
-export abstract class OnFiles<Step> {
+/** Each kind says what it begins on the open files. */
+export abstract class OnFiles {
   readonly clock = new TestClock();
   readonly faults: string[] = [];
-  /** Stops at this step, once. */
-  stopAt: Step | null = null;
-  /** How service.db gets to the disk. */
-  toDisk: ToDisk = promisify(fdatasync);
   ledger!: Ledger;
-  store!: ServiceStore;
   vault!: Vault;
   views!: Views;
   /** The work is killed before the durable step of this number, counted from 0 at each opening; null: never. */
@@ -67,20 +55,14 @@ export abstract class OnFiles<Step> {
   /** Before the files are closed. */
   protected async end(): Promise<void> {}
 
-  /** What every part takes: the files, the clock, and what it tells of faults and steps. */
+  /** What every part takes: the files, the clock, and whom it tells of faults. */
   protected get parts() {
     return {
-      store: this.store,
       vault: this.#mortal(this.vault),
       views: this.views,
       ledger: this.#mortal(this.ledger),
       clock: this.clock,
       onFault: (what: string, error: unknown) => this.faults.push(`${what}: ${(error as Error).message}`),
-      atStep: (step: Step) => {
-        if (step !== this.stopAt) return;
-        this.stopAt = null;
-        throw new Crash(String(step));
-      },
     };
   }
 
@@ -92,7 +74,6 @@ export abstract class OnFiles<Step> {
     this.views = openViews(file('views.db'), this.viewList);
     this.ledger = await openLedger({ path: file('ledger.db'), clock: this.clock, follower: this.views });
     this.#steps = 0;
-    this.store = openServiceStore(join(this.folder, 'service.db'), (file) => this.toDisk(file));
     await this.begin();
     return this;
   }
@@ -102,7 +83,6 @@ export abstract class OnFiles<Step> {
     await this.ledger.close().catch(() => undefined);
     this.views.closeFile();
     await this.vault.close();
-    if (this.store.isOpen) this.store.close();
   }
 
   async remove(): Promise<void> {
@@ -163,7 +143,7 @@ export interface Killed<Stage> {
 }
 
 /** Kills the work before each of its durable steps in turn, with views.db kept and deleted. @returns how many steps it has */
-export async function killedBeforeEachStep<Stage extends OnFiles<never>>({
+export async function killedBeforeEachStep<Stage extends OnFiles>({
   ready,
   act,
   check,

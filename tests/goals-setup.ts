@@ -6,7 +6,7 @@ import { Goals, type NewGoal } from '#bursar/goals/goals.js';
 
 import { ACME, ANN, OnFiles } from './files-setup.js';
 
-export class Desk extends OnFiles<never> {
+export class Desk extends OnFiles {
   settings = { textLengthMax: 400 };
   goals!: Goals;
 

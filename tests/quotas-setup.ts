@@ -47,7 +47,7 @@ export function limited(daily: Record<string, string>, more: Partial<PolicyInput
 
 export type Wish = TurnWish & { readonly textBytes?: number };
 
-export class Shop extends OnFiles<never> {
+export class Shop extends OnFiles {
   readonly alerts: string[] = [];
   protected override readonly viewList = [LIMIT_SETTERS_VIEW, QUOTAS_VIEW];
   quotas!: Quotas;

@@ -2,7 +2,7 @@
 // when each key was last used. A last use changes with every minute of use, so it is no fact and may be lost.
 
 import { RefusedError } from '../kit/refusals.js';
-import { ITEMS_MAX, type SweepRule, type Vault } from '../vault/vault.js';
+import { ITEMS_MAX, type SweepRule, type Vault, type VaultItem } from '../vault/vault.js';
 import type { KeyRecord } from './key-facts.js';
 import type { KeyRing } from './key-ring.js';
 import { checkNewKey } from './key-spec.js';
@@ -63,13 +63,17 @@ export async function lastUses(vault: Vault): Promise<ReadonlyMap<string, number
 
 /** Writes down the uses since the last time. A use is worth no failed request: where the vault takes none, they are lost. */
 export async function writeUses(vault: Vault, ring: KeyRing): Promise<void> {
-  const items = [...ring.takeFreshUses()].map(([id, at]) => ({ id: LAST_USE + id, body: String(at) }));
+  const items = [...ring.takeFreshUses()].map(([id, at]) => lastUseItem(id, at));
   try {
     for (let from = 0; from < items.length; from += ITEMS_MAX)
       await vault.put(items.slice(from, from + ITEMS_MAX));
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
   }
+}
+
+export function lastUseItem(keyId: string, at: number): VaultItem {
+  return { id: LAST_USE + keyId, body: String(at) };
 }
 
 /** Last uses of keys that were forgotten are swept. */

@@ -29,14 +29,14 @@ export class ChatsTexts {
 
   /** Resolves when the texts of a turn's messages are on disk. @throws RefusedError store_unavailable */
   put(turn: TurnPlace, said: readonly { readonly role: Role; readonly text: string }[]): Promise<void> {
-    return this.vault.put(said.map(({ role, text }) => ({ id: messageText(turn, role), body: text })));
+    return this.vault.put(said.map(({ role, text }) => ({ id: messageTextId(turn, role), body: text })));
   }
 
   /** A changed title is another item, so that the fact decides which one the chat has. */
   async putTitle(chatId: string, title: string | null): Promise<string | null> {
     if (title === null) return null;
     const digest = digestOf(title);
-    await this.vault.put([{ id: titleText(chatId, digest), body: title }]);
+    await this.vault.put([{ id: titleTextId(chatId, digest), body: title }]);
     return digest;
   }
 
@@ -45,27 +45,27 @@ export class ChatsTexts {
     chats: readonly { readonly id: string; readonly titleDigest: string | null }[],
   ): Promise<ReadonlyMap<string, string | null>> {
     const ids = chats.flatMap(({ id, titleDigest }) =>
-      titleDigest === null ? [] : [titleText(id, titleDigest)],
+      titleDigest === null ? [] : [titleTextId(id, titleDigest)],
     );
     const texts = ids.length === 0 ? NONE : await this.vault.get(ids);
     return new Map(
       chats.map(({ id, titleDigest }) => [
         id,
-        titleDigest === null ? null : (texts.get(titleText(id, titleDigest)) ?? null),
+        titleDigest === null ? null : (texts.get(titleTextId(id, titleDigest)) ?? null),
       ]),
     );
   }
 
   /** Messages with their texts; one that the vault no longer has is empty. */
   async messages(chatId: string, rows: readonly MessageRow[]): Promise<Message[]> {
-    const ids = rows.map(({ turnId, role }) => messageText({ chatId, id: turnId }, role));
+    const ids = rows.map(({ turnId, role }) => messageTextId({ chatId, id: turnId }, role));
     const texts = ids.length === 0 ? NONE : await this.vault.get(ids);
     return rows.map(({ place: _place, ...row }, index) => ({ ...row, text: texts.get(ids[index]) ?? '' }));
   }
 
   /** What was said in a turn, by role. */
   async said(turn: TurnPlace): Promise<{ readonly [R in Role]?: string | undefined }> {
-    const ids = ROLES.map((role) => messageText(turn, role));
+    const ids = ROLES.map((role) => messageTextId(turn, role));
     const texts = await this.vault.get(ids);
     return Object.fromEntries(ROLES.map((role, index) => [role, texts.get(ids[index])]));
   }
@@ -73,7 +73,7 @@ export class ChatsTexts {
   /** Of a turn that was not held, or that nobody can read any more. Nobody waits for it: the sweep is behind it. */
   forget(turn: TurnPlace, roles: readonly Role[] = ROLES): void {
     this.vault
-      .delete(roles.map((role) => messageText(turn, role)))
+      .delete(roles.map((role) => messageTextId(turn, role)))
       .catch((error: unknown) => this.onFault(`texts of the turn ${turn.id} could not be deleted`, error));
   }
 
@@ -85,7 +85,7 @@ export class ChatsTexts {
   }
 
   async deleteTitle(chatId: string, digest: string | null): Promise<void> {
-    if (digest !== null) await this.vault.delete([titleText(chatId, digest)]);
+    if (digest !== null) await this.vault.delete([titleTextId(chatId, digest)]);
   }
 }
 
@@ -106,10 +106,10 @@ export const VAULT_PREFIX = PREFIX;
 
 const NONE: ReadonlyMap<string, string> = new Map();
 
-function messageText({ chatId, id }: TurnPlace, role: Role): string {
+export function messageTextId({ chatId, id }: TurnPlace, role: Role): string {
   return `${PREFIX}${chatId}/${id}/${role}`;
 }
 
-function titleText(chatId: string, digest: string): string {
+export function titleTextId(chatId: string, digest: string): string {
   return `${PREFIX}${chatId}/title-${digest.slice(0, TITLE_DIGITS)}`;
 }

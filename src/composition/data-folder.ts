@@ -15,7 +15,6 @@ import { CHATS_VIEW } from '../chats/chats-facts.js';
 import { InvalidInputError } from '../core/errors.js';
 import { STORED_RESPONSES_VIEW } from '../gateway/calls/stored-responses.js';
 import { GOALS_VIEW } from '../goals/goals-facts.js';
-import type { ServiceStore } from '../kit/service-store.js';
 import { NOTICES_VIEW } from '../notices/notices-facts.js';
 import { QUOTAS_VIEW } from '../quotas/quotas-facts.js';
 import { RECONCILIATION_VIEW } from '../reconciliation/reconciliation-facts.js';
@@ -31,7 +30,7 @@ import {
   vaultProblem,
 } from './folder-identity.js';
 import type { Opened } from './opened.js';
-import { openServiceStore, SERVICE_STORE_FILE } from './store/areas.js';
+import { takeOver } from './take-over/take-over.js';
 
 /** Its owner's alone: the ledger names tenants and users. */
 const FOLDER_MODE = 0o700;
@@ -39,6 +38,8 @@ const FOLDER_MODE = 0o700;
 const LEDGER_FILE = 'ledger.db';
 export const VAULT_FILE = 'vault.db';
 export const VIEWS_FILE = 'views.db';
+/** Of an earlier version. */
+const SERVICE_FILE = 'service.db';
 
 export function ledgerPathIn(folder: string): string {
   return join(folder, LEDGER_FILE);
@@ -76,12 +77,11 @@ export interface DataFolder {
   readonly views: Views;
   readonly keyRing: KeyRing;
   readonly keys: AccessKeys;
-  readonly store: ServiceStore;
 }
 
 export interface DataFolderOptions {
   readonly clock: Clock;
-  readonly logger: Pick<Logger, 'warn'>;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
   readonly opened: Opened;
   /** Goes on although a file is missing, older than another one, or of another folder. Default false. */
   readonly acceptLoss?: boolean | undefined;
@@ -103,7 +103,6 @@ export async function openDataFolder(
   const vault = opened.add('the vault', openSqliteVault(file(VAULT_FILE), clock), (held) => held.close());
   const ledgerPath = ledgerPathIn(folder);
   accept(await ledgerProblem(ledgerPath, vault));
-  const store = opened.add('the store', openServiceStore(file(SERVICE_STORE_FILE)), (held) => held.close());
   const onReplaced = (why: string) => logger.warn(`${VIEWS_FILE} is made anew from the ledger: ${why}`);
   const views = opened.add('the views', openViews(file(VIEWS_FILE), VIEWS, { onReplaced }), (held) =>
     held.closeFile(),
@@ -112,10 +111,11 @@ export async function openDataFolder(
   opened.add('the ledger', ledger, (held) => held.close());
   const parts = { ledgerPath, ledger, vault, views };
   accept(await vaultProblem(parts));
+  await takeOver({ ...parts, path: file(SERVICE_FILE), logger, accept });
   opened.add('the folder', await FolderIdentity.begin(parts), (held) => held.close());
   const keyRing = new KeyRing(views, clock);
   const keys = new AccessKeys({ ring: keyRing, ledger, vault, clock });
   opened.add('the keys', keys, (held) => held.close());
   await keys.start();
-  return { ledger, vault, views, keyRing, keys, store };
+  return { ledger, vault, views, keyRing, keys };
 }

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import type { Ledger } from '../authority/api.js';
 import { InvalidInputError } from '../core/errors.js';
+import type { Fact } from '../core/facts.js';
 import type { Head } from '../core/outcomes.js';
 import { toHex } from '../journal/chain.js';
 import { isOnChain } from '../journal/fact-records.js';
@@ -19,15 +20,27 @@ const FEATURE = 'data_folder';
 /** How often the vault is told how far the ledger has come: an older copy that is put back lacks at least so much. ms */
 const NOTED_EVERY_MS = 60_000;
 
-/** Whether the ledger has ever had a vault beside it. */
+/** `vault_joined`: the ledger has had a vault beside it. `taken_over`: what an earlier version
+ * kept in a file of its own is in the ledger and the vault. */
+type FolderFactKind = 'vault_joined' | 'taken_over';
+
+/** What has ever happened to the folder. */
 export const FOLDER_VIEW: View = {
   feature: FEATURE,
-  tables: 'CREATE TABLE data_folder (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;',
+  tables: 'CREATE TABLE data_folder (fact TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;',
   open(db) {
-    const join = db.prepare('INSERT OR IGNORE INTO data_folder (one) VALUES (1)');
-    return () => void join.run();
+    const note = db.prepare<[string]>('INSERT OR IGNORE INTO data_folder (fact) VALUES (?)');
+    return ({ kind }) => void note.run(kind);
   },
 };
+
+export function folderFact(kind: FolderFactKind): Fact {
+  return factOf(FEATURE, kind, {});
+}
+
+export function hasFolderFact(views: ViewDatabase, kind: FolderFactKind): boolean {
+  return views.prepare<[string]>('SELECT fact FROM data_folder WHERE fact = ?').get(kind) !== undefined;
+}
 
 /** What is wrong with the folder's files, for the operator; null: nothing. Before the ledger is opened. */
 export async function ledgerProblem(ledgerPath: string, vault: Vault): Promise<string | null> {
@@ -70,12 +83,8 @@ export interface OpenParts {
 
 /** What is missing beside an open ledger that once had a vault; null: nothing. */
 export async function vaultProblem({ vault, views }: OpenParts): Promise<string | null> {
-  if ((await vault.ledger()) !== null || !hasVault(views)) return null;
+  if ((await vault.ledger()) !== null || !hasFolderFact(views, 'vault_joined')) return null;
   return 'vault.db is missing: the texts of chats and goals and the secrets of webhooks were in it; put it back, from a backup if need be';
-}
-
-function hasVault(views: ViewDatabase): boolean {
-  return views.prepare('SELECT one FROM data_folder').get() !== undefined;
 }
 
 /** Makes ledger and vault know each other, and keeps the vault told of the ledger's head until `close`. */
@@ -91,8 +100,8 @@ export class FolderIdentity {
 
   static async begin(parts: OpenParts): Promise<FolderIdentity> {
     const { ledger, ledgerPath, views } = parts;
-    if (!hasVault(views))
-      await ledger.run({ command: 'record_facts' }, { facts: [factOf(FEATURE, 'vault_joined', {})] });
+    if (!hasFolderFact(views, 'vault_joined'))
+      await ledger.run({ command: 'record_facts' }, { facts: [folderFact('vault_joined')] });
     const reader = openSqliteReader(ledgerPath);
     const ledgerId = ledgerIdOf(reader);
     reader.close();

@@ -30,6 +30,8 @@ export interface NoticeRecord
   > {
   readonly id: string;
   readonly body: string;
+  /** Of a notice that an earlier version found: the webhooks that it had a delivery to. */
+  readonly webhooks?: readonly string[];
 }
 
 /** The end of a notice's way to a webhook, both by their ids. */
@@ -194,10 +196,11 @@ function noticeAppliers(db: ViewDatabase) {
        (id, tenant, budget_id, account, window_start, percent, window_end, sequence, at, body)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const ask = db.prepare<[string]>(
+  const askThese = db.prepare<[string, string | null, string | null]>(
     `INSERT INTO notice_deliveries (notice, webhook, state)
      SELECT n.number, w.number, 'pending'
-     FROM notices AS n JOIN notice_webhooks AS w ON w.tenant = n.tenant WHERE n.id = ? ORDER BY w.number
+     FROM notices AS n JOIN notice_webhooks AS w ON w.tenant = n.tenant
+     WHERE n.id = ? AND (? IS NULL OR w.id IN (SELECT value FROM json_each(?))) ORDER BY w.number
      ON CONFLICT (notice, webhook) DO UPDATE SET state = 'pending', failed_attempts = 0, problem = NULL`,
   );
   const end = db.prepare<[string, number, string | null, number | null, string, string]>(
@@ -210,18 +213,23 @@ function noticeAppliers(db: ViewDatabase) {
     ) ORDER BY number LIMIT ${FORGOTTEN_AT_ONCE}`;
   const forgetDeliveries = db.prepare<[number]>(`DELETE FROM notice_deliveries WHERE notice IN (${old})`);
   const forget = db.prepare<[number]>(`DELETE FROM notices WHERE number IN (${old})`);
+  /** Makes its deliveries: to these webhooks of its tenant, or to all. */
+  const ask = (id: string, webhooks?: readonly string[]) => {
+    const ids = webhooks === undefined ? null : JSON.stringify(webhooks);
+    askThese.run(id, ids, ids);
+  };
   const ended = ({ notice, webhook, at, failedAttempts, problem }: DeliveryEnd, state: DeliveryState) =>
     end.run(state, failedAttempts, problem, state === 'delivered' ? at : null, notice, webhook);
   return {
     notice_found(fact: Fact, at: number) {
-      const { id, windowEnd, sequence, at: foundAt, body, ...about } = recordOf<NoticeRecord>(fact);
+      const { id, windowEnd, sequence, at: foundAt, body, webhooks, ...about } = recordOf<NoticeRecord>(fact);
       insert.run(id, ...keyOf(about), windowEnd, sequence, foundAt, body);
-      ask.run(id);
+      ask(id, webhooks);
       forgetDeliveries.run(at - KEPT_MS);
       forget.run(at - KEPT_MS);
     },
     notice_asked_for(fact: Fact) {
-      ask.run(recordOf<Pick<NoticeRecord, 'id'>>(fact).id);
+      ask(recordOf<Pick<NoticeRecord, 'id'>>(fact).id);
     },
     notice_delivered: (fact: Fact) => ended(recordOf<DeliveryEnd>(fact), 'delivered'),
     notice_given_up: (fact: Fact) => ended(recordOf<DeliveryEnd>(fact), 'failed'),

@@ -50,6 +50,8 @@ export const RECONCILIATION_VIEW: View = {
     const insert = db.prepare<[string, string, string]>(
       'INSERT OR IGNORE INTO reconciliations (id, provider, body) VALUES (?, ?, ?)',
     );
+    // A reconciliation that is written again has its rows written again.
+    const removeRows = db.prepare<[string]>('DELETE FROM reconciliation_rows WHERE reconciliation = ?');
     const insertRows = db.prepare<[string, string]>(
       'INSERT INTO reconciliation_rows (reconciliation, body) VALUES (?, ?)',
     );
@@ -64,6 +66,7 @@ export const RECONCILIATION_VIEW: View = {
       } else {
         const { id, provider } = recordOf<Done>(fact);
         insert.run(id, provider, fact.body);
+        removeRows.run(id);
         pruneRows.run();
         prune.run();
       }

@@ -23,7 +23,7 @@ export interface Made {
   readonly caller: Caller;
 }
 
-export class Grove extends OnFiles<never> {
+export class Grove extends OnFiles {
   /** What happens, once, after a change of a tree has begun and before its group is decided. */
   meanwhile: (() => Promise<unknown>) | null = null;
   ring!: KeyRing;

@@ -18,7 +18,7 @@ export const TIMEOUT_MS = 300_000;
 /** A page of a list that takes all of it. */
 export const ALL = { after: 0, max: 100 };
 
-export class Talk extends OnFiles<never> {
+export class Talk extends OnFiles {
   settings = { turnTimeoutMs: TIMEOUT_MS, watchdogIntervalMs: 60_000 };
   quotas!: Quotas;
   chats!: Chats;
