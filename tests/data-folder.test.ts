@@ -9,7 +9,7 @@ import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { Opened } from '#bursar/composition/opened.js';
 import { TestClock } from './scenario.js';
 
-const QUIET = { warn: () => undefined, error: () => undefined };
+const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 let folder = '';
 
 beforeEach(() => {

@@ -151,7 +151,7 @@ const ROUTES = `
   - { model: claude, candidates: [{ provider: claude }] }
 `;
 
-const QUIET = { warn: () => undefined, error: () => undefined };
+const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'bursar-gateway-'));

@@ -2,16 +2,11 @@
 // the ledger and the vault afterwards, and is answered as then. Half-made things of a killed server end as take-over/ says, and
 // the take-over itself may be killed at any step.
 
-import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { takeOver } from '#bursar/composition/take-over/take-over.js';
-import { verifyViews } from '#bursar/composition/verify-views.js';
-import { GoalLedger } from '#bursar/goals/goal-ledger.js';
-import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';
-import { killedBeforeEachStep, OnFiles } from './files-setup.js';
 import type { Json } from './json.js';
 import { type InProcess, startInProcess } from './server-in-process.js';
 
@@ -42,16 +37,9 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const file = (name: string) => join(folder, name);
-
 async function started(): Promise<InProcess> {
   server = await startInProcess({ dataPath: folder, config: join(GOLDEN, 'bursar.yaml') });
   return server;
-}
-
-async function stopped(): Promise<void> {
-  await server?.stop();
-  server = null;
 }
 
 async function asked(
@@ -74,7 +62,7 @@ function idOf(key: string): string {
 
 /** The answers that may differ from those of then: the keys that ask now have been used since. Fields may be more. */
 function expectedNow(answer: Json, asking: ReadonlySet<string>): unknown {
-  return JSON.parse(JSON.stringify(answer), (name, value) => {
+  return JSON.parse(JSON.stringify(answer), (_name, value) => {
     const isAsking = typeof value === 'object' && value !== null && asking.has(value.id);
     return isAsking && 'lastUsedAt' in value ? { ...value, lastUsedAt: expect.any(String) } : value;
   });

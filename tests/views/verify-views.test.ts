@@ -7,7 +7,7 @@ import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { Opened } from '#bursar/composition/opened.js';
 import { BursarFolder } from '../bursar-process.js';
 
-const LOGGER = { warn: () => undefined, error: () => undefined };
+const LOGGER = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const CLOCK = { now: () => Date.parse('2026-03-01T10:00:00Z') };
 
 let folder: BursarFolder;
