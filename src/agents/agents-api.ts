@@ -1,7 +1,7 @@
 // Agents over HTTP: their schemas, their routes, and an agent between the wire and the service.
 
 import { type Static, Type } from 'typebox';
-import { amountOut, amountOutOrNull, amountsIn, type Scales, type Stated } from '../kit/amounts.js';
+import { type AmountReading, amountOut, amountOutOrNull, amountsIn, type Scales } from '../kit/amounts.js';
 import { SCOPES } from '../kit/caller.js';
 import { instantIn, instantOut, instantOutOrNull } from '../kit/instants.js';
 import { ID_PARAMS, routes, SPENDERS, SPENDERS_AND_READERS } from '../kit/route.js';
@@ -188,7 +188,7 @@ export const AGENT_ROUTES = routes({
 });
 
 /** @throws RefusedError invalid_request */
-export function agentIn(body: AgentRequest, requestId: string | undefined, stated: Stated): NewAgent {
+export function agentIn(body: AgentRequest, requestId: string | undefined, stated: AmountReading): NewAgent {
   const { limits, expiresAt, ...rest } = body;
   return {
     ...rest,

@@ -3,11 +3,11 @@
 
 import { BUDGET_FIELD_LIST, type BudgetFieldKind } from '../core/budget-fields.js';
 import type { BudgetSpec, PutDefinitions } from '../core/requests.js';
-import { amountIn, amountOutOrNull, type Scales, type Stated } from '../kit/amounts.js';
+import { type AmountReading, amountIn, amountOutOrNull, type Scales } from '../kit/amounts.js';
 import type { BudgetDefined, BudgetRequest, DefinitionsRequest } from './budgets-api.js';
 
 /** A budget as the ledger takes it. Every field of a budget is in BUDGET_FIELDS, with its kind. */
-export function budgetIn(id: string, body: BudgetRequest, stated: Stated, at = ''): BudgetSpec {
+export function budgetIn(id: string, body: BudgetRequest, stated: AmountReading, at = ''): BudgetSpec {
   const spec: Record<string, unknown> = {};
   for (const [name, { kind }] of BUDGET_FIELD_LIST) {
     const value = name === 'id' ? id : body[name];
@@ -48,7 +48,7 @@ function isAmount(kind: BudgetFieldKind): boolean {
   return IS_AMOUNT[kind];
 }
 
-export function definitionsIn(body: DefinitionsRequest, stated: Stated): PutDefinitions {
+export function definitionsIn(body: DefinitionsRequest, stated: AmountReading): PutDefinitions {
   const { budgets, ...rest } = body;
   const withNew = { ...stated, scales: scalesWith(stated.scales, body.units ?? []) };
   return {

@@ -3,7 +3,7 @@
 
 import type { Amounts } from '../core/amount.js';
 import type { Command, OnExpiry, OverrunPolicy } from '../core/requests.js';
-import { amountIn, amountsIn, type Stated } from '../kit/amounts.js';
+import { type AmountReading, amountIn, amountsIn } from '../kit/amounts.js';
 import { commandIdIn, optionalCommandId } from '../kit/idempotency-key.js';
 import { instantIn } from '../kit/instants.js';
 import { invalid } from '../kit/refusals.js';
@@ -16,7 +16,7 @@ import type { AuthorizeRequest, BatchCommand } from './holds-api.js';
 export type CommandRequest = BatchCommand | AccountCommand;
 
 /** What is needed to read a command: the units of amounts, and its id where it has one. */
-export interface CommandReading extends Stated {
+export interface CommandReading extends AmountReading {
   readonly commandId?: string;
   /** The unit of a budget: amounts of a command on a budget are in it. */
   readonly unitOf: (budgetId: string) => string;
@@ -99,7 +99,7 @@ type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
 function candidateIn(
   { labels, amounts }: NonNullable<AuthorizeRequest['candidates']>[number],
   index: number,
-  reading: Stated,
+  reading: AmountReading,
 ) {
   return {
     ...(labels === undefined ? {} : { labels }),
@@ -109,7 +109,11 @@ function candidateIn(
   };
 }
 
-function grantIn(grant: NonNullable<AuthorizeRequest['grants']>[number], index: number, reading: Stated) {
+function grantIn(
+  grant: NonNullable<AuthorizeRequest['grants']>[number],
+  index: number,
+  reading: AmountReading,
+) {
   const { maxPerHold, maxTotal, ...rest } = grant;
   const cap = (value: string | number, name: string) =>
     amountIn(value, grant.unit, `grants[${index}].${name}`, reading);
@@ -120,7 +124,7 @@ function grantIn(grant: NonNullable<AuthorizeRequest['grants']>[number], index: 
   };
 }
 
-function onExpiryIn(onExpiry: NonNullable<AuthorizeRequest['onExpiry']>, reading: Stated): OnExpiry {
+function onExpiryIn(onExpiry: NonNullable<AuthorizeRequest['onExpiry']>, reading: AmountReading): OnExpiry {
   if (typeof onExpiry === 'string') return onExpiry;
   const charge = onlyField(onExpiry, 'onExpiry', 'charge');
   return { charge: amountsOrThrow(charge, 'onExpiry.charge', reading) };
@@ -139,7 +143,7 @@ function onlyField(value: unknown, field: string, name: string): unknown {
   return (value as Record<string, unknown>)[name];
 }
 
-function amountsOrThrow(value: unknown, field: string, reading: Stated): Amounts {
+function amountsOrThrow(value: unknown, field: string, reading: AmountReading): Amounts {
   const isAmounts =
     typeof value === 'object' &&
     value !== null &&

@@ -1,5 +1,5 @@
-// Work that takes much of a processor, shared out among keys: so many pieces at once, one of each key in turn, and so many
-// that wait of one key and in all. Whoever asks for more is told to come again.
+// Shares work that takes much of a processor among keys: one piece runs at a time, each key has its turn, and only so many
+// pieces may wait for one key and in all. Further requests are refused with `rate_limited`.
 
 import { RETRY_AFTER_MS, RefusedError } from '../kit/refusals.js';
 

@@ -2,7 +2,7 @@
 
 import { Type } from 'typebox';
 import { visibleId } from '../access/tenant-ids.js';
-import { amountsIn, amountsOut, type Scales, type Stated } from '../kit/amounts.js';
+import { type AmountReading, amountsIn, amountsOut, type Scales } from '../kit/amounts.js';
 import type { Caller } from '../kit/caller.js';
 import { instantOut, instantOutOrNull } from '../kit/instants.js';
 import { cursorOf, type Page } from '../kit/page.js';
@@ -223,12 +223,12 @@ export function rowsOut<Row, Out>({ rows, next }: RowPage<Row>, out: (row: Row) 
   return { items: rows.map(out), nextCursor: next === null ? null : cursorOf(next) };
 }
 
-export function turnIn(body: TurnRequest, stated: Stated): TurnAsked {
+export function turnIn(body: TurnRequest, stated: AmountReading): TurnAsked {
   const { text, systemText, ...rest } = body;
   return { ...retryIn(rest, stated), text, ...(systemText === undefined ? {} : { systemText }) };
 }
 
-export function retryIn(body: RetryRequest, stated: Stated): Omit<TurnAsked, 'text'> {
+export function retryIn(body: RetryRequest, stated: AmountReading): Omit<TurnAsked, 'text'> {
   const { requestId, webSearch, labels, amounts, ...rest } = body;
   const wish: TurnWish =
     amounts === undefined ? rest : { ...rest, amounts: amountsIn(amounts, 'amounts', stated) };
@@ -240,7 +240,7 @@ export function retryIn(body: RetryRequest, stated: Stated): Omit<TurnAsked, 'te
   };
 }
 
-export function resultIn(body: CancelRequest, stated: Stated): TurnResult {
+export function resultIn(body: CancelRequest, stated: AmountReading): TurnResult {
   const { amounts } = body;
   return { ...body, amounts: amounts === undefined ? null : amountsIn(amounts, 'amounts', stated) };
 }

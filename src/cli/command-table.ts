@@ -52,7 +52,7 @@ interface Described {
 }
 
 /** What a command line states, by the names of its arguments and fields. */
-type Stated = Readonly<Record<string, unknown>>;
+type GivenValues = Readonly<Record<string, unknown>>;
 
 const NO_UNITS: readonly Unit[] = [];
 
@@ -85,9 +85,9 @@ function addCommand(
 interface Given {
   readonly options: GlobalOptions & { readonly commandId?: string; readonly max?: number };
   /** What the arguments say. */
-  readonly args: Stated;
+  readonly args: GivenValues;
   /** What these fields say. */
-  of(fields: Fields, units?: readonly Unit[]): Stated;
+  of(fields: Fields, units?: readonly Unit[]): GivenValues;
 }
 
 function givenTo(command: Command, args: Arguments = {}): Given {
@@ -104,7 +104,7 @@ function valuesOf(
   fields: Fields,
   options: Readonly<Record<string, unknown>>,
   units: readonly Unit[],
-): Stated {
+): GivenValues {
   const values: Record<string, unknown> = {};
   for (const [name, { flags, help, reader }] of Object.entries(fields)) {
     const stated = options[new Option(flags, help).attributeName()];
@@ -121,9 +121,12 @@ export interface LedgerCommand extends Described {
   readonly command: CommandRequest['command'];
   readonly fields: Fields;
   /** Fields that every call of it has. */
-  readonly fixed?: Stated;
+  readonly fixed?: GivenValues;
   /** Makes the request's fields of what was stated, where they are not the same. */
-  readonly finish?: (stated: Record<string, unknown>, ledger: CliLedger) => Stated | Promise<Stated>;
+  readonly finish?: (
+    stated: Record<string, unknown>,
+    ledger: CliLedger,
+  ) => GivenValues | Promise<GivenValues>;
 }
 
 const COMMAND_ID = field('--command-id <id>', 'makes a repeat give the first answer again');

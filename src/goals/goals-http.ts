@@ -1,6 +1,6 @@
 // Goals over HTTP.
 
-import { amountIn, type Stated } from '../kit/amounts.js';
+import { type AmountReading, amountIn } from '../kit/amounts.js';
 import { commandIdOf, statedKey } from '../kit/idempotency-key.js';
 import { cursorOf, limitOf, readSequenceCursor } from '../kit/page.js';
 import type { RouteHost, RouteRequest } from '../kit/route.js';
@@ -62,7 +62,7 @@ async function shown(goal: Promise<Goal>) {
   return goalDetailOut(await goal);
 }
 
-function budgetIn(value: string | number | null, stated: Stated): bigint | null {
+function budgetIn(value: string | number | null, stated: AmountReading): bigint | null {
   return value === null ? null : amountIn(value, 'tokens', 'tokenBudget', stated);
 }
 

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Tenancy } from '../access/tenancy.js';
 import { BudgetUnits } from '../budgets/budget-units.js';
-import type { Scales, Stated } from '../kit/amounts.js';
+import type { AmountReading, Scales } from '../kit/amounts.js';
 import type { Caller } from '../kit/caller.js';
 import type { RouteRequest } from '../kit/route.js';
 import { UnitScales } from '../kit/unit-scales.js';
@@ -48,6 +48,6 @@ declare module 'fastify' {
 export type Request = FastifyRequest;
 export type Reply = FastifyReply;
 
-export function statedIn(scales: Scales, { unplainNumbers }: RouteRequest): Stated {
+export function statedIn(scales: Scales, { unplainNumbers }: RouteRequest): AmountReading {
   return { scales, unplain: unplainNumbers };
 }

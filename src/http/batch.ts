@@ -1,5 +1,5 @@
-// Many commands in one request: one durable group, decided in order. One Idempotency-Key serves all of them; each is
-// known by its place.
+// Many commands in one request: one durable group, decided in order. One Idempotency-Key serves all of them; the id of each
+// command is the key and its place.
 
 import { Readable } from 'node:stream';
 import { commandIn } from '../budgets/commands-in.js';

@@ -1,5 +1,5 @@
-// How a server that closes lets go of its connections: those that answer a request finish it, all others end. Node itself
-// ends only those that are idle at that moment, and waits for clients that connected ahead of a request.
+// Ends the connections of a server that closes. A connection that answers a request finishes it; all others end. Node by itself
+// ends only those that are idle at that moment, and waits for clients that have connected and not yet asked.
 
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,5 +1,5 @@
-// A command from a caller to the ledger and back: the tenancy says what the ledger is asked and what is shown of its
-// answer; between them the command is in flight under its Idempotency-Key.
+// Runs a caller's command on the ledger: the tenancy turns it into the ledger's command, and its Idempotency-Key is in
+// flight until the outcome is there.
 
 import { labelSetsOf } from '../access/labels.js';
 import type { CommandOutcome } from '../core/outcomes.js';

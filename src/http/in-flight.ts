@@ -1,5 +1,5 @@
-// Commands with an Idempotency-Key that are being decided: a second request with the same key meanwhile is told so,
-// instead of waiting behind the first. What was decided is the ledger's to remember.
+// The commands with an Idempotency-Key that are being decided. A second request with the same key is refused meanwhile,
+// instead of waiting behind the first. Afterwards the ledger itself remembers the outcome.
 
 import { RefusedError } from '../kit/refusals.js';
 import { IN_FLIGHT_MAX } from './limits.js';

@@ -18,14 +18,14 @@ import { REFUSALS, RETRY_AFTER_MS, type RefusalCode, RefusedError } from '../kit
 import { QUOTA_BUDGETS } from '../quotas/buckets.js';
 import { REFUSAL_STATUS, REJECTION_STATUS } from './statuses.js';
 
-interface Told {
+interface ProblemWords {
   readonly status: number;
   readonly code: string;
   readonly title: string;
   readonly detail: string;
 }
 
-function problem({ status, code, title, detail }: Told, more: Partial<Problem> = {}): Problem {
+function problem({ status, code, title, detail }: ProblemWords, more: Partial<Problem> = {}): Problem {
   return { type: `urn:bursar:${code}`, title, status, code, detail, ...more };
 }
 

@@ -1,4 +1,5 @@
-// A route of the table as the server has it: its schemas for validation, serialisation and OpenAPI, and who may call it.
+// Implements the RouteHost of the features with Fastify: puts a route on the server with its schemas, and checks who may
+// call it.
 
 import type { FastifyInstance, FastifyRequest, RouteShorthandOptions } from 'fastify';
 import type { TSchema } from 'typebox';

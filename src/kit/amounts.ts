@@ -1,5 +1,5 @@
 // Amounts between the wire and the ledger: decimals in the unit's natural scale outside, whole steps inside. A JSON
-// number is taken only where its text is exact; nothing rounds. Called by the conversions of this folder.
+// number is taken only where its text is exact; nothing rounds. Called by the conversions of each feature's API.
 
 import { AmountFormatError, type Amounts, formatAmount, parseAmount } from '../core/amount.js';
 import { invalid } from './refusals.js';
@@ -9,15 +9,15 @@ export interface Scales {
   get(unit: string): number | undefined;
 }
 
-/** A request as its caller stated it: what its amounts are read by. */
-export interface Stated {
+/** What the amounts of a request are read by. */
+export interface AmountReading {
   readonly scales: Scales;
   /** Numbers of the body that were not written plainly: JSON.parse forgets how numbers were written. */
   readonly unplain: ReadonlySet<number>;
 }
 
 /** @throws RefusedError invalid_request naming the field, the value and the bound */
-export function amountIn(value: string | number, unit: string, field: string, stated: Stated): bigint {
+export function amountIn(value: string | number, unit: string, field: string, stated: AmountReading): bigint {
   const scale = stated.scales.get(unit);
   if (scale === undefined) throw invalid(field, `the ledger has no unit ${cut(unit)}`);
   if (typeof value === 'number' && stated.unplain.has(value))
@@ -37,7 +37,7 @@ export function amountIn(value: string | number, unit: string, field: string, st
 export function amountsIn(
   amounts: Readonly<Record<string, string | number>>,
   field: string,
-  stated: Stated,
+  stated: AmountReading,
 ): Amounts {
   const steps: Record<string, bigint> = {};
   for (const unit in amounts) {

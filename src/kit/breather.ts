@@ -1,5 +1,5 @@
-// Long work of one request gives other requests their turn: whoever works asks here between small parts, and waits once
-// its time is up. Used for bodies, batches and lists.
+// Lets other requests run while one request works for long. Such work is done in small parts; between two parts it calls
+// `breathe`, which waits once the time of its turn is up. Used for bodies, batches and lists.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 

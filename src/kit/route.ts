@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { CommandOutcome } from '../core/outcomes.js';
 import type { Command } from '../core/requests.js';
-import type { Stated } from './amounts.js';
+import type { AmountReading } from './amounts.js';
 import type { Caller, Scope } from './caller.js';
 import { Id } from './schema-parts.js';
 import type { UnitScales } from './unit-scales.js';
@@ -83,7 +83,7 @@ export interface RouteHost {
   readonly scales: UnitScales;
   serve<R extends Route>(name: string, route: R, handler: RouteHandler<R>): void;
   /** By what the amounts of a request are read. */
-  stated(request: RouteRequest): Stated;
+  stated(request: RouteRequest): AmountReading;
   /** Has the ledger decide a command, within the caller's tenancy. @throws what the tenancy or the ledger throws */
   decided(request: RouteRequest, command: Command): Promise<CommandOutcome>;
   /** Has the ledger decide a command, and answers with its outcome. */

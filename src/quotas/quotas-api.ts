@@ -2,7 +2,7 @@
 // service. Credits are decimals outside, micro-credits inside.
 
 import { formatAmount } from '../core/amount.js';
-import { amountIn, amountsOut, type Scales, type Stated } from '../kit/amounts.js';
+import { type AmountReading, amountIn, amountsOut, type Scales } from '../kit/amounts.js';
 import { instantOut, instantOutOrNull } from '../kit/instants.js';
 import { ADMINS, PLATFORM, READERS, routes, SPENDERS_AND_READERS } from '../kit/route.js';
 import { PageQuery } from '../kit/schema-parts.js';
@@ -156,7 +156,7 @@ function mapPeriods<From, To>({ daily, monthly }: Periods<From>, read: (limit: F
   };
 }
 
-function creditsIn(limit: string | number, field: string, stated: Stated): bigint {
+function creditsIn(limit: string | number, field: string, stated: AmountReading): bigint {
   return amountIn(limit, CREDITS, field, stated);
 }
 
