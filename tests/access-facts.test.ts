@@ -15,7 +15,7 @@ import { actorOf, type Caller } from '#bursar/kit/caller.js';
 import { MemoryStore, openMemoryJournal } from '#bursar/testing.js';
 import type { Vault } from '#bursar/vault/vault.js';
 import { openViews } from '#bursar/views/views.js';
-import { Access } from './access-setup.js';
+import { AccessStage } from './access-setup.js';
 import { ANN, Crash, killedBeforeEachStep, PLATFORM, refused } from './files-setup.js';
 import { TestClock } from './scenario.js';
 import { callerOf } from './tenancy-setup.js';
@@ -25,61 +25,61 @@ const ACME = { scopes: ['tenant_admin' as const], labels: { tenant: 'acme' }, ca
 
 describe('access: keys are facts', () => {
   test('access: a story of keys → the same answers after a restart and without views.db, and every row is proven', async () => {
-    const access = await Access.open();
-    const org = await access.key(ACME);
-    const user = await access.key({ labels: { tenant: 'acme', user: 'ann' } }, org.caller);
-    const rotated = await access.keys.rotate(org.caller, user.id, { overlapMs: 3_600_000 });
-    const ended = await access.key({ amountMaxUsd: 5n, expiresAt: access.clock.at + 1_000 });
-    await access.keys.revoke(access.admin, ended.id);
-    access.clock.at += 120_000;
-    access.caller(rotated.secret);
+    const stage = await AccessStage.open();
+    const org = await stage.key(ACME);
+    const user = await stage.key({ labels: { tenant: 'acme', user: 'ann' } }, org.caller);
+    const rotated = await stage.keys.rotate(org.caller, user.id, { overlapMs: 3_600_000 });
+    const ended = await stage.key({ amountMaxUsd: 5n, expiresAt: stage.clock.at + 1_000 });
+    await stage.keys.revoke(stage.admin, ended.id);
+    stage.clock.at += 120_000;
+    stage.caller(rotated.secret);
     const secrets = [org.secret, user.secret, rotated.secret, ended.secret];
     await expectSameAfterRebuild({
-      viewsPath: join(access.folder, 'views.db'),
+      viewsPath: join(stage.folder, 'views.db'),
       read: () => ({
-        callers: secrets.map((secret) => access.ring.authenticate(secret)),
-        keys: access.keys.list(access.admin).keys,
-        page: access.keys.list(org.caller, { max: 1, after: org.id }),
+        callers: secrets.map((secret) => stage.ring.authenticate(secret)),
+        keys: stage.keys.list(stage.admin).keys,
+        page: stage.keys.list(org.caller, { max: 1, after: org.id }),
       }),
-      close: () => access.close(),
-      open: () => access.open(),
+      close: () => stage.close(),
+      open: () => stage.open(),
     });
-    const [, view] = access.keys.list(org.caller).keys;
-    expect(view).toMatchObject({ id: user.id, lastUsedAt: access.clock.at, createdBy: org.id });
+    const [, view] = stage.keys.list(org.caller).keys;
+    expect(view).toMatchObject({ id: user.id, lastUsedAt: stage.clock.at, createdBy: org.id });
     expectNoDifference({
-      ledgerPath: join(access.folder, 'ledger.db'),
-      viewsPath: join(access.folder, 'views.db'),
+      ledgerPath: join(stage.folder, 'ledger.db'),
+      viewsPath: join(stage.folder, 'views.db'),
       views: VIEWS,
     });
   });
 
   test('access: who made, rotated and revoked a key → is the actor of the journal’s record', async () => {
-    const access = await Access.open();
-    const org = await access.key(ACME);
-    const made = await access.key({}, org.caller);
-    await access.keys.rotate(org.caller, made.id);
-    await access.keys.revoke(access.admin, made.id);
-    const actors = (await access.events())
+    const stage = await AccessStage.open();
+    const org = await stage.key(ACME);
+    const made = await stage.key({}, org.caller);
+    await stage.keys.rotate(org.caller, made.id);
+    await stage.keys.revoke(stage.admin, made.id);
+    const actors = (await stage.events())
       .filter(({ type }) => type === 'facts_recorded')
       .map(({ actor }) => actor?.key ?? null);
-    expect(actors).toEqual([null, access.admin.keyId, org.id, org.id, access.admin.keyId]);
+    expect(actors).toEqual([null, stage.admin.keyId, org.id, org.id, stage.admin.keyId]);
   });
 
   test('access: killed before any durable step of a change → the change is whole or not there', async () => {
     const steps = await killedBeforeEachStep({
-      ready: () => Access.open(),
-      act: async (access) => {
-        const made = await access.key(ACME);
-        await access.keys.rotate(access.admin, made.id, { overlapMs: 0 });
-        await access.keys.revoke(access.admin, made.id);
+      ready: () => AccessStage.open(),
+      act: async (stage) => {
+        const made = await stage.key(ACME);
+        await stage.keys.rotate(stage.admin, made.id, { overlapMs: 0 });
+        await stage.keys.revoke(stage.admin, made.id);
       },
-      check: async (access, isDone) => {
-        const [admin, key] = access.keys.list(PLATFORM).keys;
-        expect(admin).toMatchObject({ id: access.admin.keyId, revokedAt: null });
-        if (isDone) expect(key.revokedAt).toBe(access.clock.at);
+      check: async (stage, isDone) => {
+        const [admin, key] = stage.keys.list(PLATFORM).keys;
+        expect(admin).toMatchObject({ id: stage.admin.keyId, revokedAt: null });
+        if (isDone) expect(key.revokedAt).toBe(stage.clock.at);
         // What was not done can be done now.
-        if (key !== undefined) await access.keys.revoke(PLATFORM, key.id);
-        await access.key(ACME, PLATFORM);
+        if (key !== undefined) await stage.keys.revoke(PLATFORM, key.id);
+        await stage.key(ACME, PLATFORM);
       },
     });
     expect(steps).toBe(3);
@@ -88,17 +88,17 @@ describe('access: keys are facts', () => {
   test('access: killed while the server takes up a key of the folder → the key is there once, and works', async () => {
     let secret = '';
     const steps = await killedBeforeEachStep({
-      ready: () => Access.open(),
-      act: async (access) => {
-        secret = (await putOfflineKey(access.vault, 'locked out', access.clock.at)).secret;
-        await access.keys.authenticate(secret);
+      ready: () => AccessStage.open(),
+      act: async (stage) => {
+        secret = (await putOfflineKey(stage.vault, 'locked out', stage.clock.at)).secret;
+        await stage.keys.authenticate(secret);
         // The request itself is only told that the key is unknown.
-        if ((await access.vault.ids('access/offline-key/')).length > 0) throw new Crash('before the end');
+        if ((await stage.vault.ids('access/offline-key/')).length > 0) throw new Crash('before the end');
       },
-      check: async (access) => {
-        access.caller(secret);
-        expect(access.keys.list(PLATFORM).keys).toHaveLength(2);
-        expect(await access.vault.ids('access/offline-key/')).toEqual([]);
+      check: async (stage) => {
+        stage.caller(secret);
+        expect(stage.keys.list(PLATFORM).keys).toHaveLength(2);
+        expect(await stage.vault.ids('access/offline-key/')).toEqual([]);
       },
     });
     // The fact, and the removal from the vault.
@@ -106,40 +106,40 @@ describe('access: keys are facts', () => {
   });
 
   test('access: a rotation that was decided before a revocation was known → the key stays revoked', async () => {
-    const access = await Access.open();
-    const { id, secret } = await access.key({});
-    const record = access.ring.record(id) as KeyRecord;
-    const fact = access.keys.revokeFact(id, access.clock.at) as Fact;
+    const stage = await AccessStage.open();
+    const { id, secret } = await stage.key({});
+    const record = stage.ring.record(id) as KeyRecord;
+    const fact = stage.keys.revokeFact(id, stage.clock.at) as Fact;
     const facts = [fact, keyFact('key_rotated', { ...record, digest: '00'.repeat(32) })];
-    for (const one of facts) await access.ledger.run({ command: 'record_facts' }, { facts: [one] });
+    for (const one of facts) await stage.ledger.run({ command: 'record_facts' }, { facts: [one] });
     for (const views of ['kept', 'deleted'] as const) {
-      expect(access.ring.authenticate(secret)).toBeNull();
-      expect(access.keys.get(access.admin, id).revokedAt).toBe(access.clock.at);
-      await access.reopenedWith(views);
+      expect(stage.ring.authenticate(secret)).toBeNull();
+      expect(stage.keys.get(stage.admin, id).revokedAt).toBe(stage.clock.at);
+      await stage.reopenedWith(views);
     }
-    expect(access.keys.revokeFact(id, 1)).toBeNull();
+    expect(stage.keys.revokeFact(id, 1)).toBeNull();
   });
 
   test('access: many changes of one key at the same time → each sees the one before, and the last secret is good', async () => {
-    const access = await Access.open();
-    const { id, secret } = await access.key({});
-    const rotations = await Promise.all([1, 2, 3].map(() => access.keys.rotate(access.admin, id)));
+    const stage = await AccessStage.open();
+    const { id, secret } = await stage.key({});
+    const rotations = await Promise.all([1, 2, 3].map(() => stage.keys.rotate(stage.admin, id)));
     const good = [secret, ...rotations.map((one) => one.secret)].map(
-      (text) => access.ring.authenticate(text) !== null,
+      (text) => stage.ring.authenticate(text) !== null,
     );
     expect(good).toEqual([false, false, true, true]);
-    const ends = await Promise.all([1, 2].map(() => access.keys.revoke(access.admin, id)));
+    const ends = await Promise.all([1, 2].map(() => stage.keys.revoke(stage.admin, id)));
     expect(ends[0]).toEqual(ends[1]);
-    expect(await refused(() => access.keys.rotate(access.admin, id))).toMatch(/^conflict/);
+    expect(await refused(() => stage.keys.rotate(stage.admin, id))).toMatch(/^conflict/);
   });
 
   test('access: keys of a tenant that is almost full, made at the same time → as many as there is room for', async () => {
-    const access = await Access.open();
+    const stage = await AccessStage.open();
     const facts = Array.from({ length: KEYS_PER_TENANT_MAX - 2 }, (_, at) =>
-      keyFact('key_created', { ...(access.ring.record(access.admin.keyId) as KeyRecord), ...tenantKey(at) }),
+      keyFact('key_created', { ...(stage.ring.record(stage.admin.keyId) as KeyRecord), ...tenantKey(at) }),
     );
-    await access.ledger.run({ command: 'record_facts' }, { facts });
-    const made = await Promise.allSettled([1, 2, 3, 4].map(() => access.key({})));
+    await stage.ledger.run({ command: 'record_facts' }, { facts });
+    const made = await Promise.allSettled([1, 2, 3, 4].map(() => stage.key({})));
     expect(made.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected']);
   });
 });
@@ -148,18 +148,18 @@ const tenantKey = (at: number) => ({ id: String(at).padStart(16, '0'), labels: {
 
 describe('access: a key for a feature', () => {
   test('access: a prepared key → is nothing until its fact is written, and is written with the feature’s command', async () => {
-    const access = await Access.open();
-    const org = await access.key({ ...ACME, amountMaxUsd: 7n });
+    const stage = await AccessStage.open();
+    const org = await stage.key({ ...ACME, amountMaxUsd: 7n });
     const spec = { name: 'of an agent', scopes: ['spend' as const], labels: { tenant: 'acme' } };
-    const prepared = access.keys.prepare(spec, org.id);
-    expect(access.ring.authenticate(prepared.secret)).toBeNull();
-    expect(await refused(() => access.keys.get(access.admin, prepared.key.id))).toMatch(/^not_found/);
+    const prepared = stage.keys.prepare(spec, org.id);
+    expect(stage.ring.authenticate(prepared.secret)).toBeNull();
+    expect(await refused(() => stage.keys.get(stage.admin, prepared.key.id))).toMatch(/^not_found/);
     const budget = { id: 'b', match: {}, unit: 'usd', limit: 1n, window: 'day' } as const;
     const put = { command: 'put_definitions', budgets: [budget] } as const;
-    const group = await access.ledger.runAll([{ command: put, facts: [prepared.fact] }]);
+    const group = await stage.ledger.runAll([{ command: put, facts: [prepared.fact] }]);
     expect(group.carriedOut).toBe(true);
-    expect(access.caller(prepared.secret)).toMatchObject({ tenant: 'acme', amountMaxUsd: 7n });
-    expect(access.keys.get(access.admin, prepared.key.id)).toMatchObject({ createdBy: org.id });
+    expect(stage.caller(prepared.secret)).toMatchObject({ tenant: 'acme', amountMaxUsd: 7n });
+    expect(stage.keys.get(stage.admin, prepared.key.id)).toMatchObject({ createdBy: org.id });
   });
 });
 
@@ -247,20 +247,20 @@ describe('access: the disk fails', () => {
 
 describe('access: who set a limit', () => {
   test('access: the setter of a limit → is known after a restart and without views.db; a weaker key does not raise it', async () => {
-    const access = await Access.open();
+    const stage = await AccessStage.open();
     const goal = { kind: 'goal', id: 'g' } as const;
     const set = async (caller: Caller) => {
-      const facts = [new LimitSetters(access.views).fact(caller, goal)];
-      await access.ledger.run({ command: 'record_facts' }, { actor: actorOf(caller), facts });
+      const facts = [new LimitSetters(stage.views).fact(caller, goal)];
+      await stage.ledger.run({ command: 'record_facts' }, { actor: actorOf(caller), facts });
     };
     const raise = (caller: Caller) =>
-      refused(() => new LimitSetters(access.views).assertMayRaise(caller, goal));
+      refused(() => new LimitSetters(stage.views).assertMayRaise(caller, goal));
     expect(await raise(ANN)).toBe('nothing was refused');
     await set(callerOf('acme', 'tenant_admin'));
     for (const views of ['kept', 'deleted'] as const) {
       expect(await raise(ANN)).toMatch(/^forbidden: the limit was set by a key with the scope tenant_admin/);
       expect(await raise(PLATFORM)).toBe('nothing was refused');
-      await access.reopenedWith(views);
+      await stage.reopenedWith(views);
     }
     await set(ANN);
     expect(await raise({ ...ANN, labels: { ...ANN.labels, user: 'ben' } })).toMatch(/^forbidden/);

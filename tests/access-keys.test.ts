@@ -9,36 +9,36 @@ import { type KeyRecord, keyFact } from '#bursar/access/key-facts.js';
 import type { NewKey } from '#bursar/access/key-spec.js';
 import { putOfflineKey } from '#bursar/access/keys-in-vault.js';
 import type { Scope } from '#bursar/kit/caller.js';
-import { Access } from './access-setup.js';
+import { AccessStage } from './access-setup.js';
 import { refused } from './files-setup.js';
 
 const DAY_MS = 86_400_000;
 
 describe('access: the life of a key', () => {
   test('access: a key → stands for one frozen caller, the same on every request and after a restart', async () => {
-    const access = await Access.open();
-    const { secret } = await access.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
-    const caller = access.caller(secret);
+    const stage = await AccessStage.open();
+    const { secret } = await stage.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['goal'] });
+    const caller = stage.caller(secret);
     expect(secret).toMatch(/^bur_[0-9A-Za-z]{16}_[A-Za-z0-9_-]{43}$/);
     expect(caller).toMatchObject({ labels: { tenant: 'acme', user: 'ann' }, tenant: 'acme' });
     expect([...caller.scopes]).toEqual(['spend', 'read']);
     expect([...caller.callerLabels]).toEqual(['goal']);
-    expect(access.caller(secret)).toBe(caller);
+    expect(stage.caller(secret)).toBe(caller);
     expect(Object.isFrozen(caller) && Object.isFrozen(caller.labels)).toBe(true);
-    await access.restart();
-    expect(access.caller(secret)).toEqual(caller);
+    await stage.restart();
+    expect(stage.caller(secret)).toEqual(caller);
   });
 
   test('access: no byte of the service’s files has a secret, whatever was done with it', async () => {
-    const access = await Access.open();
-    const { secret, id } = await access.key({});
-    const rotated = (await access.keys.rotate(access.admin, id)).secret;
-    access.clock.at += 120_000;
-    access.caller(rotated);
-    const { folder } = access;
+    const stage = await AccessStage.open();
+    const { secret, id } = await stage.key({});
+    const rotated = (await stage.keys.rotate(stage.admin, id)).secret;
+    stage.clock.at += 120_000;
+    stage.caller(rotated);
+    const { folder } = stage;
     const bytes = () => Buffer.concat(readdirSync(folder).map((name) => readFileSync(join(folder, name))));
     const live = bytes();
-    await access.restart();
+    await stage.restart();
     const atRest = bytes();
     expect(readdirSync(folder)).toEqual(expect.arrayContaining(['ledger.db', 'vault.db', 'views.db']));
     for (const text of [secret, rotated]) {
@@ -53,82 +53,82 @@ describe('access: the life of a key', () => {
   });
 
   test('access: rotation with an overlap → both secrets are good until it ends, then the new one alone', async () => {
-    const access = await Access.open();
-    const { secret: first, id } = await access.key({});
-    const second = await access.keys.rotate(access.admin, id);
-    expect(second.key.overlapUntil).toBe(access.clock.at + OVERLAP_DEFAULT_MS);
-    await access.restart();
-    expect(access.caller(first)).toBe(access.caller(second.secret));
-    access.clock.at += OVERLAP_DEFAULT_MS - 1;
-    access.caller(first);
-    access.clock.at += 1;
-    expect(access.ring.authenticate(first)).toBeNull();
-    access.caller(second.secret);
-    expect(access.keys.get(access.admin, id).overlapUntil).toBeNull();
+    const stage = await AccessStage.open();
+    const { secret: first, id } = await stage.key({});
+    const second = await stage.keys.rotate(stage.admin, id);
+    expect(second.key.overlapUntil).toBe(stage.clock.at + OVERLAP_DEFAULT_MS);
+    await stage.restart();
+    expect(stage.caller(first)).toBe(stage.caller(second.secret));
+    stage.clock.at += OVERLAP_DEFAULT_MS - 1;
+    stage.caller(first);
+    stage.clock.at += 1;
+    expect(stage.ring.authenticate(first)).toBeNull();
+    stage.caller(second.secret);
+    expect(stage.keys.get(stage.admin, id).overlapUntil).toBeNull();
   });
 
   test('access: a third secret within the overlap → the oldest ends; without an overlap only the new one is good', async () => {
-    const access = await Access.open();
-    const { secret: first, id } = await access.key({});
-    const second = (await access.keys.rotate(access.admin, id, { overlapMs: OVERLAP_MAX_MS })).secret;
-    const third = (await access.keys.rotate(access.admin, id)).secret;
-    expect(access.ring.authenticate(first)).toBeNull();
-    access.caller(second);
-    const fourth = (await access.keys.rotate(access.admin, id, { overlapMs: 0 })).secret;
-    for (const old of [second, third]) expect(access.ring.authenticate(old)).toBeNull();
-    access.caller(fourth);
+    const stage = await AccessStage.open();
+    const { secret: first, id } = await stage.key({});
+    const second = (await stage.keys.rotate(stage.admin, id, { overlapMs: OVERLAP_MAX_MS })).secret;
+    const third = (await stage.keys.rotate(stage.admin, id)).secret;
+    expect(stage.ring.authenticate(first)).toBeNull();
+    stage.caller(second);
+    const fourth = (await stage.keys.rotate(stage.admin, id, { overlapMs: 0 })).secret;
+    for (const old of [second, third]) expect(stage.ring.authenticate(old)).toBeNull();
+    stage.caller(fourth);
     for (const overlapMs of [-1, 0.5, Number.NaN, OVERLAP_MAX_MS + 1])
-      expect(await refused(() => access.keys.rotate(access.admin, id, { overlapMs }))).toMatch(
+      expect(await refused(() => stage.keys.rotate(stage.admin, id, { overlapMs }))).toMatch(
         /^invalid_request: over/,
       );
   });
 
   test('access: a revoked key → is refused at once, both its secrets, also after a restart, and stays listed', async () => {
-    const access = await Access.open();
-    const { secret, id, caller } = await access.key({});
-    const second = (await access.keys.rotate(access.admin, id)).secret;
-    expect(access.ring.isInForce(caller)).toBe(true);
-    const { revokedAt } = await access.keys.revoke(access.admin, id);
-    expect(access.ring.isInForce(caller)).toBe(false);
+    const stage = await AccessStage.open();
+    const { secret, id, caller } = await stage.key({});
+    const second = (await stage.keys.rotate(stage.admin, id)).secret;
+    expect(stage.ring.isInForce(caller)).toBe(true);
+    const { revokedAt } = await stage.keys.revoke(stage.admin, id);
+    expect(stage.ring.isInForce(caller)).toBe(false);
     for (const restarted of [false, true]) {
-      if (restarted) await access.restart();
-      expect(access.ring.authenticate(secret)).toBeNull();
-      expect(access.ring.authenticate(second)).toBeNull();
+      if (restarted) await stage.restart();
+      expect(stage.ring.authenticate(secret)).toBeNull();
+      expect(stage.ring.authenticate(second)).toBeNull();
     }
-    access.clock.at += 1;
-    expect((await access.keys.revoke(access.admin, id)).revokedAt).toBe(revokedAt);
-    expect(access.keys.list(access.admin).keys.map((key) => key.id)).toContain(id);
-    expect(await refused(() => access.keys.rotate(access.admin, id))).toMatch(/^conflict/);
+    stage.clock.at += 1;
+    expect((await stage.keys.revoke(stage.admin, id)).revokedAt).toBe(revokedAt);
+    expect(stage.keys.list(stage.admin).keys.map((key) => key.id)).toContain(id);
+    expect(await refused(() => stage.keys.rotate(stage.admin, id))).toMatch(/^conflict/);
   });
 
   test('access: an expiry → the key is good until that instant and not at it', async () => {
-    const access = await Access.open();
-    const { secret } = await access.key({ expiresAt: access.clock.at + DAY_MS });
-    access.clock.at += DAY_MS - 1;
-    access.caller(secret);
-    access.clock.at += 1;
-    expect(access.ring.authenticate(secret)).toBeNull();
-    for (const expiresAt of [access.clock.at, 1.5, Number.POSITIVE_INFINITY])
-      expect(await refused(() => access.key({ expiresAt }))).toMatch(/^invalid_request: expiresAt/);
+    const stage = await AccessStage.open();
+    const { secret } = await stage.key({ expiresAt: stage.clock.at + DAY_MS });
+    stage.clock.at += DAY_MS - 1;
+    stage.caller(secret);
+    stage.clock.at += 1;
+    expect(stage.ring.authenticate(secret)).toBeNull();
+    for (const expiresAt of [stage.clock.at, 1.5, Number.POSITIVE_INFINITY])
+      expect(await refused(() => stage.key({ expiresAt }))).toMatch(/^invalid_request: expiresAt/);
   });
 
   test('access: the last use → is known to the minute, also after a restart and without views.db', async () => {
-    const access = await Access.open();
-    const { secret, id } = await access.key({});
-    const usedAt = access.clock.at;
-    access.clock.at += 59_999;
-    access.caller(secret);
-    expect(access.keys.get(access.admin, id).lastUsedAt).toBe(usedAt);
-    access.clock.at += 1;
-    access.caller(secret);
+    const stage = await AccessStage.open();
+    const { secret, id } = await stage.key({});
+    const usedAt = stage.clock.at;
+    stage.clock.at += 59_999;
+    stage.caller(secret);
+    expect(stage.keys.get(stage.admin, id).lastUsedAt).toBe(usedAt);
+    stage.clock.at += 1;
+    stage.caller(secret);
     for (const views of ['kept', 'deleted'] as const) {
-      await access.reopenedWith(views);
-      expect(access.keys.get(access.admin, id).lastUsedAt).toBe(usedAt + 60_000);
+      await stage.reopenedWith(views);
+      expect(stage.keys.get(stage.admin, id).lastUsedAt).toBe(usedAt + 60_000);
     }
   });
 
   test('access: the first start → an admin’s key and a demo tenant’s, once; a key that was revoked counts too', async () => {
-    const fresh = await Access.fresh();
+    const fresh = await AccessStage.fresh();
     const keys = await fresh.keys.firstKeys({ demo: true });
     expect([...fresh.caller(keys?.admin.secret ?? '').scopes]).toEqual(['admin']);
     const admin = fresh.caller(keys?.admin.secret ?? '');
@@ -139,44 +139,44 @@ describe('access: the life of a key', () => {
       await fresh.reopenedWith(views);
       expect(await fresh.keys.firstKeys({ demo: true })).toBeNull();
     }
-    const own = await Access.fresh();
+    const own = await AccessStage.fresh();
     const first = await own.keys.firstKeys({ demo: false });
     expect(first?.demo).toBeNull();
     expect(own.keys.list(own.caller(first?.admin.secret ?? '')).keys).toHaveLength(1);
   });
 
   test('access: an admin key made in the folder beside a running server → the server takes it up at the first request', async () => {
-    const access = await Access.open();
-    const { secret, record } = await putOfflineKey(access.vault, 'locked out', access.clock.at);
-    expect(access.ring.authenticate(secret)).toBeNull();
-    expect([...((await access.keys.authenticate(secret))?.scopes ?? [])]).toEqual(['admin']);
-    expect(access.caller(secret).keyId).toBe(record.id);
+    const stage = await AccessStage.open();
+    const { secret, record } = await putOfflineKey(stage.vault, 'locked out', stage.clock.at);
+    expect(stage.ring.authenticate(secret)).toBeNull();
+    expect([...((await stage.keys.authenticate(secret))?.scopes ?? [])]).toEqual(['admin']);
+    expect(stage.caller(secret).keyId).toBe(record.id);
     // A second look within a second is not made, however many unknown keys come.
-    const later = await putOfflineKey(access.vault, 'again', access.clock.at);
-    expect(await access.keys.authenticate(later.secret)).toBeNull();
-    access.clock.at += 1_000;
-    expect(await access.keys.authenticate(later.secret)).not.toBeNull();
-    expect(await access.vault.ids('access/offline-key/')).toEqual([]);
-    await access.keys.revoke(access.admin, record.id);
-    await access.reopenedWith('deleted');
-    expect(await access.keys.authenticate(secret)).toBeNull();
-    access.caller(later.secret);
+    const later = await putOfflineKey(stage.vault, 'again', stage.clock.at);
+    expect(await stage.keys.authenticate(later.secret)).toBeNull();
+    stage.clock.at += 1_000;
+    expect(await stage.keys.authenticate(later.secret)).not.toBeNull();
+    expect(await stage.vault.ids('access/offline-key/')).toEqual([]);
+    await stage.keys.revoke(stage.admin, record.id);
+    await stage.reopenedWith('deleted');
+    expect(await stage.keys.authenticate(secret)).toBeNull();
+    stage.caller(later.secret);
   });
 
   test('access: an admin key made in the folder before the first start → is there, and no first key is made', async () => {
-    const access = await Access.fresh();
-    const { secret } = await putOfflineKey(access.vault, 'mine', access.clock.at);
-    await access.restart();
-    access.caller(secret);
-    expect(await access.keys.firstKeys({ demo: true })).toBeNull();
+    const stage = await AccessStage.fresh();
+    const { secret } = await putOfflineKey(stage.vault, 'mine', stage.clock.at);
+    await stage.restart();
+    stage.caller(secret);
+    expect(await stage.keys.firstKeys({ demo: true })).toBeNull();
   });
 });
 
 describe('access: what is no key', () => {
   test('access: anything else than the text given out → nobody, and no error', async () => {
-    const access = await Access.open();
-    const { secret, id } = await access.key({});
-    const other = (await access.key({})).secret;
+    const stage = await AccessStage.open();
+    const { secret, id } = await stage.key({});
+    const other = (await stage.key({})).secret;
     const last = secret.slice(0, -1) + (secret.endsWith('A') ? 'B' : 'A');
     const forged = [
       undefined,
@@ -198,18 +198,18 @@ describe('access: what is no key', () => {
       `bur_${'\0'.repeat(60)}`,
       'b'.repeat(1 << 20),
     ];
-    for (const text of forged) expect(access.ring.authenticate(text)).toBeNull();
-    access.caller(secret);
+    for (const text of forged) expect(stage.ring.authenticate(text)).toBeNull();
+    stage.caller(secret);
   });
 
   test('access: an unknown id → costs what a known one costs, within a factor of two', async () => {
-    const access = await Access.open();
-    const { secret } = await access.key({});
+    const stage = await AccessStage.open();
+    const { secret } = await stage.key({});
     const wrong = `${secret.slice(0, 21)}${'A'.repeat(43)}`;
     const unknown = `bur_${'0'.repeat(16)}_${'A'.repeat(43)}`;
     const cost = (text: string) => {
       const begun = process.hrtime.bigint();
-      for (let round = 0; round < 2_000; round += 1) access.ring.authenticate(text);
+      for (let round = 0; round < 2_000; round += 1) stage.ring.authenticate(text);
       return Number(process.hrtime.bigint() - begun);
     };
     // The fastest of many rounds: what else runs on the machine only ever adds.
@@ -235,16 +235,16 @@ describe('access: who may make and manage which keys', () => {
   const ORG = { scopes: ['tenant_admin'] as Scope[], callerLabels: ['user', 'agent'] };
 
   test('access: a tenant’s admin → makes keys within its own, and sees, rotates and revokes them', async () => {
-    const access = await Access.open();
-    const { caller: org } = await access.key(ORG);
-    const made = await access.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['agent'] }, org);
-    expect(access.keys.get(org, made.id)).toMatchObject({
+    const stage = await AccessStage.open();
+    const { caller: org } = await stage.key(ORG);
+    const made = await stage.key({ labels: { tenant: 'acme', user: 'ann' }, callerLabels: ['agent'] }, org);
+    expect(stage.keys.get(org, made.id)).toMatchObject({
       createdBy: org.keyId,
-      lastUsedAt: access.clock.at,
+      lastUsedAt: stage.clock.at,
     });
-    access.caller((await access.keys.rotate(org, made.id)).secret);
-    await access.keys.revoke(org, made.id);
-    expect(access.ring.authenticate(made.secret)).toBeNull();
+    stage.caller((await stage.keys.rotate(org, made.id)).secret);
+    await stage.keys.revoke(org, made.id);
+    expect(stage.ring.authenticate(made.secret)).toBeNull();
   });
 
   test.each<[string, Partial<NewKey>, RegExp]>([
@@ -260,52 +260,52 @@ describe('access: who may make and manage which keys', () => {
     ['a name that it cannot state', { callerLabels: ['cost'] }, /^forbidden: labels\.cost/],
     ['a longer life', { expiresAt: null }, /^forbidden: expiresAt/],
   ])('access: a tenant’s admin makes a key with %s → forbidden', async (_what, stated, expected) => {
-    const access = await Access.open();
-    const expiresAt = access.clock.at + DAY_MS;
-    const { caller: org } = await access.key({ ...ORG, labels: { tenant: 'acme', team: 'red' }, expiresAt });
+    const stage = await AccessStage.open();
+    const expiresAt = stage.clock.at + DAY_MS;
+    const { caller: org } = await stage.key({ ...ORG, labels: { tenant: 'acme', team: 'red' }, expiresAt });
     const key = { labels: { tenant: 'acme', team: 'red' }, expiresAt };
-    await access.key(key, org);
-    expect(await refused(() => access.key({ ...key, ...stated }, org))).toMatch(expected);
+    await stage.key(key, org);
+    expect(await refused(() => stage.key({ ...key, ...stated }, org))).toMatch(expected);
   });
 
   test('access: a tenant’s admin rotates a key that can more than its own → forbidden, for it would have that key', async () => {
-    const access = await Access.open();
-    const { caller: org } = await access.key(ORG);
-    const { id, secret } = await access.key({ callerLabels: ['cost'] });
-    expect(await refused(() => access.keys.rotate(org, id))).toMatch(/^forbidden: labels\.cost/);
-    access.caller(secret);
-    await access.keys.revoke(org, id);
-    expect(access.ring.authenticate(secret)).toBeNull();
+    const stage = await AccessStage.open();
+    const { caller: org } = await stage.key(ORG);
+    const { id, secret } = await stage.key({ callerLabels: ['cost'] });
+    expect(await refused(() => stage.keys.rotate(org, id))).toMatch(/^forbidden: labels\.cost/);
+    stage.caller(secret);
+    await stage.keys.revoke(org, id);
+    expect(stage.ring.authenticate(secret)).toBeNull();
   });
 
   test('access: another tenant’s key → the answer is that of an unknown one, whatever is asked', async () => {
-    const access = await Access.open();
-    const { caller: org } = await access.key(ORG);
-    const other = await access.key({ labels: { tenant: 'other' } });
+    const stage = await AccessStage.open();
+    const { caller: org } = await stage.key(ORG);
+    const other = await stage.key({ labels: { tenant: 'other' } });
     const unknown = '0'.repeat(16);
     const asked = async (id: string) =>
       [
-        await refused(() => access.keys.get(org, id)),
-        await refused(() => access.keys.rotate(org, id)),
-        await refused(() => access.keys.revoke(org, id)),
-        await refused(() => access.keys.list(org, { after: id })),
+        await refused(() => stage.keys.get(org, id)),
+        await refused(() => stage.keys.rotate(org, id)),
+        await refused(() => stage.keys.revoke(org, id)),
+        await refused(() => stage.keys.list(org, { after: id })),
       ].map((text) => text.replaceAll(id, 'ID'));
     expect(await asked(other.id)).toEqual(await asked(unknown));
     expect(await asked(other.id)).toEqual(new Array(4).fill('not_found: there is no key "ID"'));
-    expect(await asked(access.admin.keyId)).toEqual(await asked(unknown));
-    access.caller(other.secret);
-    expect(access.keys.list(org).keys.map(({ labels }) => labels.tenant)).toEqual(['acme']);
+    expect(await asked(stage.admin.keyId)).toEqual(await asked(unknown));
+    stage.caller(other.secret);
+    expect(stage.keys.list(org).keys.map(({ labels }) => labels.tenant)).toEqual(['acme']);
   });
 
   test('access: keys that only spend or read → make, see and end none', async () => {
-    const access = await Access.open();
-    const { caller, id } = await access.key({});
+    const stage = await AccessStage.open();
+    const { caller, id } = await stage.key({});
     const acts = [
-      () => access.key({}, caller),
-      () => access.keys.list(caller),
-      () => access.keys.get(caller, id),
-      () => access.keys.rotate(caller, id),
-      () => access.keys.revoke(caller, id),
+      () => stage.key({}, caller),
+      () => stage.keys.list(caller),
+      () => stage.keys.get(caller, id),
+      () => stage.keys.rotate(caller, id),
+      () => stage.keys.revoke(caller, id),
     ];
     for (const act of acts)
       expect(await refused(act)).toBe('forbidden: this needs a key with the scope tenant_admin');
@@ -340,44 +340,44 @@ describe('access: who may make and manage which keys', () => {
       /31 labels .* at most 29/,
     ],
   ])('access: a key with %s → invalid_request naming it', async (_what, stated, expected) => {
-    const access = await Access.open();
-    const said = await refused(() => access.key(stated));
+    const stage = await AccessStage.open();
+    const said = await refused(() => stage.key(stated));
     expect(said).toMatch(/^invalid_request: /);
     expect(said).toMatch(expected);
     expect(said.length).toBeLessThan(300);
   });
 
   test('access: lists → by cursor, the oldest first, each key once', async () => {
-    const access = await Access.open();
+    const stage = await AccessStage.open();
     const made: string[] = [];
-    for (const name of ['a', 'b', 'c', 'd', 'e']) made.push((await access.key({ name })).id);
-    await access.key({ labels: { tenant: 'other' } });
-    const { caller: org, id } = await access.key(ORG);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) made.push((await stage.key({ name })).id);
+    await stage.key({ labels: { tenant: 'other' } });
+    const { caller: org, id } = await stage.key(ORG);
     const pages: string[][] = [];
     for (let after = ''; ; ) {
-      const page = access.keys.list(org, { max: 2, ...(after === '' ? {} : { after }) });
+      const page = stage.keys.list(org, { max: 2, ...(after === '' ? {} : { after }) });
       pages.push(page.keys.map((key) => key.id));
       if (page.next === null) break;
       after = page.next;
     }
     expect(pages).toEqual([made.slice(0, 2), made.slice(2, 4), [made[4], id]]);
     for (const max of [0, 1_001, 1.5])
-      expect(await refused(() => access.keys.list(org, { max }))).toMatch(/^invalid_request: max/);
+      expect(await refused(() => stage.keys.list(org, { max }))).toMatch(/^invalid_request: max/);
   });
 
   test('access: a tenant with all the keys it may have → the oldest ended one makes room, else conflict', async () => {
-    const access = await Access.open();
+    const stage = await AccessStage.open();
     const facts = Array.from({ length: KEYS_PER_TENANT_MAX }, (_, at) =>
       keyFact('key_created', keyOf(String(at).padStart(16, '0'))),
     );
-    await access.ledger.run({ command: 'record_facts' }, { facts });
-    expect(await refused(() => access.key({}))).toMatch(/^conflict: keys: a tenant has at most 10000/);
-    await access.key({ labels: { tenant: 'other' } });
+    await stage.ledger.run({ command: 'record_facts' }, { facts });
+    expect(await refused(() => stage.key({}))).toMatch(/^conflict: keys: a tenant has at most 10000/);
+    await stage.key({ labels: { tenant: 'other' } });
     const ended = '5'.padStart(16, '0');
-    await access.keys.revoke(access.admin, ended);
-    await access.key({});
-    expect(await refused(() => access.keys.get(access.admin, ended))).toMatch(/^not_found/);
-    expect(await refused(() => access.key({}))).toMatch(/^conflict/);
+    await stage.keys.revoke(stage.admin, ended);
+    await stage.key({});
+    expect(await refused(() => stage.keys.get(stage.admin, ended))).toMatch(/^not_found/);
+    expect(await refused(() => stage.key({}))).toMatch(/^conflict/);
   });
 });
 

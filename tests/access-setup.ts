@@ -6,24 +6,24 @@ import { KeyRing } from '#bursar/access/key-ring.js';
 import type { NewKey } from '#bursar/access/key-spec.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
-import { OnFiles } from './files-setup.js';
+import { FilesStage } from './files-setup.js';
 
 /** A data folder and the keys in it, which can be opened again as by a restart. */
-export class Access extends OnFiles {
+export class AccessStage extends FilesStage {
   ring!: KeyRing;
   keys!: AccessKeys;
   admin!: Caller;
 
-  static async open(): Promise<Access> {
-    const access = await new Access().opened();
-    const first = await access.keys.firstKeys({ demo: false });
-    access.admin = access.caller(first?.admin.secret ?? '');
-    return access;
+  static async open(): Promise<AccessStage> {
+    const stage = await new AccessStage().opened();
+    const first = await stage.keys.firstKeys({ demo: false });
+    stage.admin = stage.caller(first?.admin.secret ?? '');
+    return stage;
   }
 
   /** One that nobody has made a key in. */
-  static fresh(): Promise<Access> {
-    return new Access().opened();
+  static fresh(): Promise<AccessStage> {
+    return new AccessStage().opened();
   }
 
   protected async begin(): Promise<void> {

@@ -30,13 +30,13 @@ function withUser(caller: Caller, user: string): Caller {
 /** What a crash is here: work stops at a step, and nothing after it is done. */
 export class Crash extends Error {}
 
-const open: OnFiles[] = [];
+const open: FilesStage[] = [];
 afterEach(async () => {
   for (const stage of open.splice(0)) await stage.remove();
 });
 
 /** Each kind says what it begins on the open files. */
-export abstract class OnFiles {
+export abstract class FilesStage {
   readonly clock = new TestClock();
   readonly faults: string[] = [];
   ledger!: Ledger;
@@ -143,7 +143,7 @@ export interface Killed<Stage> {
 }
 
 /** Kills the work before each of its durable steps in turn, with views.db kept and deleted. @returns how many steps it has */
-export async function killedBeforeEachStep<Stage extends OnFiles>({
+export async function killedBeforeEachStep<Stage extends FilesStage>({
   ready,
   act,
   check,

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import type { Goal } from '#bursar/goals/goal.js';
 import { Goals, type NewGoal } from '#bursar/goals/goals.js';
 
-import { ACME, ANN, OnFiles } from './files-setup.js';
+import { ACME, ANN, FilesStage } from './files-setup.js';
 
-export class Desk extends OnFiles {
+export class GoalsStage extends FilesStage {
   settings = { textLengthMax: 400 };
   goals!: Goals;
 
-  static open(): Promise<Desk> {
-    return new Desk().opened();
+  static open(): Promise<GoalsStage> {
+    return new GoalsStage().opened();
   }
 
   protected begin(): void {

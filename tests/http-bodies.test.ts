@@ -2,7 +2,7 @@
 // numbers are judged by how they were written.
 
 import { describe, expect, test } from 'vitest';
-import { House, said } from './http-setup.js';
+import { HttpStage, said } from './http-setup.js';
 
 const PADDED = 'n'.repeat(200_000);
 
@@ -28,19 +28,19 @@ const TWICE: readonly (readonly [string, string, string])[] = [
 
 describe.each(SIZES)('http: %s', (_name, sized) => {
   test.each(TWICE)('a key that stands there twice → 400 names it: %s', async (_where, body, field) => {
-    const house = await House.open();
-    const answer = await house.post('/v1/holds', sized(body));
+    const stage = await HttpStage.open();
+    const answer = await stage.post('/v1/holds', sized(body));
     expect([answer.status, answer.body.code, answer.body.field]).toEqual([400, 'invalid_request', field]);
     expect(answer.body.detail).toContain('twice');
-    expect((await house.get('/v1/holds')).body.items).toEqual([]);
+    expect((await stage.get('/v1/holds')).body.items).toEqual([]);
   });
 
   test('the same key in two objects, and as a value, is none that stands there twice', async () => {
-    const house = await House.open();
+    const stage = await HttpStage.open();
     const body =
       '{"holdId":"h","labels":{"user":"usd","goal":"user","a":"\\"user\\":1,\\"user\\":2"},"amounts":{"usd":"1"},' +
       '"candidates":[{"amounts":{"usd":"1"}},{"amounts":{"usd":"1"}}]}';
-    expect((await house.post('/v1/holds', sized(body))).status).toBe(201);
+    expect((await stage.post('/v1/holds', sized(body))).status).toBe(201);
   });
 
   test.each([
@@ -56,37 +56,37 @@ describe.each(SIZES)('http: %s', (_name, sized) => {
     'nul',
     '{"a":"\n"}',
   ])('what is no JSON is refused: %j', async (body) => {
-    const house = await House.open();
-    expect(said(await house.post('/v1/batch', sized(body)))).toBe('400 invalid_request body');
+    const stage = await HttpStage.open();
+    expect(said(await stage.post('/v1/batch', sized(body)))).toBe('400 invalid_request body');
   });
 
   test('names that poison prototypes are refused at every depth', async () => {
-    const house = await House.open();
+    const stage = await HttpStage.open();
     for (const body of [
       '{"a":[{"__proto__":1}]}',
       '{"a":{"\\u005f_proto__":1}}',
       '{"constructor":{"prototype":{}}}',
     ])
-      expect(said(await house.post('/v1/holds', sized(body)))).toContain('400 invalid_request');
+      expect(said(await stage.post('/v1/holds', sized(body)))).toContain('400 invalid_request');
   });
 
   test.each(['1e2', '1E-2', '-1', '0.30000000000000000004', '123456789012345678', '1.0e0'])(
     'an amount written as %s is refused, wherever else plain numbers stand',
     async (number) => {
-      const house = await House.open();
+      const stage = await HttpStage.open();
       const commands = `[{"command":"record_spend","amounts":{"usd":0.25,"tokens":7}},{"command":"record_spend","amounts":{"usd":${number}}}]`;
-      expect(said(await house.post('/v1/batch', sized(`{"commands":${commands}}`)))).toBe(
+      expect(said(await stage.post('/v1/batch', sized(`{"commands":${commands}}`)))).toBe(
         '400 invalid_request commands[1].amounts.usd',
       );
     },
   );
 
   test('an empty list and lists of lists are read as they stand', async () => {
-    const house = await House.open();
-    expect(said(await house.post('/v1/batch', sized('{"commands":[ \n ]}')))).toBe(
+    const stage = await HttpStage.open();
+    expect(said(await stage.post('/v1/batch', sized('{"commands":[ \n ]}')))).toBe(
       '400 invalid_request commands',
     );
-    expect(said(await house.post('/v1/batch', sized('{"commands":[[1,[2,3]],4]}')))).toBe(
+    expect(said(await stage.post('/v1/batch', sized('{"commands":[[1,[2,3]],4]}')))).toBe(
       '400 invalid_request commands[0]',
     );
   });
@@ -94,56 +94,56 @@ describe.each(SIZES)('http: %s', (_name, sized) => {
 
 describe('http: large bodies', () => {
   test('a command that is wrong is named by its place in the whole list', async () => {
-    const house = await House.open();
+    const stage = await HttpStage.open();
     const commands: object[] = Array.from({ length: 300 }, () => ({
       command: 'record_spend',
       amounts: { usd: '1' },
     }));
     commands[257] = { command: 'record_spend', amounts: { usd: '1' }, more: 1 };
-    expect(said(await house.post('/v1/batch', { commands }))).toBe('400 invalid_request commands[257].more');
+    expect(said(await stage.post('/v1/batch', { commands }))).toBe('400 invalid_request commands[257].more');
     commands[257] = { command: 'record_spend', amounts: { usd: [] } };
-    expect(said(await house.post('/v1/batch', { commands }))).toBe(
+    expect(said(await stage.post('/v1/batch', { commands }))).toBe(
       '400 invalid_request commands[257].amounts.usd',
     );
-    expect((await house.get('/v1/balances')).body.items).toEqual([]);
+    expect((await stage.get('/v1/balances')).body.items).toEqual([]);
   });
 
   test('one element of more than 1 MiB is refused, as it would be alone', async () => {
-    const house = await House.open();
+    const stage = await HttpStage.open();
     const large = { command: 'record_spend', amounts: { usd: '1' }, note: PADDED.repeat(6) };
-    expect(said(await house.post('/v1/batch', { commands: [large] }))).toBe('413 too_large commands[0]');
-    expect(said(await house.post('/v1/batch', { commands: [], more: PADDED.repeat(6) }))).toBe(
+    expect(said(await stage.post('/v1/batch', { commands: [large] }))).toBe('413 too_large commands[0]');
+    expect(said(await stage.post('/v1/batch', { commands: [], more: PADDED.repeat(6) }))).toBe(
       '413 too_large body',
     );
   });
 
   test('more commands than a batch may have are refused for their number', async () => {
-    const house = await House.open();
+    const stage = await HttpStage.open();
     const commands = Array.from({ length: 10_001 }, () => ({
       command: 'record_spend',
       amounts: { usd: '1' },
     }));
-    const answer = await house.post('/v1/batch', { commands });
+    const answer = await stage.post('/v1/batch', { commands });
     expect(said(answer)).toBe('400 invalid_request commands');
     expect(answer.body.detail).toContain('10000');
   });
 
   test('a batch of several parts is decided in order, once, and a repeat gives its first answer', async () => {
-    const house = await House.open();
+    const stage = await HttpStage.open();
     const commands = Array.from({ length: 5_000 }, (_, index) => ({
       command: 'authorize_hold',
       holdId: `h${index % 4_000}`,
       labels: { tenant: 'acme' },
       amounts: { usd: '0.01' },
     }));
-    const first = await house.post('/v1/batch', { commands }, { idempotencyKey: 'long' });
+    const first = await stage.post('/v1/batch', { commands }, { idempotencyKey: 'long' });
     const statuses = first.body.outcomes.map(({ status }: { status: number }) => status);
     expect(statuses.indexOf(409)).toBe(4_000);
     expect(statuses.filter((status: number) => status === 201)).toHaveLength(4_000);
-    const again = await house.post('/v1/batch', { commands }, { idempotencyKey: 'long' });
+    const again = await stage.post('/v1/batch', { commands }, { idempotencyKey: 'long' });
     expect(again.headers.get('idempotency-replayed')).toBe('true');
     expect(again.body.outcomes.map(({ status }: { status: number }) => status)).toEqual(statuses);
-    const [{ held }] = (await house.get('/v1/balances?budgetId=all')).body.items;
+    const [{ held }] = (await stage.get('/v1/balances?budgetId=all')).body.items;
     expect(held).toBe('40');
   });
 });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { Shares } from '#bursar/budgets/shares.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
-import { House } from './http-setup.js';
+import { HttpStage } from './http-setup.js';
 import { type Kept, loopKept } from './loop-delay.js';
 
 const RECORDS = 200_000;
@@ -23,17 +23,17 @@ async function bestOf(send: () => Promise<Kept>): Promise<Kept> {
 
 describe('http: evidence of a journal of 200,000 records', () => {
   test('explaining its last decision, and verifying all of it, keep the event loop for less than 50 ms', async () => {
-    const house = await House.open();
+    const stage = await HttpStage.open();
     const spend = { command: 'record_spend', labels: { tenant: 'acme' }, amounts: { usd: 1n } } as const;
     for (let done = 0; done < RECORDS; done += 10_000)
-      await house.ledger.submit(Array.from({ length: 10_000 }, () => spend));
-    const { body } = await house.hold('acme', 'last');
+      await stage.ledger.submit(Array.from({ length: 10_000 }, () => spend));
+    const { body } = await stage.hold('acme', 'last');
     expect(body.sequence).toBeGreaterThan(RECORDS);
     const read = (path: string, method = 'GET') =>
       loopKept({
-        url: house.url + path,
+        url: stage.url + path,
         method,
-        key: house.admin,
+        key: stage.admin,
         ...(method === 'POST' ? { body: '"{}"' } : {}),
       });
     const explained = await bestOf(() => read(`/v1/decisions/${body.decisionId}`));
@@ -46,20 +46,20 @@ describe('http: evidence of a journal of 200,000 records', () => {
     expect(verified.text).toContain('"ok":true');
     expect(verified.longestMs).toBeLessThan(LOOP_KEPT_MAX_MS);
     // The same decision by the library, in this process.
-    const { sentence } = await house.ledger.explain(body.decisionId);
+    const { sentence } = await stage.ledger.explain(body.decisionId);
     expect(explained.text).toContain(sentence);
   });
 
   test('a key asks for more than its share → 429 names the limit, and another key’s is answered', async () => {
-    const house = await House.open();
-    const { body } = await house.hold('acme', 'h');
-    const { body: others } = await house.hold('other', 'h');
+    const stage = await HttpStage.open();
+    const { body } = await stage.hold('acme', 'h');
+    const { body: others } = await stage.hold('other', 'h');
     const asked = Array.from({ length: 12 }, () =>
-      house.get(`/v1/decisions/${body.decisionId}`, house.keys.acme),
+      stage.get(`/v1/decisions/${body.decisionId}`, stage.keys.acme),
     );
     const answers = await Promise.all([
       ...asked,
-      house.get(`/v1/decisions/${others.decisionId}`, house.keys.other),
+      stage.get(`/v1/decisions/${others.decisionId}`, stage.keys.other),
     ]);
     expect(answers.at(-1)?.status).toBe(200);
     const refused = answers.filter(({ status }) => status === 429);
@@ -70,8 +70,8 @@ describe('http: evidence of a journal of 200,000 records', () => {
       expect(problem.detail).toContain('at most 4 of one key');
       expect(headers.get('retry-after')).toBe('1');
     }
-    expect((await house.get('/v1/decisions/dec-999999')).status).toBe(404);
-    expect((await house.get('/v1/decisions/dec-0')).status).toBe(404);
+    expect((await stage.get('/v1/decisions/dec-999999')).status).toBe(404);
+    expect((await stage.get('/v1/decisions/dec-0')).status).toBe(404);
   });
 });
 

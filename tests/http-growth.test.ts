@@ -5,7 +5,7 @@ import type { TSchema } from 'typebox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROUTES } from '#bursar/http/routes.js';
 import type { Route } from '#bursar/kit/route.js';
-import { House } from './http-setup.js';
+import { HttpStage } from './http-setup.js';
 
 const GROWTH_MAX = 2.5;
 /** What a request costs whatever it brings, and how finely a busy machine can be timed. */
@@ -160,17 +160,17 @@ const DONE: readonly Row[] = [
 ];
 
 describe('http: twice the input takes at most 2.5 times the time', () => {
-  let house: House;
+  let stage: HttpStage;
   beforeAll(async () => {
-    house = await House.open({ kept: true });
+    stage = await HttpStage.open({ kept: true });
   });
-  afterAll(() => house.remove());
+  afterAll(() => stage.remove());
 
   async function timed(row: Row, size: number): Promise<number> {
     const body = row.body(size);
     // Of the processor and not of the clock: other processes run on this machine too.
     const began = process.cpuUsage();
-    const { status } = await house.ask(row.method, row.path, { body });
+    const { status } = await stage.ask(row.method, row.path, { body });
     const { user, system } = process.cpuUsage(began);
     const took = (user + system) / 1_000;
     expect(status, `${row.name} of ${size}`).toBeLessThan(500);
@@ -196,7 +196,7 @@ describe('http: twice the input takes at most 2.5 times the time', () => {
   );
 
   test('the tables are all that the server has', async () => {
-    const { body } = await house.get('/openapi.json');
+    const { body } = await stage.get('/openapi.json');
     const served = Object.values(
       body.paths as Record<string, Record<string, { operationId: string; requestBody?: unknown }>>,
     )

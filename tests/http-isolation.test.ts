@@ -2,19 +2,19 @@
 // that nobody has, and no list, event, metric or message shows what is not the caller's.
 
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type Answer, type Asked, House, said } from './http-setup.js';
+import { type Answer, type Asked, HttpStage, said } from './http-setup.js';
 
-let house: House;
+let stage: HttpStage;
 beforeEach(async () => {
-  house = await House.open();
+  stage = await HttpStage.open();
   const spec = { unit: 'usd', limit: '50', window: 'day' };
-  await house.ask('PUT', '/v1/budgets/mine', {
-    key: house.keys.acme,
+  await stage.ask('PUT', '/v1/budgets/mine', {
+    key: stage.keys.acme,
     body: { match: { tenant: 'acme' }, ...spec },
   });
-  await house.hold('acme', 'theirs', '7.77');
-  await house.post('/v1/holds/theirs/settle', { amounts: { usd: '3.33' } }, { key: house.keys.acme });
-  await house.hold('acme', 'open', '5.55');
+  await stage.hold('acme', 'theirs', '7.77');
+  await stage.post('/v1/holds/theirs/settle', { amounts: { usd: '3.33' } }, { key: stage.keys.acme });
+  await stage.hold('acme', 'open', '5.55');
 });
 
 /** An answer without what differs between any two requests. */
@@ -50,12 +50,12 @@ const ROUTES: readonly [string, string, unknown?][] = [
 
 describe('http: another tenant’s ids', () => {
   test('on every route they are answered as ids that nobody has, and nothing of the other’s is changed', async () => {
-    const keys = await house.get('/v1/keys');
+    const keys = await stage.get('/v1/keys');
     const keyOf = (tenant: string) =>
       keys.body.items.find((one: { tenant: string }) => one.tenant === tenant).id;
-    const events = await house.get('/v1/events?type=hold_authorized');
-    const before = await house.get('/v1/holds', house.keys.acme);
-    const budgets = await house.get('/v1/budgets', house.keys.acme);
+    const events = await stage.get('/v1/events?type=hold_authorized');
+    const before = await stage.get('/v1/holds', stage.keys.acme);
+    const budgets = await stage.get('/v1/budgets', stage.keys.acme);
     for (const [method, path, body] of ROUTES) {
       const ids = path.includes('keys')
         ? [keyOf('acme'), 'AAAAAAAAAAAAAAAA']
@@ -63,9 +63,9 @@ describe('http: another tenant’s ids', () => {
           ? [`dec-${events.body.items[0].sequence}`, 'dec-99999']
           : ['open', 'nothing'];
       const ask = (id: string) => {
-        const asked: Asked = { key: house.keys.other };
+        const asked: Asked = { key: stage.keys.other };
         const sent = body === undefined ? {} : { body: JSON.parse(JSON.stringify(body).replace('ID', id)) };
-        return house.ask(method, path.replace('ID', encodeURIComponent(id)), { ...asked, ...sent });
+        return stage.ask(method, path.replace('ID', encodeURIComponent(id)), { ...asked, ...sent });
       };
       const [theirs, nobodys] = [await ask(ids[0]), await ask(ids[1])];
       expect([path, withoutIds(theirs, ids[0])]).toEqual([path, withoutIds(nobodys, ids[1])]);
@@ -75,38 +75,38 @@ describe('http: another tenant’s ids', () => {
       if (isList) expect([path, full.body.items]).toEqual([path, []]);
       else expect([path, full.status]).toEqual([path, 404]);
     }
-    expect((await house.get('/v1/holds', house.keys.acme)).body).toEqual(before.body);
-    expect((await house.get('/v1/budgets', house.keys.acme)).body).toEqual(budgets.body);
+    expect((await stage.get('/v1/holds', stage.keys.acme)).body).toEqual(before.body);
+    expect((await stage.get('/v1/budgets', stage.keys.acme)).body).toEqual(budgets.body);
   });
 
   test('lists, events, checks and denials show nothing of the other tenant’s, nor the figures of the platform’s budgets', async () => {
-    const key = house.keys.other;
-    const denied = await house.post('/v1/holds', { holdId: 'd', amounts: { usd: '99' } }, { key });
+    const key = stage.keys.other;
+    const denied = await stage.post('/v1/holds', { holdId: 'd', amounts: { usd: '99' } }, { key });
     expect(denied.body.lines).toContainEqual(
       expect.objectContaining({ budgetId: 'all', scope: 'platform', violated: 'limit' }),
     );
     const shown = [denied.text];
     for (const path of ['holds', 'budgets', 'balances?current=false', 'grants', 'events', 'keys', 'units'])
-      shown.push((await house.get(`/v1/${path}`, key)).text);
-    shown.push((await house.post('/v1/check', { amounts: { usd: '99' } }, { key })).text);
-    shown.push((await house.get(`/v1/decisions/${denied.body.decision_id}`, key)).text);
+      shown.push((await stage.get(`/v1/${path}`, key)).text);
+    shown.push((await stage.post('/v1/check', { amounts: { usd: '99' } }, { key })).text);
+    shown.push((await stage.get(`/v1/decisions/${denied.body.decision_id}`, key)).text);
     for (const secret of ['acme', '7.77', '3.33', '5.55', '8.88', 'theirs'])
       expect([secret, shown.filter((text) => text.includes(secret))]).toEqual([secret, []]);
-    const own = (await house.get('/v1/events', key)).body.items.map((one: { type: string }) => one.type);
+    const own = (await stage.get('/v1/events', key)).body.items.map((one: { type: string }) => one.type);
     expect(own).toContain('hold_denied');
   });
 
   test('the platform sees both, under their full ids', async () => {
-    await house.hold('other', 'open');
-    const { body } = await house.get('/v1/holds?status=open');
+    await stage.hold('other', 'open');
+    const { body } = await stage.get('/v1/holds?status=open');
     expect(body.items.map(({ holdId }: { holdId: string }) => holdId)).toEqual([
       'tenant/acme/open',
       'tenant/other/open',
     ]);
     const path = `/v1/holds/${encodeURIComponent('tenant/acme/open')}/settle`;
-    expect((await house.post(path, { amounts: { usd: '1' } })).body).toMatchObject({
+    expect((await stage.post(path, { amounts: { usd: '1' } })).body).toMatchObject({
       holdId: 'tenant/acme/open',
     });
-    expect(said(await house.get('/v1/holds/tenant/acme/open'))).toBe('404 not_found');
+    expect(said(await stage.get('/v1/holds/tenant/acme/open'))).toBe('404 not_found');
   });
 });

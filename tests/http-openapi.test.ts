@@ -8,28 +8,28 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { REJECTIONS } from '#bursar/core/rejections.js';
 import { REFUSAL_STATUS, REJECTION_STATUS } from '#bursar/http/statuses.js';
 import { REFUSALS } from '#bursar/kit/refusals.js';
-import { House } from './http-setup.js';
+import { HttpStage } from './http-setup.js';
 
 const OPENAPI = fileURLToPath(new URL('../docs/openapi.json', import.meta.url));
 const DOCS = fileURLToPath(new URL('../docs/http-api.md', import.meta.url));
 
-let house: House;
+let stage: HttpStage;
 beforeEach(async () => {
-  house = await House.open();
+  stage = await HttpStage.open();
 });
 
 describe('http: OpenAPI', () => {
   test('the description is valid OpenAPI 3.1', async () => {
-    const { body } = await house.ask('GET', '/openapi.json', { key: null });
+    const { body } = await stage.ask('GET', '/openapi.json', { key: null });
     expect(body.openapi).toMatch(/^3\.1/);
     const result = await new Validator().validate(body);
     expect(result).toMatchObject({ valid: true });
   });
 
   test('the description is made once, before anybody asks, and given out as the same bytes', async () => {
-    Object.assign(house.app, { swagger: () => expect.fail('made anew') });
-    const first = await house.ask('GET', '/openapi.json', { key: null });
-    const again = await house.ask('GET', '/openapi.json', { key: null });
+    Object.assign(stage.app, { swagger: () => expect.fail('made anew') });
+    const first = await stage.ask('GET', '/openapi.json', { key: null });
+    const again = await stage.ask('GET', '/openapi.json', { key: null });
     expect(again.status).toBe(200);
     expect(again.text).toBe(first.text);
     expect(first.headers.get('content-type')).toContain('application/json');
@@ -37,14 +37,14 @@ describe('http: OpenAPI', () => {
   });
 
   test('docs/openapi.json is what the server serves (UPDATE_OPENAPI=1 writes it anew)', async () => {
-    const { body } = await house.ask('GET', '/openapi.json', { key: null });
+    const { body } = await stage.ask('GET', '/openapi.json', { key: null });
     if (process.env.UPDATE_OPENAPI === '1') writeFileSync(OPENAPI, `${JSON.stringify(body, null, 2)}\n`);
     // As values: how the file is laid out is the formatter's.
     expect(JSON.parse(readFileSync(OPENAPI, 'utf8'))).toEqual(body);
   });
 
   test('docs/http-api.md lists every route of the description, and no other', async () => {
-    const { body } = await house.ask('GET', '/openapi.json', { key: null });
+    const { body } = await stage.ask('GET', '/openapi.json', { key: null });
     const described = Object.entries(
       body.paths as Record<string, Record<string, { summary: string }>>,
     ).flatMap(([path, operations]) =>

@@ -10,11 +10,11 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { House } from './http-setup.js';
+import { HttpStage } from './http-setup.js';
 
-let house: House;
+let stage: HttpStage;
 beforeEach(async () => {
-  house = await House.open();
+  stage = await HttpStage.open();
 });
 afterEach(() => {
   trace.disable();
@@ -26,12 +26,12 @@ describe('http: callers that send slowly', () => {
     ['headers', ''],
     ['a body', 'Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n'],
   ])('%s that trickle in → cut off when their time is over, and nothing is done', async (_what, end) => {
-    const { server } = house.app;
+    const { server } = stage.app;
     expect([server.headersTimeout, server.requestTimeout]).toEqual([15_000, 120_000]);
     // Node measures by its own clock, and looks every five seconds.
     server.headersTimeout = 200;
     server.requestTimeout = 400;
-    const { hostname, port } = new URL(house.url);
+    const { hostname, port } = new URL(stage.url);
     const socket = connect(Number(port), hostname);
     const closed = once(socket, 'close');
     let answer = '';
@@ -39,32 +39,32 @@ describe('http: callers that send slowly', () => {
       answer += data.toString();
     });
     socket.on('error', () => undefined);
-    socket.write(`POST /v1/holds HTTP/1.1\r\nHost: bursar\r\nAuthorization: Bearer ${house.admin}\r\n${end}`);
+    socket.write(`POST /v1/holds HTTP/1.1\r\nHost: bursar\r\nAuthorization: Bearer ${stage.admin}\r\n${end}`);
     const trickle = setInterval(() => socket.write('x'), 50);
     const began = Date.now();
     await closed;
     clearInterval(trickle);
     expect(Date.now() - began).toBeLessThan(10_000);
     expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-    expect(house.ledger.holds()).toEqual([]);
+    expect(stage.ledger.holds()).toEqual([]);
   });
 });
 
 describe('http: logs', () => {
   test('one line a request: id, key id, route, status, time; no secret, no body, no query, whatever was asked', async () => {
-    const issued = await house.post('/v1/keys', { name: 'n', scopes: ['read'], labels: { tenant: 'acme' } });
+    const issued = await stage.post('/v1/keys', { name: 'n', scopes: ['read'], labels: { tenant: 'acme' } });
     const secret = issued.body.key as string;
-    await house.get('/v1/holds?label=user=query-word', secret);
-    await house.ask('GET', '/v1/units', { key: null, headers: { 'x-api-key': `${secret}x` } });
-    await house.ask('POST', '/v1/holds', {
+    await stage.get('/v1/holds?label=user=query-word', secret);
+    await stage.ask('GET', '/v1/units', { key: null, headers: { 'x-api-key': `${secret}x` } });
+    await stage.ask('POST', '/v1/holds', {
       body: '{"amounts":{"usd":"body-word"}}',
       headers: { cookie: 'cookie-word' },
     });
-    await house.ask('POST', '/v1/holds', { body: `{"broken-word`, headers: { 'x-request-id': 'mine' } });
-    await house.get('/path-word/with?token=query-word');
-    const text = house.log.join('');
+    await stage.ask('POST', '/v1/holds', { body: `{"broken-word`, headers: { 'x-request-id': 'mine' } });
+    await stage.get('/path-word/with?token=query-word');
+    const text = stage.log.join('');
     for (const word of [
-      house.admin,
+      stage.admin,
       secret,
       secret.split('_')[2],
       'body-word',
@@ -74,7 +74,7 @@ describe('http: logs', () => {
       'cookie-word',
     ])
       expect([word.slice(0, 12), text.includes(word)]).toEqual([word.slice(0, 12), false]);
-    const lines = house.log.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request');
+    const lines = stage.log.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request');
     const { id } = issued.body;
     expect(lines.find(({ keyId }) => keyId === id)).toMatchObject({
       method: 'GET',
@@ -92,14 +92,14 @@ describe('http: logs', () => {
 
 describe('http: spans', () => {
   test('each request is a server span with its route, status and decision; without an SDK nothing is recorded', async () => {
-    await house.hold('acme', 'before');
+    await stage.hold('acme', 'before');
     const exporter = new InMemorySpanExporter();
     trace.setGlobalTracerProvider(
       new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
     );
-    const { body } = await house.hold('acme', 'h1');
-    await house.ledger.close();
-    await house.hold('acme', 'h2');
+    const { body } = await stage.hold('acme', 'h1');
+    await stage.ledger.close();
+    await stage.hold('acme', 'h2');
     await expect.poll(() => exporter.getFinishedSpans().length).toBe(2);
     const [held, failed] = exporter.getFinishedSpans();
     expect(held).toMatchObject({

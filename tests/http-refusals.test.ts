@@ -6,13 +6,13 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { REJECTIONS } from '#bursar/core/rejections.js';
 import { REFUSAL_STATUS, REJECTION_STATUS } from '#bursar/http/statuses.js';
 import { REFUSALS } from '#bursar/kit/refusals.js';
-import { House, said } from './http-setup.js';
+import { HttpStage, said } from './http-setup.js';
 
-let house: House;
+let stage: HttpStage;
 let key: string;
 beforeEach(async () => {
-  house = await House.open();
-  key = house.keys.acme;
+  stage = await HttpStage.open();
+  key = stage.keys.acme;
 });
 
 describe('http: when money runs out', () => {
@@ -23,9 +23,9 @@ describe('http: when money runs out', () => {
     ['402 no_budget', 'false', { amounts: { usd: '1' }, require: ['team'] }],
   ];
   test.each(denials)('%s, x-should-retry "%s"', async (answer, retry, asked) => {
-    await house.post('/v1/spend', { amounts: { usd: '50' } }, { key });
-    await house.hold('acme', 'open', '10');
-    const denied = await house.post('/v1/holds', asked, { key });
+    await stage.post('/v1/spend', { amounts: { usd: '50' } }, { key });
+    await stage.hold('acme', 'open', '10');
+    const denied = await stage.post('/v1/holds', asked, { key });
     expect(said(denied)).toBe(answer);
     expect(denied.headers.get('content-type')).toContain('application/problem+json');
     expect(denied.headers.get('x-should-retry') ?? '').toBe(retry);
@@ -39,9 +39,9 @@ describe('http: when money runs out', () => {
   });
 
   test('the figures of a denial add up to it, and name its budget, decision and reset', async () => {
-    await house.post('/v1/spend', { amounts: { usd: '50' } }, { key });
-    await house.hold('acme', 'open', '10.5');
-    const { body } = await house.post('/v1/holds', { amounts: { usd: '50.25' } }, { key });
+    await stage.post('/v1/spend', { amounts: { usd: '50' } }, { key });
+    await stage.hold('acme', 'open', '10.5');
+    const { body } = await stage.post('/v1/holds', { amounts: { usd: '50.25' } }, { key });
     // The platform's budget `all` refuses as well; a tenant sees its own.
     const { unit, limit, spent, held, requested } = body;
     expect(unit).toBe('usd');
@@ -62,7 +62,7 @@ describe('http: when money runs out', () => {
       });
     expect(body.decision_id).toBe(`dec-${body.sequence}`);
     expect(body.resets_at).toBe(each.resetsAt);
-    const explained = await house.get(`/v1/decisions/${body.decision_id}`, key);
+    const explained = await stage.get(`/v1/decisions/${body.decision_id}`, key);
     expect(explained.body.lines.some((line: { addsUp?: boolean }) => line.addsUp === true)).toBe(true);
   });
 
@@ -75,9 +75,9 @@ describe('http: when money runs out', () => {
     for (const [index, [unit, status, answer]] of rows.entries()) {
       const user = `u${index}`;
       const match = { tenant: 'acme', user };
-      await house.ask('PUT', `/v1/budgets/${user}`, { body: { match, unit, window: 'day', limit: '9' } });
-      await house.post(`/v1/budgets/${user}/status`, { status });
-      expect(said(await house.post('/v1/holds', { labels: { user }, amounts: { usd: '1' } }, { key }))).toBe(
+      await stage.ask('PUT', `/v1/budgets/${user}`, { body: { match, unit, window: 'day', limit: '9' } });
+      await stage.post(`/v1/budgets/${user}/status`, { status });
+      expect(said(await stage.post('/v1/holds', { labels: { user }, amounts: { usd: '1' } }, { key }))).toBe(
         answer,
       );
     }
@@ -93,20 +93,20 @@ describe('http: keys and scopes', () => {
       { 'x-api-key': 'x' },
     ];
     for (const headers of bad) {
-      const answer = await house.ask('GET', '/v1/units', { key: null, headers });
+      const answer = await stage.ask('GET', '/v1/units', { key: null, headers });
       expect([said(answer), answer.headers.get('www-authenticate')]).toEqual([
         '401 invalid_api_key',
         'Bearer',
       ]);
     }
-    expect((await house.ask('GET', '/v1/units', { key: null, headers: { 'x-api-key': key } })).status).toBe(
+    expect((await stage.ask('GET', '/v1/units', { key: null, headers: { 'x-api-key': key } })).status).toBe(
       200,
     );
   });
 
   test('a key does what its scope says, and no more', async () => {
-    const spend = await house.key({ scopes: ['spend'], labels: { tenant: 'acme' } });
-    const read = await house.key({ scopes: ['read'], labels: { tenant: 'acme' }, callerLabels: [] });
+    const spend = await stage.key({ scopes: ['spend'], labels: { tenant: 'acme' } });
+    const read = await stage.key({ scopes: ['read'], labels: { tenant: 'acme' }, callerLabels: [] });
     const budget = { body: { match: { tenant: 'acme' }, unit: 'usd', limit: '1', window: 'day' } };
     const rows: readonly [string, string, string][] = [
       [spend, 'POST /v1/holds', '400 invalid_request amounts'],
@@ -127,10 +127,10 @@ describe('http: keys and scopes', () => {
     for (const [who, route, answer] of rows) {
       const [method, path] = route.split(' ');
       const asked = method === 'GET' ? {} : method === 'PUT' ? budget : { body: {} };
-      expect([route, said(await house.ask(method, path, { key: who, ...asked }))]).toEqual([route, answer]);
+      expect([route, said(await stage.ask(method, path, { key: who, ...asked }))]).toEqual([route, answer]);
     }
     const topUp = { commands: [{ command: 'top_up', budgetId: 'x', amount: '1' }] };
-    expect(said(await house.post('/v1/batch', topUp, { key: spend }))).toBe('403 forbidden');
+    expect(said(await stage.post('/v1/batch', topUp, { key: spend }))).toBe('403 forbidden');
   });
 
   test('a label that the key fixes or does not name is refused, in candidates too', async () => {
@@ -139,7 +139,7 @@ describe('http: keys and scopes', () => {
       { labels: { agent: 'x' } },
       { candidates: [{ labels: { tenant: 'other' } }] },
     ])
-      expect(said(await house.post('/v1/holds', { amounts: { usd: '1' }, ...asked }, { key }))).toMatch(
+      expect(said(await stage.post('/v1/holds', { amounts: { usd: '1' }, ...asked }, { key }))).toMatch(
         /^403 label_forbidden/,
       );
   });
@@ -154,7 +154,7 @@ describe('http: amounts on the wire', () => {
     ['{"usd":0.00000001}', '0.00000001'],
     ['{"usd":"00.10"}', '0.1'],
   ])('%s is held as %s', async (amounts, held) => {
-    const answer = await house.ask('POST', '/v1/holds', { key, body: hold(amounts) });
+    const answer = await stage.ask('POST', '/v1/holds', { key, body: hold(amounts) });
     expect(answer.body.lines[1].held ?? answer.body.lines[0].held).toBe(held);
   });
 
@@ -185,21 +185,21 @@ describe('http: amounts on the wire', () => {
     ];
     for (const amounts of bad) {
       const field = amounts.includes('tokens') ? 'amounts.tokens' : 'amounts.usd';
-      expect([amounts, said(await house.ask('POST', '/v1/holds', { key, body: hold(amounts) }))]).toEqual([
+      expect([amounts, said(await stage.ask('POST', '/v1/holds', { key, body: hold(amounts) }))]).toEqual([
         amounts,
         `400 invalid_request ${field}`,
       ]);
     }
-    expect(said(await house.ask('POST', '/v1/holds', { key, body: hold('{"yen":"1"}') }))).toBe(
+    expect(said(await stage.ask('POST', '/v1/holds', { key, body: hold('{"yen":"1"}') }))).toBe(
       '400 invalid_request amounts.yen',
     );
   });
 
   test('an instant is ISO 8601 with a zone or milliseconds; the 30th of February is none', async () => {
     const spend = (occurredAt: unknown) =>
-      house.post('/v1/spend', { amounts: { usd: '1' }, occurredAt }, { key });
-    expect((await spend(house.clock.at)).status).toBe(201);
-    expect((await spend(new Date(house.clock.at).toISOString().replace('Z', '+00:00'))).status).toBe(201);
+      stage.post('/v1/spend', { amounts: { usd: '1' }, occurredAt }, { key });
+    expect((await spend(stage.clock.at)).status).toBe(201);
+    expect((await spend(new Date(stage.clock.at).toISOString().replace('Z', '+00:00'))).status).toBe(201);
     for (const bad of [
       '2026-02-30T00:00:00Z',
       '2026-02-03',
@@ -215,7 +215,7 @@ describe('http: amounts on the wire', () => {
 
 describe('http: bodies that mean harm', () => {
   test('what is no JSON of this route is refused before anything is done', async () => {
-    const { body: before } = await house.get('/v1/head');
+    const { body: before } = await stage.get('/v1/head');
     const rows: readonly [string | Uint8Array, string][] = [
       ['{"amounts":', '400 invalid_request body'],
       ['', '400 invalid_request body'],
@@ -234,7 +234,7 @@ describe('http: bodies that mean harm', () => {
       [Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), '400 invalid_request body'],
     ];
     for (const [body, answer] of rows) {
-      const response = await fetch(`${house.url}/v1/holds`, {
+      const response = await fetch(`${stage.url}/v1/holds`, {
         method: 'POST',
         headers: {
           authorization: `Bearer ${key}`,
@@ -252,12 +252,12 @@ describe('http: bodies that mean harm', () => {
       expect([String(body).slice(0, 60), seen]).toEqual([String(body).slice(0, 60), answer]);
       expect(problem.detail.length).toBeLessThan(400);
     }
-    expect((await house.get('/v1/head')).body).toEqual(before);
+    expect((await stage.get('/v1/head')).body).toEqual(before);
   });
 
   test('other media types are refused; JSON with a charset is JSON', async () => {
     const send = (type: string) =>
-      house.ask('POST', '/v1/holds', {
+      stage.ask('POST', '/v1/holds', {
         key,
         body: '{"amounts":{"usd":"1"}}',
         headers: { 'content-type': type },
@@ -268,14 +268,14 @@ describe('http: bodies that mean harm', () => {
   });
 
   test('a value in a message is cut, never whole', async () => {
-    const { body } = await house.post('/v1/holds', { amounts: { usd: 'secret'.repeat(100) } }, { key });
+    const { body } = await stage.post('/v1/holds', { amounts: { usd: 'secret'.repeat(100) } }, { key });
     expect(body.detail.length).toBeLessThan(200);
   });
 
   test('a caller’s request id is kept when it is plain; each answer has one, and no cache keeps it', async () => {
-    const own = await house.ask('GET', '/v1/units', { key, headers: { 'x-request-id': 'mine-1' } });
+    const own = await stage.ask('GET', '/v1/units', { key, headers: { 'x-request-id': 'mine-1' } });
     expect(own.headers.get('x-request-id')).toBe('mine-1');
-    const odd = await house.ask('GET', '/nope', { key, headers: { 'x-request-id': 'a b "c"' } });
+    const odd = await stage.ask('GET', '/nope', { key, headers: { 'x-request-id': 'a b "c"' } });
     expect(odd.headers.get('x-request-id')).toMatch(/^req-/);
     expect(odd.body.requestId).toBe(odd.headers.get('x-request-id'));
     expect([odd.headers.get('cache-control'), odd.headers.get('x-content-type-options')]).toEqual([
@@ -287,7 +287,7 @@ describe('http: bodies that mean harm', () => {
   test('headers beyond 16 KiB and malformed requests end with a 4xx, and the server goes on', async () => {
     const raw = (text: string) =>
       new Promise<string>((resolve) => {
-        const { port, hostname } = new URL(house.url);
+        const { port, hostname } = new URL(stage.url);
         const socket = connect(Number(port), hostname, () => socket.write(text));
         let seen = '';
         socket.on('data', (piece) => {
@@ -306,7 +306,7 @@ describe('http: bodies that mean harm', () => {
     expect(await raw('GET /v1/%zz HTTP/1.1\r\nhost: x\r\n\r\n')).toMatch(
       /^HTTP\/1.1 400 [\s\S]*invalid_request/,
     );
-    expect((await house.get('/v1/units')).status).toBe(200);
+    expect((await stage.get('/v1/units')).status).toBe(200);
   });
 });
 

@@ -1,16 +1,16 @@
 // Every route of the HTTP API once as it is meant: what is asked, what is answered, what then is true of the ledger.
 
 import { beforeEach, describe, expect, test } from 'vitest';
-import { House, said } from './http-setup.js';
+import { HttpStage, said } from './http-setup.js';
 
-let house: House;
+let stage: HttpStage;
 beforeEach(async () => {
-  house = await House.open();
+  stage = await HttpStage.open();
 });
 
 describe('http: holds', () => {
   test('authorise, extend, release a part, settle, correct: each answer has the figures after it', async () => {
-    const opened = await house.hold('acme', 'h1', '10');
+    const opened = await stage.hold('acme', 'h1', '10');
     expect(opened.status).toBe(201);
     expect(opened.body).toMatchObject({
       outcome: 'authorized',
@@ -28,12 +28,12 @@ describe('http: holds', () => {
       '"each";q=10000000000;w=86400;bursar-unit="usd";bursar-scale=8',
     );
 
-    const key = house.keys.acme;
-    const extended = await house.post('/v1/holds/h1/extend', { add: { usd: '5' } }, { key });
+    const key = stage.keys.acme;
+    const extended = await stage.post('/v1/holds/h1/extend', { add: { usd: '5' } }, { key });
     expect(extended).toMatchObject({ status: 200, body: { outcome: 'done', event: 'hold_extended' } });
-    const released = await house.post('/v1/holds/h1/release', { amounts: { usd: 3 } }, { key });
+    const released = await stage.post('/v1/holds/h1/release', { amounts: { usd: 3 } }, { key });
     expect(released).toMatchObject({ status: 200, body: { event: 'hold_released' } });
-    const settled = await house.post(
+    const settled = await stage.post(
       '/v1/holds/h1/settle',
       { amounts: { usd: '0.25' }, usage: { inputTokens: 7 }, outcome: 'completed', note: 'p1' },
       { key },
@@ -43,42 +43,42 @@ describe('http: holds', () => {
       charged: { usd: '0.25', calls: '1' },
       returned: { usd: '11.75', calls: '0' },
     });
-    const corrected = await house.post(
+    const corrected = await stage.post(
       '/v1/holds/h1/correct',
       { amounts: { usd: '0.2' }, reason: 'invoice' },
       { key },
     );
     expect(corrected.body).toMatchObject({ event: 'hold_corrected', charged: { usd: '0.2' } });
-    const { body } = await house.get('/v1/holds/h1', key);
+    const { body } = await stage.get('/v1/holds/h1', key);
     expect(body).toMatchObject({
       holdId: 'h1',
       status: 'settled',
       ending: 'completed',
       charged: { usd: '0.2' },
     });
-    expect(await house.ledger.verify()).toMatchObject({ ok: true });
+    expect(await stage.ledger.verify()).toMatchObject({ ok: true });
   });
 
   test('an untouched hold is reversed; one without an id is named by its Idempotency-Key', async () => {
-    const opened = await house.post(
+    const opened = await stage.post(
       '/v1/holds',
       { amounts: { usd: '1' } },
       {
-        key: house.keys.acme,
+        key: stage.keys.acme,
         idempotencyKey: '"order 17"',
       },
     );
     expect(opened.body.holdId).toMatch(/^idem-sha256:[\w-]{43}$/);
-    const plain = await house.post(
+    const plain = await stage.post(
       '/v1/holds',
       { amounts: { usd: '1' } },
       {
-        key: house.keys.acme,
+        key: stage.keys.acme,
         idempotencyKey: 'order-18',
       },
     );
     expect(plain.body.holdId).toBe('idem:order-18');
-    const reversed = await house.ask('POST', '/v1/holds/idem:order-18/reverse', { key: house.keys.acme });
+    const reversed = await stage.ask('POST', '/v1/holds/idem:order-18/reverse', { key: stage.keys.acme });
     expect(reversed).toMatchObject({
       status: 200,
       body: { event: 'hold_reversed', holdId: 'idem:order-18' },
@@ -87,7 +87,7 @@ describe('http: holds', () => {
 
   test('candidates, grants, leases, expiry and overrun policies reach the ledger as they are stated', async () => {
     const lease = { authorityId: 'a', leaseId: 'l', epoch: 3 };
-    const { status, body } = await house.post('/v1/holds', {
+    const { status, body } = await stage.post('/v1/holds', {
       holdId: 'full',
       labels: { tenant: 'acme' },
       amounts: { usd: '500' },
@@ -101,21 +101,21 @@ describe('http: holds', () => {
       note: 'why',
     });
     expect([status, body.candidate, body.skipped[0].reason]).toEqual([201, 1, 'too_large']);
-    expect((await house.get('/v1/holds/full')).body).toMatchObject({
+    expect((await stage.get('/v1/holds/full')).body).toMatchObject({
       labels: { tenant: 'acme', model: 'small' },
       authority: lease,
       held: { usd: '2' },
     });
-    const { body: grants } = await house.get('/v1/grants');
+    const { body: grants } = await stage.get('/v1/grants');
     expect(grants.items).toContainEqual(
       expect.objectContaining({ unit: 'usd', values: { capability: 'c', grant: 'g' }, held: '2' }),
     );
-    house.clock.at += 60_001;
-    expect((await house.get('/v1/holds/full')).body).toMatchObject({
+    stage.clock.at += 60_001;
+    expect((await stage.get('/v1/holds/full')).body).toMatchObject({
       status: 'expired',
       charged: { usd: '1.5' },
     });
-    const { body: events } = await house.get('/v1/events?type=hold_authorized');
+    const { body: events } = await stage.get('/v1/events?type=hold_authorized');
     expect(events.items[0].details).toMatchObject({
       note: 'why',
       onExpiry: { charge: { usd: '1.5' } },
@@ -124,27 +124,27 @@ describe('http: holds', () => {
   });
 
   test('spend is booked to the instant stated; check tells and changes nothing', async () => {
-    const at = new Date(house.clock.at - 1_000).toISOString();
-    const spent = await house.post(
+    const at = new Date(stage.clock.at - 1_000).toISOString();
+    const spent = await stage.post(
       '/v1/spend',
       { labels: { user: 'u' }, amounts: { usd: '30' }, occurredAt: at },
-      { key: house.keys.acme },
+      { key: stage.keys.acme },
     );
     expect(spent).toMatchObject({
       status: 201,
       body: { event: 'spend_recorded', charged: { usd: '30', calls: '1' } },
     });
-    const before = await house.get('/v1/head');
-    const { body } = await house.post('/v1/check', { amounts: { usd: '71' } }, { key: house.keys.acme });
+    const before = await stage.get('/v1/head');
+    const { body } = await stage.post('/v1/check', { amounts: { usd: '71' } }, { key: stage.keys.acme });
     expect(body).toMatchObject({ fits: false, reason: 'exhausted', verdict: 'within' });
     expect(body.lines).toContainEqual(
       expect.objectContaining({ budgetId: 'each', spent: '30', violated: 'limit' }),
     );
-    expect((await house.get('/v1/head')).body).toEqual(before.body);
+    expect((await stage.get('/v1/head')).body).toEqual(before.body);
   });
 
   test('a batch is one group: later commands see the earlier ones, each with the answer of its own route', async () => {
-    const { body } = await house.post(
+    const { body } = await stage.post(
       '/v1/batch',
       {
         commands: [
@@ -158,7 +158,7 @@ describe('http: holds', () => {
           { command: 'correct_hold', holdId: 'b1', amounts: { usd: '3' }, reason: 'r' },
         ],
       },
-      { key: house.keys.acme },
+      { key: stage.keys.acme },
     );
     const answers = body.outcomes.map((one: { status: number; body: { outcome: string; code?: string } }) =>
       [one.status, one.body.outcome, one.body.code].join(' ').trim(),
@@ -178,9 +178,9 @@ describe('http: holds', () => {
 
 describe('http: batch', () => {
   test('answers are brief unless asked for in full, which is what the own route answers', async () => {
-    const key = house.keys.acme;
+    const key = stage.keys.acme;
     const commands = [{ command: 'authorize_hold', holdId: 'b', amounts: { usd: '1' } }];
-    const brief = await house.post('/v1/batch', { commands }, { key });
+    const brief = await stage.post('/v1/batch', { commands }, { key });
     expect(brief.body.outcomes).toEqual([
       {
         status: 201,
@@ -195,16 +195,16 @@ describe('http: batch', () => {
         },
       },
     ]);
-    const full = await house.post(
+    const full = await stage.post(
       '/v1/batch',
       { commands: [{ ...commands[0], holdId: 'c' }], answer: 'full' },
       { key },
     );
-    const alone = await house.hold('acme', 'd');
+    const alone = await stage.hold('acme', 'd');
     expect(Object.keys(full.body.outcomes[0].body).sort()).toEqual(Object.keys(alone.body).sort());
-    const bad = await house.post('/v1/batch', { commands: [commands[0], { command: 'top_up' }] }, { key });
+    const bad = await stage.post('/v1/batch', { commands: [commands[0], { command: 'top_up' }] }, { key });
     expect(said(bad)).toBe('400 invalid_request commands[1].budgetId');
-    const unknown = await house.post('/v1/batch', { commands: [{ command: 'put_definitions' }] }, { key });
+    const unknown = await stage.post('/v1/batch', { commands: [{ command: 'put_definitions' }] }, { key });
     expect(said(unknown)).toMatch(/^400 invalid_request commands\[0\]/);
   });
 });
@@ -218,70 +218,70 @@ describe('http: budgets', () => {
       window: 'lifetime',
       warnAtPercent: 50,
     };
-    const put = await house.ask('PUT', '/v1/budgets/tok', { body: spec });
+    const put = await stage.ask('PUT', '/v1/budgets/tok', { body: spec });
     expect(put).toMatchObject({ status: 200, body: { id: 'tok', ...spec, version: 1, status: 'active' } });
-    const again = await house.ask('PUT', '/v1/budgets/tok', { body: { ...spec, limit: 900 } });
+    const again = await stage.ask('PUT', '/v1/budgets/tok', { body: { ...spec, limit: 900 } });
     expect(again.body).toMatchObject({ limit: '900', version: 2 });
-    expect((await house.get('/v1/budgets/tok', house.keys.acme)).body).toMatchObject({
+    expect((await stage.get('/v1/budgets/tok', stage.keys.acme)).body).toMatchObject({
       id: 'tok',
       limit: '900',
     });
 
-    await house.post('/v1/spend', { labels: { tenant: 'acme' }, amounts: { tokens: '100' } });
+    await stage.post('/v1/spend', { labels: { tenant: 'acme' }, amounts: { tokens: '100' } });
     const values = { tenant: 'acme' };
-    const topped = await house.post('/v1/budgets/tok/top-up', { values, amount: '50' });
+    const topped = await stage.post('/v1/budgets/tok/top-up', { values, amount: '50' });
     expect(topped.body.lines[0]).toMatchObject({ granted: '950', spent: '100', remaining: '850' });
-    const limited = await house.post('/v1/budgets/tok/balance-limit', { values, limit: '500' });
+    const limited = await stage.post('/v1/budgets/tok/balance-limit', { values, limit: '500' });
     expect(limited.body).toMatchObject({ event: 'balance_limit_set' });
-    const balances = await house.get('/v1/balances?budgetId=tok&label=tenant=acme', house.keys.acme);
+    const balances = await stage.get('/v1/balances?budgetId=tok&label=tenant=acme', stage.keys.acme);
     expect(balances.body.items).toMatchObject([{ budgetId: 'tok', values, limit: '500', spent: '100' }]);
-    const until = new Date(house.clock.at + 60_000).toISOString();
-    expect((await house.post('/v1/budgets/tok/exhaust', { values, until })).body.event).toBe(
+    const until = new Date(stage.clock.at + 60_000).toISOString();
+    expect((await stage.post('/v1/budgets/tok/exhaust', { values, until })).body.event).toBe(
       'budget_exhausted',
     );
-    expect((await house.post('/v1/budgets/tok/status', { status: 'paused' })).body.event).toBe(
+    expect((await stage.post('/v1/budgets/tok/status', { status: 'paused' })).body.event).toBe(
       'budget_status_set',
     );
-    expect((await house.post('/v1/definitions', { close: ['tok'] })).body.event).toBe('definitions_put');
-    expect((await house.get('/v1/budgets/tok')).body.status).toBe('closed');
+    expect((await stage.post('/v1/definitions', { close: ['tok'] })).body.event).toBe('definitions_put');
+    expect((await stage.get('/v1/budgets/tok')).body.status).toBe('closed');
   });
 
   test('units, aliases and budgets in them come in one step, and amounts are then in that unit', async () => {
-    const { body } = await house.post('/v1/definitions', {
+    const { body } = await stage.post('/v1/definitions', {
       units: [{ name: 'gpu', scale: 2 }],
       aliases: { provider: { claude: 'anthropic' } },
       budgets: [{ id: 'gpus', match: {}, unit: 'gpu', limit: '1.5', window: 'day' }],
     });
     expect(body.outcome).toBe('done');
-    expect((await house.get('/v1/units')).body.items).toContainEqual({ name: 'gpu', scale: 2 });
-    expect((await house.get('/v1/definitions')).body.aliases).toEqual({ provider: { claude: 'anthropic' } });
-    const spent = await house.post('/v1/spend', { amounts: { gpu: '0.25' } });
+    expect((await stage.get('/v1/units')).body.items).toContainEqual({ name: 'gpu', scale: 2 });
+    expect((await stage.get('/v1/definitions')).body.aliases).toEqual({ provider: { claude: 'anthropic' } });
+    const spent = await stage.post('/v1/spend', { amounts: { gpu: '0.25' } });
     expect(spent.body.charged).toMatchObject({ gpu: '0.25' });
-    expect(said(await house.post('/v1/spend', { amounts: { gpu: '0.255' } }))).toBe(
+    expect(said(await stage.post('/v1/spend', { amounts: { gpu: '0.255' } }))).toBe(
       '400 invalid_request amounts.gpu',
     );
   });
 
   test('providers: verdicts of both windows, spend by any alias, exhaustion until they roll', async () => {
     const usd = { unit: 'usd', limit: '1' };
-    await house.post('/v1/definitions', {
+    await stage.post('/v1/definitions', {
       aliases: { provider: { sonnet: 'claude' } },
       budgets: [
         { id: 'provider/claude/hour', match: { provider: 'claude' }, window: 'hour', ...usd },
         { id: 'provider/claude/day', match: { provider: 'claude' }, window: 'day', ...usd },
       ],
     });
-    const spent = await house.post('/v1/providers/sonnet/spend', { usd: '0.8' });
+    const spent = await stage.post('/v1/providers/sonnet/spend', { usd: '0.8' });
     expect(spent).toMatchObject({ status: 201, body: { charged: { usd: '0.8' } } });
-    expect((await house.get('/v1/providers/claude')).body).toMatchObject({
+    expect((await stage.get('/v1/providers/claude')).body).toMatchObject({
       verdict: 'near',
       window: 'hour',
       open: true,
     });
-    const exhausted = await house.post('/v1/providers/sonnet/exhaust', {});
+    const exhausted = await stage.post('/v1/providers/sonnet/exhaust', {});
     expect(exhausted.body).toMatchObject({ provider: 'claude', verdict: 'exhausted', open: false });
-    expect((await house.get('/v1/providers')).body.items).toHaveLength(1);
-    const denied = await house.post('/v1/holds', {
+    expect((await stage.get('/v1/providers')).body.items).toHaveLength(1);
+    const denied = await stage.post('/v1/holds', {
       labels: { provider: 'claude' },
       amounts: { usd: '0.01' },
     });
@@ -292,81 +292,81 @@ describe('http: budgets', () => {
 
 describe('http: evidence and service', () => {
   test('a decision is explained, the journal verified, the books certified, the head stated', async () => {
-    await house.hold('acme', 'h1', '2');
-    const denied = await house.hold('acme', 'h2', '99');
-    const { body } = await house.get(`/v1/decisions/${denied.body.decision_id}`);
+    await stage.hold('acme', 'h1', '2');
+    const denied = await stage.hold('acme', 'h2', '99');
+    const { body } = await stage.get(`/v1/decisions/${denied.body.decision_id}`);
     expect(body.sentence).toContain('Hold tenant/acme/h2 was denied (held)');
     expect(body.lines[0]).toMatchObject({ addsUp: true, openHolds: 1, holds: [{ amount: '2' }] });
-    expect((await house.ask('POST', '/v1/verify')).body).toMatchObject({ ok: true, failure: null });
-    const certified = await house.ask('POST', '/v1/certificates');
+    expect((await stage.ask('POST', '/v1/verify')).body).toMatchObject({ ok: true, failure: null });
+    const certified = await stage.ask('POST', '/v1/certificates');
     expect(certified).toMatchObject({ status: 201, body: { status: 'balanced', failure: null } });
-    expect((await house.get('/v1/head')).body).toEqual(house.ledger.head());
+    expect((await stage.get('/v1/head')).body).toEqual(stage.ledger.head());
   });
 
   test('a key is issued once, rotated, listed without its secret, and revoked at once', async () => {
-    const issued = await house.post('/v1/keys', {
+    const issued = await stage.post('/v1/keys', {
       name: 'robot',
       scopes: ['spend', 'read'],
       labels: { tenant: 'acme' },
       callerLabels: ['user'],
-      expiresAt: new Date(house.clock.at + 3_600_000).toISOString(),
+      expiresAt: new Date(stage.clock.at + 3_600_000).toISOString(),
     });
     expect(issued.status).toBe(201);
     const { id, key } = issued.body;
-    expect((await house.get('/v1/units', key)).status).toBe(200);
-    const rotated = await house.post(`/v1/keys/${id}/rotate`, { overlapMs: 1_000 });
+    expect((await stage.get('/v1/units', key)).status).toBe(200);
+    const rotated = await stage.post(`/v1/keys/${id}/rotate`, { overlapMs: 1_000 });
     expect(rotated.body.key).not.toBe(key);
-    expect((await house.get('/v1/units', key)).status).toBe(200);
-    house.clock.at += 1_001;
-    expect(said(await house.get('/v1/units', key))).toBe('401 invalid_api_key');
-    const shown = await house.get(`/v1/keys/${id}`);
+    expect((await stage.get('/v1/units', key)).status).toBe(200);
+    stage.clock.at += 1_001;
+    expect(said(await stage.get('/v1/units', key))).toBe('401 invalid_api_key');
+    const shown = await stage.get(`/v1/keys/${id}`);
     expect(shown.body).toMatchObject({ id, name: 'robot', tenant: 'acme', revokedAt: null });
-    expect((await house.get('/v1/keys')).text).not.toContain(rotated.body.key);
-    expect((await house.ask('POST', `/v1/keys/${id}/revoke`)).body.revokedAt).not.toBeNull();
-    expect(said(await house.get('/v1/units', rotated.body.key))).toBe('401 invalid_api_key');
+    expect((await stage.get('/v1/keys')).text).not.toContain(rotated.body.key);
+    expect((await stage.ask('POST', `/v1/keys/${id}/revoke`)).body.revokedAt).not.toBeNull();
+    expect(said(await stage.get('/v1/units', rotated.body.key))).toBe('401 invalid_api_key');
   });
 
   test('prices name the version of the book and the price in force of a model', async () => {
-    const { body } = await house.get('/v1/prices?provider=openai&model=gpt-4o&limit=1');
+    const { body } = await stage.get('/v1/prices?provider=openai&model=gpt-4o&limit=1');
     expect(body.version).toMatch(/./);
     expect(body.items[0]).toMatchObject({ provider: 'openai', model: 'gpt-4o' });
     expect(body.items[0].rates[0]).toMatchObject({ component: 'input', per: 'million_tokens', usd: '2.5' });
-    const page = await house.get('/v1/prices?limit=2');
-    const next = await house.get(`/v1/prices?limit=2&cursor=${encodeURIComponent(page.body.nextCursor)}`);
+    const page = await stage.get('/v1/prices?limit=2');
+    const next = await stage.get(`/v1/prices?limit=2&cursor=${encodeURIComponent(page.body.nextCursor)}`);
     expect(next.body.items[0]).not.toEqual(page.body.items[0]);
   });
 
   test('a reload says what came of it; one that was refused is a conflict', async () => {
-    expect((await house.ask('POST', '/v1/reload')).body).toEqual({
+    expect((await stage.ask('POST', '/v1/reload')).body).toEqual({
       reloaded: true,
       message: 'nothing changed',
     });
-    house.reloads = { reloaded: false, message: 'bursar.yaml:3: budgets: …' };
-    const refused = await house.ask('POST', '/v1/reload');
+    stage.reloads = { reloaded: false, message: 'bursar.yaml:3: budgets: …' };
+    const refused = await stage.ask('POST', '/v1/reload');
     expect([said(refused), refused.body.detail]).toEqual(['409 conflict', 'bursar.yaml:3: budgets: …']);
   });
 
   test('the server is alive, is ready until it drains, and never when its ledger has closed', async () => {
     const health = async () => [
-      (await house.ask('GET', '/healthz', { key: null })).status,
-      (await house.ask('GET', '/readyz', { key: null })).status,
+      (await stage.ask('GET', '/healthz', { key: null })).status,
+      (await stage.ask('GET', '/readyz', { key: null })).status,
     ];
     expect(await health()).toEqual([200, 200]);
-    house.draining = true;
+    stage.draining = true;
     expect(await health()).toEqual([200, 503]);
-    house.draining = false;
-    await house.ledger.close();
+    stage.draining = false;
+    await stage.ledger.close();
     expect(await health()).toEqual([200, 503]);
-    const failed = await house.hold('acme', 'h1');
+    const failed = await stage.hold('acme', 'h1');
     expect([said(failed), failed.headers.get('retry-after')]).toEqual(['503 ledger_unavailable', '1']);
   });
 
   test('metrics of money are the ledger’s, for the platform’s readers alone, and survive a restart', async () => {
-    await house.hold('acme', 'h1', '5');
-    await house.post('/v1/spend', { amounts: { usd: '1.25000009' } }, { key: house.keys.acme });
-    await house.restart();
-    await house.hold('acme', 'h2', '1');
-    const { text, status } = await house.get('/metrics', await house.key({ scopes: ['read'] }));
+    await stage.hold('acme', 'h1', '5');
+    await stage.post('/v1/spend', { amounts: { usd: '1.25000009' } }, { key: stage.keys.acme });
+    await stage.restart();
+    await stage.hold('acme', 'h2', '1');
+    const { text, status } = await stage.get('/metrics', await stage.key({ scopes: ['read'] }));
     expect(status).toBe(200);
     expect(text).toContain('\nbursar_spent_usd_total 1.25000009\n');
     expect(text).toContain('\nbursar_open_holds 2\n');
@@ -375,36 +375,36 @@ describe('http: evidence and service', () => {
       /^bursar_http_request_seconds_count\{method="POST",route="\/v1\/holds",status="201"\} 1$/m,
     );
     expect(text).not.toContain('acme');
-    expect(said(await house.get('/metrics', house.keys.acme))).toBe('403 forbidden');
-    expect(said(await house.ask('GET', '/metrics', { key: null }))).toBe('401 invalid_api_key');
+    expect(said(await stage.get('/metrics', stage.keys.acme))).toBe('403 forbidden');
+    expect(said(await stage.ask('GET', '/metrics', { key: null }))).toBe('401 invalid_api_key');
   });
 });
 
 describe('http: lists', () => {
   test('pages of holds, budgets, balances and events join without a gap, whatever comes between', async () => {
-    for (let index = 0; index < 5; index += 1) await house.hold('acme', `h${index}`);
+    for (let index = 0; index < 5; index += 1) await stage.hold('acme', `h${index}`);
     const all = async (path: string, key: string) => {
       const found: string[] = [];
       let cursor: string | null = '';
       while (cursor !== null) {
         const mark: string = path.includes('?') ? '&' : '?';
-        const page = await house.get(`${path}${mark}limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`, key);
+        const page = await stage.get(`${path}${mark}limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`, key);
         expect(page.body.items.length).toBeLessThanOrEqual(2);
         for (const item of page.body.items) found.push(item.holdId ?? item.id ?? item.sequence);
         cursor = page.body.nextCursor;
-        if (found.length === 2) await house.hold('acme', `late-${path.length}`);
+        if (found.length === 2) await stage.hold('acme', `late-${path.length}`);
       }
       return found;
     };
-    const key = house.keys.acme;
+    const key = stage.keys.acme;
     const holds = await all('/v1/holds', key);
     expect(holds.slice(0, 5)).toEqual(['h0', 'h1', 'h2', 'h3', 'h4']);
     expect(new Set(holds).size).toBe(holds.length);
-    expect(await all('/v1/budgets', house.admin)).toEqual(['all', 'each']);
-    expect((await all('/v1/balances', house.admin)).length).toBe(2);
-    const events = await all('/v1/events', house.admin);
+    expect(await all('/v1/budgets', stage.admin)).toEqual(['all', 'each']);
+    expect((await all('/v1/balances', stage.admin)).length).toBe(2);
+    const events = await all('/v1/events', stage.admin);
     expect(events).toEqual([...events].sort((left, right) => Number(left) - Number(right)));
-    expect(events.length).toBe(house.ledger.head().sequence);
+    expect(events.length).toBe(stage.ledger.head().sequence);
   });
 
   test('a tenant’s pages pass over what it does not see; a cursor that names another’s is none', async () => {
@@ -416,24 +416,24 @@ describe('http: lists', () => {
         limit: 1n,
         window: 'day' as const,
       }));
-    await house.ledger.putDefinitions({
+    await stage.ledger.putDefinitions({
       budgets: [...budgets('other', 1_500), ...budgets('acme', 3), ...budgets('third', 1_500)],
     });
-    const key = house.keys.acme;
-    const first = await house.get('/v1/budgets?limit=3', key);
+    const key = stage.keys.acme;
+    const first = await stage.get('/v1/budgets?limit=3', key);
     expect(first.body.items.map(({ id }: { id: string }) => id)).toEqual(['each', 'b0', 'b1']);
-    const second = await house.get(`/v1/budgets?limit=3&cursor=${first.body.nextCursor}`, key);
+    const second = await stage.get(`/v1/budgets?limit=3&cursor=${first.body.nextCursor}`, key);
     expect(second.body).toMatchObject({ items: [{ id: 'b2' }], nextCursor: null });
     for (const tenant of ['acme', 'other'] as const)
-      await house.post('/v1/spend', { amounts: { usd: '0.00000001' } }, { key: house.keys[tenant] });
-    const page = await house.get('/v1/balances?limit=2', key);
+      await stage.post('/v1/spend', { amounts: { usd: '0.00000001' } }, { key: stage.keys[tenant] });
+    const page = await stage.get('/v1/balances?limit=2', key);
     expect(page.body.items.map(({ id }: { id: string }) => id.slice(0, 9))).toEqual([
       'each|acme',
       'b0|2026-0',
     ]);
-    const rest = await house.get(`/v1/balances?limit=2&cursor=${page.body.nextCursor}`, key);
+    const rest = await stage.get(`/v1/balances?limit=2&cursor=${page.body.nextCursor}`, key);
     expect(rest.body).toMatchObject({ items: [{ budgetId: 'b1' }, { budgetId: 'b2' }], nextCursor: null });
-    const [theirs] = house.ledger.balances({ budgetId: 'tenant/other/b0' });
+    const [theirs] = stage.ledger.balances({ budgetId: 'tenant/other/b0' });
     for (const [list, id] of [
       ['budgets', 'tenant/other/b0'],
       ['budgets', 'tenant/nobody/b0'],
@@ -441,7 +441,7 @@ describe('http: lists', () => {
       ['balances', 'tenant/nobody/b0'],
     ]) {
       const cursor = Buffer.from(id).toString('base64url');
-      const answer = await house.get(`/v1/${list}?cursor=${cursor}`, key);
+      const answer = await stage.get(`/v1/${list}?cursor=${cursor}`, key);
       expect([list, id, said(answer)]).toEqual([list, id, '400 invalid_request cursor']);
     }
   });
@@ -464,6 +464,6 @@ describe('http: lists', () => {
       '/v1/nothing': '404 not_found',
     };
     for (const [path, answer] of Object.entries(refused))
-      expect([path, said(await house.get(path))]).toEqual([path, answer]);
+      expect([path, said(await stage.get(path))]).toEqual([path, answer]);
   });
 });

@@ -22,10 +22,10 @@ import { openWebhooks } from '#bursar/notices/webhook-connections.js';
 import type { Json } from './json.js';
 import { TestClock } from './scenario.js';
 
-const running: House[] = [];
+const running: HttpStage[] = [];
 
 afterEach(async () => {
-  for (const house of running.splice(0)) await house.remove();
+  for (const stage of running.splice(0)) await stage.remove();
 });
 
 export interface Answer {
@@ -49,7 +49,7 @@ const SETTINGS: Settings = { ...defaultSettings(), notices: { reach: 'any' } };
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A server on a folder of its own; `restart` opens both files again, as a new process would. */
-export class House {
+export class HttpStage {
   readonly folder = mkdtempSync(join(tmpdir(), 'bursar-http-'));
   readonly clock = new TestClock();
   readonly log: string[] = [];
@@ -69,22 +69,22 @@ export class House {
   #count = 0;
 
   /** Budgets: `all` of everything, `each` of each tenant, both 100 usd a day. */
-  static async open({ kept = false }: { readonly kept?: boolean } = {}): Promise<House> {
-    const house = new House();
+  static async open({ kept = false }: { readonly kept?: boolean } = {}): Promise<HttpStage> {
+    const stage = new HttpStage();
     // One that is kept serves several tests, and whoever opened it removes it.
-    if (!kept) running.push(house);
-    await house.#start();
-    house.admin = (await house.#keys.firstKeys({ demo: false }))?.admin.secret ?? '';
+    if (!kept) running.push(stage);
+    await stage.#start();
+    stage.admin = (await stage.#keys.firstKeys({ demo: false }))?.admin.secret ?? '';
     const day = { unit: 'usd', window: 'day', limit: 100n * 100_000_000n } as const;
-    await house.ledger.putDefinitions({
+    await stage.ledger.putDefinitions({
       budgets: [
         { id: 'all', match: {}, ...day },
         { id: 'each', match: { tenant: '*' }, ...day },
       ],
     });
     for (const tenant of ['acme', 'other'])
-      house.keys[tenant] = await house.key({ scopes: ['tenant_admin'], labels: { tenant } });
-    return house;
+      stage.keys[tenant] = await stage.key({ scopes: ['tenant_admin'], labels: { tenant } });
+    return stage;
   }
 
   /** A key made by the platform. */

@@ -1,7 +1,7 @@
 // Part of what a hostile caller may cost others: the event loop is never kept for long, whatever one request brings.
 
 import { describe, expect, test } from 'vitest';
-import { House } from './http-setup.js';
+import { HttpStage } from './http-setup.js';
 import { type Kept, loopKept, type Sent } from './loop-delay.js';
 
 const LOOP_KEPT_MAX_MS = 50;
@@ -18,9 +18,9 @@ async function bestOf(send: (attempt: number) => Promise<Kept>): Promise<Kept> {
   return best as Kept;
 }
 
-function batchOf(house: House, commands: string, key = house.admin): Sent {
+function batchOf(stage: HttpStage, commands: string, key = stage.admin): Sent {
   return {
-    url: `${house.url}/v1/batch`,
+    url: `${stage.url}/v1/batch`,
     method: 'POST',
     key,
     headers: { 'idempotency-key': 'batch' },
@@ -41,8 +41,8 @@ const LARGEST: readonly (readonly [string, string])[] = [
 
 describe('http: the event loop is kept for less than 50 ms', () => {
   test('by 1,500 commands towards 240 budgets each, answered in full', async () => {
-    const house = await House.open();
-    await house.post('/v1/definitions', {
+    const stage = await HttpStage.open();
+    await stage.post('/v1/definitions', {
       budgets: Array.from({ length: 240 }, (_, index) => ({
         id: `w${index}`,
         match: { tenant: '*', user: '*' },
@@ -53,7 +53,7 @@ describe('http: the event loop is kept for less than 50 ms', () => {
     });
     const kept = await bestOf((attempt) =>
       loopKept({
-        ...batchOf(house, ''),
+        ...batchOf(stage, ''),
         headers: { 'idempotency-key': `wide${attempt}-` },
         body: `JSON.stringify({ answer: 'full', commands: Array.from({ length: 1_500 }, (_, index) => ({ command: 'record_spend', labels: { tenant: 'acme', user: 'u' + index }, amounts: { usd: '0.01' } })) })`,
       }),
@@ -63,7 +63,7 @@ describe('http: the event loop is kept for less than 50 ms', () => {
   });
 
   test('by a user’s key that lists its holds among 150,000 of others', async () => {
-    const house = await House.open();
+    const stage = await HttpStage.open();
     const hold = (index: number) => ({
       command: 'authorize_hold' as const,
       holdId: `tenant/acme/h${index}`,
@@ -71,22 +71,22 @@ describe('http: the event loop is kept for less than 50 ms', () => {
       amounts: { usd: 1n },
     });
     for (let done = 0; done < 150_000; done += 10_000)
-      await house.ledger.submit(Array.from({ length: 10_000 }, (_, index) => hold(done + index)));
-    const key = await house.key({
+      await stage.ledger.submit(Array.from({ length: 10_000 }, (_, index) => hold(done + index)));
+    const key = await stage.key({
       scopes: ['read'],
       labels: { tenant: 'acme', user: 'u2999' },
       callerLabels: [],
     });
-    const kept = await bestOf(() => loopKept({ url: `${house.url}/v1/holds?limit=10`, method: 'GET', key }));
+    const kept = await bestOf(() => loopKept({ url: `${stage.url}/v1/holds?limit=10`, method: 'GET', key }));
     expect(kept.statuses).toEqual([200]);
     expect(kept.text).toContain('"h2999"');
     expect(kept.longestMs).toBeLessThan(LOOP_KEPT_MAX_MS);
   });
 
   test.each(LARGEST)('by the largest batch: %s', async (_name, commands) => {
-    const house = await House.open();
+    const stage = await HttpStage.open();
     const kept = await bestOf((attempt) =>
-      loopKept({ ...batchOf(house, commands), headers: { 'idempotency-key': `b${attempt}-` } }),
+      loopKept({ ...batchOf(stage, commands), headers: { 'idempotency-key': `b${attempt}-` } }),
     );
     expect(kept.statuses).toEqual([200]);
     expect(kept.longestMs).toBeLessThan(LOOP_KEPT_MAX_MS);

@@ -113,7 +113,7 @@ export class Receiver {
   }
 }
 
-export class Post {
+export class NoticesStage {
   readonly clock = new TestClock(Date.now());
   readonly faults: string[] = [];
   settings: { reach: 'public' | 'any' } = { reach: 'any' };
@@ -126,20 +126,20 @@ export class Post {
   readonly folder = mkdtempSync(join(tmpdir(), 'bursar-notices-'));
 
   /** Budgets: `each` of each tenant and user, 1,000 tokens a day; `all` of everybody's, 10,000 tokens. */
-  static async open(): Promise<Post> {
-    const post = new Post();
+  static async open(): Promise<NoticesStage> {
+    const stage = new NoticesStage();
     closers.push(async () => {
-      await post.close();
-      rmSync(post.folder, { recursive: true, force: true });
+      await stage.close();
+      rmSync(stage.folder, { recursive: true, force: true });
     });
-    await post.#open();
-    await post.ledger.putDefinitions({
+    await stage.#open();
+    await stage.ledger.putDefinitions({
       budgets: [
         { id: 'each', match: { tenant: '*', user: '*' }, unit: 'tokens', limit: 1_000n, window: 'day' },
         { id: 'all', match: {}, unit: 'tokens', limit: 10_000n, window: 'lifetime' },
       ],
     });
-    return post;
+    return stage;
   }
 
   async #open(): Promise<void> {

@@ -9,7 +9,7 @@ import type { PolicyInput } from '#bursar/quotas/policy.js';
 import { Quotas } from '#bursar/quotas/quotas.js';
 import { QUOTAS_VIEW } from '#bursar/quotas/quotas-facts.js';
 import type { QuotaSettlement, QuotaTerms } from '#bursar/quotas/turn-quotas.js';
-import { OnFiles, PLATFORM } from './files-setup.js';
+import { FilesStage, PLATFORM } from './files-setup.js';
 
 export { ACME, PLATFORM, refused } from './files-setup.js';
 
@@ -47,17 +47,17 @@ export function limited(daily: Record<string, string>, more: Partial<PolicyInput
 
 export type Wish = TurnWish & { readonly textBytes?: number };
 
-export class Shop extends OnFiles {
+export class QuotasStage extends FilesStage {
   readonly alerts: string[] = [];
   protected override readonly viewList = [LIMIT_SETTERS_VIEW, QUOTAS_VIEW];
   quotas!: Quotas;
   #count = 0;
 
   /** With this policy in force, unless it is null. */
-  static async open(policy: PolicyInput | null): Promise<Shop> {
-    const shop = await new Shop().opened();
-    if (policy !== null) await shop.activate(policy);
-    return shop;
+  static async open(policy: PolicyInput | null): Promise<QuotasStage> {
+    const stage = await new QuotasStage().opened();
+    if (policy !== null) await stage.activate(policy);
+    return stage;
   }
 
   protected begin(): void {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openLedger, usd } from '#bursar/index.js';
-import { type Answer, House, said } from './http-setup.js';
+import { type Answer, HttpStage, said } from './http-setup.js';
 import type { Json } from './json.js';
 import { page, type ReportAnswer, ReportServer, text } from './report-server.js';
 import { runInProcess } from './server-in-process.js';
@@ -14,14 +14,14 @@ import { runInProcess } from './server-in-process.js';
 const DAY_MS = 86_400_000;
 const BILL = 'day,usd,model\nDAY,2.5,gpt-5\n';
 
-let house: House;
+let stage: HttpStage;
 let reports: ReportServer;
 let day = '';
 beforeEach(async () => {
-  house = await House.open();
+  stage = await HttpStage.open();
   reports = await ReportServer.start();
-  day = new Date(house.clock.now()).toISOString().slice(0, 10);
-  await house.ledger.record({
+  day = new Date(stage.clock.now()).toISOString().slice(0, 10);
+  await stage.ledger.record({
     labels: { provider: 'openai', model: 'gpt-5' },
     amounts: { usd: usd('2') },
   });
@@ -31,7 +31,7 @@ afterEach(() => reports.close());
 const asked = (more: object = {}) => ({ provider: 'openai', from: day, to: day, ...more });
 const csv = () => BILL.replace('DAY', day);
 const run = (body: object, key?: string) =>
-  house.post('/v1/reconciliations', body, key === undefined ? {} : { key });
+  stage.post('/v1/reconciliations', body, key === undefined ? {} : { key });
 
 describe('http: reconciliations', () => {
   test('a CSV in the request → the gap by day and model, kept and listed, the newest first', async () => {
@@ -39,17 +39,17 @@ describe('http: reconciliations', () => {
     expect([first.status, first.body.gapUsd, first.body.isWithin]).toEqual([201, '0.5', false]);
     const second = await run(asked({ csv: csv(), tolerance: '0.5' }));
     expect([second.body.isWithin, second.body.toleratedUsd]).toEqual([true, '0.5']);
-    await house.restart();
-    const { body } = await house.get('/v1/reconciliations?limit=1');
+    await stage.restart();
+    const { body } = await stage.get('/v1/reconciliations?limit=1');
     const summary = ({ rows: _rows, rowsLeftOut: _leftOut, ...rest }: Json) => rest;
     expect(body.items).toEqual([summary(second.body)]);
-    const next = await house.get(`/v1/reconciliations?cursor=${body.nextCursor}`);
+    const next = await stage.get(`/v1/reconciliations?cursor=${body.nextCursor}`);
     expect([next.body.items, next.body.nextCursor]).toEqual([[summary(first.body)], null]);
-    expect((await house.get(`/v1/reconciliations/${first.body.id}`)).body).toEqual(first.body);
-    const metrics = await house.get('/metrics');
+    expect((await stage.get(`/v1/reconciliations/${first.body.id}`)).body).toEqual(first.body);
+    const metrics = await stage.get('/metrics');
     expect(metrics.text).toContain('bursar_reconciliation_gap_usd{provider="openai"} 0.5');
     expect(metrics.text).toContain(
-      `bursar_reconciliation_run_timestamp_seconds{provider="openai"} ${house.clock.now() / 1_000}`,
+      `bursar_reconciliation_run_timestamp_seconds{provider="openai"} ${stage.clock.now() / 1_000}`,
     );
   });
 
@@ -58,23 +58,23 @@ describe('http: reconciliations', () => {
     const { body: done } = await run(body);
     expect([done.posting.recorded, done.gapLeftUsd]).toEqual([{ count: 1, usd: '0.5' }, '0']);
     expect((await run(body)).body.posting.recorded.count).toBe(0);
-    const each = await house.get('/v1/balances?budgetId=each');
+    const each = await stage.get('/v1/balances?budgetId=each');
     expect(each.body.items).toMatchObject([{ values: { tenant: 'acme' }, spent: '0.5' }]);
-    expect((await house.get('/metrics')).text).toContain(
+    expect((await stage.get('/metrics')).text).toContain(
       'bursar_reconciliation_gap_usd{provider="openai"} 0',
     );
   });
 
   test('only an admin of the platform: a tenant’s admin, a spender and a reader are refused', async () => {
     const keys = [
-      house.keys.acme,
-      await house.key({ labels: { tenant: 'acme' } }),
-      await house.key({ scopes: ['read'] }),
+      stage.keys.acme,
+      await stage.key({ labels: { tenant: 'acme' } }),
+      await stage.key({ scopes: ['read'] }),
     ];
     for (const key of keys) {
       expect(said(await run(asked({ csv: csv() }), key))).toBe('403 forbidden');
-      expect(said(await house.get('/v1/reconciliations', key))).toBe('403 forbidden');
-      expect(said(await house.get('/v1/reconciliations/x', key))).toBe('403 forbidden');
+      expect(said(await stage.get('/v1/reconciliations', key))).toBe('403 forbidden');
+      expect(said(await stage.get('/v1/reconciliations/x', key))).toBe('403 forbidden');
     }
   });
 
@@ -89,22 +89,22 @@ describe('http: reconciliations', () => {
     [{ labels: { 'a b': 'x' }, post: true }, '400 invalid_request labels."a b"'],
     [{ labels: { tenant: 'acme' } }, '400 invalid_request labels'],
   ])('%j → %s, and nothing is booked', async (more, refusal) => {
-    const before = house.ledger.totals().spent.usd;
+    const before = stage.ledger.totals().spent.usd;
     expect(said(await run(asked({ csv: csv(), ...more })))).toBe(refusal);
-    expect([house.ledger.totals().spent.usd, (await house.get('/v1/reconciliations')).body.items]).toEqual([
+    expect([stage.ledger.totals().spent.usd, (await stage.get('/v1/reconciliations')).body.items]).toEqual([
       before,
       [],
     ]);
   });
 
   test('an id that is not there → 404', async () => {
-    expect(said(await house.get('/v1/reconciliations/none'))).toBe('404 not_found id');
+    expect(said(await stage.get('/v1/reconciliations/none'))).toBe('404 not_found id');
   });
 
   test('the provider’s API by the configuration: no key → 409; refused → 502 without the key; then the report', async () => {
-    house.reports = [{ provider: 'openai', api: 'openai', baseUrl: reports.url, keyFrom: 'ADMIN_KEY' }];
+    stage.reports = [{ provider: 'openai', api: 'openai', baseUrl: reports.url, keyFrom: 'ADMIN_KEY' }];
     expect(said(await run(asked()))).toBe('409 conflict');
-    house.secrets = { ADMIN_KEY: 'sk-admin-secret' };
+    stage.secrets = { ADMIN_KEY: 'sk-admin-secret' };
     reports.answers = {
       '/v1/organization/costs': [text('{"error":{"message":"bad sk-admin-secret"}}', 401)],
     };
@@ -120,12 +120,12 @@ describe('http: reconciliations', () => {
       '0',
       `${reports.url}/v1/organization/costs`,
     ]);
-    expect(refused.text + done.text + house.log.join('')).not.toContain('sk-admin-secret');
+    expect(refused.text + done.text + stage.log.join('')).not.toContain('sk-admin-secret');
   });
 
   test('while one runs → another is told to come again', async () => {
-    house.reports = [{ provider: 'openai', api: 'openai', baseUrl: reports.url, keyFrom: 'ADMIN_KEY' }];
-    house.secrets = { ADMIN_KEY: 'sk-admin-secret' };
+    stage.reports = [{ provider: 'openai', api: 'openai', baseUrl: reports.url, keyFrom: 'ADMIN_KEY' }];
+    stage.secrets = { ADMIN_KEY: 'sk-admin-secret' };
     let other: Promise<Answer> | undefined;
     const slow: ReportAnswer = (response, request) => {
       other = run(asked({ csv: csv() }));

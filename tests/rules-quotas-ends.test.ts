@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { TurnEnd } from '#bursar/chats/turn.js';
-import { ACME, ANN, limited, ONE_TIER, Shop } from './quotas-setup.js';
+import { ACME, ANN, limited, ONE_TIER, QuotasStage } from './quotas-setup.js';
 
 test.each([
   [10, 1100, 1100, false],
@@ -14,36 +14,36 @@ test.each([
 ])(
   'Q8: a tolerance of %i per cent, reserve 1000, used %i → charged %i, flagged %s, and the turn is completed',
   async (overshootTolerancePercent, used, charged, flagged) => {
-    const shop = await Shop.open({ ...ONE_TIER, overshootTolerancePercent });
-    const settled = await shop.settle(await shop.running(1000), 'completed', {
+    const stage = await QuotasStage.open({ ...ONE_TIER, overshootTolerancePercent });
+    const settled = await stage.settle(await stage.running(1000), 'completed', {
       inputTokens: 0,
       outputTokens: used,
     });
     expect([settled.outcome, settled.overshoot]).toEqual(['settled', flagged ? BigInt(used) : null]);
-    expect(shop.figures('quota/daily/total')).toEqual([0, charged]);
+    expect(stage.figures('quota/daily/total')).toEqual([0, charged]);
     // What was used is counted as it was, and the event says how it ended.
-    expect(shop.figures('quota/daily/total/tokens')).toEqual([0, used]);
-    const event = (await shop.events()).find(({ type }) => type === 'hold_settled');
+    expect(stage.figures('quota/daily/total/tokens')).toEqual([0, used]);
+    const event = (await stage.events()).find(({ type }) => type === 'hold_settled');
     expect(event?.details).toMatchObject({ outcome: 'completed' });
     expect(JSON.parse(String(event?.details.note)).overshoot).toBe(flagged ? String(used) : undefined);
   },
 );
 
 test('Q8: an overshoot that is tolerated is charged as it was, though it takes the bucket below its limit', async () => {
-  const shop = await Shop.open({ ...ONE_TIER, limits: { daily: { total: '0.001' } } });
-  await shop.settle(await shop.running(1000), 'completed', { inputTokens: 0, outputTokens: 1100 });
-  const { buckets } = await shop.quotas.status(ACME, ANN);
+  const stage = await QuotasStage.open({ ...ONE_TIER, limits: { daily: { total: '0.001' } } });
+  await stage.settle(await stage.running(1000), 'completed', { inputTokens: 0, outputTokens: 1100 });
+  const { buckets } = await stage.quotas.status(ACME, ANN);
   expect(buckets[0]).toMatchObject({ bucket: 'total', used: 1100n, left: 0n, state: 'exhausted' });
 });
 
 test('Q8: a usage beyond the bounds of credits is charged at the reserve, never refused', async () => {
-  const shop = await Shop.open(ONE_TIER);
-  const settled = await shop.settle(await shop.running(1000), 'completed', {
+  const stage = await QuotasStage.open(ONE_TIER);
+  const settled = await stage.settle(await stage.running(1000), 'completed', {
     inputTokens: 10_000_001,
     outputTokens: 0,
   });
   expect(settled).toMatchObject({ outcome: 'settled', overshoot: 1000n });
-  expect(shop.figures('quota/daily/total')).toEqual([0, 1000]);
+  expect(stage.figures('quota/daily/total')).toEqual([0, 1000]);
 });
 
 const USAGE = { inputTokens: 300, outputTokens: 40 };
@@ -62,60 +62,60 @@ test.each<[TurnEnd, typeof USAGE | null, number, boolean, string]>([
 ])(
   'Q9: %s, usage %j → charged %i, estimated %s, recorded as %s',
   async (end, usage, charged, estimated, outcome) => {
-    const shop = await Shop.open(ONE_TIER);
-    const turn = await shop.running(600, { inputTokens: 400 });
+    const stage = await QuotasStage.open(ONE_TIER);
+    const turn = await stage.running(600, { inputTokens: 400 });
     expect(turn.terms.held.credits).toBe(1000n);
-    const settled = await shop.settle(turn, end, usage);
+    const settled = await stage.settle(turn, end, usage);
     expect([settled.outcome, settled.estimated, settled.alert]).toEqual([
       'settled',
       estimated,
       end === 'unknown',
     ]);
-    expect(shop.figures('quota/daily/total')).toEqual([0, charged]);
-    expect(shop.figures('quota/daily/total/calls')).toEqual([0, end === 'failed_before' ? 0 : 1]);
-    expect(shop.alerts).toHaveLength(end === 'unknown' ? 1 : 0);
-    const event = (await shop.events()).find(({ type }) => type === 'hold_settled');
+    expect(stage.figures('quota/daily/total')).toEqual([0, charged]);
+    expect(stage.figures('quota/daily/total/calls')).toEqual([0, end === 'failed_before' ? 0 : 1]);
+    expect(stage.alerts).toHaveLength(end === 'unknown' ? 1 : 0);
+    const event = (await stage.events()).find(({ type }) => type === 'hold_settled');
     expect(event?.details).toMatchObject({ outcome });
   },
 );
 
 test('Q9: the estimate is at most the reserve, and a zero that the provider states is a fact', async () => {
-  const shop = await Shop.open(ONE_TIER);
-  await shop.settle(await shop.running(20, { inputTokens: 400 }), 'orphaned', null);
-  expect(shop.figures('quota/daily/total')).toEqual([0, 420]);
-  const zero = await shop.settle(await shop.running(600), 'completed', { inputTokens: 0, outputTokens: 0 });
+  const stage = await QuotasStage.open(ONE_TIER);
+  await stage.settle(await stage.running(20, { inputTokens: 400 }), 'orphaned', null);
+  expect(stage.figures('quota/daily/total')).toEqual([0, 420]);
+  const zero = await stage.settle(await stage.running(600), 'completed', { inputTokens: 0, outputTokens: 0 });
   expect(zero.estimated).toBe(false);
-  expect(shop.figures('quota/daily/total')).toEqual([0, 420]);
+  expect(stage.figures('quota/daily/total')).toEqual([0, 420]);
 });
 
 test('Q9: a hold whose time is up is charged its estimate, and a settlement that comes later replaces it', async () => {
-  const shop = await Shop.open(ONE_TIER);
-  const turn = await shop.running(600, { inputTokens: 400 });
-  shop.clock.at += 600_001;
-  await shop.hold({ inputTokens: 0, outputTokensMax: 1 }, 'ben');
-  expect(shop.figures('quota/daily/total')).toEqual([0, 450]);
-  const settled = await shop.settle(turn, 'completed', { inputTokens: 400, outputTokens: 100 });
+  const stage = await QuotasStage.open(ONE_TIER);
+  const turn = await stage.running(600, { inputTokens: 400 });
+  stage.clock.at += 600_001;
+  await stage.hold({ inputTokens: 0, outputTokensMax: 1 }, 'ben');
+  expect(stage.figures('quota/daily/total')).toEqual([0, 450]);
+  const settled = await stage.settle(turn, 'completed', { inputTokens: 400, outputTokens: 100 });
   expect(settled).toMatchObject({ outcome: 'settled', late: true });
-  expect(shop.figures('quota/daily/total')).toEqual([0, 500]);
+  expect(stage.figures('quota/daily/total')).toEqual([0, 500]);
 });
 
 test('Q9: the same end said again settles once, from what the ledger alone remembers of the hold', async () => {
-  const shop = await Shop.open(ONE_TIER);
-  const turn = await shop.running(600, { inputTokens: 400 });
-  const hold = shop.ledger.hold(turn.holdId);
-  await shop.activate(limited({ total: '1' }));
-  await shop.restart();
+  const stage = await QuotasStage.open(ONE_TIER);
+  const turn = await stage.running(600, { inputTokens: 400 });
+  const hold = stage.ledger.hold(turn.holdId);
+  await stage.activate(limited({ total: '1' }));
+  await stage.restart();
   const { tier, model, policy } = hold?.labels ?? {};
   const remembered = {
     ...turn,
     terms: { decisionId: null, held: hold?.authorized ?? {}, policy: Number(policy), tier, model },
   };
-  const first = await shop.settle(remembered as typeof turn, 'orphaned', null);
-  const again = await shop.settle(turn, 'orphaned', null);
+  const first = await stage.settle(remembered as typeof turn, 'orphaned', null);
+  const again = await stage.settle(turn, 'orphaned', null);
   expect([first.outcome, again.outcome, again.outcome === 'settled' && again.replayed]).toEqual([
     'settled',
     'settled',
     true,
   ]);
-  expect(shop.figures('quota/daily/total')).toEqual([0, 450]);
+  expect(stage.figures('quota/daily/total')).toEqual([0, 450]);
 });

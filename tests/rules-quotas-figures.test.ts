@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { RefusedError } from '#bursar/kit/refusals.js';
 import { ceilDiv, creditsOf, inputTokensOf, MULTIPLIER_MAX, TOKENS_MAX } from '#bursar/quotas/credits.js';
 import { ESTIMATE_DEFAULT } from '#bursar/quotas/policy.js';
-import { BARE, modelOf, Shop } from './quotas-setup.js';
+import { BARE, modelOf, QuotasStage } from './quotas-setup.js';
 
 /** A rational number, kept as a fraction and rounded by counting whole parts. */
 class Fraction {
@@ -153,8 +153,8 @@ test.each([
 ])(
   'Q5: the reserve is the estimate and the smaller output limit: the caller’s %s, the model’s %i → %i tokens',
   async (own, of, held) => {
-    const shop = await Shop.open({ tiers: ['one'], models: [modelOf('m', 'one', 1_000_000, of)] });
-    const { terms } = (await shop.hold(own === undefined ? {} : { outputTokensMax: own })) as {
+    const stage = await QuotasStage.open({ tiers: ['one'], models: [modelOf('m', 'one', 1_000_000, of)] });
+    const { terms } = (await stage.hold(own === undefined ? {} : { outputTokensMax: own })) as {
       terms: { held: unknown };
     };
     expect(terms.held).toMatchObject({ tokens: BigInt(held), credits: BigInt(held), input_tokens: 110n });

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest';
 import { BursarClient } from '#bursar/client/index.js';
-import { House, said } from './http-setup.js';
+import { HttpStage, said } from './http-setup.js';
 
 const POLICY = {
   tiers: ['premium', 'standard'],
@@ -26,23 +26,20 @@ const POLICY = {
   limits: { daily: { total: '0.5', 'tier:premium': 0.05 }, monthly: { total: 5 } },
 };
 
-async function house(): Promise<{ readonly house: House; readonly client: BursarClient }> {
-  const opened = await House.open();
-  return {
-    house: opened,
-    client: new BursarClient({ baseUrl: opened.url, apiKey: opened.admin, maxRetries: 0 }),
-  };
+async function opened(): Promise<{ readonly stage: HttpStage; readonly client: BursarClient }> {
+  const stage = await HttpStage.open();
+  return { stage, client: new BursarClient({ baseUrl: stage.url, apiKey: stage.admin, maxRetries: 0 }) };
 }
 
 async function inForce() {
-  const opened = await house();
-  const { number } = await opened.client.policies.put(POLICY);
-  await opened.client.policies.activate(number);
-  return opened;
+  const { stage, client } = await opened();
+  const { number } = await client.policies.put(POLICY);
+  await client.policies.activate(number);
+  return { stage, client };
 }
 
 test('Q7: over HTTP a policy is put, listed, compared and activated; one that is wrong names its fields', async () => {
-  const { house: server, client } = await house();
+  const { stage, client } = await opened();
   const first = await client.policies.put(POLICY);
   expect(first).toMatchObject({
     number: 1,
@@ -50,7 +47,7 @@ test('Q7: over HTTP a policy is put, listed, compared and activated; one that is
     activatedAt: null,
     document: { limits: { daily: { 'tier:premium': '0.05' } } },
   });
-  const same = await server.post('/v1/policies', POLICY);
+  const same = await stage.post('/v1/policies', POLICY);
   expect([same.status, same.body.number, same.body.digest]).toEqual([200, 1, first.digest]);
   await client.policies.put({ ...POLICY, overshootTolerancePercent: 0 });
   expect((await client.policies.compare(1, 2)).differences).toEqual([
@@ -62,7 +59,7 @@ test('Q7: over HTTP a policy is put, listed, compared and activated; one that is
   const numbers: number[] = [];
   for await (const { number } of client.policies.all()) numbers.push(number);
   expect(numbers).toEqual([1, 2]);
-  const wrong = (change: object) => server.post('/v1/policies', { ...POLICY, ...change });
+  const wrong = (change: object) => stage.post('/v1/policies', { ...POLICY, ...change });
   expect(said(await wrong({ tiers: ['premium'] }))).toBe('400 invalid_request models[1].tier');
   expect(said(await wrong({ limits: { daily: { total: '1.0000001' } } }))).toBe(
     '400 invalid_request limits.daily.total',
@@ -76,45 +73,45 @@ test('Q7: over HTTP a policy is put, listed, compared and activated; one that is
   expect(said(await wrong({ surprise: 1 }))).toBe('400 invalid_request surprise');
   expect(
     said(
-      await server.post('/v1/policies', '{"tiers":["a"],"models":[],"limits":{"daily":{"__proto__":"1"}}}'),
+      await stage.post('/v1/policies', '{"tiers":["a"],"models":[],"limits":{"daily":{"__proto__":"1"}}}'),
     ),
   ).toMatch(/^400 invalid_request/);
-  expect(said(await server.get('/v1/policies/3'))).toBe('404 not_found policy');
-  expect(said(await server.get('/v1/policies/x'))).toBe('400 invalid_request n');
+  expect(said(await stage.get('/v1/policies/3'))).toBe('404 not_found policy');
+  expect(said(await stage.get('/v1/policies/x'))).toBe('400 invalid_request n');
 });
 
 test('T8: policies are the platform’s, and quotas of a user are its tenant’s alone', async () => {
-  const { house: server } = await inForce();
-  const acme = { key: server.keys.acme };
+  const { stage } = await inForce();
+  const acme = { key: stage.keys.acme };
   for (const path of ['/v1/policies', '/v1/policies/1', '/v1/policies/1/compare/1'])
-    expect(said(await server.get(path, server.keys.acme))).toBe('403 forbidden');
-  expect(said(await server.post('/v1/policies', POLICY, acme))).toBe('403 forbidden');
-  expect(said(await server.post('/v1/policies/1/activate', {}, acme))).toBe('403 forbidden');
-  expect((await server.get('/v1/users/ann/quota', server.keys.acme)).body).toMatchObject({
+    expect(said(await stage.get(path, stage.keys.acme))).toBe('403 forbidden');
+  expect(said(await stage.post('/v1/policies', POLICY, acme))).toBe('403 forbidden');
+  expect(said(await stage.post('/v1/policies/1/activate', {}, acme))).toBe('403 forbidden');
+  expect((await stage.get('/v1/users/ann/quota', stage.keys.acme)).body).toMatchObject({
     tenant: 'acme',
     user: 'ann',
   });
-  expect(said(await server.get('/v1/users/ann/quota?tenant=other', server.keys.acme))).toBe(
+  expect(said(await stage.get('/v1/users/ann/quota?tenant=other', stage.keys.acme))).toBe(
     '404 not_found user',
   );
-  expect(said(await server.get('/v1/users/ann/quota'))).toBe('400 invalid_request tenant');
-  const ann = await server.key({
+  expect(said(await stage.get('/v1/users/ann/quota'))).toBe('400 invalid_request tenant');
+  const ann = await stage.key({
     scopes: ['spend'],
     labels: { tenant: 'acme', user: 'ann' },
     callerLabels: [],
   });
-  expect(said(await server.get('/v1/users/ben/quota', ann))).toBe('404 not_found user');
-  expect(said(await server.post('/v1/quota/preflight', { user: 'ben' }, { key: ann }))).toBe(
+  expect(said(await stage.get('/v1/users/ben/quota', ann))).toBe('404 not_found user');
+  expect(said(await stage.post('/v1/quota/preflight', { user: 'ben' }, { key: ann }))).toBe(
     '404 not_found user',
   );
-  expect((await server.get('/v1/users/ann/quota', ann)).status).toBe(200);
+  expect((await stage.get('/v1/users/ann/quota', ann)).status).toBe(200);
   const limits = { limits: { daily: { total: '0.1' } } };
-  expect(said(await server.ask('PUT', '/v1/users/ann/quota-limits', { key: ann, body: limits }))).toBe(
+  expect(said(await stage.ask('PUT', '/v1/users/ann/quota-limits', { key: ann, body: limits }))).toBe(
     '403 forbidden',
   );
-  const set = await server.ask('PUT', '/v1/users/ann/quota-limits', { ...acme, body: limits });
+  const set = await stage.ask('PUT', '/v1/users/ann/quota-limits', { ...acme, body: limits });
   expect([set.status, set.body.buckets[0].limit]).toEqual([200, '0.1']);
-  const more = await server.ask('PUT', '/v1/users/ann/quota-limits', {
+  const more = await stage.ask('PUT', '/v1/users/ann/quota-limits', {
     ...acme,
     body: { limits: { daily: { total: 1 } } },
   });
@@ -122,7 +119,7 @@ test('T8: policies are the platform’s, and quotas of a user are its tenant’s
 });
 
 test('Q6: preflight says tier, model, reserve and reasons, and changes nothing', async () => {
-  const { house: server, client } = await inForce();
+  const { stage, client } = await inForce();
   const head = (await client.head()).sequence;
   // Budgets of money apply to every tenant here: a turn that does not say what it costs would be refused by them.
   const bare = { user: 'ann', tenant: 'acme', textBytes: 4_000, outputTokensMax: 1_000 };
@@ -164,13 +161,13 @@ test('Q6: preflight says tier, model, reserve and reasons, and changes nothing',
       tool: { name: 'webSearches', requested: '3', perTurn: '2' },
     },
   });
-  expect(said(await server.post('/v1/quota/preflight', { ...request, model: 'none' }))).toBe(
+  expect(said(await stage.post('/v1/quota/preflight', { ...request, model: 'none' }))).toBe(
     '404 model_not_found model',
   );
-  expect(said(await server.post('/v1/quota/preflight', { ...request, model: 'big', tier: 'standard' }))).toBe(
+  expect(said(await stage.post('/v1/quota/preflight', { ...request, model: 'big', tier: 'standard' }))).toBe(
     '400 invalid_request tier',
   );
-  expect(said(await server.post('/v1/quota/preflight', { ...request, amounts: { credits: '1' } }))).toBe(
+  expect(said(await stage.post('/v1/quota/preflight', { ...request, amounts: { credits: '1' } }))).toBe(
     '400 invalid_request amounts.credits',
   );
   expect((await client.head()).sequence).toBe(head);
@@ -182,11 +179,11 @@ test.each([
 ] as const)(
   'Q10: a turn that asks for more %s than one may → the field, what was asked and the limit of a turn',
   async (tool, asked, limit, unit) => {
-    const { house: server } = await inForce();
-    const key = server.keys.acme;
-    const chat = (await server.post('/v1/chats', { user: 'ann' }, { key })).body;
+    const { stage } = await inForce();
+    const key = stage.keys.acme;
+    const chat = (await stage.post('/v1/chats', { user: 'ann' }, { key })).body;
     const turn = { requestId: 'r1', text: 'hi', amounts: { usd: '0' }, [tool]: asked };
-    const refused = await server.post(`/v1/chats/${chat.id}/turns`, turn, { key });
+    const refused = await stage.post(`/v1/chats/${chat.id}/turns`, turn, { key });
     expect(said(refused)).toBe(`402 request_exceeds_budget ${tool}`);
     expect(refused.body).toMatchObject({
       ...{ budget_id: `quota/daily/total/${unit}`, limit, requested: String(asked), resets_at: null },
@@ -198,26 +195,26 @@ test.each([
     // What is left of the day is not why.
     expect(refused.body).not.toHaveProperty('spent');
     const most = { ...turn, requestId: 'r2', [tool]: Number(limit) };
-    expect((await server.post(`/v1/chats/${chat.id}/turns`, most, { key })).status).toBe(201);
+    expect((await stage.post(`/v1/chats/${chat.id}/turns`, most, { key })).status).toBe(201);
   },
 );
 
 test('holds: one that is larger than a budget allows any to be → that is the limit told', async () => {
-  const { house: server, client } = await house();
+  const { stage, client } = await opened();
   await client.budgets.put('big', {
     ...{ match: { tenant: 'acme' }, unit: 'tokens', limit: '1000', window: 'day', perHoldMax: '10' },
   });
   const asked = { holdId: 'h', amounts: { usd: '1', tokens: '11' } };
-  const refused = await server.post('/v1/holds', asked, { key: server.keys.acme });
+  const refused = await stage.post('/v1/holds', asked, { key: stage.keys.acme });
   expect(said(refused)).toBe('402 request_exceeds_budget');
   expect(refused.body).toMatchObject({ limit: '10', requested: '11', resets_at: null });
   expect(refused.body.detail).toContain('11 tokens asked; at most 10 tokens a hold.');
 });
 
 test('Q6: 40 parallel requests of one user get what the limit allows and no more, and the rest are told when to come back', async () => {
-  const { house: server } = await inForce();
+  const { stage } = await inForce();
   // A quota is a budget: whoever states its labels is counted by it, over HTTP as by a turn.
-  const key = await server.key({
+  const key = await stage.key({
     scopes: ['spend'],
     labels: { tenant: 'acme', user: 'ann', quota: 'chat' },
     callerLabels: [],
@@ -232,7 +229,7 @@ test('Q6: 40 parallel requests of one user get what the limit allows and no more
   };
   const answers = await Promise.all(
     Array.from({ length: 40 }, (_, index) =>
-      server.post('/v1/holds', { holdId: `h${index}`, amounts }, { key }),
+      stage.post('/v1/holds', { holdId: `h${index}`, amounts }, { key }),
     ),
   );
   expect(answers.filter(({ status }) => status === 201)).toHaveLength(16);
@@ -248,8 +245,8 @@ test('Q6: 40 parallel requests of one user get what the limit allows and no more
     code_interpreter_calls: '0',
     usd: '0',
   };
-  await Promise.all(ids.map((id) => server.post(`/v1/holds/${id}/settle`, { amounts: spent }, { key })));
-  const late = await server.post('/v1/holds', { holdId: 'late', amounts }, { key });
+  await Promise.all(ids.map((id) => stage.post(`/v1/holds/${id}/settle`, { amounts: spent }, { key })));
+  const late = await stage.post('/v1/holds', { holdId: 'late', amounts }, { key });
   expect(said(late)).toBe('429 quota_exceeded');
   expect(late.body).toMatchObject({
     budget_id: 'quota/daily/total',
@@ -258,7 +255,7 @@ test('Q6: 40 parallel requests of one user get what the limit allows and no more
     resets_at: '2026-01-16T00:00:00.000Z',
   });
   expect(late.headers.get('retry-after')).toBe(String(14 * 3_600));
-  const status = (await server.get('/v1/users/ann/quota', server.keys.acme)).body;
+  const status = (await stage.get('/v1/users/ann/quota', stage.keys.acme)).body;
   expect(status.buckets[0]).toMatchObject({
     period: 'daily',
     bucket: 'total',
@@ -271,14 +268,14 @@ test('Q6: 40 parallel requests of one user get what the limit allows and no more
 });
 
 test('Q10: without a policy in force a status says so, and what needs one is a conflict', async () => {
-  const { house: server } = await house();
-  const status = await server.get('/v1/users/ann/quota', server.keys.acme);
+  const { stage } = await opened();
+  const status = await stage.get('/v1/users/ann/quota', stage.keys.acme);
   expect(status.body).toMatchObject({
     policy: null,
     buckets: [],
     tokens: { daily: { used: '0', state: 'unlimited' } },
   });
-  expect(said(await server.post('/v1/quota/preflight', { user: 'ann' }, { key: server.keys.acme }))).toBe(
+  expect(said(await stage.post('/v1/quota/preflight', { user: 'ann' }, { key: stage.keys.acme }))).toBe(
     '409 conflict',
   );
 });

@@ -11,7 +11,7 @@ import {
   toLedgerId,
 } from '#bursar/access/tenant-ids.js';
 import { refusal } from './access-setup.js';
-import { ACME, ADMIN, callerOf, House, OTHER } from './tenancy-setup.js';
+import { ACME, ADMIN, callerOf, OTHER, TenancyStage } from './tenancy-setup.js';
 
 describe('tenancy: ids', () => {
   test('tenancy: any id of any tenant → comes back the same to it, and is nothing to any other', () => {
@@ -69,14 +69,14 @@ describe('tenancy: ids', () => {
   });
 
   test('tenancy: ids that do not exist, asked for again and again → no budget is listed; a tenant’s are counted once each', async () => {
-    const house = await House.open();
+    const stage = await TenancyStage.open();
     let listed = 0;
     const ledger = {
-      budget: (id: string) => house.ledger.budget(id),
-      hold: (id: string) => house.ledger.hold(id),
-      holdLabels: (id: string) => house.ledger.holdLabels(id),
-      budgets(filter: Parameters<typeof house.ledger.budgets>[0]) {
-        const found = house.ledger.budgets(filter);
+      budget: (id: string) => stage.ledger.budget(id),
+      hold: (id: string) => stage.ledger.hold(id),
+      holdLabels: (id: string) => stage.ledger.holdLabels(id),
+      budgets(filter: Parameters<typeof stage.ledger.budgets>[0]) {
+        const found = stage.ledger.budgets(filter);
         listed += found.length;
         return found;
       },
@@ -85,15 +85,15 @@ describe('tenancy: ids', () => {
     for (let index = 0; index < 1_000; index += 1) {
       const exhaust = { command: 'exhaust_budget', budgetId: `b${index}` } as const;
       expect(refusal(() => tenancy.command(ACME, exhaust))).toMatch(/^not_found/);
-      await house.hold(OTHER, `h${index}`);
+      await stage.hold(OTHER, `h${index}`);
     }
     expect(listed).toBe(0);
     for (const id of ['b1', 'b2', 'b3']) {
       const budget = { id, match: { tenant: 'acme' }, unit: 'usd', limit: 1n, window: 'day' } as const;
-      await house.ledger.submit([tenancy.command(ACME, { command: 'put_definitions', budgets: [budget] })]);
+      await stage.ledger.submit([tenancy.command(ACME, { command: 'put_definitions', budgets: [budget] })]);
     }
-    // Five by the house, and two of the three: the last came after the last count.
+    // Five when the stage was opened, and two of the three: the last came after the last count.
     expect(listed).toBe(7);
-    expect(house.ledger.budgets()).toHaveLength(8);
+    expect(stage.ledger.budgets()).toHaveLength(8);
   });
 });

@@ -25,7 +25,7 @@ export const OTHER = callerOf('other', 'tenant_admin');
 
 const DAY = { unit: 'usd', window: 'day' } as const;
 
-export class House {
+export class TenancyStage {
   private constructor(
     readonly ledger: Ledger,
     readonly tenancy: Tenancy,
@@ -33,7 +33,7 @@ export class House {
   ) {}
 
   /** Budgets: `all` of everything, `each` of each tenant, `acmes` of acme by the platform, and `mine` of both tenants' own. */
-  static async open(options: Partial<OpenOptions> = {}): Promise<House> {
+  static async open(options: Partial<OpenOptions> = {}): Promise<TenancyStage> {
     const store = new MemoryStore();
     const clock = new TestClock();
     const ledger = await openLedger({
@@ -45,13 +45,13 @@ export class House {
     await ledger.putBudget({ id: 'all', match: {}, limit: 100_000n, ...DAY });
     await ledger.putBudget({ id: 'each', match: { tenant: '*' }, limit: 1_000n, ...DAY });
     await ledger.putBudget({ id: 'acmes', match: { tenant: 'acme' }, limit: 900n, ...DAY });
-    const house = new House(ledger, new Tenancy(ledger), clock);
+    const stage = new TenancyStage(ledger, new Tenancy(ledger), clock);
     for (const caller of [ACME, OTHER])
-      await house.ask(caller, {
+      await stage.ask(caller, {
         command: 'put_definitions',
         budgets: [{ id: 'mine', match: { tenant: caller.tenant as string }, limit: 800n, ...DAY }],
       });
-    return house;
+    return stage;
   }
 
   /** What the caller is answered. */

@@ -6,15 +6,15 @@ import { agentFact } from '#bursar/agents/agents-facts.js';
 import { VIEWS } from '#bursar/composition/data-folder.js';
 import { Crash, killedBeforeEachStep } from '../files-setup.js';
 import { expectNoDifference, expectSameAfterRebuild } from '../views/rebuilt.js';
-import { expectConserved, Grove, type Made, USD } from './agents-setup.js';
+import { AgentsStage, expectConserved, type Made, USD } from './agents-setup.js';
 
 const usd = (amount: bigint) => ({ usd: amount * USD });
 
 /** Everything that can be read of a tree, with the keys that are accepted. */
-async function seen(grove: Grove, ids: readonly string[]): Promise<unknown> {
-  const admin = await grove.admin();
-  const { views } = grove.agents.list(admin, { max: 100 });
-  return { said: ids.map((id) => grove.said(id)), states: views.map(({ agent }) => agent.state) };
+async function seen(stage: AgentsStage, ids: readonly string[]): Promise<unknown> {
+  const admin = await stage.admin();
+  const { views } = stage.agents.list(admin, { max: 100 });
+  return { said: ids.map((id) => stage.said(id)), states: views.map(({ agent }) => agent.state) };
 }
 
 describe('a command that is killed anywhere is done or not, whether or not the views are kept', () => {
@@ -24,26 +24,26 @@ describe('a command that is killed anywhere is done or not, whether or not the v
       let root!: Made;
       const steps = await killedBeforeEachStep({
         ready: async () => {
-          const grove = await Grove.open();
-          root = await grove.root(100n);
+          const stage = await AgentsStage.open();
+          root = await stage.root(100n);
           if (there === 1) {
-            const first = await grove.make(root.caller, { mode: 'carved', limits: usd(1n) });
-            await grove.agents.revoke(root.caller, first.id);
+            const first = await stage.make(root.caller, { mode: 'carved', limits: usd(1n) });
+            await stage.agents.revoke(root.caller, first.id);
           }
-          return grove;
+          return stage;
         },
-        act: (grove) => grove.tryToMake(root.caller, { mode: 'carved', limits: usd(60n) }),
-        check: async (grove, isDone) => {
-          const { views } = grove.agents.list(root.caller, { max: 10 });
+        act: (stage) => stage.tryToMake(root.caller, { mode: 'carved', limits: usd(60n) }),
+        check: async (stage, isDone) => {
+          const { views } = stage.agents.list(root.caller, { max: 10 });
           // The child, its limit, what is set aside for it and its key are there, or none of them.
           expect(views).toHaveLength(there + (isDone ? 1 : 0));
-          expect(grove.said(root.id)).toBe(`100 = 0 used + ${isDone ? '60 held + 40' : '0 held + 100'} left`);
-          const keys = grove.keys
-            .list(await grove.admin())
+          expect(stage.said(root.id)).toBe(`100 = 0 used + ${isDone ? '60 held + 40' : '0 held + 100'} left`);
+          const keys = stage.keys
+            .list(await stage.admin())
             .keys.filter(({ createdBy }) => createdBy === root.caller.keyId);
           expect(keys).toHaveLength(there + (isDone ? 1 : 0));
-          await grove.make(root.caller, { mode: 'carved', limits: usd(40n) });
-          await expectConserved(grove, [root.id]);
+          await stage.make(root.caller, { mode: 'carved', limits: usd(40n) });
+          await expectConserved(stage, [root.id]);
         },
       });
       expect(steps).toBe(2 - there);
@@ -54,22 +54,22 @@ describe('a command that is killed anywhere is done or not, whether or not the v
     let [root, child]: Made[] = [];
     const steps = await killedBeforeEachStep({
       ready: async () => {
-        const grove = await Grove.open();
-        root = await grove.root(100n);
-        child = await grove.make(root.caller, { mode: 'carved', limits: usd(20n) });
-        await grove.spend(child, 5n);
-        return grove;
+        const stage = await AgentsStage.open();
+        root = await stage.root(100n);
+        child = await stage.make(root.caller, { mode: 'carved', limits: usd(20n) });
+        await stage.spend(child, 5n);
+        return stage;
       },
-      act: (grove) => grove.agents.raise(root.caller, child.id, usd(50n)),
-      check: async (grove, isDone) => {
+      act: (stage) => stage.agents.raise(root.caller, child.id, usd(50n)),
+      check: async (stage, isDone) => {
         const limit = isDone ? 50n : 20n;
-        expect(grove.said(child.id)).toBe(`${limit} = 5 used + 0 held + ${limit - 5n} left`);
-        expect(grove.said(root.id)).toBe(`100 = 5 used + ${limit - 5n} held + ${100n - limit} left`);
-        expect(grove.view(child.id).agent.limits).toEqual(usd(limit));
-        await grove.agents.close(root.caller, child.id);
-        expect(grove.figures(child.id)).toMatchObject({ limit: limit * USD, returned: (limit - 5n) * USD });
-        expect(grove.said(root.id)).toBe('100 = 5 used + 0 held + 95 left');
-        await expectConserved(grove, [root.id, child.id]);
+        expect(stage.said(child.id)).toBe(`${limit} = 5 used + 0 held + ${limit - 5n} left`);
+        expect(stage.said(root.id)).toBe(`100 = 5 used + ${limit - 5n} held + ${100n - limit} left`);
+        expect(stage.view(child.id).agent.limits).toEqual(usd(limit));
+        await stage.agents.close(root.caller, child.id);
+        expect(stage.figures(child.id)).toMatchObject({ limit: limit * USD, returned: (limit - 5n) * USD });
+        expect(stage.said(root.id)).toBe('100 = 5 used + 0 held + 95 left');
+        await expectConserved(stage, [root.id, child.id]);
       },
     });
     expect(steps).toBe(1);
@@ -82,35 +82,35 @@ describe('a command that is killed anywhere is done or not, whether or not the v
       let step = 0;
       const steps = await killedBeforeEachStep({
         ready: async () => {
-          const grove = await Grove.open();
-          root = await grove.root(100n);
-          child = await grove.make(root.caller, { mode: 'carved', limits: usd(60n), ttlMs: 60_000 });
-          grandchild = await grove.make(child.caller, { mode: 'carved', limits: usd(20n) });
-          await grove.spend(grandchild, 7n);
-          if (end === 'close') await grove.agents.close(child.caller, grandchild.id);
-          return grove;
+          const stage = await AgentsStage.open();
+          root = await stage.root(100n);
+          child = await stage.make(root.caller, { mode: 'carved', limits: usd(60n), ttlMs: 60_000 });
+          grandchild = await stage.make(child.caller, { mode: 'carved', limits: usd(20n) });
+          await stage.spend(grandchild, 7n);
+          if (end === 'close') await stage.agents.close(child.caller, grandchild.id);
+          return stage;
         },
-        act: async (grove) => {
-          step = grove.killBefore ?? 0;
-          if (end === 'expire') grove.clock.at += 60_000;
-          await (end === 'expire' ? grove.agents.sweep() : grove.agents[end](root.caller, child.id));
+        act: async (stage) => {
+          step = stage.killBefore ?? 0;
+          if (end === 'expire') stage.clock.at += 60_000;
+          await (end === 'expire' ? stage.agents.sweep() : stage.agents[end](root.caller, child.id));
           // What the sweep could not do it leaves to the next one.
-          if (grove.faults.length > 0) throw new Crash(grove.faults.pop());
+          if (stage.faults.length > 0) throw new Crash(stage.faults.pop());
         },
-        check: async (grove) => {
+        check: async (stage) => {
           const hasEnded = end === 'expire' || step > 0;
-          const before = await seen(grove, [root.id, child.id, grandchild.id]);
-          if (step > 0) expect(await grove.spend(child, 1n)).toBe('closed');
-          await grove.agents.sweep();
-          if (!hasEnded) expect(await seen(grove, [root.id, child.id, grandchild.id])).toEqual(before);
-          expect(grove.said(root.id)).toBe(
+          const before = await seen(stage, [root.id, child.id, grandchild.id]);
+          if (step > 0) expect(await stage.spend(child, 1n)).toBe('closed');
+          await stage.agents.sweep();
+          if (!hasEnded) expect(await seen(stage, [root.id, child.id, grandchild.id])).toEqual(before);
+          expect(stage.said(root.id)).toBe(
             hasEnded ? '100 = 7 used + 0 held + 93 left' : '100 = 7 used + 53 held + 40 left',
           );
           const states = { close: 'closed', revoke: 'revoked', expire: 'expired' } as const;
-          expect(grove.view(child.id).agent.state).toBe(hasEnded ? states[end] : 'active');
-          expect(grove.ring.authenticate(child.secret) === null).toBe(hasEnded);
-          if (hasEnded) expect(grove.ring.authenticate(grandchild.secret)).toBeNull();
-          await expectConserved(grove, [root.id, child.id, grandchild.id]);
+          expect(stage.view(child.id).agent.state).toBe(hasEnded ? states[end] : 'active');
+          expect(stage.ring.authenticate(child.secret) === null).toBe(hasEnded);
+          if (hasEnded) expect(stage.ring.authenticate(grandchild.secret)).toBeNull();
+          await expectConserved(stage, [root.id, child.id, grandchild.id]);
         },
       });
       expect(steps).toBeGreaterThanOrEqual(2);
@@ -122,67 +122,67 @@ describe('a command that is killed anywhere is done or not, whether or not the v
     let root!: Made;
     await killedBeforeEachStep({
       ready: async () => {
-        const grove = await Grove.open();
-        root = await grove.root(100n);
-        return grove;
+        const stage = await AgentsStage.open();
+        root = await stage.root(100n);
+        return stage;
       },
-      act: (grove) => grove.agents.create(root.caller, stated),
-      check: async (grove, isDone) => {
-        const again = await grove.agents.create(root.caller, stated);
+      act: (stage) => stage.agents.create(root.caller, stated),
+      check: async (stage, isDone) => {
+        const again = await stage.agents.create(root.caller, stated);
         expect(again.made).toBe(isDone ? 'before' : 'now');
-        const later = await grove.agents.create(root.caller, stated);
+        const later = await stage.agents.create(root.caller, stated);
         expect(later).toMatchObject({
           made: 'before',
           view: { agent: { id: again.made === false ? '' : again.view.agent.id } },
         });
-        expect(grove.agents.list(root.caller, { max: 10 }).views).toHaveLength(1);
-        expect(grove.said(root.id)).toBe('100 = 0 used + 60 held + 40 left');
+        expect(stage.agents.list(root.caller, { max: 10 }).views).toHaveLength(1);
+        expect(stage.said(root.id)).toBe('100 = 0 used + 60 held + 40 left');
       },
     });
   });
 });
 
 test('a tree that was too large to be revoked in one step → the next sweep revokes what lives on below', async () => {
-  const grove = await Grove.open();
-  const root = await grove.root(100n);
-  const child = await grove.make(root.caller, { mode: 'carved', limits: usd(60n) });
-  const grandchild = await grove.make(child.caller, { mode: 'shared' });
+  const stage = await AgentsStage.open();
+  const root = await stage.root(100n);
+  const child = await stage.make(root.caller, { mode: 'carved', limits: usd(60n) });
+  const grandchild = await stage.make(child.caller, { mode: 'shared' });
   // As after the first of several steps.
-  const agent = { ...grove.view(root.id).agent, state: 'revoked' as const, endedAt: grove.clock.now() };
-  await grove.ledger.run({ command: 'record_facts' }, { facts: [agentFact('agent_ended', agent)] });
-  await grove.restart();
+  const agent = { ...stage.view(root.id).agent, state: 'revoked' as const, endedAt: stage.clock.now() };
+  await stage.ledger.run({ command: 'record_facts' }, { facts: [agentFact('agent_ended', agent)] });
+  await stage.restart();
   for (const { id, secret } of [child, grandchild]) {
-    expect(grove.view(id).agent.state).toBe('revoked');
-    expect(grove.ring.authenticate(secret)).toBeNull();
+    expect(stage.view(id).agent.state).toBe('revoked');
+    expect(stage.ring.authenticate(secret)).toBeNull();
   }
 });
 
 test('after a story of agents, the views are made again with the same rows and the same answers', async () => {
-  const grove = await Grove.open();
-  const root = await grove.root(100n, { requestId: 'root' });
-  const child = await grove.make(root.caller, { mode: 'carved', limits: usd(60n), ttlMs: 60_000 });
-  const shared = await grove.make(child.caller, { mode: 'shared', limits: usd(10n) });
-  const closed = await grove.make(root.caller, { mode: 'carved', limits: usd(20n) });
-  await grove.agents.raise(root.caller, child.id, usd(70n));
-  await grove.spend(shared, 4n);
-  const { id } = await grove.hold(closed, 2n);
-  await grove.agents.close(root.caller, closed.id);
-  await grove.ledger.settle({ holdId: id, amounts: usd(1n) });
-  await grove.agents.sweep();
-  await grove.agents.revoke(root.caller, shared.id);
-  await grove.agents.renewKey(root.caller, child.id, 0);
+  const stage = await AgentsStage.open();
+  const root = await stage.root(100n, { requestId: 'root' });
+  const child = await stage.make(root.caller, { mode: 'carved', limits: usd(60n), ttlMs: 60_000 });
+  const shared = await stage.make(child.caller, { mode: 'shared', limits: usd(10n) });
+  const closed = await stage.make(root.caller, { mode: 'carved', limits: usd(20n) });
+  await stage.agents.raise(root.caller, child.id, usd(70n));
+  await stage.spend(shared, 4n);
+  const { id } = await stage.hold(closed, 2n);
+  await stage.agents.close(root.caller, closed.id);
+  await stage.ledger.settle({ holdId: id, amounts: usd(1n) });
+  await stage.agents.sweep();
+  await stage.agents.revoke(root.caller, shared.id);
+  await stage.agents.renewKey(root.caller, child.id, 0);
   const ids = [root.id, child.id, shared.id, closed.id];
-  const read = () => ids.map((one) => grove.agents.get(root.caller, one));
+  const read = () => ids.map((one) => stage.agents.get(root.caller, one));
   expect(read().map(({ agent }) => agent.state)).toEqual(['active', 'active', 'revoked', 'closed']);
   await expectSameAfterRebuild({
-    viewsPath: join(grove.folder, 'views.db'),
+    viewsPath: join(stage.folder, 'views.db'),
     read,
-    close: () => grove.close(),
-    open: () => grove.restart(),
+    close: () => stage.close(),
+    open: () => stage.restart(),
   });
   expectNoDifference({
-    ledgerPath: join(grove.folder, 'ledger.db'),
-    viewsPath: join(grove.folder, 'views.db'),
+    ledgerPath: join(stage.folder, 'ledger.db'),
+    viewsPath: join(stage.folder, 'views.db'),
     views: VIEWS,
   });
 });
@@ -224,28 +224,28 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
 test('whatever a tree does, spent, held and left add up at each level, and no tree spends what its root was not given', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(acts, { minLength: 10, maxLength: 40 }), async (sequence) => {
-      const grove = await Grove.open();
-      const root = await grove.root(100n);
+      const stage = await AgentsStage.open();
+      const root = await stage.root(100n);
       const tree: Made[] = [root];
       const holds: { id: string; amount: bigint }[] = [];
       for (const act of sequence) {
-        if (act.act === 'restart') await grove.restart();
-        else if (act.act === 'sweep') await grove.agents.sweep();
+        if (act.act === 'restart') await stage.restart();
+        else if (act.act === 'sweep') await stage.agents.sweep();
         else if (act.act === 'settle') {
           const hold = holds.splice(act.hold % (holds.length || 1), 1)[0];
           const actual = BigInt(act.amount) < (hold?.amount ?? 0n) ? BigInt(act.amount) : hold?.amount;
-          if (hold !== undefined) await grove.ledger.settle({ holdId: hold.id, amounts: usd(actual ?? 0n) });
-        } else await onAgent(grove, { tree, holds }, act);
-        expect(grove.figures(root.id).used + grove.figures(root.id).held <= 100n * USD).toBe(true);
+          if (hold !== undefined) await stage.ledger.settle({ holdId: hold.id, amounts: usd(actual ?? 0n) });
+        } else await onAgent(stage, { tree, holds }, act);
+        expect(stage.figures(root.id).used + stage.figures(root.id).held <= 100n * USD).toBe(true);
       }
-      await grove.agents.sweep();
-      await grove.restart();
+      await stage.agents.sweep();
+      await stage.restart();
       await expectConserved(
-        grove,
+        stage,
         tree.map(({ id }) => id),
       );
-      await expectOwnTreesAddUp(grove, tree);
-      await grove.close();
+      await expectOwnTreesAddUp(stage, tree);
+      await stage.close();
     }),
     { numRuns: 8, seed: 40 },
   );
@@ -254,7 +254,7 @@ test('whatever a tree does, spent, held and left add up at each level, and no tr
 type AgentAct = Extract<Act, { readonly by: number }>;
 
 async function onAgent(
-  grove: Grove,
+  stage: AgentsStage,
   { tree, holds }: { tree: Made[]; holds: { id: string; amount: bigint }[] },
   act: AgentAct,
 ): Promise<void> {
@@ -264,25 +264,25 @@ async function onAgent(
     return undefined;
   };
   if (act.act === 'make') {
-    const made = await grove
+    const made = await stage
       .tryToMake(agent.caller, { mode: act.mode, limits: usd(BigInt(act.limit)) })
       .catch(refusedIsFine);
     if (made?.made === 'now')
-      tree.push({ id: made.view.agent.id, secret: made.secret, caller: grove.caller(made.secret) });
+      tree.push({ id: made.view.agent.id, secret: made.secret, caller: stage.caller(made.secret) });
   } else if (act.act === 'hold') {
-    const { id, denied } = await grove.hold(agent, BigInt(act.amount));
+    const { id, denied } = await stage.hold(agent, BigInt(act.amount));
     if (denied === null) holds.push({ id, amount: BigInt(act.amount) });
-  } else if (act.act === 'spend') await grove.spend(agent, BigInt(act.amount));
+  } else if (act.act === 'spend') await stage.spend(agent, BigInt(act.amount));
   else if (agent === tree[0]) return;
   else if (act.act === 'raise')
-    await grove.agents.raise(tree[0].caller, agent.id, usd(BigInt(act.limit))).catch(refusedIsFine);
-  else await grove.agents[act.act](tree[0].caller, agent.id).catch(refusedIsFine);
+    await stage.agents.raise(tree[0].caller, agent.id, usd(BigInt(act.limit))).catch(refusedIsFine);
+  else await stage.agents[act.act](tree[0].caller, agent.id).catch(refusedIsFine);
 }
 
 /** Of a living agent: what it holds is what its own calls hold, and what its carved children have not used. */
-async function expectOwnTreesAddUp(grove: Grove, tree: readonly Made[]): Promise<void> {
-  const views = tree.map(({ id }) => grove.view(id));
-  const open = grove.ledger.holds({ status: 'open', max: 1_000 });
+async function expectOwnTreesAddUp(stage: AgentsStage, tree: readonly Made[]): Promise<void> {
+  const views = tree.map(({ id }) => stage.view(id));
+  const open = stage.ledger.holds({ status: 'open', max: 1_000 });
   for (const { agent, figures } of views) {
     if (agent.state !== 'active') continue;
     const carved = views.filter(

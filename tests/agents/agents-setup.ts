@@ -11,7 +11,7 @@ import type { NewAgent } from '#bursar/agents/new-agent.js';
 import type { Ledger } from '#bursar/index.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
-import { OnFiles, PLATFORM } from '../files-setup.js';
+import { FilesStage, PLATFORM } from '../files-setup.js';
 
 export const USD = 100_000_000n;
 const RETENTION_MS = 3 * 86_400_000;
@@ -23,7 +23,7 @@ export interface Made {
   readonly caller: Caller;
 }
 
-export class Grove extends OnFiles {
+export class AgentsStage extends FilesStage {
   /** What happens, once, after a change of a tree has begun and before its group is decided. */
   meanwhile: (() => Promise<unknown>) | null = null;
   ring!: KeyRing;
@@ -32,15 +32,15 @@ export class Grove extends OnFiles {
   #holds = 0;
 
   /** With budgets of others that an agent's calls count towards too: of everything, and of each tenant. */
-  static async open(): Promise<Grove> {
-    const grove = await new Grove().opened();
-    await grove.ledger.putDefinitions({
+  static async open(): Promise<AgentsStage> {
+    const stage = await new AgentsStage().opened();
+    await stage.ledger.putDefinitions({
       budgets: [
         { id: 'all', match: {}, unit: 'usd', limit: 1_000_000n * USD, window: 'lifetime' },
         { id: 'each', match: { tenant: '*' }, unit: 'usd', limit: 100_000n * USD, window: 'lifetime' },
       ],
     });
-    return grove;
+    return stage;
   }
 
   protected begin(): void {
@@ -155,8 +155,8 @@ export async function refused(act: Promise<unknown>): Promise<string> {
 }
 
 /** What adds up wherever one looks: figures at each agent, limits between parent and carved children, and all the books. */
-export async function expectConserved(grove: Grove, ids: readonly string[]): Promise<void> {
-  const views = ids.map((id) => grove.view(id));
+export async function expectConserved(stage: AgentsStage, ids: readonly string[]): Promise<void> {
+  const views = ids.map((id) => stage.view(id));
   for (const { agent, figures } of views) {
     for (const { unit, limit, used, held, left, returned } of figures) {
       if (limit !== null)
@@ -175,8 +175,8 @@ export async function expectConserved(grove: Grove, ids: readonly string[]): Pro
       expect(used >= sumOf('used'), `${agent.id} used less than its children`).toBe(true);
     }
   }
-  const { failure } = grove.ledger.certify();
+  const { failure } = stage.ledger.certify();
   expect(failure).toBeNull();
-  const report = await grove.ledger.verify();
+  const report = await stage.ledger.verify();
   expect(report.failure).toBeNull();
 }

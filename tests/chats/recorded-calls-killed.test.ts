@@ -15,7 +15,7 @@ import { RoutingTable } from '#bursar/gateway/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/gateway/routing/throttled.js';
 import { ANN, Crash, killedBeforeEachStep } from '../files-setup.js';
 import { PRICES, THINKS_NEVER, withModels } from '../gateway-fixture.js';
-import { Talk } from './turns-setup.js';
+import { ChatsStage } from './turns-setup.js';
 
 const SETTINGS = withModels(
   parseSettings(
@@ -39,8 +39,8 @@ const faults: string[] = [];
 afterEach(() => faults.splice(0));
 
 /** A call of ann's that is recorded in a chat, as the gateway begins one. */
-async function begin(talk: Talk): Promise<Call> {
-  const { clock, ownLedger: ledger } = talk;
+async function begin(stage: ChatsStage): Promise<Call> {
+  const { clock, ownLedger: ledger } = stage;
   const routing = new RoutingTable(SETTINGS, ledger, new ThrottledProviders(ledger));
   const calls = new Calls({
     ledger,
@@ -52,8 +52,8 @@ async function begin(talk: Talk): Promise<Call> {
   });
   const { labels } = ANN;
   const body = parseBody(BODY);
-  const headers = { 'bursar-chat': await chatOf(talk) };
-  const record = talk.chats.recorder.recordOf({
+  const headers = { 'bursar-chat': await chatOf(stage) };
+  const record = stage.chats.recorder.recordOf({
     caller: ANN,
     labels,
     headers,
@@ -66,8 +66,8 @@ async function begin(talk: Talk): Promise<Call> {
   return call;
 }
 
-async function chatOf(talk: Talk): Promise<string> {
-  const [{ chat }] = await talk.read(ANN);
+async function chatOf(stage: ChatsStage): Promise<string> {
+  const [{ chat }] = await stage.read(ANN);
   return chat.id;
 }
 
@@ -99,53 +99,53 @@ const ENDS: readonly { ended: EndOfCall; state: string; usd: number; calls: bigi
   { ended: { ...SILENT, end: 'failed_before' }, state: 'failed failed_before', usd: 0, calls: 0n, steps: 1 },
 ];
 
-function charged(talk: Talk) {
-  const [balance] = talk.ledger.balances({ budgetId: 'day', values: { user: 'ann' } });
-  const [counted] = talk.ledger.balances({ budgetId: 'calls' });
+function charged(stage: ChatsStage) {
+  const [balance] = stage.ledger.balances({ budgetId: 'day', values: { user: 'ann' } });
+  const [counted] = stage.ledger.balances({ budgetId: 'calls' });
   return { held: balance?.held ?? 0n, spent: Number(balance?.spent ?? 0n), calls: counted?.spent ?? 0n };
 }
 
-async function ready(): Promise<Talk> {
-  const talk = await Talk.open();
-  await talk.ledger.putBudget({
+async function ready(): Promise<ChatsStage> {
+  const stage = await ChatsStage.open();
+  await stage.ledger.putBudget({
     id: 'calls',
     match: { tenant: 'acme' },
     unit: 'calls',
     limit: 100n,
     window: 'day',
   });
-  await talk.chat();
-  return talk;
+  await stage.chat();
+  return stage;
 }
 
 /** The estimate that the last hold charges when its time is up. */
-async function estimate(talk: Talk): Promise<number> {
-  const authorized = (await talk.events()).filter(({ type }) => type === 'hold_authorized');
+async function estimate(stage: ChatsStage): Promise<number> {
+  const authorized = (await stage.events()).filter(({ type }) => type === 'hold_authorized');
   const { charge } = authorized[authorized.length - 1].details.onExpiry as { charge: { usd: bigint } };
   return Number(charge.usd);
 }
 
 /** As the keeper does when a hold's time is up. */
-async function timePasses(talk: Talk): Promise<void> {
-  talk.clock.at += TTL_MS + 1;
-  while (talk.ledger.holds({ status: 'open' }).length > 0) await new Promise((on) => setTimeout(on, 5));
+async function timePasses(stage: ChatsStage): Promise<void> {
+  stage.clock.at += TTL_MS + 1;
+  while (stage.ledger.holds({ status: 'open' }).length > 0) await new Promise((on) => setTimeout(on, 5));
 }
 
 /** Nothing is open any more, and the chat takes its next call. */
-async function assertAllEnded(talk: Talk): Promise<void> {
-  const chat = await chatOf(talk);
-  expect(talk.turns.running(ANN, chat)).toBeNull();
-  await timePasses(talk);
-  await talk.assertWhole();
-  await ends(await begin(talk), ENDS[0].ended);
-  expect(talk.states(chat).at(-1)).toBe('completed completed');
-  await talk.assertWhole();
+async function assertAllEnded(stage: ChatsStage): Promise<void> {
+  const chat = await chatOf(stage);
+  expect(stage.turns.running(ANN, chat)).toBeNull();
+  await timePasses(stage);
+  await stage.assertWhole();
+  await ends(await begin(stage), ENDS[0].ended);
+  expect(stage.states(chat).at(-1)).toBe('completed completed');
+  await stage.assertWhole();
 }
 
-async function assertOrphaned(talk: Talk): Promise<void> {
-  expect(talk.states(await chatOf(talk))).toEqual(['failed orphaned']);
-  await timePasses(talk);
-  expect(charged(talk)).toEqual({ held: 0n, spent: await estimate(talk), calls: 1n });
+async function assertOrphaned(stage: ChatsStage): Promise<void> {
+  expect(stage.states(await chatOf(stage))).toEqual(['failed orphaned']);
+  await timePasses(stage);
+  expect(charged(stage)).toEqual({ held: 0n, spent: await estimate(stage), calls: 1n });
 }
 
 describe('recorded call: the process is killed', () => {
@@ -153,11 +153,11 @@ describe('recorded call: the process is killed', () => {
     const count = await killedBeforeEachStep({
       ready,
       act: begin,
-      check: async (talk, isDone) => {
-        const chat = await chatOf(talk);
-        if (isDone) await assertOrphaned(talk);
-        else expect([talk.states(chat), talk.ledger.holds()]).toEqual([[], []]);
-        await assertAllEnded(talk);
+      check: async (stage, isDone) => {
+        const chat = await chatOf(stage);
+        if (isDone) await assertOrphaned(stage);
+        else expect([stage.states(chat), stage.ledger.holds()]).toEqual([[], []]);
+        await assertAllEnded(stage);
       },
     });
     expect(count).toBe(2);
@@ -169,18 +169,18 @@ describe('recorded call: the process is killed', () => {
       let count = 0;
       await killedBeforeEachStep({
         ready,
-        act: async (talk) => {
-          const call = await begin(talk);
+        act: async (stage) => {
+          const call = await begin(stage);
           count += 1;
           await ends(call, ended);
         },
-        check: async (talk, isDone) => {
-          const chat = await chatOf(talk);
+        check: async (stage, isDone) => {
+          const chat = await chatOf(stage);
           if (isDone) {
-            expect(talk.states(chat)).toEqual([state]);
-            expect(charged(talk)).toEqual({ held: 0n, spent: usd, calls });
-          } else if (talk.states(chat).length > 0) await assertOrphaned(talk);
-          await assertAllEnded(talk);
+            expect(stage.states(chat)).toEqual([state]);
+            expect(charged(stage)).toEqual({ held: 0n, spent: usd, calls });
+          } else if (stage.states(chat).length > 0) await assertOrphaned(stage);
+          await assertAllEnded(stage);
         },
       });
       // Killed twice before each step of the end, and not at all twice.
@@ -191,30 +191,30 @@ describe('recorded call: the process is killed', () => {
   test('before or after the step to the next candidate → orphaned, and one estimate is charged', async () => {
     await killedBeforeEachStep({
       ready,
-      act: async (talk) => {
-        const call = await begin(talk);
+      act: async (stage) => {
+        const call = await begin(stage);
         expect(await call.tryNext({ mayBeBilled: false })).toBe(true);
       },
-      check: async (talk, isDone) => {
-        const chat = await chatOf(talk);
+      check: async (stage, isDone) => {
+        const chat = await chatOf(stage);
         if (isDone) {
-          const held = (await talk.events()).filter(({ type }) => type === 'hold_authorized');
+          const held = (await stage.events()).filter(({ type }) => type === 'hold_authorized');
           // Both attempts have the turn's key (rule T7).
           const keys = held.map(({ details }) => JSON.parse(String(details.note)).turn);
           expect(keys[1]).toEqual(keys[0]);
-          const last = talk.turns.last(ANN, chat);
+          const last = stage.turns.last(ANN, chat);
           expect([keys[0].turn, held[1].holdId]).toEqual([last?.id, last?.holdId]);
         }
-        if (talk.states(chat).length > 0) await assertOrphaned(talk);
-        await assertAllEnded(talk);
+        if (stage.states(chat).length > 0) await assertOrphaned(stage);
+        await assertAllEnded(stage);
       },
     });
   });
 
   test('nobody: the next candidate is denied → the turn has ended without a charge', async () => {
-    const talk = await ready();
-    const call = await begin(talk);
-    await talk.ledger.putBudget({
+    const stage = await ready();
+    const call = await begin(stage);
+    await stage.ledger.putBudget({
       id: 'spare',
       match: { provider: 'spare' },
       unit: 'calls',
@@ -222,17 +222,17 @@ describe('recorded call: the process is killed', () => {
       window: 'day',
     });
     expect(await call.tryNext({ mayBeBilled: false })).toMatchObject({ refusal: 'denied' });
-    expect(talk.states(await chatOf(talk))).toEqual(['failed failed_before']);
-    expect(charged(talk)).toEqual({ held: 0n, spent: 0, calls: 0n });
-    await assertAllEnded(talk);
+    expect(stage.states(await chatOf(stage))).toEqual(['failed failed_before']);
+    expect(charged(stage)).toEqual({ held: 0n, spent: 0, calls: 0n });
+    await assertAllEnded(stage);
   });
 
   test('while the watchdog looks → a call that lives is left alone, however silent', async () => {
-    const talk = await ready();
-    const call = await begin(talk);
-    talk.clock.at += 3_600_000;
-    expect(await talk.chats.watchdog.sweep(talk.clock.at)).toBe(0);
+    const stage = await ready();
+    const call = await begin(stage);
+    stage.clock.at += 3_600_000;
+    expect(await stage.chats.watchdog.sweep(stage.clock.at)).toBe(0);
     await ends(call, ENDS[0].ended);
-    expect(talk.states(await chatOf(talk))).toEqual(['completed completed']);
+    expect(stage.states(await chatOf(stage))).toEqual(['completed completed']);
   });
 });

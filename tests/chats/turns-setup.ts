@@ -10,7 +10,7 @@ import type { Ledger } from '#bursar/index.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { Quotas } from '#bursar/quotas/quotas.js';
 import { SWEEP_AGE_MS, sweepVault } from '#bursar/vault/vault.js';
-import { ANN, OnFiles, PLATFORM } from '../files-setup.js';
+import { ANN, FilesStage, PLATFORM } from '../files-setup.js';
 import { expectNoDifference } from '../views/rebuilt.js';
 
 export const TIMEOUT_MS = 300_000;
@@ -18,7 +18,7 @@ export const TIMEOUT_MS = 300_000;
 /** A page of a list that takes all of it. */
 export const ALL = { after: 0, max: 100 };
 
-export class Talk extends OnFiles {
+export class ChatsStage extends FilesStage {
   settings = { turnTimeoutMs: TIMEOUT_MS, watchdogIntervalMs: 60_000 };
   quotas!: Quotas;
   chats!: Chats;
@@ -26,18 +26,18 @@ export class Talk extends OnFiles {
   orphaned = 0;
 
   /** With a day's budget of 1.00 usd for each user, and no policy. */
-  static async open(settings?: Talk['settings']): Promise<Talk> {
-    const talk = new Talk();
-    talk.settings = settings ?? talk.settings;
-    await talk.opened();
-    await talk.ledger.putBudget({
+  static async open(settings?: ChatsStage['settings']): Promise<ChatsStage> {
+    const stage = new ChatsStage();
+    stage.settings = settings ?? stage.settings;
+    await stage.opened();
+    await stage.ledger.putBudget({
       id: 'day',
       match: { tenant: '*', user: '*' },
       unit: 'usd',
       limit: 100_000_000n,
       window: 'day',
     });
-    return talk;
+    return stage;
   }
 
   protected async begin(): Promise<void> {

@@ -4,40 +4,40 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { TEXT_BYTES_MAX, TURN_STATES } from '#bursar/chats/turn.js';
 import { ACME, ANN, BEN, OTHER, PLATFORM, refused } from '../files-setup.js';
-import { ALL, Talk } from './turns-setup.js';
+import { ALL, ChatsStage } from './turns-setup.js';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 describe('T1: a turn is a chat and a request', () => {
   test('turn: a second one of the same chat and request is refused, whatever its own id and state', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const first = await talk.running(chat, 'r1');
-    expect(await refused(() => talk.start(chat, 'r1'))).toMatch(
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const first = await stage.running(chat, 'r1');
+    expect(await refused(() => stage.start(chat, 'r1'))).toMatch(
       `conflict: this request has the turn ${first.id}, which is running`,
     );
-    await talk.turns.end(ANN, { chatId: chat, turnId: first.id }, 'failed_before', {});
-    expect(await refused(() => talk.start(chat, 'r1'))).toMatch('which is failed');
-    await talk.turns.remove(ANN, { chatId: chat, turnId: first.id });
-    expect(await refused(() => talk.start(chat, 'r1'))).toMatch('conflict: a turn that was deleted');
+    await stage.turns.end(ANN, { chatId: chat, turnId: first.id }, 'failed_before', {});
+    expect(await refused(() => stage.start(chat, 'r1'))).toMatch('which is failed');
+    await stage.turns.remove(ANN, { chatId: chat, turnId: first.id });
+    expect(await refused(() => stage.start(chat, 'r1'))).toMatch('conflict: a turn that was deleted');
     // In another chat the request is another one.
-    expect((await talk.start(await talk.chat(), 'r1')).started).toBe('now');
+    expect((await stage.start(await stage.chat(), 'r1')).started).toBe('now');
   });
 
   test('turn: running is the only state that is not final, and an unknown name is an error', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
     const ends = { completed: 'completed', failed_at_provider: 'failed', cancelled: 'cancelled' } as const;
     for (const [end, state] of Object.entries(ends)) {
-      const { id, state: before } = await talk.running(chat, end);
+      const { id, state: before } = await stage.running(chat, end);
       expect(before).toBe('running');
-      const ended = await talk.turns.end(ANN, { chatId: chat, turnId: id }, end as keyof typeof ends, {});
+      const ended = await stage.turns.end(ANN, { chatId: chat, turnId: id }, end as keyof typeof ends, {});
       expect(ended.turn.state).toBe(state);
       for (const again of ['completed', 'failed_before', 'cancelled'] as const)
         expect(
-          await refused(() => talk.turns.end(ANN, { chatId: chat, turnId: id }, again, { text: 'other' })),
+          await refused(() => stage.turns.end(ANN, { chatId: chat, turnId: id }, again, { text: 'other' })),
         ).toMatch('conflict: the turn');
-      expect((await talk.turns.get(ANN, { chatId: chat, turnId: id })).turn.state).toBe(state);
+      expect((await stage.turns.get(ANN, { chatId: chat, turnId: id })).turn.state).toBe(state);
     }
     expect(TURN_STATES).toEqual(['running', 'completed', 'failed', 'cancelled']);
   });
@@ -45,36 +45,36 @@ describe('T1: a turn is a chat and a request', () => {
 
 describe('T2: one step with the ledger', () => {
   test('start: the turn and its hold are there together, or neither is', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const turn = await talk.running(chat, 'r1');
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const turn = await stage.running(chat, 'r1');
     expect(turn.holdId).toBe(`tenant/acme/turn/${turn.id}`);
-    expect(talk.ledger.hold(turn.holdId)).toMatchObject({
+    expect(stage.ledger.hold(turn.holdId)).toMatchObject({
       status: 'open',
       labels: { tenant: 'acme', user: 'ann' },
     });
-    expect(talk.figures()).toEqual([10, 0]);
-    await talk.complete(turn);
-    const denied = await talk.start(chat, 'r2', { wish: { amounts: { usd: 97_000_000n } } });
+    expect(stage.figures()).toEqual([10, 0]);
+    await stage.complete(turn);
+    const denied = await stage.start(chat, 'r2', { wish: { amounts: { usd: 97_000_000n } } });
     expect(denied).toMatchObject({ started: 'denied', decision: { outcome: 'denied', reason: 'exhausted' } });
-    expect(talk.states(chat)).toEqual(['completed completed']);
-    expect(await talk.texts(chat)).toEqual(['ask r1', 'an answer']);
-    expect(talk.turns.running(ANN, chat)).toBeNull();
+    expect(stage.states(chat)).toEqual(['completed completed']);
+    expect(await stage.texts(chat)).toEqual(['ask r1', 'an answer']);
+    expect(stage.turns.running(ANN, chat)).toBeNull();
     // What was denied may be asked again, with the same request id.
-    expect((await talk.start(chat, 'r2')).started).toBe('now');
+    expect((await stage.start(chat, 'r2')).started).toBe('now');
   });
 
   test('start: a request that the ledger does not take leaves no turn', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    await expect(talk.start(chat, 'r1', { wish: { amounts: { gold: 1n } } })).rejects.toThrow('gold');
-    expect(talk.turns.last(ANN, chat)).toBeNull();
-    expect((await talk.start(chat, 'r1')).started).toBe('now');
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    await expect(stage.start(chat, 'r1', { wish: { amounts: { gold: 1n } } })).rejects.toThrow('gold');
+    expect(stage.turns.last(ANN, chat)).toBeNull();
+    expect((await stage.start(chat, 'r1')).started).toBe('now');
   });
 
   test('end: settles in the same step, at what is stated, else at what was held, and at nothing before the provider', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
     const spent: number[] = [];
     const cases = [
       ['completed', { amounts: { usd: 4_000_000n } }],
@@ -84,24 +84,24 @@ describe('T2: one step with the ledger', () => {
       ['failed_before', {}],
     ] as const;
     for (const [index, [end, result]] of cases.entries()) {
-      const { id } = await talk.running(chat, `r${index}`);
-      const { turn } = await talk.turns.end(ANN, { chatId: chat, turnId: id }, end, result);
+      const { id } = await stage.running(chat, `r${index}`);
+      const { turn } = await stage.turns.end(ANN, { chatId: chat, turnId: id }, end, result);
       spent.push(Number(turn.charged?.usd) / 1e6);
       expect(turn.charged?.calls).toBe(end === 'failed_before' ? 0n : 1n);
     }
     expect(spent).toEqual([4, 10, 1, 10, 0]);
-    expect(talk.figures()).toEqual([0, 25]);
+    expect(stage.figures()).toEqual([0, 25]);
   });
 
   test('end: of ends that race exactly one wins, the others change nothing and are told', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const turn = await talk.running(chat, 'r1');
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const turn = await stage.running(chat, 'r1');
     const ref = { chatId: chat, turnId: turn.id };
     const ends = ['completed', 'cancelled', 'failed_before', 'failed_at_provider'] as const;
     const racing = Array.from({ length: 40 }, (_, index) =>
       refused(() =>
-        talk.turns.end(ANN, ref, ends[index % 4], {
+        stage.turns.end(ANN, ref, ends[index % 4], {
           text: `text ${index}`,
           amounts: { usd: BigInt(index) * 100_000n },
         }),
@@ -114,146 +114,150 @@ describe('T2: one step with the ledger', () => {
     for (const [index, what] of told.entries())
       if (index !== winner)
         expect(what).toBe(`conflict: the turn ${turn.id} has ended already: ${ends[winner % 4]}`);
-    expect((await talk.turns.get(ANN, ref)).turn.end).toBe(ends[winner % 4]);
-    expect(await talk.texts(chat)).toEqual(['ask r1', `text ${winner}`]);
-    expect((await talk.events()).filter(({ type }) => type === 'hold_settled')).toHaveLength(1);
+    expect((await stage.turns.get(ANN, ref)).turn.end).toBe(ends[winner % 4]);
+    expect(await stage.texts(chat)).toEqual(['ask r1', `text ${winner}`]);
+    expect((await stage.events()).filter(({ type }) => type === 'hold_settled')).toHaveLength(1);
   });
 
   test('end: the exact repeat of the end that won is answered as it was, and changes nothing', async () => {
-    const talk = await Talk.open();
-    const turn = await talk.running(await talk.chat(), 'r1');
-    const [first, second] = await Promise.all([talk.complete(turn), talk.complete(turn)]);
+    const stage = await ChatsStage.open();
+    const turn = await stage.running(await stage.chat(), 'r1');
+    const [first, second] = await Promise.all([stage.complete(turn), stage.complete(turn)]);
     expect([first.replayed, second.replayed]).toEqual([false, true]);
     expect(second.turn).toEqual(first.turn);
-    expect(talk.figures()).toEqual([0, 4]);
+    expect(stage.figures()).toEqual([0, 4]);
   });
 });
 
 describe('T3: completing, and which turn is which', () => {
   test('complete: sets the assistant message, the response id and the end time', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const { id } = await talk.running(chat, 'r1');
-    talk.clock.at += 5_000;
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const { id } = await stage.running(chat, 'r1');
+    stage.clock.at += 5_000;
     const result = { text: 'four', responseId: 'resp_1', amounts: { usd: 1n } };
-    const { turn, messages } = await talk.turns.end(ANN, { chatId: chat, turnId: id }, 'completed', result);
-    expect(turn).toMatchObject({ state: 'completed', responseId: 'resp_1', endedAt: talk.clock.at });
+    const { turn, messages } = await stage.turns.end(ANN, { chatId: chat, turnId: id }, 'completed', result);
+    expect(turn).toMatchObject({ state: 'completed', responseId: 'resp_1', endedAt: stage.clock.at });
     expect(messages.map(({ role, text }) => `${role}: ${text}`)).toEqual(['user: ask r1', 'assistant: four']);
   });
 
   test('running: at most one turn a chat, which is not found once it ended', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
     const started = await Promise.all(
-      Array.from({ length: 20 }, (_, index) => refused(() => talk.start(chat, `r${index}`))),
+      Array.from({ length: 20 }, (_, index) => refused(() => stage.start(chat, `r${index}`))),
     );
     expect(started.filter((what) => what === 'nothing was refused')).toHaveLength(1);
     expect(started.filter((what) => /^conflict: the turn .* is running/.test(what))).toHaveLength(19);
-    const running = talk.turns.running(ANN, chat);
-    expect(talk.ledger.holds({ status: 'open' })).toHaveLength(1);
-    await talk.complete({ chatId: chat, id: running?.id as string });
-    expect(talk.turns.running(ANN, chat)).toBeNull();
+    const running = stage.turns.running(ANN, chat);
+    expect(stage.ledger.holds({ status: 'open' })).toHaveLength(1);
+    await stage.complete({ chatId: chat, id: running?.id as string });
+    expect(stage.turns.running(ANN, chat)).toBeNull();
   });
 
   test('latest: the newest by start, without soft-deleted ones', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    expect(talk.turns.last(ANN, chat)).toBeNull();
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    expect(stage.turns.last(ANN, chat)).toBeNull();
     for (const request of ['r1', 'r2', 'r3']) {
-      await talk.complete(await talk.running(chat, request));
-      talk.clock.at += 1_000;
+      await stage.complete(await stage.running(chat, request));
+      stage.clock.at += 1_000;
     }
-    const last = () => talk.turns.last(ANN, chat)?.requestId;
+    const last = () => stage.turns.last(ANN, chat)?.requestId;
     expect(last()).toBe('r3');
-    await talk.turns.remove(ANN, { chatId: chat, turnId: talk.turns.last(ANN, chat)?.id as string });
+    await stage.turns.remove(ANN, { chatId: chat, turnId: stage.turns.last(ANN, chat)?.id as string });
     expect(last()).toBe('r2');
-    expect(await talk.texts(chat)).toEqual(['ask r1', 'an answer', 'ask r2', 'an answer']);
+    expect(await stage.texts(chat)).toEqual(['ask r1', 'an answer', 'ask r2', 'an answer']);
     // What it cost stays spent.
-    expect(talk.figures()).toEqual([0, 12]);
+    expect(stage.figures()).toEqual([0, 12]);
   });
 });
 
 describe('T4: the same request again', () => {
   test('replay: a completed request gives its stored answer, without side effects', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const done = await talk.complete(await talk.running(chat, 'r1'));
-    const { sequence } = talk.ledger.head();
-    const again = await talk.start(chat, 'r1', {
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const done = await stage.complete(await stage.running(chat, 'r1'));
+    const { sequence } = stage.ledger.head();
+    const again = await stage.start(chat, 'r1', {
       text: 'another text',
       wish: { amounts: { usd: 99_000_000n } },
     });
     expect(again).toMatchObject({ started: 'before', turn: done.turn, messages: done.messages });
-    expect(talk.ledger.head().sequence).toBe(sequence);
-    expect(talk.states(chat)).toEqual(['completed completed']);
+    expect(stage.ledger.head().sequence).toBe(sequence);
+    expect(stage.states(chat)).toEqual(['completed completed']);
     // Also while another turn runs.
-    await talk.running(chat, 'r2');
-    expect((await talk.start(chat, 'r1')).started).toBe('before');
+    await stage.running(chat, 'r2');
+    expect((await stage.start(chat, 'r1')).started).toBe('before');
   });
 
   test('replay: any other state, or another turn running → conflict', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const { id } = await talk.running(chat, 'r1');
-    expect(await refused(() => talk.start(chat, 'r1'))).toMatch('which is running');
-    expect(await refused(() => talk.start(chat, 'r2'))).toMatch(
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const { id } = await stage.running(chat, 'r1');
+    expect(await refused(() => stage.start(chat, 'r1'))).toMatch('which is running');
+    expect(await refused(() => stage.start(chat, 'r2'))).toMatch(
       `conflict: the turn ${id} of this chat is running`,
     );
-    await talk.turns.end(ANN, { chatId: chat, turnId: id }, 'cancelled', {});
-    expect(await refused(() => talk.start(chat, 'r1'))).toMatch('which is cancelled');
+    await stage.turns.end(ANN, { chatId: chat, turnId: id }, 'cancelled', {});
+    expect(await refused(() => stage.start(chat, 'r1'))).toMatch('which is cancelled');
   });
 
   test('retry: only the last turn, as a new one with a request id of its own; the old one is deleted', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const first = await talk.running(chat, 'r1', { systemText: 'be short' });
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const first = await stage.running(chat, 'r1', { systemText: 'be short' });
     const wish = { amounts: { usd: 10_000_000n } };
     const ref = (turnId: string) => ({ chatId: chat, turnId });
-    expect(await refused(() => talk.turns.retry(ANN, ref(first.id), { requestId: 'r2', wish }))).toMatch(
+    expect(await refused(() => stage.turns.retry(ANN, ref(first.id), { requestId: 'r2', wish }))).toMatch(
       'is running',
     );
-    await talk.complete(first);
-    const second = await talk.turns.retry(ANN, ref(first.id), { requestId: 'r2', wish });
+    await stage.complete(first);
+    const second = await stage.turns.retry(ANN, ref(first.id), { requestId: 'r2', wish });
     if (second.started !== 'now') throw new Error('the retry did not start');
     expect(second.messages.map(({ role, text }) => `${role}: ${text}`)).toEqual([
       'system: be short',
       'user: ask r1',
     ]);
-    expect(await refused(() => talk.turns.get(ANN, ref(first.id)))).toMatch('not_found');
-    await talk.complete(second.turn, 'a better answer');
-    const third = await talk.turns.edit(ANN, ref(second.turn.id), {
+    expect(await refused(() => stage.turns.get(ANN, ref(first.id)))).toMatch('not_found');
+    await stage.complete(second.turn, 'a better answer');
+    const third = await stage.turns.edit(ANN, ref(second.turn.id), {
       requestId: 'r3',
       text: 'what I meant',
       wish,
     });
     if (third.started !== 'now') throw new Error('the edit did not start');
-    await talk.complete(third.turn, 'yes');
-    expect(await talk.texts(chat)).toEqual(['be short', 'what I meant', 'yes']);
-    await talk.running(chat, 'r4');
+    await stage.complete(third.turn, 'yes');
+    expect(await stage.texts(chat)).toEqual(['be short', 'what I meant', 'yes']);
+    await stage.running(chat, 'r4');
     expect(
-      await refused(() => talk.turns.edit(ANN, ref(third.turn.id), { requestId: 'r5', text: 'x', wish })),
+      await refused(() => stage.turns.edit(ANN, ref(third.turn.id), { requestId: 'r5', text: 'x', wish })),
     ).toMatch('conflict');
     // Each of them cost what it cost.
-    expect(talk.figures()).toEqual([10, 12]);
+    expect(stage.figures()).toEqual([10, 12]);
   });
 
   test('retry: one that is denied leaves the turn as it was', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const { turn } = await talk.complete(await talk.running(chat, 'r1'));
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const { turn } = await stage.complete(await stage.running(chat, 'r1'));
     const wish = { amounts: { usd: 99_000_000n } };
-    const retried = await talk.turns.retry(ANN, { chatId: chat, turnId: turn.id }, { requestId: 'r2', wish });
+    const retried = await stage.turns.retry(
+      ANN,
+      { chatId: chat, turnId: turn.id },
+      { requestId: 'r2', wish },
+    );
     expect(retried.started).toBe('denied');
-    expect(talk.turns.last(ANN, chat)?.id).toBe(turn.id);
-    expect(await talk.texts(chat)).toEqual(['ask r1', 'an answer']);
+    expect(stage.turns.last(ANN, chat)?.id).toBe(turn.id);
+    expect(await stage.texts(chat)).toEqual(['ask r1', 'an answer']);
   });
 });
 
 describe('T5: messages', () => {
   test('message: one of each role a request, with its token counters, and 0 for what is not stated', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const { id } = await talk.running(chat, 'r1', { systemText: 'be short', webSearch: true });
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const { id } = await stage.running(chat, 'r1', { systemText: 'be short', webSearch: true });
     const usage = {
       inputTokens: 1,
       outputTokens: 2,
@@ -261,12 +265,12 @@ describe('T5: messages', () => {
       cacheWriteTokens: 4,
       reasoningTokens: 5,
     };
-    await talk.turns.end(ANN, { chatId: chat, turnId: id }, 'completed', {
+    await stage.turns.end(ANN, { chatId: chat, turnId: id }, 'completed', {
       text: 'hello',
       usage,
       amounts: {},
     });
-    const [system, user, assistant] = (await talk.turns.listMessages(ANN, chat, ALL)).rows;
+    const [system, user, assistant] = (await stage.turns.listMessages(ANN, chat, ALL)).rows;
     const none = {
       inputTokens: 0,
       outputTokens: 0,
@@ -280,50 +284,50 @@ describe('T5: messages', () => {
   });
 
   test('message: text comes back as it was said, and what cannot is refused', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
     const odd = '__proto__ "; DROP TABLE turns; -- 😀\u202e\r\n</goal>';
-    await talk.complete(await talk.running(chat, 'r1', { text: odd }), odd);
-    expect(await talk.texts(chat)).toEqual([odd, odd]);
-    const start = (text: string) => refused(() => talk.start(chat, 'r2', { text }));
+    await stage.complete(await stage.running(chat, 'r1', { text: odd }), odd);
+    expect(await stage.texts(chat)).toEqual([odd, odd]);
+    const start = (text: string) => refused(() => stage.start(chat, 'r2', { text }));
     expect(await start('a\0b')).toMatch('invalid_request: text: has a NUL');
     expect(await start('a\ud800b')).toMatch('invalid_request: text: has half a surrogate');
     expect(await start('x'.repeat(TEXT_BYTES_MAX + 1))).toMatch(`at most ${TEXT_BYTES_MAX} are kept`);
-    expect(await refused(() => talk.start(chat, 'r'.repeat(129)))).toMatch('invalid_request: requestId');
-    await talk.complete(await talk.running(chat, 'r2', { text: 'x'.repeat(TEXT_BYTES_MAX) }));
+    expect(await refused(() => stage.start(chat, 'r'.repeat(129)))).toMatch('invalid_request: requestId');
+    await stage.complete(await stage.running(chat, 'r2', { text: 'x'.repeat(TEXT_BYTES_MAX) }));
   });
 
   test('list: chats, turns and messages page by a cursor that rows which come or go do not shift', async () => {
-    const talk = await Talk.open();
+    const stage = await ChatsStage.open();
     const chats: string[] = [];
-    for (let index = 0; index < 5; index += 1) chats.push(await talk.chat());
-    const page = (after: number) => talk.chats.list(ANN, {}, { after, max: 2 });
+    for (let index = 0; index < 5; index += 1) chats.push(await stage.chat());
+    const page = (after: number) => stage.chats.list(ANN, {}, { after, max: 2 });
     const first = await page(0);
-    await talk.chat();
-    await talk.chats.remove(ANN, chats[3]);
+    await stage.chat();
+    await stage.chats.remove(ANN, chats[3]);
     const second = await page(first.next as number);
     const third = await page(second.next as number);
     const seen = [first, second, third].flatMap(({ rows }) => rows.map(({ id }) => id));
     expect(seen).toEqual([chats[4], chats[3], chats[2], chats[1], chats[0]]);
     expect(third.next).toBeNull();
-    for (const request of ['r1', 'r2', 'r3']) await talk.complete(await talk.running(chats[0], request));
-    const turns = talk.turns.list(ANN, chats[0], { after: 0, max: 2 });
-    const rest = talk.turns.list(ANN, chats[0], { after: turns.next as number, max: 2 });
+    for (const request of ['r1', 'r2', 'r3']) await stage.complete(await stage.running(chats[0], request));
+    const turns = stage.turns.list(ANN, chats[0], { after: 0, max: 2 });
+    const rest = stage.turns.list(ANN, chats[0], { after: turns.next as number, max: 2 });
     expect([...turns.rows, ...rest.rows].map(({ requestId }) => requestId)).toEqual(['r1', 'r2', 'r3']);
-    const said = await talk.turns.listMessages(ANN, chats[0], { after: 0, max: 4 });
-    const more = await talk.turns.listMessages(ANN, chats[0], { after: said.next as number, max: 4 });
+    const said = await stage.turns.listMessages(ANN, chats[0], { after: 0, max: 4 });
+    const more = await stage.turns.listMessages(ANN, chats[0], { after: said.next as number, max: 4 });
     expect([said.rows.length, more.rows.length, more.next]).toEqual([4, 2, null]);
   });
 });
 
 describe('chats', () => {
   test('chat: title, model and mark are kept and can be changed; what it last did is shown', async () => {
-    const talk = await Talk.open();
-    const { chats, clock } = talk;
+    const stage = await ChatsStage.open();
+    const { chats, clock } = stage;
     const born = clock.at;
     const made = await chats.create(ANN, { title: 'moons', model: 'large', temporary: true });
     expect(made).toMatchObject({ title: 'moons', model: 'large', isTemporary: true, updatedAt: born });
-    await talk.chat();
+    await stage.chat();
     const listed = async (temporary?: boolean) =>
       (await chats.list(ANN, temporary === undefined ? {} : { temporary }, ALL)).rows.map(
         ({ title }) => title,
@@ -344,14 +348,14 @@ describe('chats', () => {
     expect(await chats.get(ANN, made.id)).toEqual(changed);
     // Its turns ask for its model unless they state one, and keep what they stated.
     clock.at += 1_000;
-    const first = await talk.running(made.id, 'r1');
+    const first = await stage.running(made.id, 'r1');
     expect(first.terms.model).toBe('large');
-    await talk.complete(first);
+    await stage.complete(first);
     const wish = { model: 'small', tier: 'standard', amounts: { usd: 1n } };
-    const second = await talk.running(made.id, 'r2', { wish });
+    const second = await stage.running(made.id, 'r2', { wish });
     expect(second.terms).toMatchObject({ model: 'small', tier: 'standard' });
     expect((await chats.get(ANN, made.id)).updatedAt).toBe(clock.at);
-    const { rows } = await talk.turns.listMessages(ANN, made.id, ALL);
+    const { rows } = await stage.turns.listMessages(ANN, made.id, ALL);
     expect(rows.map(({ id, model, responseId }) => [id, model, responseId])).toEqual([
       [`${first.id}-user`, 'large', null],
       [`${first.id}-assistant`, 'large', null],
@@ -363,66 +367,66 @@ describe('chats', () => {
     });
     expect(await refused(() => chats.change(ANN, made.id, { title: ' ' }))).toMatch('invalid_request: title');
     expect(await refused(() => chats.change(BEN, made.id, { title: 'mine' }))).toMatch('not_found');
-    await talk.assertWhole();
+    await stage.assertWhole();
   });
 
   test('delete: what was said in a chat or a turn is gone from the vault, and nothing else is', async () => {
-    const talk = await Talk.open();
-    const [first, second] = [await talk.chat(), await talk.chat()];
-    await talk.chats.change(ANN, first, { title: 'a title' });
+    const stage = await ChatsStage.open();
+    const [first, second] = [await stage.chat(), await stage.chat()];
+    await stage.chats.change(ANN, first, { title: 'a title' });
     for (const chat of [first, second]) {
-      await talk.complete(await talk.running(chat, 'r1', { text: `one of ${chat}` }), 'yes');
-      await talk.complete(await talk.running(chat, 'r2', { text: `two of ${chat}` }), 'no');
+      await stage.complete(await stage.running(chat, 'r1', { text: `one of ${chat}` }), 'yes');
+      await stage.complete(await stage.running(chat, 'r2', { text: `two of ${chat}` }), 'no');
     }
-    await talk.turns.remove(ANN, { chatId: second, turnId: talk.turns.last(ANN, second)?.id as string });
-    await talk.chats.remove(ANN, first);
-    const kept = async () => [...(await talk.vault.get(await talk.vault.ids('chats/'))).values()];
+    await stage.turns.remove(ANN, { chatId: second, turnId: stage.turns.last(ANN, second)?.id as string });
+    await stage.chats.remove(ANN, first);
+    const kept = async () => [...(await stage.vault.get(await stage.vault.ids('chats/'))).values()];
     expect(await kept()).toEqual(['yes', `one of ${second}`]);
     // A retry takes the place of what it replaces, in the vault too.
-    const { id } = talk.turns.last(ANN, second) as { id: string };
-    const retried = await talk.turns.retry(
+    const { id } = stage.turns.last(ANN, second) as { id: string };
+    const retried = await stage.turns.retry(
       ANN,
       { chatId: second, turnId: id },
       { requestId: 'r3', wish: { amounts: { usd: 1n } } },
     );
     expect(retried).toMatchObject({ started: 'now', turn: { replaces: id } });
-    await talk.assertWhole();
+    await stage.assertWhole();
     expect(await kept()).toEqual([`one of ${second}`]);
     // What it cost stays spent, and the journal has digests alone.
-    expect(talk.figures()).toEqual([1e-6, 16]);
+    expect(stage.figures()).toEqual([1e-6, 16]);
   });
 
   test('message: one whose text the vault lost is shown empty, and its turn cannot be retried', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const { turn } = await talk.complete(await talk.running(chat, 'r1'));
-    await talk.vault.delete(await talk.vault.ids('chats/'));
-    expect(await talk.texts(chat)).toEqual(['', '']);
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const { turn } = await stage.complete(await stage.running(chat, 'r1'));
+    await stage.vault.delete(await stage.vault.ids('chats/'));
+    expect(await stage.texts(chat)).toEqual(['', '']);
     const ref = { chatId: chat, turnId: turn.id };
     const wish = { amounts: { usd: 1n } };
-    expect(await refused(() => talk.turns.retry(ANN, ref, { requestId: 'r2', wish }))).toMatch(
+    expect(await refused(() => stage.turns.retry(ANN, ref, { requestId: 'r2', wish }))).toMatch(
       'is no longer kept: edit the turn',
     );
-    expect((await talk.turns.edit(ANN, ref, { requestId: 'r2', text: 'again', wish })).started).toBe('now');
+    expect((await stage.turns.edit(ANN, ref, { requestId: 'r2', text: 'again', wish })).started).toBe('now');
   });
 });
 
 describe('T7: usage events', () => {
   test('usage: each hold of a turn yields exactly one usage event, with tenant, turn and request, and no text', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
     const ids: string[] = [];
     for (const end of ['completed', 'cancelled', 'failed_before', 'failed_at_provider'] as const) {
-      const { id } = await talk.running(chat, end, { text: `secret question ${end}` });
+      const { id } = await stage.running(chat, end, { text: `secret question ${end}` });
       ids.push(id);
       const result = end === 'completed' ? { text: 'secret answer', amounts: { usd: 1n } } : {};
-      await talk.turns.end(ANN, { chatId: chat, turnId: id }, end, result);
+      await stage.turns.end(ANN, { chatId: chat, turnId: id }, end, result);
     }
-    await talk.start(chat, 'denied', { wish: { amounts: { usd: 99_000_000n } } });
-    const orphan = await talk.running(chat, 'orphan');
-    talk.clock.at += 300_000;
-    await talk.chats.watchdog.sweep(talk.clock.at);
-    const events = await talk.events();
+    await stage.start(chat, 'denied', { wish: { amounts: { usd: 99_000_000n } } });
+    const orphan = await stage.running(chat, 'orphan');
+    stage.clock.at += 300_000;
+    await stage.chats.watchdog.sweep(stage.clock.at);
+    const events = await stage.events();
     const keyOf = ({ details }: (typeof events)[number]) => JSON.parse((details as { note: string }).note);
     const usage = events.filter(({ type }) => type === 'hold_settled').map(keyOf);
     expect(usage.map(({ tenant, turn, request }) => [tenant, turn, request])).toEqual([
@@ -445,44 +449,44 @@ describe('T7: usage events', () => {
 
 describe('T8: tenants apart', () => {
   test('tenant: another’s chats, turns and messages are not found, whatever is asked of them', async () => {
-    const talk = await Talk.open();
-    const chat = await talk.chat();
-    const turn = await talk.running(chat, 'r1');
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const turn = await stage.running(chat, 'r1');
     const ref = { chatId: chat, turnId: turn.id };
     const wish = { amounts: {} };
-    const theirs = (await talk.chats.create(OTHER, { user: 'ann' })).id;
+    const theirs = (await stage.chats.create(OTHER, { user: 'ann' })).id;
     for (const caller of [OTHER, BEN]) {
       for (const act of [
-        () => talk.chats.get(caller, chat),
-        () => talk.chats.remove(caller, chat),
-        () => talk.start(chat, 'r1', {}, caller),
-        () => talk.turns.get(caller, ref),
-        () => talk.turns.list(caller, chat, ALL),
-        () => talk.turns.listMessages(caller, chat, ALL),
-        () => talk.turns.end(caller, ref, 'completed', { text: 'mine' }),
-        () => talk.turns.progress(caller, ref),
-        () => talk.turns.retry(caller, ref, { requestId: 'r2', wish }),
-        () => talk.turns.edit(caller, ref, { requestId: 'r2', text: 'x', wish }),
-        () => talk.turns.remove(caller, ref),
+        () => stage.chats.get(caller, chat),
+        () => stage.chats.remove(caller, chat),
+        () => stage.start(chat, 'r1', {}, caller),
+        () => stage.turns.get(caller, ref),
+        () => stage.turns.list(caller, chat, ALL),
+        () => stage.turns.listMessages(caller, chat, ALL),
+        () => stage.turns.end(caller, ref, 'completed', { text: 'mine' }),
+        () => stage.turns.progress(caller, ref),
+        () => stage.turns.retry(caller, ref, { requestId: 'r2', wish }),
+        () => stage.turns.edit(caller, ref, { requestId: 'r2', text: 'x', wish }),
+        () => stage.turns.remove(caller, ref),
       ])
         expect(await refused(act)).toMatch(/^not_found: there is no chat/);
       // As one that never was.
-      expect(await refused(() => talk.chats.get(caller, 'nothing'))).toMatch('not_found: there is no chat');
+      expect(await refused(() => stage.chats.get(caller, 'nothing'))).toMatch('not_found: there is no chat');
     }
     // A turn of another chat is not found in one's own.
-    expect(await refused(() => talk.turns.get(OTHER, { chatId: theirs, turnId: turn.id }))).toMatch(
+    expect(await refused(() => stage.turns.get(OTHER, { chatId: theirs, turnId: turn.id }))).toMatch(
       'not_found: there is no turn',
     );
-    expect((await talk.chats.list(OTHER, {}, ALL)).rows.map(({ id }) => id)).toEqual([theirs]);
-    expect((await talk.turns.get(ANN, ref)).turn.state).toBe('running');
-    expect(talk.figures()).toEqual([10, 0]);
+    expect((await stage.chats.list(OTHER, {}, ALL)).rows.map(({ id }) => id)).toEqual([theirs]);
+    expect((await stage.turns.get(ANN, ref)).turn.state).toBe('running');
+    expect(stage.figures()).toEqual([10, 0]);
   });
 
   test('tenant: a key without a user sees its tenant’s chats, one with a user that user’s alone', async () => {
-    const talk = await Talk.open();
-    const anns = await talk.chat(ANN);
-    const bens = await talk.chat(BEN);
-    const { chats } = talk;
+    const stage = await ChatsStage.open();
+    const anns = await stage.chat(ANN);
+    const bens = await stage.chat(BEN);
+    const { chats } = stage;
     const seen = async (caller: typeof ANN, asked = {}) =>
       (await chats.list(caller, asked, ALL)).rows.map(({ id }) => id);
     expect(await seen(ANN)).toEqual([anns]);
@@ -497,7 +501,7 @@ describe('T8: tenants apart', () => {
     expect(await refused(() => chats.create(ACME, { user: '*' }))).toMatch('invalid_request: user: "*"');
     expect(await refused(() => chats.create(PLATFORM, { user: 'ann' }))).toMatch('invalid_request: tenant');
     // The platform's turns in a tenant's chat count as that tenant's user's.
-    expect((await talk.start(anns, 'r1', {}, PLATFORM)).started).toBe('now');
-    expect(talk.figures()).toEqual([10, 0]);
+    expect((await stage.start(anns, 'r1', {}, PLATFORM)).started).toBe('now');
+    expect(stage.figures()).toEqual([10, 0]);
   });
 });
