@@ -12,7 +12,7 @@ import { Tenancy } from '#bursar/access/tenancy.js';
 import { Chats } from '#bursar/chats/chats.js';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { Opened } from '#bursar/composition/opened.js';
-import type { Settings } from '#bursar/composition/settings/settings.js';
+import type { Settings } from '#bursar/composition/settings/settings-file.js';
 import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import type { LedgerEvent } from '#bursar/core/outcomes.js';
 import { StoredResponses } from '#bursar/gateway/calls/stored-responses.js';

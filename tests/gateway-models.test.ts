@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, test } from 'vitest';
-import { misnamedModels } from '#bursar/composition/settings/model-budgets.js';
+import { misnamedModels } from '#bursar/composition/settings/check-settings.js';
 import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
 import { chatAnswer, type Gateway, json, startGateway } from './gateway-fixture.js';

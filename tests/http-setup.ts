@@ -13,7 +13,7 @@ import { openEvidence } from '#bursar/authority/evidence.js';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { Opened } from '#bursar/composition/opened.js';
 import { openProduct } from '#bursar/composition/product.js';
-import type { Settings } from '#bursar/composition/settings/settings.js';
+import type { Settings } from '#bursar/composition/settings/settings-file.js';
 import { defaultSettings } from '#bursar/composition/settings/settings-file.js';
 import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
 import { buildHttp } from '#bursar/http/build-http.js';

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { PROVIDER_ALIASES_DEFAULT } from '#bursar/budgets/providers.js';
-import type { Settings } from '#bursar/composition/settings/settings.js';
+import type { Settings } from '#bursar/composition/settings/settings-file.js';
 import {
   BudgetFileError,
   defaultSettings,

@@ -16,7 +16,7 @@ import { Reconciliations } from '../reconciliation/reconciliations.js';
 import { type SweepRule, sweepVault } from '../vault/vault.js';
 import type { DataFolder } from './data-folder.js';
 import type { Opened } from './opened.js';
-import type { Settings } from './settings/settings.js';
+import type { Settings } from './settings/settings-file.js';
 
 export interface Product {
   readonly quotas: Quotas;

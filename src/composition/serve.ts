@@ -26,7 +26,7 @@ import { type Log, openLog, type ProcessEnd } from './log.js';
 import { Opened } from './opened.js';
 import { openProduct } from './product.js';
 import { isHost } from './settings/listen.js';
-import type { Settings } from './settings/settings.js';
+import type { Settings } from './settings/settings-file.js';
 import { configPathOf, readSettings, SettingsInForce } from './settings-in-force.js';
 
 /** What orchestrators grant between SIGTERM and SIGKILL. */

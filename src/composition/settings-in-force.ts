@@ -12,10 +12,13 @@ import { RoutingTable } from '../gateway/routing/routing-table.js';
 import type { ThrottledProviders } from '../gateway/routing/throttled.js';
 import { RefusedError } from '../kit/refusals.js';
 import { applySettings } from './settings/apply-settings.js';
-import { type CheckedWith, checkSettings, type SettingsCheck } from './settings/check-settings.js';
-import { misnamedModels } from './settings/model-budgets.js';
-import type { Settings } from './settings/settings.js';
-import { BudgetFileError, defaultSettings, parseSettings } from './settings/settings-file.js';
+import {
+  type CheckedWith,
+  checkSettings,
+  misnamedModels,
+  type SettingsCheck,
+} from './settings/check-settings.js';
+import { BudgetFileError, defaultSettings, parseSettings, type Settings } from './settings/settings-file.js';
 
 /** Looked for where the server is started, when no other is named. */
 const CONFIG_FILE_DEFAULT = 'bursar.yaml';

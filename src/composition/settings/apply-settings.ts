@@ -13,7 +13,7 @@ import {
 } from '../../budgets/providers.js';
 import type { BudgetView } from '../../core/outcomes.js';
 import type { BudgetSpec } from '../../core/requests.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './settings-file.js';
 
 export type SettingsApplied =
   | {

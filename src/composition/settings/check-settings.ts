@@ -1,5 +1,5 @@
-// What is likely wrong with a configuration that is sound as a file: keys that are not set, routes without prices, budgets that
-// no call can count towards. Behind `bursar check`, which needs no server.
+// What is likely wrong with a configuration whose file has no problems: keys that are not set, routes without prices, budgets that
+// no call can count towards. Called by `bursar check`, which needs no server.
 
 import { canonicalProvider, providerCapOf } from '../../budgets/providers.js';
 import { quoted } from '../../core/labels.js';
@@ -7,8 +7,7 @@ import type { BudgetSpec } from '../../core/requests.js';
 import { coversPattern, isModelPattern, matchesModel } from '../../gateway/prices/model-pattern.js';
 import type { PriceCatalogue } from '../../gateway/prices/price-book.js';
 import type { ProviderSettings, RouteSettings } from '../../gateway/routing/route-settings.js';
-import { misnamedModels } from './model-budgets.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './settings-file.js';
 
 export interface SettingsCheck {
   /** Why a server would not start with it. */
@@ -119,4 +118,32 @@ function budgetWarnings(
 
 function isStated(value: string | undefined): value is string {
   return value !== undefined && value !== '*';
+}
+
+/**
+ * Budgets that match a model by a name that no call of the gateway has: calls carry the canonical name of their model, so that
+ * such a budget would count nothing. One line for each, with the name to match instead; a name that no provider has a price
+ * for is left alone. Also asked at the start and at each reload.
+ */
+export function misnamedModels(
+  budgets: readonly Pick<BudgetSpec, 'id' | 'match'>[],
+  { providers }: Pick<Settings, 'providers'>,
+  prices: Pick<PriceCatalogue, 'canonicalModel'>,
+): string[] {
+  return budgets.flatMap(({ id, match }) => {
+    const { model, provider } = match;
+    if (model === undefined || model === '*') return [];
+    const named = providers.filter(
+      ({ name }) => provider === undefined || provider === '*' || provider === name,
+    );
+    const asked = named.length > 0 ? named : providers;
+    const names = new Set(
+      asked.flatMap(({ pricedAs }) => prices.canonicalModel({ provider: pricedAs, model }) ?? []),
+    );
+    if (names.size === 0 || names.has(model)) return [];
+    const canonical = [...names].map(quoted).join(' or ');
+    return [
+      `budget ${id} matches the model ${quoted(model)}, which no call has: the price book calls it ${canonical}. Match model: ${canonical}, or requested_model: ${quoted(model)} for what callers write`,
+    ];
+  });
 }

@@ -15,7 +15,6 @@ import { NOTICE_SETTINGS } from '../../notices/notice.js';
 import { readReconciliation } from '../../reconciliation/reconciliation-settings.js';
 import { DEMONSTRATION_FILE } from './demonstration.js';
 import { LISTEN_SETTINGS } from './listen.js';
-import type { Settings } from './settings.js';
 
 export { BudgetFileError, type BudgetFileProblem } from '../../kit/located-values.js';
 
@@ -25,15 +24,22 @@ const SECTIONS = [
   ...['conversations', 'reconciliation'],
 ];
 
+/** The configuration in force. Secrets are not here: a provider names the environment variable that holds its key. */
+export type Settings = Readonly<ReturnType<typeof parseSettings>>;
+
 /** @throws BudgetFileError listing everything that is wrong, by line and field */
-export function parseSettings(text: string, fileName: string): Settings {
+export function parseSettings(text: string, fileName: string) {
   const file = readFile(text, fileName);
   const sections = file.section(SECTIONS);
-  const definitions = new DefinitionsReader(PROVIDER_ALIASES_DEFAULT);
-  definitions.readDefinitions(sections);
-  const providers = readProviders(sections.at('providers'), definitions);
+  const reader = new DefinitionsReader(PROVIDER_ALIASES_DEFAULT);
+  reader.readDefinitions(sections);
+  const providers = readProviders(sections.at('providers'), reader);
   const pricedAs = [...new Set(providers.map((provider) => provider.pricedAs))];
-  const settings: Omit<Settings, 'definitions' | 'aliases'> = {
+  /** Units, aliases, budgets and the providers' caps: what the ledger is given at the start and at each reload. */
+  const definitions = reader.definitions();
+  const settings = {
+    definitions,
+    aliases: definitions.aliases,
     listen: readSettings(sections.at('listen'), LISTEN_SETTINGS),
     providers,
     routes: sections.read('routes', routesTo(providers)) ?? [],
@@ -46,8 +52,7 @@ export function parseSettings(text: string, fileName: string): Settings {
     reconciliation: readReconciliation(sections.at('reconciliation')),
   };
   file.findings.throwIfAny();
-  const read = definitions.definitions();
-  return { ...settings, definitions: read, aliases: read.aliases };
+  return settings;
 }
 
 /** What is in force without a file: the built-in demonstration provider, its prices, and budgets of the tenant `demo`. */
