@@ -1,11 +1,11 @@
-// Anthropic. Its input figures leave the cache out, its thinking is billed in full and shown as a summary or not at all, and
-// three facts of an answer change the price: the tier, where the inference ran, and the fast mode. What is a share of a
-// usual price here multiplies every kind of token, and no fee for a tool.
+// Anthropic's profile. Its input figures exclude the cache. Thinking is billed in full, and shown as a summary or not at all.
+// Three facts of an answer change the price: the tier, the place of the inference, and the fast mode. Each multiplies the
+// price of every kind of token, and of no fee for a tool.
 
 import { anthropicCompatible } from './compatible.js';
-import type { ProviderProfile } from './profile.js';
+import { modelRow, type ProviderProfile } from './profile.js';
 
-/** Before Opus 4.6: they run wherever Anthropic does, whatever is asked. */
+/** Models before Opus 4.6: the requested place has no effect on them. */
 const WITHOUT_GEO = [
   ...['claude-2*', 'claude-3*', 'claude-instant*', 'claude-opus-4', 'claude-opus-4-0*', 'claude-opus-4-1*'],
   ...['claude-opus-4-2*', 'claude-opus-4-5*', 'claude-sonnet-4', 'claude-sonnet-4-0*', 'claude-sonnet-4-2*'],
@@ -30,7 +30,7 @@ export const anthropic: ProviderProfile = {
     {
       name: 'service_tier',
       stated: ['usage.service_tier'],
-      // `priority` is paid for by a commitment; what a token of it costs is in nobody's price list.
+      // `priority` is paid for by a commitment. No price list has the price of its tokens.
       prices: [{ models: ['*'], times: { auto: '1', standard_only: '1', standard: '1', batch: '0.5' } }],
       noDearer: [],
     },
@@ -56,52 +56,31 @@ export const anthropic: ProviderProfile = {
     },
   ],
   models: [
-    {
-      models: ['claude-3-haiku*', 'claude-3-opus*'],
-      outputTokensMax: 4_096,
-      thinking: 'never',
-      thinksUnasked: false,
-    },
-    { models: ['claude-3-5*'], outputTokensMax: 8_192, thinking: 'never', thinksUnasked: false },
-    // Shows all that it thinks; later models show a summary ("Thinking").
-    { models: ['claude-3-7*'], outputTokensMax: 64_000, thinking: 'shown', thinksUnasked: false },
-    {
-      models: ['claude-opus-4', 'claude-opus-4-0*', 'claude-opus-4-1*', 'claude-opus-4-2*'],
-      outputTokensMax: 32_000,
-      thinking: 'unseen',
-      thinksUnasked: false,
-    },
-    {
-      models: ['claude-opus-4-6*', 'claude-opus-4-7*', 'claude-opus-4-8*'],
-      outputTokensMax: 128_000,
-      thinking: 'unseen',
-      thinksUnasked: false,
-    },
-    {
-      models: ['claude-opus-4-5*', 'claude-sonnet-4*', 'claude-haiku-4*'],
-      outputTokensMax: 64_000,
-      thinking: 'unseen',
-      thinksUnasked: false,
-    },
-    // Of the fifth generation some think unless told not to, some always.
-    {
-      models: [
-        'claude-fable-5*',
-        'claude-mythos-5*',
-        'claude-opus-5*',
-        'claude-sonnet-5*',
-        'claude-haiku-5*',
-      ],
-      outputTokensMax: 128_000,
-      thinking: 'unseen',
-      thinksUnasked: true,
-    },
+    modelRow('never', 4_096, ['claude-3-haiku*', 'claude-3-opus*']),
+    modelRow('never', 8_192, ['claude-3-5*']),
+    // Claude 3.7 shows all its thinking; later models show a summary ("Thinking").
+    modelRow('shown if asked', 64_000, ['claude-3-7*']),
+    modelRow('unseen if asked', 32_000, [
+      'claude-opus-4',
+      'claude-opus-4-0*',
+      'claude-opus-4-1*',
+      'claude-opus-4-2*',
+    ]),
+    modelRow('unseen if asked', 128_000, ['claude-opus-4-6*', 'claude-opus-4-7*', 'claude-opus-4-8*']),
+    modelRow('unseen if asked', 64_000, ['claude-opus-4-5*', 'claude-sonnet-4*', 'claude-haiku-4*']),
+    // Some models of the fifth generation think unless told not to, others always.
+    modelRow('unseen', 128_000, [
+      'claude-fable-5*',
+      'claude-mythos-5*',
+      'claude-opus-5*',
+      'claude-sonnet-5*',
+      'claude-haiku-5*',
+    ]),
   ],
   errors: {
+    ...anthropicCompatible.errors,
     request: ['^413\\b', '^400 .*prompt is too long', '^4\\d\\d .*long context'],
-    throttle: [],
     account: ['^40[03] .*credit balance is too low', '^400 .*(?:spend|usage) limit'],
     flake: ['^529\\b', '^(?:0|200) .*overloaded_error'],
-    billed: [],
   },
 };

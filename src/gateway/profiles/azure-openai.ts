@@ -1,5 +1,6 @@
-// Azure OpenAI. Two forms of one service: a base URL without a version speaks to deployments, each with its own path and an
-// `api-version`; one that ends in `/openai/v1` is complete, and has neither. A deployment's name stands where the model does.
+// Azure OpenAI's profile. The service has two forms. A base URL without a version leads to deployments, each with a path of
+// its own and an `api-version`. A base URL that ends in `/openai/v1` is complete and needs neither. The name of a deployment
+// takes the place of the model's name.
 
 import { compatible } from './compatible.js';
 import { openai } from './openai.js';
@@ -16,7 +17,7 @@ export const azureOpenAi: ProviderProfile = {
   ],
   sources: [
     'https://learn.microsoft.com/en-us/azure/ai-services/openai/reference',
-    // Which endpoints have a path of their deployment.
+    // Lists the endpoints that have a path for each deployment.
     'https://github.com/openai/openai-node/blob/master/src/azure.ts',
     'https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle',
     'https://learn.microsoft.com/en-us/azure/ai-services/openai/concepts/content-filter',
@@ -37,11 +38,11 @@ export const azureOpenAi: ProviderProfile = {
       transcriptions: '/deployments/{model}/audio/transcriptions',
       translations: '/deployments/{model}/audio/translations',
     },
-    // The oldest version with responses beside chat completions whose streams state their usage.
+    // The oldest version that has the responses endpoint, and states usage in chat streams.
     query: { 'api-version': '2025-04-01-preview' },
     key: { header: 'api-key', prefix: '' },
   },
-  // Prices of tiers are Azure's own, by region and contract: what is known of OpenAI's is not taken for them.
+  // Azure sets the prices of tiers by region and contract, so that OpenAI's tier prices do not apply.
   modifiers: [
     {
       name: 'service_tier',

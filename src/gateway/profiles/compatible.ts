@@ -1,11 +1,11 @@
-// The profile of a provider that is not known, one for each dialect: every place where some provider of the dialect is known
-// to state usage, no modifiers beyond the usual tier, and models that may think unseen. Known providers' modules state what
-// differs from it.
+// The profile of an unknown provider, one for each dialect. It lists every place where some provider of the dialect states
+// usage, has no modifiers beyond the usual tier, and assumes that models may think unseen. The profiles of known providers
+// state what differs from it; so does that of the built-in demonstration.
 
 import type { Modifier } from '../prices/modifiers.js';
-import type { ModelTraits, ProviderProfile } from './profile.js';
+import { type ModelTraits, modelRow, type ProviderProfile, type UsageProfile } from './profile.js';
 
-/** The tiers that cost what the price book says, of any provider that has the field. */
+/** The tiers that cost the usual price at any provider that has the field. */
 const USUAL_TIER: Modifier = {
   name: 'service_tier',
   stated: ['service_tier', 'usage.service_tier'],
@@ -18,10 +18,7 @@ const USUAL_TIER: Modifier = {
  * vision"). Gateways and proxies serve it under these names.
  */
 export const GPT_4O_MINI: ModelTraits = {
-  models: ['gpt-4o-mini*', 'ft:gpt-4o-mini*', 'openai/gpt-4o-mini*'],
-  outputTokensMax: 16_384,
-  thinking: 'never',
-  thinksUnasked: false,
+  ...modelRow('never', 16_384, ['gpt-4o-mini*', 'ft:gpt-4o-mini*', 'openai/gpt-4o-mini*']),
   imageTokensMax: 2_833 + 8 * 5_667,
 };
 
@@ -41,7 +38,7 @@ export const compatible: ProviderProfile = {
     outputLimitAlso: ['max_tokens'],
     asksUsage: true,
     passFields: [],
-    // Nobody knows what it heeds: a model that is asked not to think may do so all the same.
+    // Unknown: a model that is asked not to think may think all the same.
     thinkingOff: [],
   },
   usage: {
@@ -92,6 +89,9 @@ export const compatible: ProviderProfile = {
   errors: { request: [], throttle: [], account: [], flake: [], billed: [] },
 };
 
+/** Where a provider of OpenAI's dialect has all usage in the field `usage`, and states neither searches nor its cost there. */
+export const usageInOneField: UsageProfile = { ...compatible.usage, at: ['usage'], webSearch: [], cost: [] };
+
 export const anthropicCompatible: ProviderProfile = {
   ...compatible,
   models: [],
@@ -101,7 +101,7 @@ export const anthropicCompatible: ProviderProfile = {
   request: {
     ...compatible.request,
     key: { header: 'x-api-key', prefix: '' },
-    // The newest there is, which Anthropic's own clients send too; sent where the caller states none.
+    // The newest version, which Anthropic's own clients send too. Used where the caller states none.
     headers: { 'anthropic-version': '2023-06-01' },
     outputLimit: ['max_tokens'],
     outputLimitAlso: [],
@@ -140,4 +140,12 @@ export const anthropicCompatible: ProviderProfile = {
       noDearer: [],
     },
   ],
+};
+
+const demonstrationModels = [modelRow('never', null, ['*'])];
+
+/** The profiles of the built-in demonstration, one for each dialect: its models show every token that they bill. */
+export const demonstration: Readonly<Record<ProviderProfile['dialect'], ProviderProfile>> = {
+  openai: { ...compatible, name: 'demonstration', models: demonstrationModels },
+  anthropic: { ...anthropicCompatible, name: 'demonstration', models: demonstrationModels },
 };

@@ -1,17 +1,17 @@
-// The patterns that tell a provider's errors apart: RE2, so that neither a message nor a pattern of the configuration can stop
-// the process. Owns their bounds. Called where settings are read and where errors are classified.
+// The patterns that classify a provider's errors, and their bounds. They are RE2, which runs in linear time: neither a message
+// nor a pattern of the configuration can block the process. Called where settings are read and where errors are classified.
 
 import { RE2JS, RE2JSException } from 're2js';
 import { quoted } from '../../core/labels.js';
 import { type Reader, text } from '../../kit/file-value.js';
 
-/** Alternatives join into one pattern; more than this is a list that nobody reviews. */
+/** Nobody reviews a longer list; alternatives can be joined into one pattern. */
 export const PATTERNS_MAX = 16;
 export const PATTERN_LENGTH_MAX = 1_000;
-/** Instructions of a compiled pattern: with a list full, at most 4,000 × 4,096 steps a message, about a quarter of a second. */
+/** Instructions of a compiled pattern. A full list then takes at most 4,000 × 4,096 steps a message, about 250 ms. */
 export const PATTERN_STEPS_MAX = 250;
 
-/** What is wrong with a text as a pattern, or null. */
+/** Why a text cannot be a pattern; null when it can. */
 export function patternProblem(text: string): string | null {
   try {
     const pattern = compilePattern(text);
@@ -29,7 +29,7 @@ export function compilePattern(text: string): RE2JS {
   return RE2JS.compile(text, RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL);
 }
 
-/** A pattern of the configuration. */
+/** Reads a pattern from the configuration. */
 export const errorPattern: Reader<string> = (value) => {
   const pattern = text(PATTERN_LENGTH_MAX)(value);
   const problem = pattern === undefined ? null : patternProblem(pattern);

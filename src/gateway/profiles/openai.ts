@@ -1,15 +1,15 @@
-// OpenAI. Its answers state the tier that served them, which is what is billed: a request for `auto` or `flex` may have been
-// served by another tier, and a project may have a tier of its own that no request names.
+// OpenAI's profile. An answer states the tier that served it, and that tier is billed: a request for `auto` or `flex` may be
+// served by another tier, and a project may have a default tier that no request names.
 
 import type { ModifierPrice } from '../prices/modifiers.js';
-import { compatible, GPT_4O_MINI } from './compatible.js';
-import type { ModelTraits, ProviderProfile } from './profile.js';
+import { compatible, GPT_4O_MINI, usageInOneField } from './compatible.js';
+import { type ModelTraits, modelRow, type ProviderProfile } from './profile.js';
 
 /** Flex costs what the Batch API does, half of the usual price. */
 const HALF_TIERS = { flex: '0.5', batch: '0.5' } as const;
 
-// "Priority processing": its price by model, divided by the usual one. The table has prices, not factors; they are the same
-// for input, cached input and output.
+// The price of "Priority processing" for each model, divided by the usual price. OpenAI's table has prices, not factors; the
+// factor is the same for input, cached input and output.
 const TIERS: readonly ModifierPrice[] = [
   { models: ['*'], times: { auto: '1', default: '1', standard: '1', ...HALF_TIERS } },
   { models: ['gpt-4o-mini', 'gpt-4o-mini-2024-07-18'], times: { priority: '5/3' } },
@@ -39,31 +39,28 @@ const TIERS: readonly ModifierPrice[] = [
   { models: ['o4-mini', 'o4-mini-2*'], times: { priority: '20/11' } },
 ];
 
-// "Models": what each gives at most. Reasoning is billed and never shown but for summaries ("Reasoning models").
+// Output limits are from the page "Models". Reasoning is billed, and shown only as a summary ("Reasoning models").
 const MODELS: readonly ModelTraits[] = [
   GPT_4O_MINI,
-  {
-    models: ['gpt-5-chat*', 'gpt-5.1-chat*', 'gpt-5.2-chat*', 'gpt-5.3-chat*', 'chatgpt-4o*', 'gpt-4o*'],
-    outputTokensMax: 16_384,
-    thinking: 'never',
-    thinksUnasked: false,
-  },
-  { models: ['gpt-4.1*'], outputTokensMax: 32_768, thinking: 'never', thinksUnasked: false },
-  { models: ['gpt-4.5*'], outputTokensMax: 16_384, thinking: 'never', thinksUnasked: false },
-  { models: ['gpt-4-turbo*', 'gpt-3.5*'], outputTokensMax: 4_096, thinking: 'never', thinksUnasked: false },
-  { models: ['gpt-4', 'gpt-4-0*'], outputTokensMax: 8_192, thinking: 'never', thinksUnasked: false },
-  { models: ['text-embedding*'], outputTokensMax: null, thinking: 'never', thinksUnasked: false },
-  { models: ['o1-mini*'], outputTokensMax: 65_536, thinking: 'unseen', thinksUnasked: true },
-  { models: ['o1-preview*'], outputTokensMax: 32_768, thinking: 'unseen', thinksUnasked: true },
-  { models: ['o1*', 'o3*', 'o4*'], outputTokensMax: 100_000, thinking: 'unseen', thinksUnasked: true },
-  { models: ['gpt-5-pro*'], outputTokensMax: 272_000, thinking: 'unseen', thinksUnasked: true },
-  // From gpt-5.1 on the effort `none` is the default of some models; which, is not verified for each.
-  {
-    models: ['gpt-5*', 'gpt-6*', 'codex*'],
-    outputTokensMax: 128_000,
-    thinking: 'unseen',
-    thinksUnasked: true,
-  },
+  modelRow('never', 16_384, [
+    'gpt-5-chat*',
+    'gpt-5.1-chat*',
+    'gpt-5.2-chat*',
+    'gpt-5.3-chat*',
+    'chatgpt-4o*',
+    'gpt-4o*',
+  ]),
+  modelRow('never', 32_768, ['gpt-4.1*']),
+  modelRow('never', 16_384, ['gpt-4.5*']),
+  modelRow('never', 4_096, ['gpt-4-turbo*', 'gpt-3.5*']),
+  modelRow('never', 8_192, ['gpt-4', 'gpt-4-0*']),
+  modelRow('never', null, ['text-embedding*']),
+  modelRow('unseen', 65_536, ['o1-mini*']),
+  modelRow('unseen', 32_768, ['o1-preview*']),
+  modelRow('unseen', 100_000, ['o1*', 'o3*', 'o4*']),
+  modelRow('unseen', 272_000, ['gpt-5-pro*']),
+  // From gpt-5.1 on, some models have the default effort `none`. Which of them do is not verified.
+  modelRow('unseen', 128_000, ['gpt-5*', 'gpt-6*', 'codex*']),
 ];
 
 export const openai: ProviderProfile = {
@@ -79,15 +76,11 @@ export const openai: ProviderProfile = {
   ],
   pricedAs: 'openai',
   request: { ...compatible.request, thinkingOff: ['reasoning_effort', 'reasoning'] },
-  usage: {
-    ...compatible.usage,
-    at: ['usage'],
-    webSearch: [],
-    cost: [],
-  },
+  usage: usageInOneField,
   modifiers: [{ name: 'service_tier', stated: ['service_tier'], prices: TIERS, noDearer: [] }],
   models: MODELS,
   errors: {
+    ...compatible.errors,
     request: [
       '^429 .*request too large',
       '^400 .*(?:context_length_exceeded|maximum context length|string_above_max_length)',
@@ -98,6 +91,5 @@ export const openai: ProviderProfile = {
       '^4\\d\\d .*billing_(?:hard_limit|not_active)',
     ],
     flake: ['^503 .*slow down'],
-    billed: [],
   },
 };

@@ -1,6 +1,5 @@
-// What a provider of the configuration states instead of its profile: every part of the profile, field by field. Owns the
-// bounds of these fields. Nothing here is a secret: a header or a query that looks like one is refused. Called by
-// settings-file.ts.
+// Reads what the configuration states for a provider instead of its profile, field by field, and owns the bounds of these
+// fields. None of them is a secret: a header or query parameter that looks like one is refused. Called by settings-file.ts.
 
 import { LABEL_VALUE_LENGTH_MAX, quoted } from '../../core/labels.js';
 import {
@@ -29,12 +28,12 @@ import type {
   UsageProfile,
 } from './profile.js';
 
-/** Fields, headers, paths: a provider has a handful of each. */
+/** Fields, headers, paths: providers have up to ten of each. */
 const ITEMS_MAX = 32;
 const TEXT_MAX = 256;
-/** A model's traits and a modifier's prices are listed by families. */
+/** Rows of models and of a modifier's prices. A row covers a family of models. */
 const MODELS_MAX = 256;
-/** Digits behind the point of usd that a unit of cost may have. */
+/** Decimal places of usd of a provider's unit of cost. */
 const COST_SCALE_MAX = 18;
 /** More output than any model gives in one answer. */
 export const OUTPUT_TOKENS_MAX = 10_000_000;
@@ -50,7 +49,7 @@ export function readProfile(section: Section, base: ProviderProfile): ProviderPr
     request: readRequest(section, base.request),
     usage: readOver(section.at('usage'), USAGE_READERS, base.usage),
     modifiers: section.read('modifiers', modifiersOver(base.modifiers)) ?? base.modifiers,
-    // Before the profile's own, so that a model can be stated anew.
+    // Before the profile's rows, since the first row that matches counts.
     models: [...(section.read('models', listOf(MODELS_MAX, modelTraits)) ?? []), ...base.models],
     errors: readOver(section.at('errors'), ERROR_READERS, base.errors),
   };
@@ -58,7 +57,7 @@ export function readProfile(section: Section, base: ProviderProfile): ProviderPr
 
 function readRequest(section: Section, base: RequestProfile): RequestProfile {
   const limit = section.read('outputLimit', fieldNames);
-  // Who states the one field that a provider knows has said that it knows no other.
+  // Who states the field of a provider thereby says that it knows no other.
   const alsoUnlessStated = limit === undefined ? base.outputLimitAlso : [];
   return {
     pathPrefix: section.read('pathPrefix', pathPrefix) ?? base.pathPrefix,
@@ -83,7 +82,7 @@ function readKey(section: Section, base: RequestProfile['key']): RequestProfile[
 interface Form {
   readonly pattern: RegExp;
   readonly what: string;
-  /** What it must not be, although it has the form. */
+  /** Texts of that form that are refused. */
   readonly refused?: { readonly pattern: RegExp; readonly why: string };
   /** Whether the value stays out of messages. */
   readonly isSecret?: boolean;
@@ -166,11 +165,11 @@ function formProblem(read: string, { pattern, what, refused }: Form): string | n
 const fieldNames = listOf(ITEMS_MAX, formed(FIELD));
 const paths = listOf(ITEMS_MAX, formed(DOTTED));
 
-// "" and "/" are no prefix: the endpoints stand right behind the base URL.
+// "" and "/" mean no prefix: the endpoints follow the base URL directly.
 const pathPrefix: Reader<string> = (value) =>
   value.scalar === '' || value.scalar === '/' ? '' : formed(PATH)(value)?.replace(/\/+$/, '');
 
-// A word before the key, with a space between them; "" for none.
+// A word that precedes the key, separated by a space; "" for none.
 const keyPrefix: Reader<string> = (value) => {
   if (value.scalar === '') return '';
   const word = formed(KEY_PREFIX)(value);
@@ -202,7 +201,7 @@ const headers: Reader<Record<string, string>> = (value) => {
   return Object.fromEntries(read.map(([name, text]) => [name.toLowerCase(), text]));
 };
 
-// A path alone is one in usd that is always a part of the bill.
+// A path without more is a cost in usd that is always a part of the bill.
 const costPlace: Reader<CostPlace> = (value) => {
   if (value.node.kind === 'scalar') {
     const at = formed(DOTTED)(value);
@@ -247,7 +246,7 @@ const ERROR_READERS: Readers<ErrorProfile> = {
   billed: patterns,
 };
 
-/** By name: a modifier that is stated takes the place of the profile's. */
+/** A stated modifier replaces the profile's modifier of the same name. */
 function modifiersOver(base: readonly Modifier[]): Reader<readonly Modifier[]> {
   return (value) => {
     const entries = value.entries();

@@ -1,7 +1,7 @@
 // What is peculiar to a provider, as data: where its endpoints are, how it is asked, where its answers state usage and cost,
-// how its models think, what its errors mean, and what it bills on failure. One small module for each known provider
-// implements this; the configuration overrides every part. Dialects, prices, routing and the gateway read it: none of them
-// asks which vendor it speaks to.
+// how its models think, what its errors mean, and what it bills on failure. Each known provider has a profile; the
+// configuration can override every part of it. Dialects, prices, routing and the gateway read profiles. None of them asks
+// which vendor it speaks to.
 
 import type { DialectName, Endpoint } from '../metering/endpoints.js';
 import type { Modifier } from '../prices/modifiers.js';
@@ -29,22 +29,22 @@ export interface ProviderProfile {
 export interface RequestProfile {
   /** Put between the base URL and an endpoint's path. Not where the base URL names a version itself: that one is complete. */
   readonly pathPrefix: string;
-  /** Paths of endpoints that are not the dialect's own; `{model}` is the provider's name for the model, percent-encoded. */
+  /** Paths of the endpoints whose path differs from the dialect's; `{model}` is the provider's name for the model, percent-encoded. */
   readonly paths: Readonly<Partial<Record<Endpoint, string>>>;
   readonly query: Readonly<Record<string, string>>;
   /** The header that carries the key, and what stands before the key in it. */
   readonly key: { readonly header: string; readonly prefix: string };
-  /** Sent with each request, unless the caller sends one of the name that may pass. Lower-case names. */
+  /** Headers sent with each request, except those that the caller sends and that may pass. Names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   /** The body's fields that limit the output of a chat completion: an added limit is written to each. */
   readonly outputLimit: readonly string[];
-  /** Further fields that it keeps to where the caller states them. A limit in any other field is moved to `outputLimit`. */
+  /** Further limit fields that the provider obeys where the caller states them. A limit in any other field moves to `outputLimit`. */
   readonly outputLimitAlso: readonly string[];
-  /** Whether a chat stream is asked for its usage by `stream_options`: false where it states it unasked, or refuses the field. */
+  /** Whether a chat stream states its usage only where `stream_options` asks for it. False also where the field is refused. */
   readonly asksUsage: boolean;
-  /** Fields that are neither counted nor known to every provider of the dialect, and pass all the same: they cost nothing here. */
+  /** Fields that cost nothing at this provider and pass, although Bursar neither counts them nor knows them in the dialect. */
   readonly passFields: readonly string[];
-  /** The fields that it heeds when they ask the model not to think, as thinking-asked.ts names them. */
+  /** The fields by which a request can turn thinking off at this provider, as thinking-asked.ts names them. */
   readonly thinkingOff: readonly string[];
 }
 
@@ -56,74 +56,86 @@ export interface UsageProfile {
   /** The usage object. A list of them is added up. */
   readonly at: readonly string[];
   /**
-   * Whether a chat stream has `usage` beside its choices only because it was asked for it, so that it must not reach a caller
-   * who did not ask. False: the provider puts it there for everybody, or has it in a chunk without choices.
+   * Whether a chat stream has `usage` beside its choices only where the request asks for it. It is then removed for a caller
+   * who did not ask. False: the provider sends it to everybody, or in a chunk without choices.
    */
   readonly besideChoicesWhenAsked: boolean;
-  // The others stand within the usage object.
+  // The paths below are within the usage object.
   readonly input: readonly string[];
   readonly output: readonly string[];
-  /** Input and output together: where the parts do not add up to it, it tells what was left out of them. */
+  /** Input and output together. Where input and output do not add up to it, it shows what they leave out. */
   readonly total: readonly string[];
   readonly cacheRead: readonly string[];
   readonly cacheWrite: readonly string[];
-  /** Of `cacheWrite`, what is kept for an hour, and for less. */
+  /** The parts of `cacheWrite` that are kept for an hour, and for less. */
   readonly cacheWriteHour: readonly string[];
   readonly cacheWriteShort: readonly string[];
   readonly inputAudio: readonly string[];
   readonly outputAudio: readonly string[];
   readonly outputImage: readonly string[];
   readonly reasoning: readonly string[];
-  /** Calls of tools that the provider ran and bills: all paths are added up. */
+  /** Calls of tools that the provider ran and bills. All paths are added up. */
   readonly webSearch: readonly string[];
   readonly codeInterpreter: readonly string[];
   readonly fileSearch: readonly string[];
-  /** Calls of tools that it runs and does not bill. */
+  /** Calls of tools that the provider runs and does not bill. */
   readonly freeTools: readonly string[];
-  /** Whether the stated output includes the reasoning, where no total tells. */
+  /** Whether the stated output includes the reasoning. Used where the answer states no total. */
   readonly outputIncludesReasoning: boolean;
-  /** Whether the stated input includes what was read from the cache and written to it, where no total tells. */
+  /** Whether the stated input includes cache reads and cache writes. Used where the answer states no total. */
   readonly inputIncludesCache: boolean;
-  /** The provider's own cost, within the usage object: all that are there are added up. */
+  /** Where the provider states its own cost. All that are present are added up. */
   readonly cost: readonly CostPlace[];
 }
 
 export interface CostPlace {
   readonly at: string;
-  /** How many digits behind the point of usd its unit has: 0 = usd, 2 = cents, 10 = 10^-10 usd. */
+  /** The unit, as decimal places of usd: 0 = usd, 2 = cents, 10 = 10^-10 usd. */
   readonly scale: number;
-  /** A flag of the usage object without which it is no part of the bill; null: it always is. */
+  /** The flag of the usage object that makes this cost a part of the bill; null = it always is. */
   readonly when: string | null;
 }
 
-/** What a model does that its price does not tell. */
+/** How a model behaves, beside its price. */
 export interface ModelTraits {
   /** A trailing `*` matches any ending. */
   readonly models: readonly string[];
   /** The most output tokens of one answer; null when unknown. */
   readonly outputTokensMax: number | null;
   /**
-   * Whether it may think, and whether the caller's stream shows all thinking that is billed:
-   * `never`, `shown` (each billed token comes as text), `unseen` (billed tokens that no event shows), `unknown` (nobody has
-   * said; never stated by a profile).
+   * Whether the model may think, and whether the caller's stream shows all thinking that is billed: `never`, `shown` (each
+   * billed token comes as text), `unseen` (some billed tokens are in no event), `unknown` (no profile has the model).
    */
   readonly thinking: 'never' | 'shown' | 'unseen' | 'unknown';
-  /** Whether it thinks where the request says nothing of it. */
+  /** Whether the model thinks where the request does not mention thinking. */
   readonly thinksUnasked: boolean;
-  /** The most input tokens of one image; absent where it has no more than the others. */
+  /** The most input tokens of one image. Absent = the dialect's own figure. */
   readonly imageTokensMax?: number | undefined;
+}
+
+/**
+ * A row of a profile's table of models. `if asked`: the models think only where the request asks them to.
+ * @param outputTokensMax the most output tokens of one answer; null when unknown
+ */
+export function modelRow(
+  thinks: 'never' | 'shown' | 'shown if asked' | 'unseen' | 'unseen if asked',
+  outputTokensMax: number | null,
+  models: readonly string[],
+): ModelTraits {
+  const thinking = thinks.replace(' if asked', '') as ModelTraits['thinking'];
+  return { models, outputTokensMax, thinking, thinksUnasked: thinks === 'shown' || thinks === 'unseen' };
 }
 
 /** What errors of the provider mean; RE2 patterns on `STATUS MESSAGE`, case-insensitive, besides the common ones. */
 export interface ErrorProfile {
-  /** The fault of this one request: the caller's error. */
+  /** The request is at fault: the caller gets the error. */
   readonly request: readonly string[];
-  /** This pair of provider and model is throttled. */
+  /** The provider throttles this model. */
   readonly throttle: readonly string[];
-  /** The account as a whole is out. */
+  /** The whole account is out of credit or blocked. */
   readonly account: readonly string[];
-  /** Fails for now. */
+  /** The provider fails for the moment. */
   readonly flake: readonly string[];
-  /** Explicit errors that are billed all the same (a filter that read the prompt): charged as a time-out is. */
+  /** Errors that the provider bills (a filter that read the prompt). They are charged as a time-out is. */
   readonly billed: readonly string[];
 }

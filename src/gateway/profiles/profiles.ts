@@ -1,24 +1,26 @@
-// The known providers' profiles, and which of them a provider of the configuration has. Asked when settings are read.
+// The profiles of all known providers, and the choice of one for a provider of the configuration. Called when settings are
+// read; the traits of a model are asked for on every call.
 
 import type { DialectName } from '../metering/endpoints.js';
 import { matchesModel } from '../prices/model-pattern.js';
 import { anthropic } from './anthropic.js';
 import { azureOpenAi } from './azure-openai.js';
-import { anthropicCompatible, compatible } from './compatible.js';
-import { deepseek } from './deepseek.js';
-import { demonstration } from './demonstration.js';
-import { fireworks } from './fireworks.js';
+import { anthropicCompatible, compatible, demonstration } from './compatible.js';
+import {
+  deepseek,
+  fireworks,
+  groq,
+  mistral,
+  moonshot,
+  ollama,
+  openrouter,
+  together,
+  vllm,
+  xai,
+} from './compatible-providers.js';
 import { google } from './google.js';
-import { groq } from './groq.js';
-import { mistral } from './mistral.js';
-import { moonshot } from './moonshot.js';
-import { ollama } from './ollama.js';
 import { openai } from './openai.js';
-import { openrouter } from './openrouter.js';
 import type { ModelTraits, ProviderProfile } from './profile.js';
-import { together } from './together.js';
-import { vllm } from './vllm.js';
-import { xai } from './xai.js';
 
 /** Every known profile; those of unknown providers are last. */
 export const PROFILES: readonly ProviderProfile[] = [
@@ -33,8 +35,8 @@ export function profileNamed(name: string): ProviderProfile | null {
 }
 
 /**
- * The profile that a base URL's host means, for its dialect. A host that is not known has the profile of an unknown provider;
- * but where it is priced as a known one, its models and what changes their price are that one's too.
+ * The profile of a base URL's host in its dialect. An unknown host has the profile of an unknown provider; where it is
+ * priced as a known provider, it also has that provider's models and modifiers.
  */
 export function profileOf(of: {
   readonly baseUrl: string | null;
@@ -52,7 +54,7 @@ export function profileOf(of: {
 }
 
 function isHost(pattern: string, url: URL): boolean {
-  // A port is stated where a program of one's own is known by it alone.
+  // Programs on the user's own machine are recognised by their port.
   const host = pattern.includes(':') ? url.host : url.hostname;
   return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern;
 }
@@ -64,17 +66,17 @@ const UNKNOWN_TRAITS: Omit<ModelTraits, 'models'> = {
   thinksUnasked: true,
 };
 
-/** Models by the names of those who make them: other providers serve them under the same names, or behind a vendor's path. */
+/** The models of those who make them. Other providers serve them under the same names, or with the maker's path in front. */
 const FAMILIES: readonly ModelTraits[] = [openai, anthropic, google, deepseek, moonshot, xai, mistral]
   .flatMap(({ models }) => models)
   .filter(({ models }) => !models.includes('*'));
 
-/** What a model does, by the provider's name for it: as its profile says, else as its name is known elsewhere. */
+/** The traits of a model by the provider's name for it: as the profile says, else as the model's maker says. */
 export function traitsOf(
   { models }: Pick<ProviderProfile, 'models'>,
   model: string,
 ): Omit<ModelTraits, 'models'> {
-  // Asked twice for every call, and the patterns are many.
+  // Remembered: they are asked for twice in every call, and the patterns are many.
   let names = KNOWN.get(models);
   if (names === undefined) {
     names = new Map();
@@ -98,8 +100,8 @@ function traitsIn(models: readonly ModelTraits[], model: string): ModelTraits | 
 }
 
 /**
- * Whether tokens may be billed that no event of a stream shows. `maybe`: nobody knows of this model.
- * @param asked what the request says of thinking; null where it says nothing
+ * Whether a stream may bill tokens that none of its events shows. `maybe`: the model is unknown.
+ * @param asked whether the request asks for thinking; null where it does not mention it
  */
 export function unseenThinking(
   { thinking, thinksUnasked }: Pick<ModelTraits, 'thinking' | 'thinksUnasked'>,
