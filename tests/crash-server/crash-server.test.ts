@@ -103,7 +103,7 @@ test('crash: the server is killed while it records calls → no turn is left run
   for (let round = 0; round < ROUNDS / 2; round += 1) {
     const names = Array.from({ length: CALLERS }, (_, number) => `recorded-r${round}c${number}`);
     const load = Promise.all(names.map((name) => caller(server, tenant.key, name)));
-    const goal = provider.finished + CALLERS;
+    const goal = provider.finished + 2 * CALLERS;
     await until(() => provider.finished >= goal);
     await pause(random(LIFE_MS_MAX));
     await server.kill();
