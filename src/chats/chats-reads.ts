@@ -1,21 +1,12 @@
-// Reads the view of chats: rows of chats, turns and messages, and which chats a caller may see (rule T8). Statements give
-// rows by place, since naming their columns each time costs more than finding them. Used by everything in this folder.
+// Reads the view of chats: rows of chats, turns and messages, and which chats a caller may see (rule T8). Used by
+// everything in this folder.
 
 import type { Amounts } from '../core/amount.js';
 import type { Caller } from '../kit/caller.js';
 import { notFound, RefusedError } from '../kit/refusals.js';
 import type { ViewDatabase } from '../views/view.js';
 import type { StepTexts } from './chats-facts.js';
-import {
-  type Chat,
-  type Message,
-  type MeteredBy,
-  ROLES,
-  type Role,
-  type Turn,
-  type TurnEnd,
-  type TurnState,
-} from './turn.js';
+import { type Chat, type Message, messageId, ROLES, type Role, type Turn } from './turn.js';
 
 /** A chat with its place in the list, and the digest of its title in place of the title. */
 export interface ChatRow extends Omit<Chat, 'title'> {
@@ -56,79 +47,47 @@ export interface OwnerAsked {
   readonly user?: string | undefined;
 }
 
-type ChatColumns = readonly [
-  number: number,
-  id: string,
-  tenant: string,
-  user: string,
-  titleDigest: string | null,
-  model: string | null,
-  isTemporary: number,
-  createdAt: number,
-  updatedAt: number,
-];
+/** Columns are named as fields are; SQLite has no booleans, and amounts are texts. */
+interface ChatColumns extends Omit<ChatRow, 'isTemporary'> {
+  readonly isTemporary: 0 | 1;
+}
 
-const CHATS = `SELECT number, id, tenant, user, title_digest, model, is_temporary, created_at,
+const CHATS = `SELECT number, id, tenant, user, title_digest AS titleDigest, model, is_temporary AS isTemporary,
+    created_at AS createdAt,
     max(updated_at, coalesce((SELECT max(started_at, coalesce(ended_at, 0)) FROM turns
-      WHERE turns.chat = chats.number ORDER BY turns.number DESC LIMIT 1), 0))
+      WHERE turns.chat = chats.number ORDER BY turns.number DESC LIMIT 1), 0)) AS updatedAt
   FROM chats WHERE deleted_at IS NULL`;
 
-type TurnColumns = readonly [
-  number: number,
-  id: string,
-  chat: number,
-  chatId: string,
-  tenant: string,
-  user: string,
-  requestId: string,
-  state: TurnState,
-  end: TurnEnd | null,
-  meteredBy: MeteredBy,
-  holdId: string,
-  holdExpiresAt: number | null,
-  decisionId: string | null,
-  held: string,
-  policy: number | null,
-  tier: string | null,
-  model: string | null,
-  reasons: string | null,
-  charged: string | null,
-  isLate: number,
-  endDigest: string | null,
-  responseId: string | null,
-  replaces: string | null,
-  startedAt: number,
-  progressAt: number,
-  endedAt: number | null,
-  deletedAt: number | null,
-];
+interface TurnColumns extends Omit<TurnRow, 'terms' | 'charged' | 'isLate' | 'isDeleted'> {
+  readonly held: string;
+  readonly policy: number | null;
+  readonly tier: string | null;
+  readonly model: string | null;
+  readonly reasons: string | null;
+  readonly charged: string | null;
+  readonly isLate: 0 | 1;
+  readonly isDeleted: 0 | 1;
+}
 
-const TURNS = `SELECT turns.number, turns.id, turns.chat, chats.id, chats.tenant, chats.user, request_id, state, ended_as,
-    metered_by, hold_id, hold_expires_at, decision_id, held, policy, tier, turns.model, reasons, charged, is_late,
-    end_digest, response_id, replaces, started_at, progress_at, ended_at, turns.deleted_at
+const TURNS = `SELECT turns.number, turns.id, chat, chats.id AS chatId, tenant, user, request_id AS requestId, state,
+    ended_as AS "end", metered_by AS meteredBy, hold_id AS holdId, hold_expires_at AS holdExpiresAt,
+    decision_id AS decisionId, held, policy, tier, turns.model, reasons, charged, is_late AS isLate,
+    end_digest AS endDigest, response_id AS responseId, replaces, started_at AS startedAt, progress_at AS progressAt,
+    ended_at AS endedAt, turns.deleted_at IS NOT NULL AS isDeleted
   FROM turns JOIN chats ON chats.number = turns.chat`;
 
-type MessageColumns = readonly [
-  place: number,
-  turnId: string,
-  requestId: string,
-  model: string | null,
-  responseId: string | null,
-  role: number,
-  isCut: number,
-  webSearch: number,
-  inputTokens: number,
-  outputTokens: number,
-  cacheReadTokens: number,
-  cacheWriteTokens: number,
-  reasoningTokens: number,
-  createdAt: number,
-];
+interface MessageColumns extends Omit<MessageRow, 'id' | 'role' | 'isCut' | 'webSearch'> {
+  readonly role: number;
+  readonly isCut: 0 | 1;
+  readonly webSearch: 0 | 1;
+}
 
 /** A message's place in its chat: by turn, and by role in a turn. */
 const PLACE = `messages.turn * ${ROLES.length} + messages.role`;
-const MESSAGES = `SELECT ${PLACE}, turns.id, request_id, model, response_id, role, is_cut, web_search, input_tokens,
-    output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, messages.created_at
+const MESSAGES = `SELECT ${PLACE} AS place, turns.id AS turnId, request_id AS requestId, model,
+    response_id AS responseId, role, is_cut AS isCut, web_search AS webSearch, input_tokens AS inputTokens,
+    output_tokens AS outputTokens, cache_read_tokens AS cacheReadTokens, cache_write_tokens AS cacheWriteTokens,
+    reasoning_tokens AS reasoningTokens, messages.created_at AS createdAt
   FROM turns JOIN messages ON messages.turn = turns.number`;
 
 export class ChatsReads {
@@ -148,9 +107,9 @@ export class ChatsReads {
 
   constructor(views: ViewDatabase) {
     const chats = <Bound extends unknown[]>(where: string) =>
-      views.prepare<Bound, ChatColumns>(`${CHATS} AND ${where}`).raw();
+      views.prepare<Bound, ChatColumns>(`${CHATS} AND ${where}`);
     const turns = <Bound extends unknown[]>(where: string) =>
-      views.prepare<Bound, TurnColumns>(`${TURNS} WHERE ${where}`).raw();
+      views.prepare<Bound, TurnColumns>(`${TURNS} WHERE ${where}`);
     this.#chat = chats<[string]>('id = ?');
     const newest = 'number < ? AND is_temporary BETWEEN ? AND ? ORDER BY number DESC LIMIT ?';
     this.#chats = chats<[...NewestBound]>(newest);
@@ -171,7 +130,7 @@ export class ChatsReads {
       "turns.state = 'running' AND turns.chat > ? ORDER BY turns.chat LIMIT ?",
     );
     const messages = <Bound extends unknown[]>(where: string) =>
-      views.prepare<Bound, MessageColumns>(`${MESSAGES} WHERE ${where}`).raw();
+      views.prepare<Bound, MessageColumns>(`${MESSAGES} WHERE ${where}`);
     this.#messagesOfTurn = messages<[number]>('messages.turn = ? ORDER BY messages.role');
     this.#messages = messages<[number, number, number, number]>(
       `turns.chat = ? AND turns.number >= ? AND turns.deleted_at IS NULL AND ${PLACE} > ?
@@ -188,8 +147,7 @@ export class ChatsReads {
   /** A chat that the caller may see. @throws RefusedError not_found, also for one of somebody else */
   chat(caller: Caller, id: string): ChatRow {
     const row = this.#chat.get(id);
-    if (row === undefined || !isSeenBy(caller, { tenant: row[2], user: row[3] }))
-      throw notFound('id', 'chat', id);
+    if (row === undefined || !isSeenBy(caller, row)) throw notFound('id', 'chat', id);
     return chatOf(row);
   }
 
@@ -271,7 +229,7 @@ export class ChatsReads {
 
   /** The digest of a chat's title; null where it has none, or was deleted. */
   titleDigest(chatId: string): string | null {
-    return this.#chat.get(chatId)?.[4] ?? null;
+    return this.#chat.get(chatId)?.titleDigest ?? null;
   }
 }
 
@@ -313,41 +271,35 @@ function pageOf<T>(rows: readonly T[], max: number, placeOf: (row: T) => number)
 }
 
 function chatOf(row: ChatColumns): ChatRow {
-  const [number, id, tenant, user, titleDigest, model, isTemporary, createdAt, updatedAt] = row;
-  return {
-    number,
-    id,
-    tenant,
-    user,
-    titleDigest,
-    model,
-    isTemporary: isTemporary === 1,
-    createdAt,
-    updatedAt,
-  };
+  return { ...row, isTemporary: row.isTemporary === 1 };
 }
 
 function turnOrNone(row: TurnColumns | undefined): TurnRow | undefined {
   return row === undefined ? undefined : turnOf(row);
 }
 
-function turnOf(row: TurnColumns): TurnRow {
-  const [number, id, chat, chatId, tenant, user, requestId, state, end, meteredBy, holdId, ...held] = row;
-  const [holdExpiresAt, decisionId, amounts, policy, tier, model, reasons, charged, isLate, ...ended] = held;
-  const [endDigest, responseId, replaces, startedAt, progressAt, endedAt, deletedAt] = ended;
+function turnOf({
+  held,
+  policy,
+  tier,
+  model,
+  reasons,
+  charged,
+  isLate,
+  isDeleted,
+  ...row
+}: TurnColumns): TurnRow {
   return {
-    ...{ number, id, chat, chatId, tenant, user, requestId, state, end, meteredBy },
-    ...{ holdId, holdExpiresAt, decisionId },
+    ...row,
     terms: {
-      held: amountsOf(amounts),
+      held: amountsOf(held),
       ...(policy === null ? {} : { policy, reasons: reasonsOf(reasons) }),
       ...(tier === null ? {} : { tier }),
       ...(model === null ? {} : { model }),
     },
     charged: charged === null ? null : amountsOf(charged),
     isLate: isLate === 1,
-    ...{ endDigest, responseId, replaces, startedAt, progressAt, endedAt },
-    isDeleted: deletedAt !== null,
+    isDeleted: isDeleted === 1,
   };
 }
 
@@ -362,24 +314,11 @@ function amountsOf(text: string): Amounts {
   return amounts;
 }
 
-function messageOf(row: MessageColumns): MessageRow {
-  const [place, turnId, requestId, model, responseId, roleNumber, isCut, webSearch] = row;
-  const role: Role = ROLES[roleNumber];
+function messageOf({ role: place, isCut, webSearch, responseId, ...row }: MessageColumns): MessageRow {
+  const role: Role = ROLES[place];
   return {
-    place,
-    id: `${turnId}-${role}`,
-    turnId,
-    requestId,
-    role,
-    isCut: isCut === 1,
-    webSearch: webSearch === 1,
-    model,
+    ...row,
+    ...{ id: messageId(row.turnId, role), role, isCut: isCut === 1, webSearch: webSearch === 1 },
     responseId: role === 'assistant' ? responseId : null,
-    inputTokens: row[8],
-    outputTokens: row[9],
-    cacheReadTokens: row[10],
-    cacheWriteTokens: row[11],
-    reasoningTokens: row[12],
-    createdAt: row[13],
   };
 }

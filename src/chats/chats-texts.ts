@@ -1,7 +1,7 @@
 // The texts of chats in the vault: titles, and messages by turn and role. A text is on disk before the fact that names it
 // is written, and a fact has its SHA-256 alone. A text that no fact names any more is deleted, here or by the sweep.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Vault } from '../vault/vault.js';
 import type { MessageRow } from './chats-reads.js';
 import { type Message, ROLES, type Role } from './turn.js';
@@ -12,7 +12,7 @@ const TITLE_DIGITS = 16;
 
 /** Hex SHA-256 of a text: what the journal has of it. */
 export function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text, 'hex');
 }
 
 /** The place of a turn's texts. */
@@ -60,7 +60,7 @@ export class ChatsTexts {
   async messages(chatId: string, rows: readonly MessageRow[]): Promise<Message[]> {
     const ids = rows.map(({ turnId, role }) => messageTextId({ chatId, id: turnId }, role));
     const texts = ids.length === 0 ? NONE : await this.vault.get(ids);
-    return rows.map(({ place: _place, ...row }, index) => ({ ...row, text: texts.get(ids[index]) ?? '' }));
+    return rows.map((row, index) => ({ ...row, text: texts.get(ids[index]) ?? '' }));
   }
 
   /** What was said in a turn, by role. */

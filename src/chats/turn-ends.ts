@@ -9,8 +9,7 @@ import { RefusedError } from '../kit/refusals.js';
 import { chatsFact, type MessageBody, stepTexts } from './chats-facts.js';
 import type { ChatsParts } from './chats-parts.js';
 import type { TurnRow } from './chats-reads.js';
-import { digestOf } from './chats-texts.js';
-import type { TurnEnd, TurnUsage } from './turn.js';
+import { STATE_OF_END, type TurnEnd, type TurnUsage } from './turn.js';
 import type { TurnCharge, TurnNote } from './turn-budget.js';
 
 /** An end, with all that is said of it. */
@@ -21,7 +20,7 @@ export interface EndSaid {
   readonly usage: TurnUsage | null;
   /** What the turn cost, in steps, where the caller states it. */
   readonly amounts: Amounts | null;
-  readonly text: string | null;
+  readonly answer: { readonly text: string; readonly digest: string } | null;
   readonly responseId: string | null;
 }
 
@@ -31,8 +30,8 @@ const LATE_REASON = 'the turn was ended late, with its real usage';
 export class TurnEnds {
   constructor(private readonly parts: ChatsParts) {}
 
-  /** Ends a running turn. */
-  async end(turn: TurnRow, said: EndSaid, actor: Actor | null): Promise<void> {
+  /** Ends a running turn; the turn as it ended. */
+  async end(turn: TurnRow, said: EndSaid, actor: Actor | null): Promise<TurnRow> {
     const { ledger, clock, onFault } = this.parts;
     const budget = this.parts.budgets.of(turn);
     const message = await this.#answer(turn, said);
@@ -48,13 +47,26 @@ export class TurnEnds {
       );
     };
     const settled = await settle(amounts);
-    if (settled.outcome !== 'rejected') return;
+    if (settled.outcome !== 'rejected') {
+      const { charged } = settled;
+      return {
+        ...turn,
+        state: STATE_OF_END[end],
+        end,
+        charged,
+        endDigest: digest,
+        responseId,
+        endedAt: ended.at,
+      };
+    }
     onFault(`turn ${turn.id} has ended, and its hold could not be settled`, faultOf(settled));
     const hold = await ledger.whenDurable(() => ledger.hold(turn.holdId));
     // Amounts past what the ledger can count (rule L6): the turn has ended, and is charged as if none had been stated.
-    if (hold?.status === 'open' && amounts !== null && (await settle(null)).outcome !== 'rejected') return;
+    const isSettled =
+      hold?.status === 'open' && amounts !== null && (await settle(null)).outcome !== 'rejected';
     // Somebody else ended the hold, or its end is past the retention period: the ledger has what was charged.
-    await this.endAlone(turn, said, { actor, message, charged: hold?.charged ?? null });
+    if (!isSettled) await this.endAlone(turn, said, { actor, message, charged: hold?.charged ?? null });
+    return this.parts.reads.turnById(turn.id) ?? turn;
   }
 
   /** Ends a turn whose hold no command of ours ends. */
@@ -82,7 +94,7 @@ export class TurnEnds {
     if (amounts !== null) budgets.assertCharge(turn, amounts);
     const message = await this.#answer(turn, said);
     const corrected = { id: turn.id, digest, responseId, message, at: clock.now() };
-    const corrected_ = await ledger.run(
+    const outcome = await ledger.run(
       {
         command: 'correct_hold',
         holdId: turn.holdId,
@@ -92,11 +104,11 @@ export class TurnEnds {
       },
       { actor, facts: [chatsFact('turn_corrected', corrected)] },
     );
-    if (corrected_.outcome !== 'rejected') return true;
+    if (outcome.outcome !== 'rejected') return true;
     this.parts.texts.forget(turn, ['assistant']);
     throw new RefusedError(
       'conflict',
-      `the charge of the turn ${turn.id} cannot be corrected: ${corrected_.message}`,
+      `the charge of the turn ${turn.id} cannot be corrected: ${outcome.message}`,
     );
   }
 
@@ -108,11 +120,12 @@ export class TurnEnds {
   }
 
   /** Puts the answer into the vault; the message for the fact, or null where nothing was answered. */
-  async #answer(turn: TurnRow, { text, usage }: EndSaid): Promise<MessageBody | null> {
-    if (text === null) return null;
+  async #answer(turn: TurnRow, { answer, usage }: EndSaid): Promise<MessageBody | null> {
+    if (answer === null) return null;
+    const { text, digest } = answer;
     await this.parts.texts.put(turn, [{ role: 'assistant', text }]);
     const { webSearches = 0, codeInterpreterCalls: _calls, ...tokens } = usage ?? {};
-    return { role: 'assistant', digest: digestOf(text), webSearch: webSearches > 0, ...tokens };
+    return { role: 'assistant', digest, webSearch: webSearches > 0, ...tokens };
   }
 }
 

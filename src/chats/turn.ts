@@ -86,6 +86,10 @@ export interface Message extends MessageTokens {
   readonly createdAt: number;
 }
 
+export function messageId(turnId: string, role: Role): string {
+  return `${turnId}-${role}`;
+}
+
 /** By which terms a turn is held. */
 export interface TurnTerms {
   /** What was held, in steps. */

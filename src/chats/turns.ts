@@ -19,6 +19,7 @@ import { digestOf } from './chats-texts.js';
 import {
   assertText,
   type Message,
+  messageId,
   RESPONSE_ID_LENGTH_MAX,
   type Turn,
   type TurnEnd,
@@ -118,20 +119,21 @@ export class Turns {
     const at = clock.now();
     const id = newId(at);
     const { tenant } = chat;
+    const { requestId } = request;
     const holdId = `${tenantPrefix(tenant)}${TURN_PREFIX}${id}`;
     const said = saidIn(request);
     const { meteredBy, budget } = this.parts.budgets.ofNewTurns;
     const plan = budget.hold({
       ...{ holdId, labels, ttlMs: this.#holdTtlMs },
-      note: noteOf({ id, chatId, tenant, requestId: request.requestId }, digestOf(request.text)),
+      note: noteOf({ id, chatId, tenant, requestId }, said[said.length - 1].digest),
       textBytes: said.reduce((bytes, { text }) => bytes + Buffer.byteLength(text), 0),
       wish: { ...(chat.model === null ? {} : { model: chat.model }), ...request.wish },
     });
     const started = chatsFact('turn_started', {
-      ...{ id, chat: chatId, request: request.requestId, meteredBy, hold: holdId },
+      ...{ id, chat: chatId, request: requestId, meteredBy, hold: holdId },
       replaces: replaced?.id ?? null,
       terms: plan.terms.map(termsBody),
-      messages: said.map(({ role, text, webSearch }) => ({ role, digest: digestOf(text), webSearch })),
+      messages: said.map(({ role, digest, webSearch }) => ({ role, digest, webSearch })),
       at,
     });
     const place = { chatId, id };
@@ -148,7 +150,13 @@ export class Turns {
       return { started: 'denied', decision };
     }
     if (replaced !== null) texts.forget(replaced);
-    return { started: 'now', ...(await this.#shown(reads.turn(caller, chatId, id))) };
+    const { decisionId, candidate } = decision;
+    const turn: Turn = {
+      ...{ id, chatId, tenant, requestId, meteredBy, holdId, decisionId, terms: plan.terms[candidate ?? 0] },
+      ...{ state: 'running', end: null, charged: null, isLate: false, responseId: null },
+      ...{ replaces: replaced?.id ?? null, startedAt: at, progressAt: at, endedAt: null },
+    };
+    return { started: 'now', turn, messages: said.map((message) => startedMessage(turn, message)) };
   }
 
   /** Rule T4. */
@@ -184,9 +192,10 @@ export class Turns {
   async end(caller: Caller, { chatId, turnId }: TurnRef, end: TurnEnd, result: TurnResult): Promise<Ended> {
     assertResult(result);
     const { text = null, responseId = null, usage = null, amounts = null } = result;
-    const textDigest = text === null ? null : digestOf(text);
-    const stated = [end, textDigest, responseId, usage, amounts && stepTexts(amounts)];
-    const said: EndSaid = { end, digest: digestOf(JSON.stringify(stated)), usage, amounts, text, responseId };
+    const answer = text === null ? null : { text, digest: digestOf(text) };
+    const stated = [end, answer?.digest ?? null, responseId, usage, amounts && stepTexts(amounts)];
+    const digest = digestOf(JSON.stringify(stated));
+    const said: EndSaid = { end, digest, usage, amounts, answer, responseId };
     const { queue, reads, budgets } = this.parts;
     return queue.run(chatId, async () => {
       const turn = reads.turn(caller, chatId, turnId);
@@ -194,8 +203,9 @@ export class Turns {
       const replayed = turn.endDigest === said.digest;
       if (turn.state === 'running') {
         if (amounts !== null) budgets.assertCharge(turn, amounts);
-        await this.ends.end(turn, said, actorOf(caller));
-      } else if (!replayed) {
+        return { replayed, ...(await this.#shown(await this.ends.end(turn, said, actorOf(caller)))) };
+      }
+      if (!replayed) {
         const isCorrected = isOrphan(turn) && (await this.ends.correct(turn, said, actorOf(caller)));
         if (!isCorrected) throw hasEnded(turn);
       }
@@ -290,12 +300,26 @@ function ownLabels(caller: Caller, { tenant, user }: ChatRow): Labels {
 interface SaidInRequest {
   readonly role: 'system' | 'user';
   readonly text: string;
+  readonly digest: string;
   readonly webSearch: boolean;
 }
 
+/** The user's text is the last. */
 function saidIn({ text, systemText, webSearch = false }: TurnRequest): SaidInRequest[] {
-  const user: SaidInRequest = { role: 'user', text, webSearch };
-  return systemText === undefined ? [user] : [{ role: 'system', text: systemText, webSearch: false }, user];
+  const user: SaidInRequest = { role: 'user', text, digest: digestOf(text), webSearch };
+  if (systemText === undefined) return [user];
+  return [{ role: 'system', text: systemText, digest: digestOf(systemText), webSearch: false }, user];
+}
+
+/** As the view will give it. */
+function startedMessage(turn: Turn, { role, text, webSearch }: SaidInRequest): Message {
+  return {
+    id: messageId(turn.id, role),
+    ...{ turnId: turn.id, requestId: turn.requestId, role, text, isCut: false, webSearch },
+    ...{ model: turn.terms.model ?? null, responseId: null },
+    ...{ inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
+    createdAt: turn.startedAt,
+  };
 }
 
 function assertRequest({ requestId, text, systemText }: TurnRequest): void {

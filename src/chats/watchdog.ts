@@ -11,7 +11,7 @@ import type { EndSaid, TurnEnds } from './turn-ends.js';
 const TURNS_AT_ONCE = 100;
 
 const ORPHANED: EndSaid = {
-  ...{ end: 'orphaned', digest: null, usage: null, amounts: null, text: null, responseId: null },
+  ...{ end: 'orphaned', digest: null, usage: null, amounts: null, answer: null, responseId: null },
 } as const;
 
 export class Watchdog {
