@@ -5,8 +5,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openDataFolder } from '#bursar/composition/data-folder.js';
+import { openDataFolder, VIEWS } from '#bursar/composition/data-folder.js';
+import { FolderIdentity } from '#bursar/composition/folder-identity.js';
 import { Opened } from '#bursar/composition/opened.js';
+import { openLedger } from '#bursar/index.js';
+import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';
+import type { Vault } from '#bursar/vault/vault.js';
+import { openViews } from '#bursar/views/views.js';
 import { TestClock } from './scenario.js';
 
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -81,4 +86,68 @@ describe('data folder', () => {
     rmSync(file('views.db'));
     expect(await used()).toBeGreaterThan(before);
   });
+
+  test('killed between any two steps of the first start → the next start has nothing to refuse', async () => {
+    for (const [name, killed] of [
+      ['note', { vault: { noteLedger: killedHere } }],
+      ['fact', { ledger: { run: killedHere } }],
+    ] as const) {
+      await expect(begun(file(name), killed)).rejects.toThrow('killed');
+      expect(await used(file(name))).toBeGreaterThan(0);
+    }
+  });
+
+  test('the ledger has stopped → the folder closes without a fault', async () => {
+    const stopped = () => {
+      throw new Error('the ledger has stopped');
+    };
+    const { identity, parts, close } = await begun();
+    const before = await parts.vault.ledger();
+    Object.assign(parts.ledger, { head: stopped });
+    await identity.close();
+    expect(await parts.vault.ledger()).toEqual(before);
+    await close();
+  });
+
+  test('another process took the ledger over → this one notes its own head no more', async () => {
+    const { identity, parts, close } = await begun();
+    const ledgerId = (await parts.vault.ledger())?.ledgerId as string;
+    const newer = { ledgerId, head: { sequence: 1_000, hash: 'ab' } };
+    await parts.vault.noteLedger(newer);
+    await identity.close();
+    expect(await parts.vault.ledger()).toEqual(newer);
+    await close();
+  });
 });
+
+const killedHere = () => Promise.reject(new Error('killed'));
+
+/** The parts of a folder, some methods of which are others, after FolderIdentity has begun. */
+async function begun(path = folder, others: { readonly ledger?: object; readonly vault?: object } = {}) {
+  mkdirSync(path, { recursive: true });
+  const vault = openSqliteVault(join(path, 'vault.db'), new TestClock());
+  const views = openViews(join(path, 'views.db'), VIEWS);
+  const ledgerPath = join(path, 'ledger.db');
+  const ledger = await openLedger({ path: ledgerPath, clock: new TestClock(), follower: views });
+  const close = async () => {
+    await ledger.close();
+    await vault.close();
+    views.closeFile();
+  };
+  const parts = {
+    ledgerPath,
+    views,
+    ledger: { run: ledger.run.bind(ledger), head: () => ledger.head(), ...others.ledger },
+    vault: Object.assign(Object.create(vault), bound(vault), others.vault) as Vault,
+  };
+  try {
+    return { identity: await FolderIdentity.begin(parts as never), parts, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function bound(vault: Vault) {
+  return { ledger: () => vault.ledger(), noteLedger: vault.noteLedger.bind(vault) };
+}

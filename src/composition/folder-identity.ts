@@ -6,7 +6,6 @@ import { existsSync } from 'node:fs';
 import type { Ledger } from '../authority/api.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { Fact } from '../core/facts.js';
-import type { Head } from '../core/outcomes.js';
 import { toHex } from '../journal/chain.js';
 import { isOnChain } from '../journal/fact-records.js';
 import type { JournalReader } from '../journal/port.js';
@@ -99,23 +98,30 @@ export class FolderIdentity {
   }
 
   static async begin(parts: OpenParts): Promise<FolderIdentity> {
-    const { ledger, ledgerPath, views } = parts;
-    if (!hasFolderFact(views, 'vault_joined'))
-      await ledger.run({ command: 'record_facts' }, { facts: [folderFact('vault_joined')] });
+    const { ledger, ledgerPath, vault, views } = parts;
     const reader = openSqliteReader(ledgerPath);
     const ledgerId = ledgerIdOf(reader);
     reader.close();
     if (ledgerId === null) throw new Error('bug: an open ledger has a first batch');
-    const identity = new FolderIdentity(parts, ledgerId);
-    await identity.#note();
-    return identity;
+    // The vault knows the ledger before the fact says that there is a vault: else a crash in between would look as if the
+    // vault had been lost. A lower head than before is noted here alone: the operator has accepted the loss.
+    await vault.noteLedger({ ledgerId, head: ledger.head() });
+    if (!hasFolderFact(views, 'vault_joined'))
+      await ledger.run({ command: 'record_facts' }, { facts: [folderFact('vault_joined')] });
+    return new FolderIdentity(parts, ledgerId);
   }
 
-  #note(head: Head = this.parts.ledger.head()): Promise<void> {
-    return this.parts.vault.noteLedger({ ledgerId: this.ledgerId, head });
+  async #note(): Promise<void> {
+    const { ledger, vault } = this.parts;
+    // A ledger that has stopped throws: there is no head to note.
+    const head = ledger.head();
+    const noted = await vault.ledger();
+    // Another process has taken the ledger over, and this one does not know it yet.
+    if (noted !== null && noted.head.sequence > head.sequence) return;
+    await vault.noteLedger({ ledgerId: this.ledgerId, head });
   }
 
-  /** Before the ledger is closed. A ledger that has stopped has no head to note. */
+  /** Before the ledger is closed. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#note().catch(() => undefined);
