@@ -174,7 +174,7 @@ export class BacktestTally {
   readonly caps = new Map<string, CapTally>();
   readonly users = new Map<string, UserTally>();
   readonly reasons = new Map<string, number>();
-  /** A refusal counts once for each budget that it broke, however many caps of it. */
+  /** A refusal counts once for each budget, however many of its caps were broken. */
   readonly refusalsOfBudget = new Map<string, number>();
   readonly exposureByUnit = new Map<string, Exposure>();
   readonly exposureByBudget = new Map<string, Exposure>();

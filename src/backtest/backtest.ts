@@ -100,7 +100,7 @@ interface Sent {
 }
 
 interface ReplayOptions extends BacktestOptions {
-  /** What is held for a request, of the two that are known of it. */
+  /** What is held for a request: its worst case, or its final cost. */
   readonly hold: (request: TraceRequest, costs: CostModel) => Amounts;
   readonly progress: Progress;
   readonly ttlMs: number;

@@ -1,5 +1,5 @@
-// Lists of what the ledger has: what the caller may see of it, page by page. Figures are read at once and given out when
-// they are durable, without blocking meanwhile.
+// Lists of what the ledger has, page by page, as far as the caller may see it. Figures are read at once and answered when they
+// are durable; nothing blocks meanwhile.
 
 import { findableId } from '../access/tenant-ids.js';
 import type { BalanceView as LedgerBalance, LedgerEvent } from '../core/outcomes.js';
@@ -67,17 +67,17 @@ export function listBudgets(parts: ListParts, caller: Caller, page: PageRequest)
   const limit = limitOf(page);
   return parts.ledger.whenDurable(() => {
     const items: BudgetView[] = [];
-    let last = lastBudget(parts, caller, page);
+    let last = cursorId(page, (id) => visibleBudget(parts, caller, id));
     for (let after = last; ; ) {
       const found = parts.ledger.budgets({
         max: BUDGETS_PER_LOOK,
         ...(after === undefined ? {} : { after }),
       });
       for (const budget of found) {
-        const shown = parts.tenancy.visibleBudget(caller, budget);
-        if (shown === null) continue;
+        const visible = parts.tenancy.visibleBudget(caller, budget);
+        if (visible === null) continue;
         if (items.length === limit) return { items, nextCursor: cursorOf(last as string) };
-        items.push(budgetOut(shown, parts.scales));
+        items.push(budgetOut(visible, parts.scales));
         last = budget.id;
       }
       if (found.length < BUDGETS_PER_LOOK) return { items, nextCursor: null };
@@ -86,13 +86,21 @@ export function listBudgets(parts: ListParts, caller: Caller, page: PageRequest)
   });
 }
 
-/** The ledger's id of the budget that a cursor names: one that the caller sees. */
-function lastBudget(parts: ListParts, caller: Caller, page: PageRequest): string | undefined {
+/** The ledger's id that a cursor names. @throws RefusedError for one of what the caller may not see */
+function cursorId(page: PageRequest, visibleOf: (id: string) => unknown): string | undefined {
   const id = readCursor(page);
-  const budget = id === undefined ? undefined : parts.ledger.budget(id);
-  if (id !== undefined && (budget === undefined || parts.tenancy.visibleBudget(caller, budget) === null))
-    throw invalidCursor();
+  if (id !== undefined && visibleOf(id) === null) throw invalidCursor();
   return id;
+}
+
+function visibleBudget({ ledger, tenancy }: ListParts, caller: Caller, ledgerId: string) {
+  const budget = ledger.budget(ledgerId);
+  return budget === undefined ? null : tenancy.visibleBudget(caller, budget);
+}
+
+function visibleBalance({ ledger, tenancy }: ListParts, caller: Caller, ledgerId: string) {
+  const balance = ledger.balance(ledgerId);
+  return balance === undefined ? null : tenancy.visibleBalance(caller, balance);
 }
 
 /** The caller's own budget of this id, or the platform's that applies to it. @throws RefusedError not_found */
@@ -100,9 +108,8 @@ export function getBudget(parts: ListParts, caller: Caller, id: string): Promise
   return parts.ledger.whenDurable(() => {
     const own = findableId(caller, id);
     for (const ledgerId of own === null ? [] : [own, id]) {
-      const budget = parts.ledger.budget(ledgerId);
-      const shown = budget === undefined ? null : parts.tenancy.visibleBudget(caller, budget);
-      if (shown !== null) return budgetOut(shown, parts.scales);
+      const visible = visibleBudget(parts, caller, ledgerId);
+      if (visible !== null) return budgetOut(visible, parts.scales);
     }
     throw notFound('budgetId', 'budget', id);
   });
@@ -125,7 +132,7 @@ export function listBalances(
   return parts.ledger.whenDurable(() => {
     const named = budgetId === undefined ? undefined : idNamed(parts, caller, budgetId);
     if (named === null) return { items: [], nextCursor: null };
-    const after = lastBalance(parts, caller, query);
+    const after = cursorId(query, (id) => visibleBalance(parts, caller, id));
     const balances = parts.ledger.balances({
       ...filter,
       ...(named === undefined ? {} : { budgetId: named }),
@@ -144,22 +151,13 @@ function idNamed(parts: ListParts, caller: Caller, id: string): string | null {
   return own === null || parts.ledger.budget(own) !== undefined ? own : id;
 }
 
-/** The ledger's id of the balance that a cursor names: one that the caller sees. */
-function lastBalance(parts: ListParts, caller: Caller, page: PageRequest): string | undefined {
-  const id = readCursor(page);
-  const balance = id === undefined ? undefined : parts.ledger.balance(id);
-  if (id !== undefined && (balance === undefined || parts.tenancy.visibleBalance(caller, balance) === null))
-    throw invalidCursor();
-  return id;
-}
-
 export function listGrants(parts: ListParts, caller: Caller, page: PageRequest): Promise<Page<BalanceView>> {
   return parts.ledger.whenDurable(() =>
     pageOf(balancesOut(parts, caller, parts.ledger.grants()), ({ id }) => id, page),
   );
 }
 
-/** Those that the caller sees. */
+/** The balances that the caller may see. */
 function balancesOut(parts: ListParts, caller: Caller, balances: readonly LedgerBalance[]): BalanceView[] {
   return balances
     .map((balance) => parts.tenancy.visibleBalance(caller, balance))
@@ -180,8 +178,8 @@ export async function listEvents(
   let looked = 0;
   for await (const event of parts.ledger.events({ after: begin })) {
     looked += 1;
-    const shown = eventSeen(parts, caller, event, { holdId, type });
-    if (shown !== null) items.push(shown);
+    const visible = eventSeen(parts, caller, event, { holdId, type });
+    if (visible !== null) items.push(visible);
     if (items.length >= limit || looked >= EVENTS_SCANNED_MAX)
       return { items, nextCursor: cursorOf(event.sequence) };
     if (looked % EVENTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -194,7 +192,7 @@ interface EventFilter {
   readonly type?: LedgerEvent['type'] | undefined;
 }
 
-/** An event as its caller sees it; null for one that is nothing of the caller's, or was not asked for. */
+/** An event as the caller may see it; null for an event that it may not see, or did not ask for. */
 export function eventSeen(
   parts: ListParts,
   caller: Caller,
@@ -202,7 +200,7 @@ export function eventSeen(
   { holdId, type }: EventFilter,
 ): WireEvent | null {
   if (type !== undefined && event.type !== type) return null;
-  const shown = parts.tenancy.visibleEvent(caller, event);
-  if (shown === null || (holdId !== undefined && shown.holdId !== holdId)) return null;
-  return eventOut(shown, parts.scales);
+  const visible = parts.tenancy.visibleEvent(caller, event);
+  if (visible === null || (holdId !== undefined && visible.holdId !== holdId)) return null;
+  return eventOut(visible, parts.scales);
 }

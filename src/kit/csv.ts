@@ -1,9 +1,10 @@
 // Reads CSV text as it streams in, a chunk at a time: LF or CRLF, an optional byte order mark, fields in double
-// quotes where needed. A quoted field may hold commas and doubled quotes, but no line end. Called by trace.ts.
+// quotes where needed. A quoted field may hold commas and doubled quotes, but no line end. Called by the readers of traces and
+// of providers' reports.
 
 import { InvalidInputError } from '../core/errors.js';
 
-/** No honest row of a trace comes near this; more means that the file is not a CSV, and would fill memory. */
+/** No row of a real file comes near this. A longer line means that the file is no CSV, and would fill the memory. */
 const LINE_CHARS_MAX = 65_536;
 
 export interface CsvRow {

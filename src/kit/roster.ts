@@ -1,14 +1,14 @@
-// What is open now, of something that comes and goes with every request. As a Set it would do the same and cost more: V8
-// makes a new table for every few dozen members that pass through one, and each old table keeps what was in it, and the
-// next table, until a full collection. Almost every call then lived on for seconds, and was copied on the way.
+// The open ones of something that begins and ends with every request. A Set would do the same at a higher cost: V8 makes a new
+// table for every few dozen members that pass through a Set, and each old table keeps its members, and the next table, until
+// a full garbage collection. Almost every call then stayed in memory for seconds, and was copied meanwhile.
 
 export interface OnRoster {
-  /** Where it stands on its roster, or -1; the roster's own. */
+  /** Its index on its roster, or -1. Set by the roster alone. */
   place: number;
 }
 
 export class Roster<Member extends OnRoster> {
-  /** Never shrinks: as long as the most members that there were at once. */
+  /** Never shrinks: its length is the largest number of members at once. */
   readonly #members: (Member | undefined)[] = [];
   #size = 0;
 
@@ -23,7 +23,7 @@ export class Roster<Member extends OnRoster> {
     this.#size += 1;
   }
 
-  /** Takes it off; the last one takes its place. Nothing when it is not on. */
+  /** Removes a member; the last member takes its place. Does nothing for one that is not on the roster. */
   remove(member: Member): void {
     if (member.place === -1) return;
     this.#size -= 1;
@@ -36,7 +36,7 @@ export class Roster<Member extends OnRoster> {
     member.place = -1;
   }
 
-  /** Those that are on it now: it may change while they are gone through. */
+  /** A copy of the members, so that the roster may change while a caller goes through them. */
   all(): readonly Member[] {
     return this.#members.slice(0, this.#size) as readonly Member[];
   }

@@ -1,5 +1,5 @@
 // The notes in the journal that a reconciliation reads and writes: how the gateway came to a charge (calls/note.ts), and
-// which report a posting is from. A note is anybody's text: what is not as expected says nothing.
+// which report a posting is from. Any caller can write a note, so a note of another form is taken for an empty one.
 
 import { formatAmount, parseAmount } from '../core/amount.js';
 import type { Labels } from '../core/requests.js';
@@ -7,11 +7,11 @@ import { type ItemKind, modelItem, otherItem, type ReportedItem } from './items.
 
 export interface ChargeNote {
   readonly estimated: boolean;
-  /** The answer stated a tier or something else that nobody can price. */
+  /** The answer stated a tier, a place or a speed without a known price. */
   readonly isUnpriced: boolean;
   /** What each component cost, in steps of usd: each was rounded up by itself. */
   readonly costs: ReadonlyMap<string, bigint>;
-  /** Of spend that was recorded for an attempt which another provider's followed; else null. */
+  /** Set where the spend was recorded for an attempt that failed and was followed by one at another provider. */
   readonly model: string | null;
 }
 
@@ -32,24 +32,24 @@ export function chargeNote(note: unknown): ChargeNote {
   return { estimated: read.estimated === true, isUnpriced, costs, model };
 }
 
-/** The label that tells what a reconciliation booked from what was metered. */
+/** The label of spend that a reconciliation booked; metered spend does not have it. */
 export const POSTED_LABEL = { key: 'metering', value: 'reconciliation' } as const;
 
-export interface Posted {
+export interface PostingNote {
   readonly report: string;
   readonly day: string;
   readonly item: ReportedItem | null;
 }
 
 /** `loweredUsd`: what is taken off a hold, in steps of usd. */
-export function postingNote({ report, day, item }: Posted, loweredUsd?: bigint): string {
+export function postingNote({ report, day, item }: PostingNote, loweredUsd?: bigint): string {
   const of = { report, day, item: item?.name ?? null, kind: item?.kind ?? null };
   return JSON.stringify({
     reconciliation: loweredUsd === undefined ? of : { ...of, lowered: formatAmount(loweredUsd, 8) },
   });
 }
 
-/** What a reconciliation took off a tool's part of a charge; null where it took off something else, or nothing. */
+/** What a reconciliation took off the part of a charge that is for a tool; null for every other note. */
 export function loweredTool(note: unknown): { readonly tool: string; readonly usd: bigint } | null {
   const of = parsed(note)?.reconciliation as Record<string, unknown> | undefined;
   if (of?.kind !== 'tool' || typeof of.item !== 'string' || typeof of.lowered !== 'string') return null;
@@ -57,8 +57,8 @@ export function loweredTool(note: unknown): { readonly tool: string; readonly us
   return usd === null ? null : { tool: otherItem(of.item).item, usd };
 }
 
-/** What a reconciliation booked, or null where it is another's spend. */
-export function postedNote(labels: Labels, note: unknown): Posted | null {
+/** What a reconciliation booked; null for all other spend. */
+export function postedNote(labels: Labels, note: unknown): PostingNote | null {
   if (labels[POSTED_LABEL.key] !== POSTED_LABEL.value) return null;
   const read = parsed(note)?.reconciliation as Record<string, unknown> | undefined;
   if (typeof read?.report !== 'string' || typeof read.day !== 'string') return null;

@@ -1,16 +1,16 @@
-// Charged holds of the rows that are above the bill, as candidates for a lower charge: estimates first and the largest
-// first, and of each row as many as one posting takes. Filled by ledger-spend.ts, used by posting.ts.
+// The charged holds of rows that are above the bill: candidates for a lower charge. Estimates come first, then the largest
+// charges; of each row as many are kept as one posting takes. Filled by ledger-spend.ts, used by posting.ts.
 
 import { type DayItem, rowKey } from './items.js';
 
-/** Of a row, and of each of the two kinds: enough for a gap in a day of many calls, and few in memory. */
+/** Holds of a row that rest on an estimate, and as many that do not: enough for the gap of a busy day, and few in memory. */
 const HOLDS_OF_ROW_MAX = 1_000;
 
 export interface ChargedHold {
   readonly holdId: string;
-  /** All that it is charged, in steps of usd. */
+  /** The whole charge, in steps of usd. */
   readonly usd: bigint;
-  /** Of it: what stands in the row, and not in that of a tool. */
+  /** The part of the charge that counts in this row; what a tool cost counts in the tool's row. */
   readonly lowerableUsd: bigint;
   /** Whether the charge rests on an estimate. */
   readonly isSoft: boolean;
@@ -30,7 +30,7 @@ export class CorrectableHolds {
   offer({ day, item, kind }: DayItem, hold: ChargedHold): void {
     const row = this.#byRow.get(rowKey({ day, item: this.by === 'items' ? item : null }));
     if (row === undefined) return;
-    // A day's row has the tools as well, and the hold once.
+    // The row of a whole day includes the tools, so each hold is offered once, with its whole charge.
     if (this.by === 'days' && kind === 'tool') return;
     const lowerableUsd = this.by === 'items' ? hold.lowerableUsd : hold.usd;
     if (lowerableUsd > 0n) (hold.isSoft ? row.soft : row.firm).add({ ...hold, lowerableUsd });
@@ -45,10 +45,10 @@ export class CorrectableHolds {
 
 class LargestHolds {
   #holds: ChargedHold[] = [];
-  /** Smaller ones are not among the largest. */
+  /** Smaller charges are not among the largest. */
   #least = 0n;
 
-  // Sorted only once twice as many have gathered, so that each costs a few comparisons.
+  // The list is sorted when it has twice as many holds as are kept, so that a hold costs a few comparisons.
   add(hold: ChargedHold): void {
     if (hold.lowerableUsd <= this.#least) return;
     this.#holds.push(hold);

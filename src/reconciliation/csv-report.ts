@@ -21,8 +21,8 @@ interface Line {
   readonly currency: string;
   readonly item: ReportedItem | null;
   readonly tier: string | null;
-  readonly requests: string;
-  readonly tokens: string;
+  readonly requests?: string;
+  readonly tokens?: string;
 }
 
 interface Format {
@@ -51,8 +51,6 @@ const OPENAI: Format = {
     usd: field('amount_value') || '0',
     currency: field('amount_currency'),
     ...lineItemOf(field('line_item')),
-    requests: '',
-    tokens: '',
   }),
 };
 
@@ -64,8 +62,6 @@ const ANTHROPIC: Format = {
     currency: '',
     item: ownItem(field('model'), field('cost_type') || field('usage_type')),
     tier: /batch|priority/i.exec(field('usage_type'))?.[0].toLowerCase() ?? null,
-    requests: '',
-    tokens: '',
   }),
 };
 
@@ -123,11 +119,9 @@ function addLine(
     throw new InvalidInputError(at, `the amount ${JSON.stringify(line.usd.slice(0, 40))} is no decimal`);
   report.addMoney(day, line.item, attos, line.tier);
   if (line.item === null) return true;
-  const requests = countIn(line.requests, 'requests', at);
-  const tokens = countIn(line.tokens, 'tokens', at);
   report.addUse(day, line.item, {
-    ...(requests === null ? {} : { requests }),
-    ...(tokens === null ? {} : { tokens }),
+    requests: countIn(line.requests, 'requests', at),
+    tokens: countIn(line.tokens, 'tokens', at),
   });
   return true;
 }
@@ -144,8 +138,8 @@ function dayIn(text: string, at: string): string {
   throw new InvalidInputError(at, `${JSON.stringify(text.slice(0, 40))} is no day such as 2026-11-30`);
 }
 
-function countIn(text: string, column: string, at: string): number | null {
-  if (text === '') return null;
+function countIn(text: string | undefined, column: string, at: string): number | undefined {
+  if (text === undefined || text === '') return undefined;
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new InvalidInputError(at, `${column}: ${JSON.stringify(text.slice(0, 40))} is no whole number`);
 }

@@ -1,5 +1,5 @@
-// The ledger's days and items beside the report's: the gap of each, and what may have caused it, the largest first. Pure
-// figures; called by reconcile.ts.
+// Compares the ledger's days and items with the report's: the gap of each, and what may have caused it, the largest cause
+// first. Pure arithmetic; called by reconcile.ts.
 
 import { type DayItem, rowKey } from './items.js';
 import { byDay, type LedgerRow } from './ledger-row.js';
@@ -10,7 +10,7 @@ import type { ReportRow, UsageReport } from './usage-report.js';
  * did not go through Bursar. `not_in_report`: the reverse. `calls_not_in_ledger`, `calls_not_in_report`: one side counts
  * more calls. `estimated_calls`: the provider's figures were missing, or had no known price. `unpriced_calls`: of these, the
  * answer stated a tier, a place or a speed without a known price. `cancelled_calls`,
- * `failed_calls`, `expired_calls`, `late_calls`: charged by rule Q9, by expiry, or after it. `other_prices`: billed at
+ * `failed_calls`: charged by rule Q9. `expired_calls`, `late_calls`: charged when their holds expired, or settled after that. `other_prices`: billed at
  * another price than the usual one. `price_differs`: the tokens agree and the money does not. `recorded_spend`: booked
  * without a hold. `unexplained`: none of these.
  */
@@ -33,13 +33,13 @@ export const CAUSES = [
 
 export interface Cause {
   readonly cause: (typeof CAUSES)[number];
-  /** Calls that it is about; null where nobody counts them. */
+  /** How many calls it is about; null where neither side counts them. */
   readonly calls: number | null;
-  /** The money that it touches, in steps of usd: the gap that it causes is at most that, but for what is missing. */
+  /** The money that it concerns, in steps of usd. Except for missing calls, the gap that it causes is at most this. */
   readonly usd: bigint;
 }
 
-/** Of each row and of the whole; what touches less money says less. */
+/** Of each row and of the whole. Causes that concern less money are left out. */
 const CAUSES_SHOWN_MAX = 5;
 
 export interface GapFigures {
@@ -146,7 +146,7 @@ function addDifferences(
 ): void {
   const { requests, tokens } = report;
   const more = requests === null ? 0 : requests - ledger.calls;
-  // What the calls of one side cost on average stands for those that the other side lacks.
+  // The calls that one side lacks are valued at the average cost of the other side's calls.
   if (more > 0) add('calls_not_in_ledger', more, (report.usd * BigInt(more)) / BigInt(requests as number));
   if (more < 0) add('calls_not_in_report', -more, (ledger.usd * BigInt(-more)) / BigInt(ledger.calls));
   if (tokens !== null && tokens === ledger.tokens && more === 0)

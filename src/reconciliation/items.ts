@@ -1,5 +1,5 @@
 // What a line of a bill is for, under one name on both sides: a model without its date, or a tool. Providers bill by dated
-// snapshots ("gpt-5-2025-08-07") or by names for people ("Claude Sonnet 4.5"), and callers name aliases. Pure texts.
+// snapshots ("gpt-5-2025-08-07") or by names for people ("Claude Sonnet 4.5"), and callers name aliases. Used by both sides.
 
 import { withoutVariant } from '../gateway/prices/model-match.js';
 
@@ -34,7 +34,7 @@ export function rowKey({ day, item }: Pick<DayItem, 'day' | 'item'>): string {
   return `${day} ${item ?? ''}`;
 }
 
-/** The longest text of a bill that is kept; what is longer is cut, so that a report cannot fill the memory. */
+/** Longer texts of a bill are cut, so that a report cannot fill the memory. */
 const NAME_LENGTH_MAX = 128;
 
 /** Tools that calls run and that are billed apart, as the price book names them, and the words that bills have for them. */
@@ -44,7 +44,7 @@ const TOOLS: readonly (readonly [item: string, words: RegExp])[] = [
   ['code_interpreter', /code[ _-]?(?:interpreter|execution)/i],
 ];
 
-/** `gpt-4.1-2025-04-14`, `claude-sonnet-4-5-20250929` and `Claude Sonnet 4.5` without what does not tell models apart. */
+/** Leaves out what does not tell models apart: `gpt-4.1-2025-04-14` → `gpt-4-1`, `Claude Sonnet 4.5` → `claude-sonnet-4-5`. */
 export function modelItem(name: string): ReportedItem {
   const kept = cut(name);
   const lower = kept.toLowerCase().replaceAll(/\s+/g, '-');

@@ -1,4 +1,4 @@
-// One day and item of what the ledger charged, with what of it may differ from the bill, and why. Filled by
+// What the ledger charged for one day and item, and what part of that may differ from the bill, by reason. Filled by
 // ledger-spend.ts, read by gaps.ts.
 
 import { type DayItem, dayItem, type ReportedItem, rowKey } from './items.js';
@@ -12,8 +12,8 @@ export interface Count {
 /**
  * What is counted apart. `estimated`: charged without, or with only a part of, the provider's own figures. `unpriced`: the
  * answer stated a tier, a place or a speed without a known price; these are estimated as well. `cancelled`, `failed`: charged
- * by rule Q9. `expired`: nobody settled them before their holds expired; `late`: settled after that. `recorded`: booked by
- * somebody, without a hold; `posted`: booked by a reconciliation.
+ * by rule Q9. `expired`: not settled before their holds expired; `late`: settled after that. `recorded`: booked by a
+ * caller, without a hold; `posted`: booked by a reconciliation.
  */
 export const COUNTED = [
   'estimated',
@@ -33,7 +33,7 @@ export interface LedgerRow extends DayItem {
   tokens: number;
   /** Parts of costs that were each rounded up to a step: the ledger may be above the bill by so many steps. */
   roundedParts: number;
-  /** Of `usd`: recorded, by whomever, and therefore in no hold whose charge could be lowered. */
+  /** The part of `usd` that was recorded without a hold, so that there is no charge that could be lowered. */
   withoutHoldUsd: bigint;
   readonly counts: Readonly<Record<Counted, Count>>;
 }

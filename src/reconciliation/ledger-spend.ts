@@ -1,6 +1,6 @@
-// What the ledger charged for one provider, by UTC day and item, read from the journal's events: two passes in small slices,
-// so that a server goes on serving, and with a memory of days and items rather than of calls. A call belongs to the day on
-// which it was first charged; what a correction or a late settlement made of it counts there. Called by reconcile.ts.
+// What the ledger charged for one provider, by UTC day and item, read from the journal's events. The two passes run in small
+// slices, so that a server goes on serving, and keep days and items in memory, not calls. A call belongs to the day on which it
+// was first charged; a later correction or settlement changes the figures of that day. Called by reconcile.ts.
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { LedgerReads, Progress } from '../authority/api.js';
@@ -16,7 +16,7 @@ import { DAY_MS, type DayRange, dayOf } from './days.js';
 import { isToolComponent, modelItem, otherItem, type ReportedItem, rowKey } from './items.js';
 import { addTo, type Counted, emptyRow, type LedgerRow } from './ledger-row.js';
 
-/** Holds that were corrected or settled late: seldom, and each takes some 200 bytes here. */
+/** Holds that were corrected or settled late are rare, and each takes some 200 bytes. */
 const CHANGED_HOLDS_MAX = 1_000_000;
 /** Events looked at before others get a turn: one or two milliseconds. */
 const EVENTS_PER_TURN = 128;
@@ -26,7 +26,7 @@ const HOLD_LIFE_MS = 31 * DAY_MS;
 export interface LedgerSpend {
   /** By `rowKey`. */
   readonly rows: ReadonlyMap<string, LedgerRow>;
-  /** Charges whose provider is not known, since their hold was authorised long before and has left memory. */
+  /** Charges whose provider is not known: the hold was authorised long before, and the ledger has forgotten it. */
   readonly unknownHolds: number;
 }
 
@@ -102,10 +102,10 @@ async function firstAfter(ledger: LedgerReads, after: number): Promise<LedgerEve
   return null;
 }
 
-/** What corrections and late settlements made of a hold. */
+/** A hold after its corrections and late settlements. */
 interface ChangedHold {
   readonly charged: Amounts;
-  /** Of tools that are billed apart: what reconciliations took off their parts. */
+  /** What reconciliations took off the charge, by tool that is billed apart. */
   readonly loweredTools: ReadonlyMap<string, bigint>;
 }
 
@@ -136,7 +136,7 @@ interface OpenHold {
 class Tally {
   readonly rows = new Map<string, LedgerRow>();
   unknownHolds = 0;
-  /** Holds that are open as of the event looked at; null: of another provider. */
+  /** Holds that are open at the event that is being read; null stands for a hold of another provider. */
   readonly #open = new Map<string, OpenHold | null>();
   readonly #isOurs = new Map<string, boolean>();
   readonly #options: LedgerSpendOptions;
@@ -204,7 +204,7 @@ class Tally {
     const calls = Number(charged.calls ?? 1n);
     const { outcome } = event.details;
     const expired = event.type === 'hold_expired';
-    // An estimate is the first to be lowered, and so is what was charged when nobody settled.
+    // Estimates are lowered first, and so are charges that no settlement stated.
     const isSoft = note.estimated || expired || outcome === 'cancelled';
     const hold = { holdId, usd, isSoft };
     const modelUsd = usd - this.#chargeTools(day, note.costs, hold, changed?.loweredTools ?? NO_TOOLS);
@@ -221,7 +221,7 @@ class Tally {
     this.#options.correctable?.offer(row, { ...hold, lowerableUsd: modelUsd });
   }
 
-  /** Tools that are billed apart stand in rows of their own, as on the bill; gives what they cost. */
+  /** Counts tools that are billed apart in rows of their own, as the bill does. Returns what they cost. */
   #chargeTools(
     day: string,
     costs: ReadonlyMap<string, bigint>,
@@ -251,7 +251,7 @@ class Tally {
     return null;
   }
 
-  /** Spend without a hold: somebody's, a reconciliation's, or the gateway's for an attempt that another one followed. */
+  /** Spend without a hold: of a caller, of a reconciliation, or of the gateway for a failed attempt that another followed. */
   #record({ at, details }: LedgerEvent): void {
     const labels = details.labels as Labels;
     if (!this.#ours(labels)) return;

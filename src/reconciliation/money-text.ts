@@ -31,12 +31,12 @@ export function attosOf(text: string, unitDigits: 0 | 2 = 0): bigint | null {
   return sign === '-' ? -attos : attos;
 }
 
-/** No longer than an amount may be: a longer run is no number, and becomes no JSON. */
+/** At most as long as an amount may be. A longer run is not a number, and parsing fails. */
 const NUMBER = /-?\d[\d.eE+-]{0,63}/g;
 
 /**
- * A JSON text, each number of it as the text that it was written as: `JSON.parse` would make doubles of amounts. In linear
- * time, and without a pattern over a whole text, which a long one would exhaust.
+ * Parses JSON and keeps each number as the text in which it was written, since `JSON.parse` would make doubles of amounts.
+ * Takes linear time; no pattern runs over the whole text, since a long one would exhaust the stack.
  * @throws SyntaxError
  */
 export function parseJsonWithNumberTexts(text: string): unknown {

@@ -1,7 +1,6 @@
-// Books the difference between a report and the ledger, so that the books say what the provider billed. What is missing is
-// recorded as spend under the provider's labels and `metering: reconciliation`; what is too much is taken off the charges
-// themselves, estimates first. Each command's id names the report, so that the same step is booked once. Called by
-// reconcile.ts.
+// Books the difference between a report and the ledger, so that the ledger agrees with the bill. Missing spend is recorded under
+// the provider's labels and `metering: reconciliation`. Excess spend is taken off the charges themselves, estimates first. Each
+// command's id names the report, so that the same step is booked once. Called by reconcile.ts.
 
 import { createHash } from 'node:crypto';
 import type { Ledger } from '../authority/api.js';
@@ -21,7 +20,7 @@ const CORRECTIONS_PER_GROUP = 500;
 export interface NotPosted {
   readonly day: string;
   readonly item: string | null;
-  /** Of the gap: what could not be booked. Negative where the ledger stays above the bill. */
+  /** The part of the gap that could not be booked. Negative where the ledger stays above the bill. */
   readonly usd: bigint;
   readonly why: string;
 }
@@ -61,7 +60,7 @@ class GapPosting {
   readonly #options: PostingOptions;
   readonly #recorded = { count: 0, usd: 0n };
   readonly #lowered = { count: 0, usd: 0n };
-  /** What was taken off each hold so far: one may stand in the row of a model and in that of a tool. */
+  /** What was taken off each hold so far: a hold can count in the row of a model and in the row of a tool. */
   readonly #loweredHolds = new Map<string, bigint>();
   readonly #notPosted: NotPosted[] = [];
 
@@ -77,7 +76,7 @@ class GapPosting {
     const { now } = this.#options;
     const endOfDay = startOfDay(row.day) + DAY_MS - 1;
     let outcome = await this.#recordAt(row, endOfDay < now ? endOfDay : null);
-    // The windows of that day are gone: as any late invoice, it counts where it comes in, and its note has the day.
+    // The windows of that day are over. Like any late invoice it then counts in the windows in force; its note has the day.
     if (outcome.outcome === 'rejected' && outcome.code === 'occurred_too_early')
       outcome = await this.#recordAt(row, null);
     if (outcome.outcome === 'rejected') return this.#note(row, row.gapUsd, outcome.message);
@@ -114,15 +113,15 @@ class GapPosting {
         'the day is not over, and the provider may not have counted all of it',
       );
     const candidates = this.#options.correctable.of(rowKey(row));
-    // Asked for once it is known which are wanted: the ledger forgets ended holds after its retention.
+    // The ledger forgets ended holds after its retention, so that some may be unknown by now.
     const views = await ledger.whenDurable(() => candidates.map(({ holdId }) => ledger.hold(holdId)));
     const known = candidates.flatMap((hold, index) => this.#lowerable(hold, views[index]));
     const soft = taken(
       known.filter(({ hold }) => hold.isSoft),
       -row.gapUsd,
     );
-    // What was recorded without a hold is nobody's charge, and is not taken off the charges of others. Below
-    // zero it is when credits took more back than was recorded.
+    // Spend without a hold is in no charge, so it is not taken off the charges of holds. It is below zero where credits took
+    // back more than was recorded.
     const withoutHoldUsd = row.ledger?.withoutHoldUsd ?? 0n;
     const firmUsd = -row.gapUsd - sumOf(soft) - (withoutHoldUsd < 0n ? 0n : withoutHoldUsd);
     const firm = takenInProportion(
@@ -138,14 +137,14 @@ class GapPosting {
       );
   }
 
-  /** With what it has now, unless others have changed it meanwhile. */
+  /** The hold as it is now; none where its charge has changed since it was read. */
   #lowerable(hold: ChargedHold, view: HoldView | undefined): LowerableHold[] {
     const now = hold.usd - (this.#loweredHolds.get(hold.holdId) ?? 0n);
     const hasEnded = view?.status === 'settled' || view?.status === 'expired';
     return view !== undefined && hasEnded && view.charged?.usd === now ? [{ hold, view }] : [];
   }
 
-  /** Gives what was taken off. */
+  /** Returns what was taken off. */
   async #submit(row: GapRow, lowerings: readonly Lowering[]): Promise<bigint> {
     let takenOff = 0n;
     for (let from = 0; from < lowerings.length; from += CORRECTIONS_PER_GROUP) {
@@ -179,7 +178,7 @@ class GapPosting {
     return { command: 'correct_hold', ...common, amounts: { usd: amounts.usd }, reason, note };
   }
 
-  // The same report that finds the same books does the same steps; once they are done, it finds other books.
+  // A repeat with the same report and the same figures has the same ids. Once a step is booked, the figures are others.
   #commandId({ day, item, ledgerUsd, reportUsd }: GapRow, step: string): string {
     const { report, provider } = this.#options;
     const what = JSON.stringify([report, provider, day, item, String(ledgerUsd), String(reportUsd), step]);
@@ -201,7 +200,7 @@ interface Lowering extends LowerableHold {
   readonly usd: bigint;
 }
 
-/** In their order, until it is enough. */
+/** Takes from each hold in order, until the amount is reached. */
 function taken(holds: readonly LowerableHold[], usd: bigint): Lowering[] {
   const lowerings: Lowering[] = [];
   let left = usd;
@@ -214,7 +213,7 @@ function taken(holds: readonly LowerableHold[], usd: bigint): Lowering[] {
   return lowerings;
 }
 
-/** Of each the same share, since a price that is too high is so for all; what division leaves comes off the largest. */
+/** Takes the same share of each hold, since a wrong price is wrong for all. What division leaves comes off the largest. */
 function takenInProportion(holds: readonly LowerableHold[], usd: bigint): Lowering[] {
   if (usd <= 0n) return [];
   const total = holds.reduce((sum, { hold }) => sum + hold.lowerableUsd, 0n);

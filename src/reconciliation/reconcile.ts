@@ -1,5 +1,5 @@
-// One reconciliation: reads the provider's report, reads what the ledger charged, compares them, and where it is told to
-// books the difference. Called by the command line for a ledger file, and by reconciliations.ts for a server.
+// One reconciliation: reads the provider's report and what the ledger charged, compares the two, and books the difference where
+// that is asked for. Called by the command line for a ledger file, and by reconciliations.ts for a server.
 
 import type { Ledger, LedgerReads, Progress } from '../authority/api.js';
 import type { Actor } from '../core/facts.js';
@@ -44,11 +44,11 @@ export interface Reconciliation {
   readonly gaps: Gaps;
   /** Steps of usd. */
   readonly toleratedUsd: bigint;
-  /** Whether the deviation is tolerated, as the books are now: after what was posted. */
+  /** Whether the deviation is tolerated. After a posting, the deviation that is left counts. */
   readonly isWithin: boolean;
   /** Null where nothing was to be booked. */
   readonly posting: Posting | null;
-  /** What is left of the gap after what was posted. */
+  /** The gap that is left after the posting. */
   readonly gapLeftUsd: bigint;
   readonly notes: readonly string[];
 }

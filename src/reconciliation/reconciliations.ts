@@ -1,5 +1,5 @@
-// Reconciliations of a server: one at a time, with the report APIs and the keys that its configuration names, each kept as
-// facts. Called by the HTTP API and by the metrics.
+// The reconciliations of a server: one runs at a time, with the report APIs and the keys that the configuration names, and each is
+// kept as facts. Called by the HTTP API and by the metrics.
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Clock, Ledger } from '../authority/api.js';
@@ -20,7 +20,7 @@ import type { ReportSettings, ReportSource } from './report-source.js';
 import { NO_TOLERANCE, parseTolerance } from './tolerance.js';
 import { ReportError } from './usage-report.js';
 
-/** Of a CSV: some thousand lines, a few milliseconds. */
+/** Some thousand lines of a CSV, which take a few milliseconds. */
 const CSV_PIECE_LENGTH = 64 * 1024;
 
 export interface ReconciliationsOptions {
@@ -122,19 +122,19 @@ export class Reconciliations {
     return found;
   }
 
-  /** Of each provider, for the metrics. */
+  /** The newest of each provider, for the metrics. */
   last(): readonly LastRun[] {
     return this.#table.last();
   }
 
-  /** Ends what is running. */
+  /** Ends the reconciliation that is running. */
   async close(): Promise<void> {
     this.#closing.abort(new RefusedError('draining', 'the server is stopping'));
     await this.#running?.catch(() => undefined);
   }
 }
 
-/** In pieces, each with a turn of the event loop of its own. */
+/** Cuts a text into pieces, each read in its own turn of the event loop. */
 async function* inPieces(text: string): AsyncGenerator<string> {
   for (let at = 0; at < text.length; at += CSV_PIECE_LENGTH) {
     await breathe();

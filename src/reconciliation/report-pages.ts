@@ -1,5 +1,5 @@
-// Reads the pages of a provider's report over HTTP: waits and asks again where the provider says so, and gives up with one
-// sentence where it does not. The key goes into one header and nowhere else. Called by provider-report.ts.
+// Reads the pages of a provider's report over HTTP. Where the provider asks for a pause, the page is asked for again after it;
+// other failures end the reading with one sentence. The key goes into one header and nowhere else. Called by provider-report.ts.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseJsonWithNumberTexts } from './money-text.js';
@@ -9,15 +9,15 @@ import { ReportError } from './usage-report.js';
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** A year in pages of a week is 53; more says that the provider's cursor does not get on. */
 const PAGES_MAX = 1_000;
-/** Reports are slow; nobody waits for one longer than this. */
+/** Reports are slow; a page that takes longer than this is asked for again. */
 const PAGE_TIMEOUT_MS = 60_000;
 const ATTEMPTS_MAX = 6;
 const BACKOFF_FIRST_MS = 1_000;
-/** A provider that asks for a longer pause is not waited for: who asked is told, and comes again. */
+/** For a longer pause the reconciliation is not kept waiting: its caller gets the problem, and tries again later. */
 const RETRY_AFTER_MAX_MS = 120_000;
-/** Of an error's body: its message stands at the beginning. */
+/** Characters of an error's body that are searched: the message stands at the beginning. */
 const ERROR_READ_MAX = 8_192;
-/** Of an error's own words. */
+/** Characters of an error's message that are repeated. */
 const MESSAGE_LENGTH_MAX = 200;
 
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504, 529]);

@@ -1,4 +1,4 @@
-// How large a gap is taken as none: a share of what the provider billed, or an amount of usd.
+// The tolerance of a reconciliation: how large a deviation is accepted, as a share of what the provider billed or as usd.
 
 import { AmountFormatError, formatAmount, parseAmount } from '../core/amount.js';
 import { InvalidInputError } from '../core/errors.js';
@@ -34,7 +34,7 @@ export function toleranceText(tolerance: Tolerance): string {
   return `${formatAmount(tolerance.percentMillionths, PERCENT_DIGITS)}%`;
 }
 
-/** In steps of usd, for a bill of so many. */
+/** The accepted deviation of a bill, both in steps of usd. */
 export function toleratedUsd(tolerance: Tolerance, billedUsd: bigint): bigint {
   if ('usd' in tolerance) return tolerance.usd;
   const billed = billedUsd < 0n ? -billedUsd : billedUsd;

@@ -1,5 +1,5 @@
-// What a provider says that it billed: usd by UTC day and item, with requests and tokens where it states them. Gathered by
-// openai-report.ts, anthropic-report.ts and csv-report.ts; compared with the ledger by gaps.ts. Money is exact: amounts
+// What a provider says that it billed: usd by UTC day and item, with requests and tokens where it states them. Filled by
+// provider-report.ts and csv-report.ts; compared with the ledger by gaps.ts. Money is exact: amounts
 // are summed with more digits than the ledger keeps, and rounded once for each day and item.
 
 import { createHash } from 'node:crypto';
@@ -28,7 +28,7 @@ export interface UsageReport {
   readonly hasItems: boolean;
   /** SHA-256 of the rows: the name of the report. The same figures have the same one. */
   readonly digest: string;
-  /** What people should know of it: parts that could not be read. */
+  /** For people: parts of the report that could not be read. */
   readonly notes: readonly string[];
 }
 
@@ -44,7 +44,7 @@ interface RowSum extends DayItem {
   readonly tiers: Map<string, bigint>;
 }
 
-/** Sums what comes in, line by line. */
+/** Adds up the lines of a report. */
 export class ReportBuilder {
   readonly #rows = new Map<string, RowSum>();
   readonly #notes: string[] = [];
@@ -61,7 +61,7 @@ export class ReportBuilder {
   addUse(
     day: string,
     item: ReportedItem,
-    use: { readonly requests?: number; readonly tokens?: number },
+    use: { readonly requests?: number | undefined; readonly tokens?: number | undefined },
   ): void {
     const row = this.#row(day, item);
     if (use.requests !== undefined) row.requests = (row.requests ?? 0) + use.requests;

@@ -1,6 +1,6 @@
 // Puts the definitions of a configuration in force: units, aliases, budgets and the providers' caps, in one durable step
-// or not at all. Budgets that came through the API are never touched. Called at the start, and at each reload, which
-// keeps the settings before when this fails.
+// or not at all. Budgets that were made through the API are never touched. Called at the start and at each reload; a reload
+// that fails here keeps the earlier settings.
 
 import type { Ledger } from '../../authority/api.js';
 import { type Change, planApply, renderPlan } from '../../budgets/budget-diff.js';
@@ -32,9 +32,9 @@ export type SettingsApplied =
     };
 
 /**
- * Tells the ledger what the settings state. With the `previous` ones: caps of providers that have left the file are
- * lifted (the budget is metered on), and budgets and aliases that have left it stay in force, with a warning. At a start
- * nothing is known of what the file stated before: all of it stays.
+ * Puts the definitions of the settings. With the `previous` settings: caps of providers that have left the file are lifted
+ * (their spend is still metered), and budgets and aliases that have left it stay in force, with a warning. At a start the
+ * earlier file is not known, so that everything stays in force.
  */
 export async function applySettings(
   ledger: Ledger,
@@ -77,7 +77,7 @@ function linesOf(changes: readonly Change[]): string[] {
   return renderPlan({ changes, unchangedBudgets: 0, request: null }).split('\n');
 }
 
-/** Caps that the settings before stated and these do not, metered from now on: closing them would refuse for good. */
+/** Caps that have left the settings. They are metered from now on, since a closed budget would refuse every call for good. */
 function liftedCaps(
   settings: Settings,
   previous: Settings | undefined,
@@ -113,7 +113,7 @@ function leftBehind(
   return [...budgets, ...aliases];
 }
 
-/** Caps in force of providers that the settings have, without any word on them there: a file changed between starts. */
+/** Caps in force of configured providers that the file does not mention, because it was changed between two starts. */
 function unstatedCaps(
   settings: Settings,
   stated: BudgetFile,

@@ -3,7 +3,7 @@
 
 /** A model that the demonstration answers to OpenAI clients. */
 export const DEMO_MODEL = 'demo-small';
-/** A dearer one, for a call that no budget of the demonstration allows. */
+/** A dearer model, for a call that no budget of the demonstration allows. */
 export const DEMO_MODEL_LARGE = 'demo-large';
 
 export const DEMONSTRATION_FILE = `

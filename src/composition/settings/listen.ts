@@ -1,4 +1,4 @@
-// Where the server listens: what the configuration and the environment may say of it, and the default.
+// Where the server listens: the bounds that the configuration and the environment share, and the default.
 
 import { quoted } from '../../core/labels.js';
 import { type Reader, setting, text, whole } from '../../kit/file-value.js';
