@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BursarClient } from '#bursar/client/index.js';
-import { type Answer, HttpStage, said } from '../http-setup.js';
-import { runInProcess } from '../server-in-process.js';
+import { type Answer, HttpStage, said } from '../http/http-setup.js';
+import { runInProcess } from '../setup/server-in-process.js';
 
 let stage: HttpStage;
 beforeEach(async () => {

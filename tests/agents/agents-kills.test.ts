@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { ChildMode } from '#bursar/agents/agent.js';
 import { agentFact } from '#bursar/agents/agents-facts.js';
 import { VIEWS } from '#bursar/composition/data-folder.js';
-import { Crash, killedBeforeEachStep } from '../files-setup.js';
+import { Crash, killedBeforeEachStep } from '../setup/files-setup.js';
 import { expectNoDifference, expectSameAfterRebuild } from '../views/rebuilt.js';
 import { AgentsStage, expectConserved, type Made, USD } from './agents-setup.js';
 

@@ -11,7 +11,7 @@ import type { NewAgent } from '#bursar/agents/new-agent.js';
 import type { Ledger } from '#bursar/index.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { RefusedError } from '#bursar/kit/refusals.js';
-import { FilesStage, PLATFORM } from '../files-setup.js';
+import { FilesStage, PLATFORM } from '../setup/files-setup.js';
 
 export const USD = 100_000_000n;
 const RETENTION_MS = 3 * 86_400_000;

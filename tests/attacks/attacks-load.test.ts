@@ -6,8 +6,8 @@ import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { rejection, startWorld, type World } from '../clients/setup.js';
-import { chatChunk, DONE, json } from '../gateway-fixture.js';
-import { ServerProcess, type Tenant, until } from '../server-process.js';
+import { chatChunk, DONE, json } from '../gateway/gateway-fixture.js';
+import { ServerProcess, type Tenant, until } from '../setup/server-process.js';
 import { open, request } from './raw-http.js';
 
 const CHAT = '/openai/v1/chat/completions';

@@ -4,8 +4,8 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Json } from '../json.js';
-import { type Answer, ServerProcess } from '../server-process.js';
+import type { Json } from '../setup/json.js';
+import { type Answer, ServerProcess } from '../setup/server-process.js';
 
 let server: ServerProcess;
 beforeAll(async () => {

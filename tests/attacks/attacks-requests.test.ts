@@ -3,8 +3,8 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startWorld, type World } from '../clients/setup.js';
-import { json } from '../gateway-fixture.js';
-import type { Tenant } from '../server-process.js';
+import { json } from '../gateway/gateway-fixture.js';
+import type { Tenant } from '../setup/server-process.js';
 import { request, sendRaw } from './raw-http.js';
 
 const CHAT = '/openai/v1/chat/completions';

@@ -3,9 +3,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cost, SECRETS, startWorld, type World } from '../clients/setup.js';
-import { chatChunk, DONE, json } from '../gateway-fixture.js';
-import type { Json } from '../json.js';
-import { type Answer, type Tenant, until } from '../server-process.js';
+import { chatChunk, DONE, json } from '../gateway/gateway-fixture.js';
+import type { Json } from '../setup/json.js';
+import { type Answer, type Tenant, until } from '../setup/server-process.js';
 
 /** What only the victim has, in its labels and budgets. Its ids are known to the thief, who tries them. */
 const MARK = 'victim-mark';

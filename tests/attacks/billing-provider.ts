@@ -1,7 +1,7 @@
 // A provider that keeps its own bill, as a real one does: it bills what it has generated, seen by the caller or not, and
 // when it is disconnected it stops only after a while, or never. Scripts in each dialect say what it generates.
 
-import type { Answer, ProviderCall } from '../gateway-fixture.js';
+import type { Answer, ProviderCall } from '../gateway/gateway-fixture.js';
 
 /** Steps of usd for one: 1, 10 and 25,000 USD a million. */
 export const RATES = { input: 100, output: 1_000, search: 2_500_000 } as const;

@@ -2,8 +2,8 @@
 // reasoning and stored context that nobody saw is charged all the same, by the holds as they expire, or within the drain.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Provider } from '../gateway-fixture.js';
-import { ServerProcess, type Tenant, until } from '../server-process.js';
+import { Provider } from '../gateway/gateway-fixture.js';
+import { ServerProcess, type Tenant, until } from '../setup/server-process.js';
 import { BillingProvider, chatScript, responseScript, type Script } from './billing-provider.js';
 
 const PRICED = 'input: "1", output: "10", webSearch: "25", contextWindow: 400000, outputTokensMax: 32000';

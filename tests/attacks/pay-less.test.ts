@@ -6,7 +6,7 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LedgerEvent } from '#bursar/core/outcomes.js';
-import { type Gateway, type GatewayOptions, startGateway } from '../gateway-fixture.js';
+import { type Gateway, type GatewayOptions, startGateway } from '../gateway/gateway-fixture.js';
 import {
   type AfterLeave,
   BillingProvider,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { BursarClient, BursarError } from '#bursar/client/index.js';
-import { type InProcess, runInProcess, startInProcess } from '../server-in-process.js';
+import { type InProcess, runInProcess, startInProcess } from '../setup/server-in-process.js';
 import { expectSameAfterRebuild } from '../views/rebuilt.js';
 
 const servers: InProcess[] = [];

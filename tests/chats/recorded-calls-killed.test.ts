@@ -13,8 +13,8 @@ import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
 import { compatible } from '#bursar/gateway/profiles/compatible.js';
 import { RoutingTable } from '#bursar/gateway/routing/routing-table.js';
 import { ThrottledProviders } from '#bursar/gateway/routing/throttled.js';
-import { ANN, Crash, killedBeforeEachStep } from '../files-setup.js';
-import { PRICES, THINKS_NEVER, withModels } from '../gateway-fixture.js';
+import { PRICES, THINKS_NEVER, withModels } from '../gateway/gateway-fixture.js';
+import { ANN, Crash, killedBeforeEachStep } from '../setup/files-setup.js';
 import { ChatsStage } from './turns-setup.js';
 
 const SETTINGS = withModels(

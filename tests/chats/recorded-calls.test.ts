@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { BursarClient } from '#bursar/client/index.js';
-import { type InProcess, startInProcess } from '../server-in-process.js';
+import { type InProcess, startInProcess } from '../setup/server-in-process.js';
 
 const servers: InProcess[] = [];
 const folders: string[] = [];

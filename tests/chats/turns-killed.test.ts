@@ -2,7 +2,7 @@
 // deleted, and ends come late, from the watchdog or from the caller. The files are real.
 
 import { describe, expect, test } from 'vitest';
-import { ANN, Crash, killedBeforeEachStep, refused } from '../files-setup.js';
+import { ANN, Crash, killedBeforeEachStep, refused } from '../setup/files-setup.js';
 import { ChatsStage, TIMEOUT_MS } from './turns-setup.js';
 
 const wish = { amounts: { usd: 10_000_000n } };

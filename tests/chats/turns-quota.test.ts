@@ -1,7 +1,7 @@
 // Turns that a policy counts: conversations and quotas together, over real files.
 
 import { expect, test } from 'vitest';
-import { ANN, PLATFORM } from '../files-setup.js';
+import { ANN, PLATFORM } from '../setup/files-setup.js';
 import { ChatsStage } from './turns-setup.js';
 
 const POLICY = {

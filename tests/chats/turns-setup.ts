@@ -10,7 +10,7 @@ import type { Ledger } from '#bursar/index.js';
 import type { Caller } from '#bursar/kit/caller.js';
 import { Quotas } from '#bursar/quotas/quotas.js';
 import { SWEEP_AGE_MS, sweepVault } from '#bursar/vault/vault.js';
-import { ANN, FilesStage, PLATFORM } from '../files-setup.js';
+import { ANN, FilesStage, PLATFORM } from '../setup/files-setup.js';
 import { expectNoDifference } from '../views/rebuilt.js';
 
 export const TIMEOUT_MS = 300_000;

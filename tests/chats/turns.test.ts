@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { TEXT_BYTES_MAX, TURN_STATES } from '#bursar/chats/turn.js';
-import { ACME, ANN, BEN, OTHER, PLATFORM, refused } from '../files-setup.js';
+import { ACME, ANN, BEN, OTHER, PLATFORM, refused } from '../setup/files-setup.js';
 import { ALL, ChatsStage } from './turns-setup.js';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -13,7 +13,7 @@ import {
   tool,
 } from 'ai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Tenant } from '../server-process.js';
+import type { Tenant } from '../setup/server-process.js';
 import { cost, countingFetch, rejection, startWorld, type World } from './setup.js';
 
 let world: World;

@@ -3,8 +3,8 @@
 
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { events, json } from '../gateway-fixture.js';
-import type { Tenant } from '../server-process.js';
+import { events, json } from '../gateway/gateway-fixture.js';
+import type { Tenant } from '../setup/server-process.js';
 import { cost, countingFetch, rejection, startWorld, type World } from './setup.js';
 
 let world: World;

@@ -3,8 +3,8 @@
 
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chatChunk, DONE, events, json } from '../gateway-fixture.js';
-import type { Tenant } from '../server-process.js';
+import { chatChunk, DONE, events, json } from '../gateway/gateway-fixture.js';
+import type { Tenant } from '../setup/server-process.js';
 import { cost, countingFetch, rejection, startWorld, type World } from './setup.js';
 
 let world: World;

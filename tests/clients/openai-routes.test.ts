@@ -5,8 +5,8 @@
 import type { ServerResponse } from 'node:http';
 import OpenAI, { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { events, json, Provider, type ProviderCall } from '../gateway-fixture.js';
-import { ServerProcess, type Tenant } from '../server-process.js';
+import { events, json, Provider, type ProviderCall } from '../gateway/gateway-fixture.js';
+import { ServerProcess, type Tenant } from '../setup/server-process.js';
 import { rejection } from './setup.js';
 
 let provider: Provider;

@@ -3,9 +3,9 @@
 
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chatChunk, DONE, json } from '../gateway-fixture.js';
-import type { Json } from '../json.js';
-import type { Tenant } from '../server-process.js';
+import { chatChunk, DONE, json } from '../gateway/gateway-fixture.js';
+import type { Json } from '../setup/json.js';
+import type { Tenant } from '../setup/server-process.js';
 import { cost, countingFetch, rejection, startWorld, type World } from './setup.js';
 
 let world: World;

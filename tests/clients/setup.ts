@@ -2,8 +2,8 @@
 // provider that does what aimock cannot. Prices are round, so that every charge can be worked out by hand.
 
 import { LLMock } from '@copilotkit/aimock';
-import { Provider } from '../gateway-fixture.js';
-import { ServerProcess } from '../server-process.js';
+import { Provider } from '../gateway/gateway-fixture.js';
+import { ServerProcess } from '../setup/server-process.js';
 
 /** Keys that the providers are configured with: they must reach the provider, and nobody else. */
 export const SECRETS = { MOCK_KEY: 'sk-mock-0123456789', RAW_KEY: 'sk-raw-0123456789' };

@@ -7,7 +7,14 @@ import Anthropic from '@anthropic-ai/sdk';
 import { streamText } from 'ai';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Answer, chatChunk, DONE, events, type Gateway, startGateway } from '../gateway-fixture.js';
+import {
+  type Answer,
+  chatChunk,
+  DONE,
+  events,
+  type Gateway,
+  startGateway,
+} from '../gateway/gateway-fixture.js';
 
 const BUDGETS = '  - { id: day, match: { tenant: acme }, unit: usd, limit: "1000", window: day }';
 const USED = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };

@@ -5,8 +5,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cost, startWorld, type World } from '../clients/setup.js';
-import type { Json } from '../json.js';
-import { type Hold, type Tenant, until } from '../server-process.js';
+import type { Json } from '../setup/json.js';
+import { type Hold, type Tenant, until } from '../setup/server-process.js';
 import { type Counted, CountingProvider, caller, streamTurn, type Turn } from './streams.js';
 
 const SEED = Number(process.env.BURSAR_CRASH_SEED ?? Date.now() % 1_000_000);

@@ -2,9 +2,9 @@
 // and callers that stream one turn after another. A turn is named in a label and in the prompt, so that the hold, the
 // provider's count and what the caller saw can be laid side by side.
 
-import type { Answer } from '../gateway-fixture.js';
-import { chatChunk, DONE } from '../gateway-fixture.js';
-import type { ServerProcess } from '../server-process.js';
+import type { Answer } from '../gateway/gateway-fixture.js';
+import { chatChunk, DONE } from '../gateway/gateway-fixture.js';
+import type { ServerProcess } from '../setup/server-process.js';
 
 export interface Counted {
   readonly input: number;

@@ -5,7 +5,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { Opened } from '#bursar/composition/opened.js';
-import { BursarFolder } from '../bursar-process.js';
+import { BursarFolder } from '../setup/bursar-process.js';
 
 const LOGGER = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const CLOCK = { now: () => Date.parse('2026-03-01T10:00:00Z') };

@@ -8,7 +8,7 @@ import { parseBody } from '#bursar/gateway/dialects/request-body.js';
 import { EventSplitter } from '#bursar/gateway/dialects/sse-split.js';
 import type { ProviderProfile } from '#bursar/gateway/profiles/profile.js';
 import { profileNamed } from '#bursar/gateway/profiles/profiles.js';
-import { type Answer, type Gateway, startGateway } from '../gateway-fixture.js';
+import { type Answer, type Gateway, startGateway } from '../gateway/gateway-fixture.js';
 import { PAUSE, type Row, type Sent } from './wire-row.js';
 
 const BUDGETS = '  - { id: day, match: { tenant: acme }, unit: usd, limit: "1000", window: day }';
