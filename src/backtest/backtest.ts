@@ -92,7 +92,7 @@ const AUTHORIZED = 1;
 const REFUSED = 2;
 
 /** A command that was handed over and is not yet answered: the call of this index is authorised or settled. */
-interface Sent {
+interface SentCommand {
   readonly at: number;
   readonly index: number;
   readonly call: TracedCall;
@@ -114,7 +114,7 @@ class Replay {
   readonly #byEnd: Uint32Array;
   readonly #states: Uint8Array;
   readonly #open = new Map<number, TracedCall>();
-  readonly #inFlight: Sent[] = [];
+  readonly #inFlight: SentCommand[] = [];
 
   constructor(options: ReplayOptions) {
     const { requests } = options.trace;
@@ -189,7 +189,7 @@ class Replay {
 
   // The ledger stamps and decides a command when it is handed one, so the clock stands at `at` for just that moment; the
   // answer comes when it is durable, and #note checks that it was decided at the instant meant.
-  async #send(sending: Omit<Sent, 'outcome'>, command: () => Promise<CommandOutcome>): Promise<void> {
+  async #send(sending: Omit<SentCommand, 'outcome'>, command: () => Promise<CommandOutcome>): Promise<void> {
     this.#options.clock.advanceTo(sending.at);
     const outcome = command();
     // A failure is thrown where the answer is taken; until then it must not count as unhandled.
@@ -205,7 +205,7 @@ class Replay {
     this.#options.progress(this.tally.refused + this.tally.settled, this.#options.trace.requests.length);
   }
 
-  #note({ at, index, call }: Sent, outcome: CommandOutcome): void {
+  #note({ at, index, call }: SentCommand, outcome: CommandOutcome): void {
     if (outcome.at !== at) {
       throw new Error(
         `backtest: a command of ${at} was decided at ${outcome.at}; open the ledger with the trace's clock`,

@@ -13,7 +13,7 @@ import type { ThrottledProviders } from '../gateway/routing/throttled.js';
 import { RefusedError } from '../kit/refusals.js';
 import { applySettings } from './settings/apply-settings.js';
 import {
-  type CheckedWith,
+  type CheckParts,
   checkSettings,
   misnamedModels,
   type SettingsCheck,
@@ -98,7 +98,7 @@ export function configPathOf(named: string | undefined): string | null {
 /** What `bursar check` tells of a configuration. @throws InvalidInputError when the file that is named is not there */
 export async function checkConfiguration(
   named: string | undefined,
-  environment: Omit<CheckedWith, 'prices'>,
+  environment: Omit<CheckParts, 'prices'>,
 ): Promise<SettingsCheck & { readonly file: string | null }> {
   const file = configPathOf(named);
   try {

@@ -61,7 +61,7 @@ export async function ledgerSpend(options: LedgerSpendOptions): Promise<LedgerSp
   return { rows: tally.rows, unknownHolds: tally.unknownHolds };
 }
 
-interface Following {
+interface EventRange {
   readonly ledger: LedgerReads;
   readonly after: number;
   /** What comes later is for the next reconciliation. */
@@ -70,7 +70,7 @@ interface Following {
 }
 
 async function follow(
-  { ledger, after, head, signal }: Following,
+  { ledger, after, head, signal }: EventRange,
   take: (event: LedgerEvent) => void,
 ): Promise<void> {
   let count = 0;

@@ -17,7 +17,7 @@ import { rowKey } from './items.js';
 /** In one durable group: a few milliseconds of the ledger's time. */
 const CORRECTIONS_PER_GROUP = 500;
 
-export interface NotPosted {
+export interface UnpostedGap {
   readonly day: string;
   readonly item: string | null;
   /** The part of the gap that could not be booked. Negative where the ledger stays above the bill. */
@@ -28,7 +28,7 @@ export interface NotPosted {
 export interface Posting {
   readonly recorded: { readonly count: number; readonly usd: bigint };
   readonly lowered: { readonly count: number; readonly usd: bigint };
-  readonly notPosted: readonly NotPosted[];
+  readonly notPosted: readonly UnpostedGap[];
 }
 
 export interface PostingOptions {
@@ -62,7 +62,7 @@ class GapPosting {
   readonly #lowered = { count: 0, usd: 0n };
   /** What was taken off each hold so far: a hold can count in the row of a model and in the row of a tool. */
   readonly #loweredHolds = new Map<string, bigint>();
-  readonly #notPosted: NotPosted[] = [];
+  readonly #notPosted: UnpostedGap[] = [];
 
   constructor(options: PostingOptions) {
     this.#options = options;

@@ -1,5 +1,9 @@
-// Where a provider's report is read from: one of the report APIs with a key, or a CSV file. Called by reconcile.ts.
+// Where a provider's report is read from: one of the report APIs with a key, or a CSV file; and the section `reconciliation` of the
+// configuration, which names the API and the environment variable of its admin key for each provider. docs/configuration.md
+// lists the fields.
 
+import { baseUrl, keyFrom } from '../kit/base-url.js';
+import { type FileValue, oneOf } from '../kit/file-value.js';
 import { ANTHROPIC } from './anthropic-report.js';
 import { csvReport } from './csv-report.js';
 import type { DayRange } from './days.js';
@@ -22,6 +26,25 @@ export interface ReportSettings {
   readonly baseUrl: string;
   /** Environment variable with the admin key. */
   readonly keyFrom: string;
+}
+
+/** As many as providers. */
+const REPORTS_MAX = 1_000;
+
+export function readReconciliation(value: FileValue | undefined): ReportSettings[] {
+  return [...(value?.entries(REPORTS_MAX) ?? [])].flatMap(([provider, entry]) => {
+    const section = entry.section(['api', 'baseUrl', 'keyFrom']);
+    const api = section.required('api', oneOf(REPORT_API_NAMES));
+    if (api === undefined) return [];
+    return [
+      {
+        provider,
+        api,
+        baseUrl: section.read('baseUrl', baseUrl) ?? REPORT_APIS[api].baseUrl,
+        keyFrom: section.read('keyFrom', keyFrom) ?? REPORT_APIS[api].keyFrom,
+      },
+    ];
+  });
 }
 
 export type ReportSource =

@@ -16,7 +16,7 @@ export interface SettingsCheck {
   readonly warnings: readonly string[];
 }
 
-export interface CheckedWith {
+export interface CheckParts {
   readonly prices: PriceCatalogue;
   /** Environment variables. @throws InvalidInputError for a value that is no key */
   readonly secretOf: (name: string) => string | undefined;
@@ -24,7 +24,7 @@ export interface CheckedWith {
   readonly now: number;
 }
 
-export function checkSettings(settings: Settings, withParts: CheckedWith): SettingsCheck {
+export function checkSettings(settings: Settings, withParts: CheckParts): SettingsCheck {
   return {
     problems: misnamedModels(settings.definitions.budgets, settings, withParts.prices),
     warnings: [
@@ -37,7 +37,7 @@ export function checkSettings(settings: Settings, withParts: CheckedWith): Setti
   };
 }
 
-function keyWarnings({ name, keyFrom }: ProviderSettings, secretOf: CheckedWith['secretOf']): string[] {
+function keyWarnings({ name, keyFrom }: ProviderSettings, secretOf: CheckParts['secretOf']): string[] {
   if (keyFrom === null) return [];
   try {
     return secretOf(keyFrom) === undefined
@@ -69,7 +69,7 @@ function unusedWarnings({ name }: ProviderSettings, { routes }: Settings): strin
 function priceWarnings(
   { model: pattern, candidates }: RouteSettings,
   settings: Settings,
-  { prices, now }: CheckedWith,
+  { prices, now }: CheckParts,
 ) {
   return candidates.flatMap(({ provider: name, model }) => {
     const provider = settings.providers.find((one) => one.name === name)?.pricedAs ?? name;
@@ -99,7 +99,7 @@ function hasPricesBelow(
 function budgetWarnings(
   { id, match }: BudgetSpec,
   { providers, aliases }: Settings,
-  { prices }: CheckedWith,
+  { prices }: CheckParts,
 ): string[] {
   const warnings: string[] = [];
   const { provider, model } = match;

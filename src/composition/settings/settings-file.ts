@@ -12,7 +12,7 @@ import { readProviders, routesTo } from '../../gateway/routing/route-settings.js
 import { GOAL_SETTINGS } from '../../goals/goal.js';
 import { readFile, readSettings } from '../../kit/file-value.js';
 import { NOTICE_SETTINGS } from '../../notices/notice.js';
-import { readReconciliation } from '../../reconciliation/reconciliation-settings.js';
+import { readReconciliation } from '../../reconciliation/report-source.js';
 import { DEMONSTRATION_FILE } from './demonstration.js';
 import { LISTEN_SETTINGS } from './listen.js';
 
