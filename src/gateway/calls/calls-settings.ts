@@ -13,7 +13,7 @@ import {
   type ValuesOf,
   whole,
 } from '../../kit/file-value.js';
-import { OUTPUT_TOKENS_MAX } from '../profiles/profile-settings.js';
+import { TOKENS_MAX } from '../metering/usage.js';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -25,8 +25,6 @@ const OPEN_CALLS_MAX = 100_000;
 const TOOL_CALLS_MAX = 1_000;
 const TOOL_ROUNDS_MAX = 100;
 const TOOL_ROUND_TOKENS_MAX = 1_000_000;
-/** Above every context window: then all of it is held. */
-const STORED_TOKENS_MAX = 10_000_000;
 
 const labelName: Reader<string> = (value) => {
   if (typeof value.scalar !== 'string') return value.problem(`${value.described} is not a label name`);
@@ -52,12 +50,12 @@ export const GATEWAY_SETTINGS = {
   /** The label that a request's own field for its user becomes, where the key lets its caller state it; null: none. */
   userLabel: setting(userLabel, null),
   /** The most output that is held, and asked for, when the caller states no limit; null: the model's own limit. */
-  outputTokensUnstated: setting(whole(1, OUTPUT_TOKENS_MAX), null),
+  outputTokensUnstated: setting(whole(1, TOKENS_MAX), null),
   /**
    * The least that is asked for when the caller states no limit, however little is left. OpenAI's guide to reasoning models
    * advises to reserve 25,000 tokens for reasoning; the rest is for the answer.
    */
-  outputTokensLeast: setting(whole(1, OUTPUT_TOKENS_MAX), 32_000),
+  outputTokensLeast: setting(whole(1, TOKENS_MAX), 32_000),
   /** Percent of what is left in a budget that an added or a cut limit of output may hold. */
   outputSharePercent: setting(whole(1, 100), 50),
   /** Cut a stated limit of output to what the headroom pays for, instead of refusing. */
@@ -103,6 +101,6 @@ export const GATEWAY_SETTINGS = {
    * Tokens that are held for items, files and documents which only the provider has: a conversation of some turns, or a
    * document of 10 to 20 pages.
    */
-  storedInputTokens: setting(whole(1, STORED_TOKENS_MAX), 50_000),
+  storedInputTokens: setting(whole(1, TOKENS_MAX), 50_000),
 };
 export type GatewaySettings = ValuesOf<typeof GATEWAY_SETTINGS>;

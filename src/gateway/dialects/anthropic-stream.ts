@@ -8,14 +8,14 @@ import { errorMessage, namedError } from './error-text.js';
 import { isObject } from './json-scan.js';
 import { eventData, eventText } from './output-text.js';
 import { EventMeter, isDone, PASSED } from './stream-end.js';
-import type { Stated, UsagePlaces } from './usage-places.js';
+import type { StatedUsage, UsagePlaces } from './usage-places.js';
 
 const WORTH_PARSING = /"(?:message_start|message_delta|message_stop|content_block_start|error)"/;
 /** A message is one choice. */
 const MESSAGE = 0;
 
 export class MessageMeter extends EventMeter {
-  #stated: Stated | null = null;
+  #stated: StatedUsage | null = null;
   /** Searches begun: billed even if the stream dies before its usage states them. */
   #searches = 0;
 
@@ -60,7 +60,7 @@ export class MessageMeter extends EventMeter {
     }
   }
 
-  #state(of: unknown): Stated | null {
+  #state(of: unknown): StatedUsage | null {
     const stated = this.places.stated(of);
     if (stated !== null) this.#stated = this.#stated === null ? stated : merged(this.#stated, stated);
     return stated;

@@ -2,8 +2,9 @@
 // cumulative. Called by anthropic.ts and anthropic-stream.ts.
 
 import type { UsageReading } from '../metering/usage.js';
+import { USAGE_FIGURES } from '../profiles/profile.js';
 import { larger } from './usage-figures.js';
-import { FIGURES, type Stated, type UsagePlaces } from './usage-places.js';
+import type { StatedUsage, UsagePlaces } from './usage-places.js';
 import { readingOf, type ToolCalls } from './usage-reading.js';
 
 /** The usage of a whole message; null where it states none. */
@@ -15,7 +16,7 @@ export function messageUsage(answer: unknown, places: UsagePlaces): UsageReading
 /** Server tools that the usage does not mention were not called. */
 const NO_CALLS: ToolCalls = { webSearch: 0, fileSearch: 0, codeInterpreter: 0 };
 
-export function messageReading(stated: Stated, places: UsagePlaces): UsageReading {
+export function messageReading(stated: StatedUsage, places: UsagePlaces): UsageReading {
   return readingOf(stated, places, NO_CALLS);
 }
 
@@ -24,9 +25,9 @@ export function messageReading(stated: Stated, places: UsagePlaces): UsageReadin
  * together with the cache takes the place of the earlier input side as a whole: the first one may count as input what
  * the cache then had, and their figures are right only together. A report of nothing is none.
  */
-export function merged(earlier: Stated, later: Stated): Stated {
-  const whole: Stated = { ...earlier };
-  for (const field of FIGURES) whole[field] = larger(earlier[field], later[field]);
+export function merged(earlier: StatedUsage, later: StatedUsage): StatedUsage {
+  const whole: StatedUsage = { ...earlier };
+  for (const field of USAGE_FIGURES) whole[field] = larger(earlier[field], later[field]);
   whole.cost = later.cost ?? earlier.cost;
   whole.modifiers = { ...earlier.modifiers, ...later.modifiers };
   const statesCache = later.cacheRead !== null || later.cacheWrite !== null;

@@ -3,8 +3,7 @@
 
 import type { Endpoint } from '../metering/endpoints.js';
 import { NOTHING_BILLED, type RequestFacts } from '../metering/request-facts.js';
-import type { UsageReading } from '../metering/usage.js';
-import { ANTHROPIC_FIELDS, COMPACTION } from './anthropic-fields.js';
+import { TOKENS_MAX, type UsageReading } from '../metering/usage.js';
 import { AnthropicInput, IMAGE_TOKENS } from './anthropic-input.js';
 import { MessageMeter } from './anthropic-stream.js';
 import { anthropicTools, boundedTools } from './anthropic-tools.js';
@@ -12,12 +11,11 @@ import { messageUsage } from './anthropic-usage.js';
 import type { Dialect, RequestChanges, RequestReading } from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
-import { isObject, type Json } from './json-scan.js';
+import { isObject, type Json, namesIn } from './json-scan.js';
 import { OutputTally } from './output-text.js';
 import type { ParsedBody, RequestFields } from './request-body.js';
 import {
   invalid,
-  OUTPUT_TOKENS_MAX,
   outputLimitEdits,
   readFlag,
   readList,
@@ -28,7 +26,7 @@ import {
 } from './request-fields.js';
 import { refuseOtherSpellings } from './request-spelling.js';
 import { anthropicThinking } from './thinking-asked.js';
-import { unmeteredFields } from './unmetered-fields.js';
+import { type FieldRules, unmeteredFields } from './unmetered-fields.js';
 import { usagePlaces } from './usage-places.js';
 
 /** The prompt that asks for an output format ("Structured outputs"); the schema itself is in the body. */
@@ -36,6 +34,33 @@ const FORMAT_TOKENS_MAX = 512;
 
 /** What changes the price of a request; what each value costs, the provider decides. */
 const MODIFIERS = ['service_tier', 'speed', 'inference_geo'] as const;
+
+const COMPACTION = 'compaction is billed beside the usage that the answer states';
+
+// The top-level fields of a request, beta messages included (API reference "Create a message", types of `@anthropic-ai/sdk`).
+const METERED: ReadonlySet<string> = new Set([
+  ...namesIn('model stream max_tokens service_tier speed inference_geo messages system tools thinking'),
+  ...namesIn('cache_control output_config output_format context_management'),
+]);
+
+const FREE: ReadonlySet<string> = new Set([
+  ...namesIn('tool_choice metadata stop_sequences temperature top_p top_k diagnostics betas user_profile_id'),
+  ...namesIn('workspace_id'),
+  // Bedrock and Vertex state these in the body.
+  ...namesIn('anthropic_version anthropic_beta'),
+]);
+
+const COSTING: ReadonlyMap<string, string> = new Map([
+  ['container', 'code execution is billed by time'],
+  ['mcp_servers', 'the input that servers add is not bounded'],
+  ['compaction', COMPACTION],
+  ['fallbacks', 'another model than the priced one may answer'],
+  ['fallback_credit_token', 'it changes the price'],
+  ['billing_policy', 'it changes the price'],
+  ['thread', 'the request does not bound a conversation that the provider keeps'],
+]);
+
+const FIELDS: FieldRules = { metered: METERED, free: FREE, costing: COSTING };
 
 export const anthropic: Dialect = {
   name: 'anthropic',
@@ -95,9 +120,9 @@ function message(model: string, body: Json, bodyBytes: number): RequestFacts {
     ...measure.result(IMAGE_TOKENS),
     cacheWrite: input.cacheWrite,
     // 0 fills the prompt cache and generates nothing.
-    outputTokensStated: readWhole(body, 'max_tokens', { min: 0, max: OUTPUT_TOKENS_MAX }),
+    outputTokensStated: readWhole(body, 'max_tokens', { min: 0, max: TOKENS_MAX }),
     ...tools,
-    unmetered: [...unmeteredFields(body, ANTHROPIC_FIELDS), ...compaction(body)],
+    unmetered: [...unmeteredFields(body, FIELDS), ...compaction(body)],
     thinkingAsked: anthropicThinking(body),
     modifiersAsked: readModifiers(body, MODIFIERS),
     user: isObject(body.metadata) ? readUser(body.metadata.user_id) : null,

@@ -1,5 +1,5 @@
-// One pass over the text of a body, before it is parsed: it bounds what parsing may cost, finds duplicate keys at every depth,
-// and notes where the top-level values stand. It does not judge the grammar; JSON.parse does. Called by request-body.ts.
+// Scans the text of a body once before it is parsed. The scan bounds the work of parsing, finds duplicate keys at every depth,
+// and records where the top-level values stand. It does not check the grammar; JSON.parse does. Called by request-body.ts.
 
 import { RefusedError } from '../../kit/refusals.js';
 import {
@@ -10,24 +10,20 @@ import {
   OBJECT_CLOSES,
   OBJECT_OPENS,
   QUOTE,
+  type Span,
   stringEnd,
+  trimmed,
 } from './json-scan.js';
 import { isOtherSpelling } from './request-spelling.js';
 
-/** Nested lists and objects. Schemas of tools are the deepest that callers send; OpenAI takes ten levels of those. */
+/** Nested lists and objects. Schemas of tools are the deepest values in practice; OpenAI takes ten levels of them. */
 const DEPTH_MAX = 128;
-/** Values in a body: above what an embeddings request takes at most (300,000 tokens, each a number). */
+/** Values in a body: more than the largest embeddings request has (300,000 tokens, each a number). */
 const VALUES_MAX = 400_000;
 /** Keys of one object: above OpenAI's limits for logit_bias (1,024) and for properties of a schema (5,000 in all). */
 const KEYS_MAX = 8_192;
 
 const BYTE_ORDER_MARK = 0xfeff;
-
-/** Where a value stands, in characters or in bytes. */
-export interface Span {
-  readonly start: number;
-  readonly end: number;
-}
 
 /** Where the fields of an object stand, and where one can be added. */
 export interface Places {
@@ -38,7 +34,7 @@ export interface Places {
 export class Scan {
   readonly text: string;
   readonly #spans = new Map<string, Span>();
-  /** For each open object the keys that it has had, for each open list null. */
+  /** The keys seen so far of each open object; null for an open list. */
   readonly #open: (Set<string> | null)[] = [];
   hasOtherSpellings = false;
   #at = 0;
@@ -62,7 +58,7 @@ export class Scan {
     return { spans: this.#spans, insertAt: this.#insertAt };
   }
 
-  /** Goes on for so many characters, and to the end of the string that it is in then. */
+  /** Scans about so many characters more: it stops at the end of a string. */
   goOn(chars: number): void {
     const { text } = this;
     const open = this.#open;
@@ -132,16 +128,6 @@ function unquoted(quoted: string): string {
   } catch {
     throw refused('The body is not valid JSON.');
   }
-}
-
-export function trimmed(text: string, start: number, end: number): Span {
-  while (start < end && isSpace(text.charCodeAt(start))) start++;
-  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
-  return { start, end };
-}
-
-export function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
 function refused(message: string): RefusedError {

@@ -1,6 +1,6 @@
-// JSON as the dialects take it: parsed values that nobody has checked, and text that is searched and not parsed, or not yet:
-// bodies of requests, and the events of a stream, of which one comes for each token. A key cannot be found inside a string by
-// mistake, since the quotes of a string's own text are escaped.
+// JSON as the dialects read it: parsed values of unknown shape, and JSON text that is searched without parsing. Bodies of
+// requests and events of streams are searched, since an event comes for each token. A search for a quoted key never finds text
+// inside a string, because a string's own quotes are escaped.
 
 /** A parsed object, its values unknown. */
 export type Json = Readonly<Record<string, unknown>>;
@@ -9,7 +9,7 @@ export function isObject(value: unknown): value is Json {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** Names of fields, written as one line of words. */
+/** Splits a line of field names at its spaces. */
 export function namesIn(line: string): string[] {
   return line.split(' ');
 }
@@ -23,10 +23,28 @@ export const LIST_CLOSES = 0x5d;
 export const OBJECT_OPENS = 0x7b;
 export const OBJECT_CLOSES = 0x7d;
 
-/** How far a string is walked by characters before the next quote is searched for: pictures in base64 have none. */
+/** Where a value stands, in characters or in bytes. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Whether a character or byte is JSON's white space. */
+export function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+/** The span without white space at its ends. */
+export function trimmed(text: string, start: number, end: number): Span {
+  while (start < end && isSpace(text.charCodeAt(start))) start++;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
+  return { start, end };
+}
+
+/** How many characters of a string are read one by one before the next quote is searched for. Pictures in base64 have no quotes. */
 const WALK_CHARS = 16;
 
-/** Just behind the closing quote of the string that opens there; the text's end where it has none. */
+/** The index after the closing quote of the string that opens at `opens`; the text's end where it has none. */
 export function stringEnd(text: string, opens: number): number {
   let at = opens + 1;
   for (;;) {
@@ -46,8 +64,8 @@ export function stringEnd(text: string, opens: number): number {
 }
 
 /**
- * Just behind the value that begins there; the text's end where it has none. A number or a word ends before the comma,
- * brace or bracket behind it, spaces included.
+ * The index after the value that begins at `from`; the text's end where it is not complete. A number or a word ends before the
+ * next comma, brace or bracket, so that it includes spaces.
  */
 export function valueEnd(text: string, from: number): number {
   let depth = 0;

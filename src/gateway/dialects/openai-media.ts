@@ -1,50 +1,54 @@
-// OpenAI's endpoints that make or hear images and speech: what a request to them may cost, and what its answer used. Models
-// of these endpoints are billed by tokens, or by what they make or hear (`billedBy`): the price says which. Field by field
-// after the types of the `openai` package. Called by openai.ts.
+// OpenAI's endpoints for images, speech and transcriptions: what a request to them may cost, and what its answer or stream
+// used. Their models are billed by tokens, or by images, characters and seconds (`billedBy`): the price says which. Read field
+// by field after the types of the `openai` package. Called by openai.ts.
 
 import { Buffer } from 'node:buffer';
 import type { Endpoint } from '../metering/endpoints.js';
 import { NOTHING_BILLED, type RequestFacts } from '../metering/request-facts.js';
 import type { UsageReading } from '../metering/usage.js';
+import type { StreamStep } from './dialect.js';
+import { errorMessage } from './error-text.js';
 import { isObject, type Json } from './json-scan.js';
 import type { FormPart } from './multipart.js';
 import { openAiUser } from './openai-fields.js';
+import { eventData, eventText } from './output-text.js';
 import { invalid, notMeterable, readFlag, readModel, readWhole } from './request-fields.js';
+import { ENDED, EventMeter, PASSED } from './stream-end.js';
 import { figure, quantitiesOf } from './usage-figures.js';
 
-/** Of `n` ("Create image"). */
+/** The largest `n` ("Create image"). */
 const IMAGES_MAX = 10;
-/** An image of the largest of the usual sizes, by quality ("Image generation": cost of 1024x1536 and 1536x1024). */
+/** Output tokens of an image by quality, at the largest usual size ("Image generation": cost of 1024x1536 and 1536x1024). */
 const IMAGE_TOKENS: ReadonlyMap<unknown, number> = new Map([
   ['low', 408],
   ['medium', 1_584],
 ]);
 const IMAGE_TOKENS_MAX = 6_240;
-/** Each image that is shown before it is finished ("Image generation", partial images). */
+/** Output tokens of each image that is shown before it is finished ("Image generation", partial images). */
 const PARTIAL_IMAGE_TOKENS = 100;
 const PARTIAL_IMAGES_MAX = 3;
-/** An image that is edited, with high fidelity: 6,144 tokens beside those of the plain image ("Image generation"). */
+/** Input tokens of an edited image: high fidelity adds 6,144 to those of the plain image ("Image generation"). */
 const IMAGE_INPUT_TOKENS_MAX = 8_192;
 
-/** English is spoken at some 150 words a minute, of six letters each with the space behind. */
+/** English has about 150 spoken words a minute, of six characters each with the space. */
 const BYTES_PER_SPOKEN_SECOND = 15;
-/** gpt-4o-mini-tts: 0.015 USD a minute at 12 USD for a million tokens. */
+/** From gpt-4o-mini-tts: 0.015 USD a minute at 12 USD for a million tokens. */
 const SPEECH_TOKENS_PER_SECOND = 21;
-/** Speech at the lowest `speed` takes so many times as long. */
+/** The lowest `speed` that is taken. */
 const SLOWEST_SPEED = 0.25;
-/** Slow speakers, and pauses. */
+/** Room for slow speakers and pauses. */
 const SPEECH_MARGIN = 1.5;
 
-/** Speech is sent at 32 kbit/s and more; less is possible, and what it costs beyond is recorded. */
+/** Recordings have 32 kbit/s or more. One with less may cost more than is held; its full cost is recorded. */
 const BYTES_PER_HEARD_SECOND = 4_000;
-/** gpt-4o-transcribe: 0.006 USD a minute at 6 USD for a million tokens. */
+/** From gpt-4o-transcribe: 0.006 USD a minute at 6 USD for a million tokens. */
 const HEARD_TOKENS_PER_SECOND = 17;
-/** 200 words a minute are about five tokens a second; names of speakers and times of words are more. */
+/** 200 words a minute are about five tokens a second. Names of speakers and times of words come on top. */
 const WRITTEN_TOKENS_PER_SECOND = 10;
-/** What a request without speech still may write. */
+/** Output tokens that are held even for a recording without speech. */
 const WRITTEN_TOKENS_MIN = 100;
 
-/** What every request of these endpoints has in common. */
+/** The facts that every request of these endpoints has in common. */
 function factsOf(endpoint: Endpoint, body: Json, of: Partial<RequestFacts>): RequestFacts {
   const input = of.inputTokensMax ?? 0;
   return {
@@ -77,7 +81,7 @@ export function imageFacts(endpoint: Endpoint, body: Json): RequestFacts {
   });
 }
 
-/** `audio/speech`. The answer is sound, and states no usage unless it is a stream of events. */
+/** `audio/speech`. The answer is sound; it states usage only as a stream of events. */
 export function speechFacts(body: Json): RequestFacts {
   const { input, instructions, speed = 1 } = body;
   if (typeof input !== 'string') throw invalid('input', input, 'a text');
@@ -111,20 +115,20 @@ export function transcriptionFacts(endpoint: Endpoint, body: Json): RequestFacts
   });
 }
 
-/** Sound that is not compressed tells its length; of all other formats the bytes are taken for compressed speech. */
+/** Uncompressed sound states its length. The bytes of every other format are taken for compressed speech. */
 function secondsOf(sound: Buffer): number {
   return Math.ceil(sound.length / (waveBytesPerSecond(sound) ?? BYTES_PER_HEARD_SECOND));
 }
 
-/** The formats of WAV that are plain samples: PCM and floats. The extensible form names one of them behind its other fields. */
+/** WAV formats with plain samples: PCM and floats. The extensible form names one of them after its other fields. */
 const WAVE_SAMPLES: ReadonlySet<number> = new Set([0x1, 0x3]);
 const WAVE_EXTENSIBLE = 0xfffe;
-/** Of recordings as people make them; beyond, a header is not believed. */
+/** The most that recordings have in practice. A header that states more is not believed. */
 const WAVE_MAX = { channels: 8, rate: 192_000, bits: 64 } as const;
 
 /**
- * Of a WAV file (RIFF, `fmt ` in front), by its channels, rate and bits, as decoders take it: the field for bytes a second is
- * read by none of them, so that a caller may write anything there. Null where it is no such file.
+ * The bytes a second of a WAV file (RIFF, `fmt ` first), from its channels, rate and bits, as decoders take it. Decoders do
+ * not read the field for bytes a second, so that a caller could write anything there. Null for any other file.
  */
 function waveBytesPerSecond(sound: Buffer): number | null {
   const isWave =
@@ -147,37 +151,22 @@ function filesIn(body: Json, name: string): readonly FormPart[] {
   return value as readonly FormPart[];
 }
 
-/** Usage of an answer with images; without one, the images count. */
+/** Usage of an answer with images: tokens, and how many images there are. */
 export function imagesUsage(answer: unknown): UsageReading | null {
   if (!isObject(answer)) return null;
-  const images = Array.isArray(answer.data)
-    ? answer.data.length
-    : typeof answer.b64_json === 'string'
-      ? 1
-      : 0;
-  const usage = isObject(answer.usage) ? answer.usage : {};
-  const input = figure(usage.input_tokens);
-  const output = figure(usage.output_tokens);
-  const seen = Math.min(figure(figuresIn(usage, 'input_tokens_details').image_tokens) ?? 0, input ?? 0);
-  const outputDetails = figuresIn(usage, 'output_tokens_details');
+  const single = typeof answer.b64_json === 'string' ? 1 : 0;
+  const image = Array.isArray(answer.data) ? answer.data.length : single;
+  const { usage, input, output } = tokensIn(answer);
+  const seen = Math.min(figure(objectIn(usage, 'input_tokens_details').image_tokens) ?? 0, input ?? 0);
+  const { image_tokens: images } = objectIn(usage, 'output_tokens_details');
   // Where the parts of the output are not stated, all of it is images.
-  const made = output === null ? null : Math.min(output, figure(outputDetails.image_tokens) ?? output);
+  const made = output === null ? null : Math.min(output, figure(images) ?? output);
+  const text = output === null || made === null ? null : output - made;
   return {
-    inputTokens: { total: input, noCache: input, cacheRead: null, cacheWrite: null },
-    outputTokens: {
-      total: output,
-      text: output === null || made === null ? null : output - made,
-      reasoning: null,
-    },
-    toolCalls: 0,
+    ...tokenTotals(input, output, text),
     quantities: quantitiesOf(
       { input: input === null ? null : input - seen },
-      {
-        input_image: seen,
-        output: output === null || made === null ? null : output - made,
-        output_image: made,
-        image: images,
-      },
+      { input_image: seen, output: text, output_image: made, image },
     ),
   };
 }
@@ -185,19 +174,13 @@ export function imagesUsage(answer: unknown): UsageReading | null {
 /** Usage of a transcription: tokens, or seconds. */
 export function transcriptionUsage(answer: unknown): UsageReading | null {
   if (!isObject(answer)) return null;
-  const usage = isObject(answer.usage) ? answer.usage : {};
+  const { usage, input, output } = tokensIn(answer);
   const seconds = figure(usage.seconds) ?? figure(answer.duration);
-  const input = figure(usage.input_tokens);
-  const output = figure(usage.output_tokens);
   if (seconds === null && input === null) return null;
-  const heard = Math.min(
-    figure(figuresIn(usage, 'input_token_details').audio_tokens) ?? input ?? 0,
-    input ?? 0,
-  );
+  const stated = figure(objectIn(usage, 'input_token_details').audio_tokens);
+  const heard = Math.min(stated ?? input ?? 0, input ?? 0);
   return {
-    inputTokens: { total: input, noCache: input, cacheRead: null, cacheWrite: null },
-    outputTokens: { total: output, text: output, reasoning: null },
-    toolCalls: 0,
+    ...tokenTotals(input, output, output),
     quantities: quantitiesOf(
       { input: input === null ? null : input - heard },
       { input_audio: heard, output, audio_second: seconds },
@@ -207,20 +190,95 @@ export function transcriptionUsage(answer: unknown): UsageReading | null {
 
 /** Usage of a stream of speech. */
 export function speechUsage(answer: unknown): UsageReading | null {
-  const usage = isObject(answer) ? answer.usage : null;
-  if (!isObject(usage)) return null;
-  const input = figure(usage.input_tokens);
-  const output = figure(usage.output_tokens);
+  if (!isObject(answer) || !isObject(answer.usage)) return null;
+  const { input, output } = tokensIn(answer);
   return {
-    inputTokens: { total: input, noCache: input, cacheRead: null, cacheWrite: null },
-    outputTokens: { total: output, text: 0, reasoning: null },
-    toolCalls: 0,
+    ...tokenTotals(input, output, 0),
     quantities: quantitiesOf({ input }, { output_audio: output }),
   };
 }
 
-/** A nested object of figures; an empty one where it is missing. */
-function figuresIn(parent: Json, field: string): Json {
+function tokensIn(answer: Json) {
+  const usage = objectIn(answer, 'usage');
+  return { usage, input: figure(usage.input_tokens), output: figure(usage.output_tokens) };
+}
+
+function tokenTotals(input: number | null, output: number | null, text: number | null) {
+  return {
+    inputTokens: { total: input, noCache: input, cacheRead: null, cacheWrite: null },
+    outputTokens: { total: output, text, reasoning: null },
+    toolCalls: 0,
+  };
+}
+
+/** A nested object; an empty one where it is missing. */
+function objectIn(parent: Json, field: string): Json {
   const value = parent[field];
   return isObject(value) ? value : {};
+}
+
+/** The last events: `image_generation.completed`, `image_edit.completed`, `speech.audio.done`, `transcript.text.done`. */
+const LAST =
+  /"type" *: *"(?:image_(?:generation|edit)\.completed|speech\.audio\.done|transcript\.text\.done)"/;
+const ERROR = /"error"/;
+
+/** Reads a stream of images, speech or a transcription. Its last event states the usage. */
+export class MediaMeter extends EventMeter {
+  readonly #usageOf: (event: unknown) => UsageReading | null;
+  /** Each image has a last event of its own: so many of them must still come. */
+  #lastsLeft: number;
+  readonly #usages: UsageReading[] = [];
+
+  constructor(usageOf: (event: unknown) => UsageReading | null, lasts: number) {
+    super();
+    this.#usageOf = usageOf;
+    this.#lastsLeft = lasts;
+  }
+
+  /** The usage of all images that have come; each states its own. */
+  usage(): UsageReading | null {
+    return this.#usages.length === 0 ? null : this.#usages.reduce(sumOf);
+  }
+
+  step(event: Uint8Array): StreamStep {
+    const text = eventText(event);
+    if (!LAST.test(text)) {
+      if (this.output.addEvent(text)) this.begun = true;
+      const error = ERROR.test(text) ? errorMessage(eventData(event)) : null;
+      return error === null ? PASSED : { shown: 'all', ended: true, error };
+    }
+    this.begun = true;
+    const usage = this.#usageOf(eventData(event));
+    if (usage !== null) {
+      this.#usages.push(usage);
+      this.end.usage();
+    }
+    this.#lastsLeft--;
+    if (this.#lastsLeft > 0) return PASSED;
+    this.end.ended();
+    return ENDED;
+  }
+}
+
+function sumOf(left: UsageReading, right: UsageReading): UsageReading {
+  const quantities: Record<string, number> = { ...left.quantities };
+  for (const [component, quantity] of Object.entries(right.quantities))
+    quantities[component] = (quantities[component] ?? 0) + quantity;
+  return {
+    inputTokens: added(left.inputTokens, right.inputTokens),
+    outputTokens: added(left.outputTokens, right.outputTokens),
+    toolCalls: 0,
+    quantities,
+  };
+}
+
+function added<Figures extends Readonly<Record<string, number | null>>>(
+  left: Figures,
+  right: Figures,
+): Figures {
+  const entries = Object.entries(left).map(([name, figure]) => {
+    const other = right[name];
+    return [name, figure === null || other === null ? null : figure + other];
+  });
+  return Object.fromEntries(entries) as Figures;
 }

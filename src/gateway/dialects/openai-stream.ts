@@ -11,7 +11,7 @@ import { callsIn, chatUsage, responseUsage } from './openai-usage.js';
 import { eventBuffer, eventData, eventText } from './output-text.js';
 import { ENDED, EventMeter, isDone, PASSED } from './stream-end.js';
 import { quantitiesOf } from './usage-figures.js';
-import { ofChoices, type Stated, type UsagePlaces, usagePlaces } from './usage-places.js';
+import { ofChoices, type StatedUsage, type UsagePlaces, usagePlaces } from './usage-places.js';
 import { readingOf } from './usage-reading.js';
 import { withoutUsage } from './usage-removal.js';
 
@@ -33,7 +33,7 @@ export class ChatMeter extends EventMeter {
   /** Whether each event is parsed for the choices that it is about. Otherwise all are of the one choice 0. */
   readonly #hasChoices: boolean;
   readonly #places: UsagePlaces;
-  readonly #byChoice = new Map<unknown, Stated>();
+  readonly #byChoice = new Map<unknown, StatedUsage>();
   #usage: UsageReading | null = null;
 
   constructor(

@@ -1,8 +1,9 @@
-// OpenAI's dialect: chat completions, responses and embeddings. Says what a request may cost at most, what is changed in it
-// before it goes out, and what its answer used. Field by field after the API reference and the types of the `openai` package.
+// OpenAI's dialect: a table of its endpoints. A row says what a request to the endpoint may cost, where its answer states
+// usage, how its stream is read, and which limits Bursar writes into it.
 
 import type { Endpoint } from '../metering/endpoints.js';
-import { NOTHING_BILLED, type RequestFacts } from '../metering/request-facts.js';
+import type { RequestFacts } from '../metering/request-facts.js';
+import type { UsageReading } from '../metering/usage.js';
 import type { ProviderProfile, RequestProfile } from '../profiles/profile.js';
 import {
   type Dialect,
@@ -10,97 +11,175 @@ import {
   NOTHING_KNOWN,
   type RequestChanges,
   type RequestReading,
+  type StreamMeter,
 } from './dialect.js';
 import { errorText } from './error-text.js';
 import { InputMeasure } from './input-bound.js';
-import { isObject, type Json } from './json-scan.js';
+import { isObject } from './json-scan.js';
+import { imageTokensOf } from './openai-input.js';
 import {
-  goesOn,
-  isOther,
-  OTHER_PATHS,
-  otherMeter,
-  otherOutput,
-  otherUsage,
-  readOther,
-} from './openai-endpoints.js';
-import { openAiUnmetered, openAiUser, readsCachedContent } from './openai-fields.js';
-import { imageTokensOf, OpenAiInput } from './openai-input.js';
+  imageFacts,
+  imagesUsage,
+  MediaMeter,
+  speechFacts,
+  speechUsage,
+  transcriptionFacts,
+  transcriptionUsage,
+} from './openai-media.js';
+import {
+  CHAT_LIMITS,
+  chatFacts,
+  compactFacts,
+  completionFacts,
+  embeddingsFacts,
+  inputTokensFacts,
+  moderationFacts,
+  type OpenAiRequest,
+  responseFacts,
+} from './openai-requests.js';
 import { ChatMeter, ResponseMeter } from './openai-stream.js';
-import { chatTools, responsesTools } from './openai-tools.js';
 import { chatUsage, embeddingsUsage, responseUsage } from './openai-usage.js';
 import { OutputTally } from './output-text.js';
 import { type FieldEdits, LEFT_OUT, type ParsedBody, type RequestFields } from './request-body.js';
-import {
-  invalid,
-  OUTPUT_TOKENS_MAX,
-  outputLimitEdits,
-  readFlag,
-  readList,
-  readModel,
-  readModifiers,
-  readWhole,
-  requirePriced,
-  usageOptions,
-} from './request-fields.js';
+import { outputLimitEdits, usageOptions } from './request-fields.js';
 import { refuseOtherSpellings } from './request-spelling.js';
 import { isThinkingAsked, openAiThinking, type ThinkingAsked } from './thinking-asked.js';
-import { usagePlaces } from './usage-places.js';
+import { type UsagePlaces, usagePlaces } from './usage-places.js';
 
-/** Of `n`, as the API reference bounds it. */
-const CHOICES_MAX = 128;
-/** Both are limits of output; the first is the newer name. */
-const CHAT_LIMITS = ['max_completion_tokens', 'max_tokens'] as const;
-/** What changes the price of a request; what each value costs, the provider decides. */
-const MODIFIERS = ['service_tier'] as const;
+interface EndpointRules {
+  /** Below the dialect's prefix. */
+  readonly path: string;
+  /** @throws RefusedError `invalid_request`, `not_meterable`, `price_unknown` */
+  readonly facts: (request: OpenAiRequest) => RequestFacts;
+  readonly usage: (answer: unknown, places: UsagePlaces) => UsageReading | null;
+  readonly meter: (facts: RequestFacts, profile: ProviderProfile) => StreamMeter;
+  /** The fields that are written beside `model` where Bursar changes a request. Absent = none. */
+  readonly edits?: (fields: RequestFields, changes: RequestChanges, request: RequestProfile) => FieldEdits;
+  /** Whether the facts of a request depend on the candidate that answers it: by its images, and by what it says of thinking. */
+  readonly differsByCandidate?: boolean;
+}
+
+type OpenAiEndpoint = Exclude<Endpoint, 'messages' | 'count_tokens'>;
+
+const noUsage = () => null;
+/** None of these endpoints streams. */
+const noStream = () => new MediaMeter(noUsage, 1);
+const chatMeter: EndpointRules['meter'] = (facts, profile) => new ChatMeter(facts, profile);
+
+const FREE = { usage: noUsage, meter: noStream } as const;
+const IMAGES = {
+  usage: imagesUsage,
+  meter: ({ choices }: RequestFacts) => new MediaMeter(imagesUsage, choices),
+} as const;
+const TRANSCRIPTIONS = {
+  usage: transcriptionUsage,
+  meter: () => new MediaMeter(transcriptionUsage, 1),
+} as const;
+
+const ENDPOINTS: Readonly<Record<OpenAiEndpoint, EndpointRules>> = {
+  chat_completions: {
+    path: '/v1/chat/completions',
+    facts: chatFacts,
+    usage: chatUsage,
+    meter: chatMeter,
+    edits: (fields, changes, request) => ({
+      ...chatLimitEdits(fields, changes, request),
+      ...usageEdits(fields, changes),
+    }),
+    differsByCandidate: true,
+  },
+  responses: {
+    path: '/v1/responses',
+    facts: responseFacts,
+    usage: responseUsage,
+    meter: (_facts, profile) => new ResponseMeter(usagePlaces(profile)),
+    edits: (_fields, changes) => ({
+      ...outputLimitEdits(['max_output_tokens'], changes),
+      max_tool_calls: changes.toolCallsMax === undefined ? null : String(changes.toolCallsMax),
+    }),
+    differsByCandidate: true,
+  },
+  embeddings: {
+    path: '/v1/embeddings',
+    facts: embeddingsFacts,
+    usage: embeddingsUsage,
+    meter: chatMeter,
+    differsByCandidate: true,
+  },
+  completions: {
+    path: '/v1/completions',
+    facts: completionFacts,
+    usage: chatUsage,
+    meter: (facts, profile) => new ChatMeter(facts, profile, 'text'),
+    edits: (fields, changes) => ({
+      ...outputLimitEdits(['max_tokens'], changes),
+      ...usageEdits(fields, changes),
+    }),
+  },
+  compact: { path: '/v1/responses/compact', facts: compactFacts, usage: responseUsage, meter: noStream },
+  input_tokens: { path: '/v1/responses/input_tokens', facts: inputTokensFacts, ...FREE },
+  moderations: { path: '/v1/moderations', facts: moderationFacts, ...FREE },
+  images: { path: '/v1/images/generations', facts: ({ body }) => imageFacts('images', body), ...IMAGES },
+  image_edits: { path: '/v1/images/edits', facts: ({ body }) => imageFacts('image_edits', body), ...IMAGES },
+  image_variations: {
+    path: '/v1/images/variations',
+    facts: ({ body }) => imageFacts('image_variations', body),
+    ...IMAGES,
+  },
+  speech: {
+    path: '/v1/audio/speech',
+    facts: ({ body }) => speechFacts(body),
+    usage: speechUsage,
+    meter: () => new MediaMeter(speechUsage, 1),
+  },
+  transcriptions: {
+    path: '/v1/audio/transcriptions',
+    facts: ({ body }) => transcriptionFacts('transcriptions', body),
+    ...TRANSCRIPTIONS,
+  },
+  translations: {
+    path: '/v1/audio/translations',
+    facts: ({ body }) => transcriptionFacts('translations', body),
+    ...TRANSCRIPTIONS,
+  },
+};
+
+function rulesOf(endpoint: Endpoint): EndpointRules {
+  return ENDPOINTS[endpoint as OpenAiEndpoint];
+}
 
 export const openai: Dialect = {
   name: 'openai',
-  paths: {
-    '/v1/chat/completions': 'chat_completions',
-    '/v1/responses': 'responses',
-    '/v1/embeddings': 'embeddings',
-    ...OTHER_PATHS,
-  },
+  paths: Object.fromEntries(
+    Object.entries(ENDPOINTS).map(([endpoint, { path }]) => [path, endpoint as Endpoint]),
+  ),
   readRequest,
-  readUsage(endpoint, answer, profile) {
-    if (isOther(endpoint)) return otherUsage(endpoint, answer, profile);
-    const places = usagePlaces(profile);
-    if (endpoint === 'embeddings') return embeddingsUsage(answer, places);
-    return endpoint === 'responses' ? responseUsage(answer, places) : chatUsage(answer, places);
-  },
-  estimateOutput(endpoint, answer) {
-    if (isOther(endpoint)) return otherOutput(answer);
-    if (endpoint === 'embeddings' || !isObject(answer)) return 0;
+  readUsage: (endpoint, answer, profile) => rulesOf(endpoint).usage(answer, usagePlaces(profile)),
+  estimateOutput(_endpoint, answer) {
+    if (!isObject(answer)) return 0;
     const tally = new OutputTally();
-    tally.addValue(endpoint === 'responses' ? answer.output : answer.choices);
+    tally.addValue(answer.choices ?? answer.output ?? answer.text);
     return tally.tokens;
   },
-  streamMeter(endpoint, facts, profile) {
-    if (isOther(endpoint)) return otherMeter(endpoint, facts, profile);
-    return endpoint === 'responses' ? new ResponseMeter(usagePlaces(profile)) : new ChatMeter(facts, profile);
-  },
+  streamMeter: (endpoint, facts, profile) => rulesOf(endpoint).meter(facts, profile),
   errorText,
 };
 
 function readRequest(
   endpoint: Endpoint,
-  parsed: ParsedBody,
+  { json: body, fields, hasOtherSpellings }: ParsedBody,
   { earlierTokens }: KnownContext = NOTHING_KNOWN,
 ): RequestReading {
-  const { json: body, fields, hasOtherSpellings } = parsed;
   if (hasOtherSpellings) refuseOtherSpellings(body);
-  if (isOther(endpoint)) return readOther(endpoint, parsed, earlierTokens);
-  const model = readModel(body);
+  const rules = rulesOf(endpoint);
   const measure = new InputMeasure(fields.bytes.length);
-  const reading = { body, model, measure, earlierTokens };
-  if (readsCachedContent(body)) measure.stored();
-  const read = endpoint === 'embeddings' ? embeddings : endpoint === 'responses' ? response : chat;
-  const facts = read(reading);
-  return new OpenAiReading(fields, facts, { measure, thinking: openAiThinking(body) });
+  const facts = rules.facts({ body, measure, earlierTokens });
+  const byCandidate = rules.differsByCandidate ? { measure, thinking: openAiThinking(body) } : null;
+  return new OpenAiReading(fields, facts, byCandidate);
 }
 
-/** What was found in a request, for facts that depend on who answers it. */
-interface Findings {
+/** The parts of a request that cost more at one candidate than at another. */
+interface CandidateParts {
   readonly measure: InputMeasure;
   readonly thinking: ThinkingAsked;
 }
@@ -108,12 +187,12 @@ interface Findings {
 class OpenAiReading implements RequestReading {
   readonly facts: RequestFacts;
   readonly #fields: RequestFields;
-  readonly #found: Findings;
+  readonly #byCandidate: CandidateParts | null;
 
-  constructor(fields: RequestFields, facts: RequestFacts, found: Findings) {
+  constructor(fields: RequestFields, facts: RequestFacts, byCandidate: CandidateParts | null) {
     this.facts = facts;
     this.#fields = fields;
-    this.#found = found;
+    this.#byCandidate = byCandidate;
   }
 
   get contentType(): string {
@@ -122,7 +201,8 @@ class OpenAiReading implements RequestReading {
 
   factsFor(model: string, profile: ProviderProfile): RequestFacts {
     const { facts } = this;
-    const { measure, thinking } = this.#found;
+    if (this.#byCandidate === null) return facts;
+    const { measure, thinking } = this.#byCandidate;
     const thinkingAsked = isThinkingAsked(thinking, profile.request.thinkingOff);
     const { hasImages } = measure;
     if (!hasImages && thinkingAsked === facts.thinkingAsked) return facts;
@@ -130,142 +210,34 @@ class OpenAiReading implements RequestReading {
     return { ...facts, ...input, thinkingAsked };
   }
 
-  changed(changes: RequestChanges, profile: ProviderProfile): Uint8Array {
-    return changedBytes(this.facts.endpoint, this.#fields, changes, profile.request);
-  }
-}
-
-interface Reading {
-  readonly body: Json;
-  readonly model: string;
-  readonly measure: InputMeasure;
-  readonly earlierTokens: number | null;
-}
-
-function chat({ body, model, measure }: Reading): RequestFacts {
-  const stream = readFlag(body, 'stream');
-  const modalities = readList(body, 'modalities');
-  const limits = CHAT_LIMITS.map((field) => readWhole(body, field, { min: 1, max: OUTPUT_TOKENS_MAX }));
-  const stated = limits.filter((limit) => limit !== null);
-  const { billedTools, inputReads } = chatTools(body, measure);
-  new OpenAiInput(measure).messages(readList(body, 'messages'));
-  const input = measure.result(imageTokensOf(model));
-  // Field by field: on the path of most calls, and spreading three objects into one costs more than reading the request.
-  return {
-    endpoint: 'chat_completions',
-    model,
-    stream,
-    inputTokensMax: input.inputTokensMax,
-    inputTokensHeld: input.inputTokensHeld,
-    inputIsUnbounded: input.inputIsUnbounded,
-    conversationIsStored: false,
-    inputTokensEstimate: input.inputTokensEstimate,
-    inputAudioTokensMax: input.inputAudioTokensMax,
-    inputImageTokensMax: input.inputImageTokensMax,
-    // OpenAI's caches are written unasked, where writing is billed at all.
-    cacheWrite: 'short',
-    // A provider that knows one of two stated limits keeps to that one.
-    outputTokensStated: stated.length === 0 ? null : Math.max(...stated),
-    choices: readWhole(body, 'n', { min: 1, max: CHOICES_MAX }) ?? 1,
-    outputAudio: modalities.includes('audio') || states(body, 'audio'),
-    outputImage: modalities.includes('image'),
-    billedTools,
-    inputReads,
-    unmetered: openAiUnmetered(body),
-    inputIsStored: input.inputIsStored,
-    thinkingAsked: null,
-    modifiersAsked: readModifiers(body, MODIFIERS),
-    outputLimitFields: CHAT_LIMITS.filter((_field, index) => limits[index] !== null),
-    usageAsked: stream && asksUsage(body),
-    user: openAiUser(body),
-  };
-}
-
-function response({ body, model, measure, earlierTokens }: Reading): RequestFacts {
-  const tools = responsesTools(body, measure);
-  goesOn(body, measure, earlierTokens);
-  if (states(body, 'prompt')) measure.stored();
-  if (Array.isArray(body.input)) new OpenAiInput(measure).items(body.input);
-  if (isObject(body.reasoning)) requirePriced('reasoning.mode', body.reasoning.mode, ['standard']);
-  return {
-    ...NOTHING_BILLED,
-    endpoint: 'responses',
-    model,
-    stream: readFlag(body, 'stream'),
-    ...measure.result(imageTokensOf(model)),
-    cacheWrite: 'short',
-    outputTokensStated: readWhole(body, 'max_output_tokens', { min: 1, max: OUTPUT_TOKENS_MAX }),
-    ...tools,
-    unmetered: openAiUnmetered(body),
-    thinkingAsked: null,
-    modifiersAsked: readModifiers(body, MODIFIERS),
-    storesAnswer: body.store !== false,
-    user: openAiUser(body),
-  };
-}
-
-function embeddings({ body, model, measure }: Reading): RequestFacts {
-  // Images and documents of compatible providers.
-  if (Array.isArray(body.messages)) new OpenAiInput(measure).messages(body.messages);
-  if (Array.isArray(body.input) && body.input.some(isObject)) measure.stored();
-  return {
-    ...NOTHING_BILLED,
-    endpoint: 'embeddings',
-    model,
-    ...measure.result(imageTokensOf(model)),
-    unmetered: openAiUnmetered(body),
-    thinkingAsked: null,
-    modifiersAsked: readModifiers(body, MODIFIERS),
-    user: openAiUser(body),
-  };
-}
-
-function states(body: Json, field: string): boolean {
-  return body[field] !== undefined && body[field] !== null;
-}
-
-function asksUsage(body: Json): boolean {
-  const { stream_options: options } = body;
-  if (options === undefined || options === null) return false;
-  if (!isObject(options)) throw invalid('stream_options', options, 'an object');
-  return readFlag(options, 'include_usage');
-}
-
-function changedBytes(
-  endpoint: Endpoint,
-  fields: RequestFields,
-  changes: RequestChanges,
-  request: RequestProfile,
-): Uint8Array {
-  if (Object.keys(changes).length === 0) return fields.bytes;
-  const model: FieldEdits = { model: changes.model === undefined ? null : JSON.stringify(changes.model) };
-  if (endpoint === 'embeddings') return fields.with(model);
-  if (endpoint === 'responses') {
-    const calls = changes.toolCallsMax === undefined ? null : String(changes.toolCallsMax);
+  changed(changes: RequestChanges, { request }: ProviderProfile): Uint8Array {
+    const fields = this.#fields;
+    if (Object.keys(changes).length === 0) return fields.bytes;
     return fields.with({
-      ...model,
-      ...outputLimitEdits(['max_output_tokens'], changes),
-      max_tool_calls: calls,
+      model: changes.model === undefined ? null : JSON.stringify(changes.model),
+      ...rulesOf(this.facts.endpoint).edits?.(fields, changes, request),
     });
   }
-  return fields.with({
-    ...model,
-    ...limitEdits(fields, changes, request),
-    stream_options: changes.askUsage === undefined ? null : usageOptions(fields, changes.askUsage),
-  });
 }
 
-/** A limit goes to the caller's own fields where the provider keeps to them, else to the provider's; what it does not know goes. */
-function limitEdits(fields: RequestFields, changes: RequestChanges, request: RequestProfile): FieldEdits {
+function usageEdits(fields: RequestFields, { askUsage }: RequestChanges): FieldEdits {
+  return { stream_options: askUsage === undefined ? null : usageOptions(fields, askUsage) };
+}
+
+/**
+ * Writes the limit into the caller's own fields where the provider obeys them, else into the provider's field. Fields that the
+ * provider does not know are removed.
+ */
+function chatLimitEdits(fields: RequestFields, changes: RequestChanges, request: RequestProfile): FieldEdits {
   if (changes.outputTokensMax === undefined) return {};
-  const keepsTo = (field: string) =>
+  const isObeyed = (field: string) =>
     request.outputLimit.includes(field) || request.outputLimitAlso.includes(field);
   const stated = CHAT_LIMITS.filter((field) => statesNumber(fields, field));
-  const kept = stated.filter(keepsTo);
-  const foreign = CHAT_LIMITS.filter((field) => !keepsTo(field) && fields.get(field) !== null);
+  const kept = stated.filter(isObeyed);
+  const unknown = CHAT_LIMITS.filter((field) => !isObeyed(field) && fields.get(field) !== null);
   return {
     ...outputLimitEdits(kept.length === 0 ? request.outputLimit : kept, changes),
-    ...Object.fromEntries(foreign.map((field) => [field, LEFT_OUT])),
+    ...Object.fromEntries(unknown.map((field) => [field, LEFT_OUT])),
   };
 }
 

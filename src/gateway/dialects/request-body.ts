@@ -5,18 +5,21 @@
 import { Buffer, isUtf8 } from 'node:buffer';
 import { setImmediate as turnOfOthers } from 'node:timers/promises';
 import { RefusedError } from '../../kit/refusals.js';
-import { isSpace, type Places, Scan, type Span, trimmed } from './body-scan.js';
+import { type Places, Scan } from './body-scan.js';
 import {
   COLON,
   COMMA,
   isObject,
+  isSpace,
   type Json,
   LIST_CLOSES,
   LIST_OPENS,
   OBJECT_CLOSES,
   OBJECT_OPENS,
   QUOTE,
+  type Span,
   stringEnd,
+  trimmed,
 } from './json-scan.js';
 
 /** Characters of a body that are scanned before others get a turn: about 10 ms of work. */

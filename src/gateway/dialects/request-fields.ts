@@ -9,8 +9,6 @@ import { BodyFields, type FieldEdits, LEFT_OUT, type RequestFields } from './req
 
 /** Longest name of a model; providers' longest are below 100. */
 const MODEL_CHARS_MAX = 256;
-/** Rule Q4 bounds tokens so. */
-export const OUTPUT_TOKENS_MAX = 10_000_000;
 /** How much of a wrong value a message repeats. */
 const SHOWN_CHARS_MAX = 80;
 

@@ -1,20 +1,17 @@
-// Figures of a usage as providers state them, hostile ones included. The rule: what is stated is never charged below, and
-// nothing becomes negative. Missing is null, an explicit 0 stays 0, fractions go up to the next whole, digits in a text count
-// as their number. What cannot be a count (negative, words, above the bound) counts as not stated: the charge is then an
-// estimate, and marked so.
+// Reads single figures of a usage as providers state them, hostile ones included. A charge is never below what is stated, and
+// no figure becomes negative. A missing figure is null, and an explicit 0 stays 0. Fractions are rounded up; a text of digits
+// counts as its number. A value that cannot be a count (negative, words, above the bound) counts as missing: the charge is
+// then an estimate and marked as one.
 
-import type { Component, Quantities } from '../metering/usage.js';
+import { type Component, type Quantities, TOKENS_MAX } from '../metering/usage.js';
 
-/** Rule Q4 bounds tokens so. A figure above it would book a fortune because of a provider's fault. */
-const FIGURE_MAX = 10_000_000;
-
-/** Some providers write their counts as texts; none has more digits than this. */
+/** Some providers write their counts as texts; no count within the bound has more digits. */
 const DIGITS = /^\d{1,8}$/;
 
 /** A count of tokens or calls; null when there is none. */
 export function figure(value: unknown): number | null {
   const count = typeof value === 'string' && DIGITS.test(value) ? Number(value) : value;
-  if (typeof count !== 'number' || !(count >= 0) || count > FIGURE_MAX) return null;
+  if (typeof count !== 'number' || !(count >= 0) || count > TOKENS_MAX) return null;
   return Math.ceil(count);
 }
 
@@ -24,13 +21,18 @@ export function larger(left: number | null, right: number | null): number | null
   return Math.max(left, right);
 }
 
+/** Two figures that may be missing, added up; null when both are. */
+export function sum(left: number | null, right: number | null): number | null {
+  return left === null || right === null ? (left ?? right) : left + right;
+}
+
 /** Quantities with `always` as they are, 0 included, and of `parts` those that are above 0. */
 export function quantitiesOf(
   always: Partial<Record<Component, number | null>>,
   parts: Partial<Record<Component, number | null>>,
 ): Quantities {
   const quantities: Partial<Record<Component, number>> = {};
-  // By for…in, which unlike Object.entries makes nothing: this is on the path of every answer.
+  // for…in allocates nothing, unlike Object.entries: every answer comes here.
   for (const component in always) {
     const quantity = always[component as Component];
     if (quantity != null) quantities[component as Component] = quantity;

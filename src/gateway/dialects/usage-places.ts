@@ -1,13 +1,22 @@
-// Where a profile says that usage stands, made into readers once: what an answer, or an event of a stream, states as it
-// stands, in one pass. What the figures mean together is usage-reading.ts's. Called by both dialects for every answer.
+// Reads what an answer, or an event of a stream, states of its bill, at the places that the provider's profile names. A
+// profile is compiled once; reading then looks up each object of the usage once. What the figures mean together is decided
+// by usage-reading.ts. Called by both dialects for every answer.
 
 import { stepsOf } from '../prices/data-rates.js';
-import type { CostPlace, ProviderProfile } from '../profiles/profile.js';
-import { type FigureName, FigurePlan, type StatedFigures } from './figure-plan.js';
+import {
+  type CostPlace,
+  type ProviderProfile,
+  USAGE_FIGURES,
+  type UsageFigure,
+} from '../profiles/profile.js';
 import { isObject, type Json } from './json-scan.js';
+import { figure, larger, sum } from './usage-figures.js';
+
+/** The figures of tokens and calls as an answer states them; null where it does not. */
+export type StatedFigures = Record<UsageFigure, number | null>;
 
 /** All that an answer states of its bill. */
-export interface Stated extends StatedFigures {
+export interface StatedUsage extends StatedFigures {
   /** The provider's own cost in steps of usd; null where it states none. */
   cost: bigint | null;
   /** What changes the price, by the modifier's name; null where nothing is stated. */
@@ -16,41 +25,87 @@ export interface Stated extends StatedFigures {
 
 export interface UsagePlaces {
   /** Null where the answer states no usage. */
-  stated(answer: unknown): Stated | null;
+  stated(answer: unknown): StatedUsage | null;
   /** What changes the price alone: an event may state it before the usage comes. */
   modifiers(answer: Json): Readonly<Record<string, string>> | null;
   readonly outputIncludesReasoning: boolean;
   readonly inputIncludesCache: boolean;
 }
 
-/** Names of tiers and places are short; anything longer is none. */
+/** Names of tiers and places are short; a longer text is no such name. */
 const MODIFIER_CHARS_MAX = 64;
 /** A step of usd is 10^-8. */
 const USD_SCALE = 8;
 
-/** Calls of several tools of one kind are counted together. */
-const ADDED: ReadonlySet<FigureName> = new Set(['webSearch', 'codeInterpreter', 'fileSearch', 'freeTools']);
+/** Figures of which all paths count: calls of several tools of one kind. Of other figures the first stated path counts. */
+const ADDED: ReadonlySet<UsageFigure> = new Set(['webSearch', 'codeInterpreter', 'fileSearch', 'freeTools']);
 
-function nothingStated(): Stated {
-  return {
-    input: null,
-    output: null,
-    total: null,
-    cacheRead: null,
-    cacheWrite: null,
-    cacheWriteHour: null,
-    cacheWriteShort: null,
-    inputAudio: null,
-    outputAudio: null,
-    outputImage: null,
-    reasoning: null,
-    webSearch: null,
-    codeInterpreter: null,
-    fileSearch: null,
-    freeTools: null,
-    cost: null,
-    modifiers: null,
-  };
+const NOTHING_STATED: StatedUsage = {
+  ...(Object.fromEntries(USAGE_FIGURES.map((name) => [name, null])) as StatedFigures),
+  cost: null,
+  modifiers: null,
+};
+
+/** An object on the way to a figure: its key in the object above it. */
+interface UsageObject {
+  readonly above: number;
+  readonly key: string;
+}
+
+interface FigurePlace {
+  readonly figure: UsageFigure;
+  readonly isAdded: boolean;
+  readonly parent: number;
+  readonly key: string;
+}
+
+/** Reads all figures of a usage object in one pass: each object within it is looked up once, however many paths lead there. */
+class FigurePlan {
+  /** The first is the usage object itself. */
+  readonly #parents: UsageObject[] = [{ above: 0, key: '' }];
+  readonly #places: FigurePlace[] = [];
+  /** The objects of the answer that is being read, by their index in `#parents`. */
+  readonly #objects: (Json | null)[];
+
+  constructor(paths: Readonly<Record<UsageFigure, readonly string[]>>) {
+    for (const figure of USAGE_FIGURES) {
+      for (const path of paths[figure]) {
+        const keys = partsOf(path);
+        let parent = 0;
+        for (const key of keys.slice(0, -1)) parent = this.#parentAt(parent, key);
+        this.#places.push({ figure, isAdded: ADDED.has(figure), parent, key: keys.at(-1) as string });
+      }
+    }
+    this.#objects = this.#parents.map(() => null);
+  }
+
+  #parentAt(above: number, key: string): number {
+    const known = this.#parents.findIndex(
+      (one, index) => index > 0 && one.above === above && one.key === key,
+    );
+    return known === -1 ? this.#parents.push({ above, key }) - 1 : known;
+  }
+
+  /** Writes the figures of a usage object into `stated`, whose figures are all null. */
+  read(usage: Json, stated: StatedFigures): void {
+    const objects = this.#objects;
+    objects[0] = usage;
+    for (let at = 1; at < objects.length; at++) {
+      const { above, key } = this.#parents[at];
+      const value = objects[above]?.[key];
+      objects[at] = isObject(value) ? value : null;
+    }
+    for (const { figure: name, isAdded, parent, key } of this.#places) {
+      const value = objects[parent]?.[key];
+      if (value === undefined || value === null) continue;
+      const before = stated[name];
+      if (before !== null && !isAdded) continue;
+      const count = figure(value);
+      if (count !== null) stated[name] = before === null ? count : before + count;
+    }
+    // The answer must not be kept alive.
+    objects.fill(null);
+  }
 }
 
 const COMPILED = new WeakMap<ProviderProfile, UsagePlaces>();
@@ -68,28 +123,28 @@ type Path = readonly string[];
 
 function compiled({ usage, modifiers }: ProviderProfile): UsagePlaces {
   const at = usage.at.map(partsOf);
-  const plan = new FigurePlan({ names: FIGURES, paths: usage, added: ADDED });
+  const plan = new FigurePlan(usage);
   const costs = usage.cost.map((place) => ({ ...place, path: partsOf(place.at), flag: flagOf(place) }));
-  const named = modifiers.map(({ name, stated }) => ({ name, paths: pathsOf(stated) }));
+  const named = modifiers.map(({ name, stated }) => ({ name, paths: stated.map(partsOf) }));
   const modifiersIn = (answer: Json) => modifiersAt(answer, named);
 
-  const read = (of: Json): Stated => {
-    const stated = nothingStated();
+  const read = (of: Json): StatedUsage => {
+    const stated = { ...NOTHING_STATED };
     plan.read(of, stated);
     if (costs.length > 0) stated.cost = costIn(of, costs);
     return stated;
   };
 
-  const stated = (answer: unknown): Stated | null => {
+  const stated = (answer: unknown): StatedUsage | null => {
     if (!isObject(answer)) return null;
-    let found: Stated | null = null;
+    let found: StatedUsage | null = null;
     for (const path of at) {
-      const usageObject = statedAt(valueAt(answer, path, 0), path, read);
-      if (usageObject === null) continue;
-      found ??= usageObject;
-      // An object without a figure may stand before the one that has them.
-      if (usageObject.input === null && usageObject.output === null && usageObject.total === null) continue;
-      found = usageObject;
+      const one = statedAt(valueAt(answer, path, 0), path, read);
+      if (one === null) continue;
+      found ??= one;
+      // An object without a figure may precede the one that has them.
+      if (one.input === null && one.output === null && one.total === null) continue;
+      found = one;
       break;
     }
     if (found !== null) found.modifiers = modifiersIn(answer);
@@ -103,11 +158,7 @@ function partsOf(path: string): Path {
   return path.split('.');
 }
 
-function pathsOf(paths: readonly string[]): readonly Path[] {
-  return paths.map(partsOf);
-}
-
-// A `*` ends the way: the list is the value, and `statedAt` goes on in each of its items.
+// A `*` ends the walk: the list is the value, and `statedAt` continues in each of its items.
 function valueAt(from: unknown, path: Path, start: number): unknown {
   let value = from;
   for (let at = start; at < path.length && path[at] !== '*'; at++) {
@@ -119,7 +170,7 @@ function valueAt(from: unknown, path: Path, start: number): unknown {
   return value;
 }
 
-function statedAt(value: unknown, path: Path, read: (of: Json) => Stated): Stated | null {
+function statedAt(value: unknown, path: Path, read: (of: Json) => StatedUsage): StatedUsage | null {
   if (isObject(value)) return read(value);
   if (!Array.isArray(value)) return null;
   const star = path.indexOf('*');
@@ -128,34 +179,34 @@ function statedAt(value: unknown, path: Path, read: (of: Json) => Stated): State
   return combined(items.map(read), 'of one input');
 }
 
-/** The usage of an answer whose choices each state their own. */
-export function ofChoices(all: readonly Stated[]): Stated | null {
+/** The usage of an answer whose choices each state a usage of their own. */
+export function ofChoices(all: readonly StatedUsage[]): StatedUsage | null {
   return combined(all, 'of one input');
 }
 
 /**
- * Several usage objects as one. Choices of one answer share their input and each states its own output, unless all say the
- * same: then each states that of the whole answer.
+ * Several usage objects as one. Choices of one answer share their input, and each states its own output. Where all state the
+ * same figures, each states those of the whole answer.
  */
-function combined(all: readonly Stated[], how: 'added' | 'of one input'): Stated | null {
+function combined(all: readonly StatedUsage[], how: 'added' | 'of one input'): StatedUsage | null {
   if (all.length < 2) return all[0] ?? null;
   const [head, ...rest] = all;
-  const isRepeated = (one: Stated) => FIGURES.every((field) => one[field] === head[field]);
+  const isRepeated = (one: StatedUsage) => USAGE_FIGURES.every((field) => one[field] === head[field]);
   if (how === 'of one input' && rest.every(isRepeated)) return head;
-  const whole: Stated = { ...head };
+  const whole: StatedUsage = { ...head };
   for (const one of rest) {
-    for (const field of FIGURES) {
+    for (const field of USAGE_FIGURES) {
       const shared = how === 'of one input' && SHARED.has(field);
-      whole[field] = shared ? largerOf(whole[field], one[field]) : addedTo(whole[field], one[field]);
+      whole[field] = shared ? larger(whole[field], one[field]) : sum(whole[field], one[field]);
     }
     if (one.cost !== null) whole.cost = (whole.cost ?? 0n) + one.cost;
   }
-  // Totals that share an input are no total of the sum.
+  // Each total contains the shared input, so that their sum is no total.
   if (how === 'of one input') whole.total = null;
   return whole;
 }
 
-const SHARED: ReadonlySet<FigureName> = new Set([
+const SHARED: ReadonlySet<UsageFigure> = new Set([
   'input',
   'cacheRead',
   'cacheWrite',
@@ -163,20 +214,6 @@ const SHARED: ReadonlySet<FigureName> = new Set([
   'cacheWriteShort',
   'inputAudio',
 ]);
-
-export const FIGURES: readonly FigureName[] = [
-  ...SHARED,
-  ...(['output', 'total', 'outputAudio', 'outputImage', 'reasoning'] as const),
-  ...(['webSearch', 'codeInterpreter', 'fileSearch', 'freeTools'] as const),
-];
-
-function largerOf(left: number | null, right: number | null): number | null {
-  return left === null || right === null ? (left ?? right) : Math.max(left, right);
-}
-
-function addedTo(left: number | null, right: number | null): number | null {
-  return left === null || right === null ? (left ?? right) : left + right;
-}
 
 interface CompiledCost extends CostPlace {
   readonly path: Path;

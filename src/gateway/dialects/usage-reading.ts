@@ -3,9 +3,8 @@
 // total of both, that tells, else the profile does. Never below what was stated. Called by both dialects.
 
 import type { Component, UsageReading } from '../metering/usage.js';
-import type { StatedFigures } from './figure-plan.js';
-import { larger } from './usage-figures.js';
-import type { Stated, UsagePlaces } from './usage-places.js';
+import { larger, sum } from './usage-figures.js';
+import type { StatedFigures, StatedUsage, UsagePlaces } from './usage-places.js';
 
 /** Calls of billed tools that the answer shows beside its usage. */
 export interface ToolCalls {
@@ -14,14 +13,19 @@ export interface ToolCalls {
   readonly codeInterpreter: number;
 }
 
-type Meaning = Pick<UsagePlaces, 'outputIncludesReasoning' | 'inputIncludesCache'>;
+/** Which parts the provider's totals include. */
+type TotalsInclude = Pick<UsagePlaces, 'outputIncludesReasoning' | 'inputIncludesCache'>;
 
 /** @param shown null where the answer does not show its calls */
-export function readingOf(stated: Stated, meaning: Meaning, shown: ToolCalls | null): UsageReading {
+export function readingOf(
+  stated: StatedUsage,
+  includes: TotalsInclude,
+  shown: ToolCalls | null,
+): UsageReading {
   const cacheWrite = cacheWriteOf(stated);
   const left = leftOut(stated, cacheWrite ?? 0);
-  const input = inputOf(stated, { cacheWrite, left, meaning });
-  const output = outputOf(stated, { inputTotal: input.tokens.total, left, meaning });
+  const input = inputOf(stated, { cacheWrite, left, includes });
+  const output = outputOf(stated, { inputTotal: input.tokens.total, left, includes });
   const webSearch = larger(stated.webSearch, shown === null ? null : shown.webSearch);
   const fileSearch = larger(stated.fileSearch, shown === null ? null : shown.fileSearch);
   const codeInterpreter = larger(stated.codeInterpreter, shown === null ? null : shown.codeInterpreter);
@@ -42,7 +46,7 @@ export function readingOf(stated: Stated, meaning: Meaning, shown: ToolCalls | n
   const reading: { -readonly [Field in keyof UsageReading]: UsageReading[Field] } = {
     inputTokens: input.tokens,
     outputTokens: output.tokens,
-    toolCalls: addedUp(addedUp(webSearch, fileSearch), addedUp(codeInterpreter, stated.freeTools)),
+    toolCalls: sum(sum(webSearch, fileSearch), sum(codeInterpreter, stated.freeTools)),
     quantities,
   };
   if (stated.total !== null && input.tokens.total === null && output.tokens.total === null)
@@ -50,10 +54,6 @@ export function readingOf(stated: Stated, meaning: Meaning, shown: ToolCalls | n
   if (stated.cost !== null) reading.cost = stated.cost;
   if (stated.modifiers !== null) reading.modifiers = stated.modifiers;
   return reading;
-}
-
-function addedUp(left: number | null, right: number | null): number | null {
-  return left === null || right === null ? (left ?? right) : left + right;
 }
 
 /** What is stated of the cache's writing as a whole, or what its parts are together. */
@@ -91,17 +91,17 @@ const NOTHING_LEFT_OUT: LeftOut = { cache: 0, reasoning: 0 };
 
 interface Apart {
   readonly left: LeftOut | null;
-  readonly meaning: Meaning;
+  readonly includes: TotalsInclude;
 }
 
 // Which of the audio was cached is not stated: all of it is taken as not cached, the dearer way.
 function inputOf(stated: StatedFigures, of: Apart & { readonly cacheWrite: number | null }) {
   const { cacheRead, output, total: both } = stated;
-  const { cacheWrite, left, meaning } = of;
+  const { cacheWrite, left, includes } = of;
   const audio = stated.inputAudio ?? 0;
   const cached = (cacheRead ?? 0) + (cacheWrite ?? 0);
   const told = stated.input ?? (both !== null && output !== null ? Math.max(0, both - output) : null);
-  const outside = left?.cache ?? (meaning.inputIncludesCache ? 0 : cached);
+  const outside = left?.cache ?? (includes.inputIncludesCache ? 0 : cached);
   const total = told === null ? null : Math.max(told + outside, cached, audio);
   const notAudio = (total ?? cached + audio) - audio;
   const written = Math.min(cacheWrite ?? 0, notAudio);
@@ -125,7 +125,7 @@ function outputOf(stated: StatedFigures, of: Apart & { readonly inputTotal: numb
   const parts = (reasoning ?? 0) + audio + image;
   const rest = both === null || of.inputTotal === null ? null : Math.max(0, both - of.inputTotal);
   const told = stated.output ?? rest;
-  const outside = of.left?.reasoning ?? (of.meaning.outputIncludesReasoning ? 0 : (reasoning ?? 0));
+  const outside = of.left?.reasoning ?? (of.includes.outputIncludesReasoning ? 0 : (reasoning ?? 0));
   const whole = told === null ? null : told + (stated.output === null ? 0 : outside);
   const total = whole === null ? null : Math.max(parts > whole ? whole + parts : whole, rest ?? 0);
   const plain = total === null ? null : total - parts;

@@ -1,30 +1,32 @@
-// Takes the field `usage` out of a chunk whose caller did not ask for it: the field and one comma go, every other byte stays
-// as the provider wrote it. Done for each event of a stream, so the text is searched and not parsed. Called by
+// Removes the field `usage` from a chunk whose caller did not ask for it. The field and one comma go; every other byte stays as
+// the provider wrote it. The text is searched and not parsed, since every event of a stream comes here. Called by
 // openai-stream.ts.
 
 import {
   COLON,
   COMMA,
+  isSpace,
   LIST_CLOSES,
   LIST_OPENS,
   OBJECT_CLOSES,
   OBJECT_OPENS,
   QUOTE,
+  type Span,
   stringEnd,
   valueEnd,
 } from './json-scan.js';
 
 /**
- * Between two parts of JSON; the data of one event may go on in a further line. No character can be taken in two ways, so that
- * no gap takes more than linear time.
+ * What may stand between two tokens of JSON; the data of one event may continue on a further line. No character matches in two
+ * ways, so that matching takes linear time.
  */
 const GAP = String.raw`(?:[ \t]|\r?\n(?:data:)?)*`;
-/** The key with what stands before it. Inside a string it would have its quotes escaped. */
+/** The key with what precedes it. Inside a string its quotes would be escaped. */
 const FIELD = new RegExp(`([{,])(${GAP})"usage"${GAP}:${GAP}`, 'g');
 const COMMA_BEHIND = new RegExp(`${GAP},${GAP}`, 'y');
 
 const KEY = '"usage"';
-/** Fields of the name that are looked at, each up to the end of the event: a chunk has one, and one in each choice. */
+/** How many fields of the name are tried, each up to the end of the event: a chunk has one, and one in each choice. */
 const FIELDS_MAX = 128;
 
 /**
@@ -39,12 +41,7 @@ export function withoutUsage(event: Buffer, text: string): Buffer | null {
   return field === null ? null : Buffer.concat([event.subarray(0, field.start), event.subarray(field.end)]);
 }
 
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Where the field stands as nearly every provider writes it: near the end, behind a comma, without a space. */
+/** The field as nearly every provider writes it: near the end, after a comma, without a space. */
 function fieldAt(text: string, key: number): Span | null {
   const colon = key + KEY.length;
   if (text.charCodeAt(key - 1) !== COMMA || text.charCodeAt(colon) !== COLON) return null;
@@ -70,7 +67,7 @@ function anyField(text: string): Span | null {
   return null;
 }
 
-/** Whether one object is open there, and no more: behind a field of the outermost, one brace closes. */
+/** Whether exactly one object is open at `from`: after a field of the outermost object, only its brace closes. */
 function isOutermost(text: string, from: number): boolean {
   let depth = 1;
   for (let at = from; at < text.length; at++) {
@@ -80,8 +77,4 @@ function isOutermost(text: string, from: number): boolean {
     else if (code === OBJECT_CLOSES || code === LIST_CLOSES) depth--;
   }
   return depth === 0;
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }

@@ -31,6 +31,9 @@ export const COMPONENTS = [
 ] as const;
 export type Component = (typeof COMPONENTS)[number];
 
+/** The most tokens of one call (rule Q4). A figure above it is a fault of the provider, which must not book a fortune. */
+export const TOKENS_MAX = 10_000_000;
+
 /** How much of each component a call used, or may use at most. `input` excludes what the other input components count. */
 export type Quantities = Readonly<Partial<Record<Component, number>>>;
 

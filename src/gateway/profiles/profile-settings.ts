@@ -15,17 +15,20 @@ import {
 } from '../../kit/file-value.js';
 import { nearest } from '../../kit/located-values.js';
 import { ENDPOINTS } from '../metering/endpoints.js';
+import { TOKENS_MAX } from '../metering/usage.js';
 import { modelPattern } from '../prices/model-pattern.js';
 import type { Modifier, ModifierPrice } from '../prices/modifiers.js';
 import { timesByValue } from '../prices/prices-settings.js';
 import { errorPattern, PATTERNS_MAX } from './error-patterns.js';
-import type {
-  CostPlace,
-  ErrorProfile,
-  ModelTraits,
-  ProviderProfile,
-  RequestProfile,
-  UsageProfile,
+import {
+  type CostPlace,
+  type ErrorProfile,
+  type ModelTraits,
+  type ProviderProfile,
+  type RequestProfile,
+  USAGE_FIGURES,
+  type UsageFigure,
+  type UsageProfile,
 } from './profile.js';
 
 /** Fields, headers, paths: providers have up to ten of each. */
@@ -35,8 +38,6 @@ const TEXT_MAX = 256;
 const MODELS_MAX = 256;
 /** Decimal places of usd of a provider's unit of cost. */
 const COST_SCALE_MAX = 18;
-/** More output than any model gives in one answer. */
-export const OUTPUT_TOKENS_MAX = 10_000_000;
 
 export const PROFILE_FIELDS = [
   ...['pathPrefix', 'paths', 'query', 'keyHeader', 'keyPrefix', 'headers', 'outputLimit', 'outputLimitAlso'],
@@ -214,24 +215,14 @@ const costPlace: Reader<CostPlace> = (value) => {
   return at === undefined ? undefined : { at, scale, when };
 };
 
+const figurePaths = Object.fromEntries(USAGE_FIGURES.map((figure) => [figure, paths])) as Readers<
+  Pick<UsageProfile, UsageFigure>
+>;
+
 const USAGE_READERS: Readers<UsageProfile> = {
   at: listOf(ITEMS_MAX, formed(USAGE_PLACE)),
   besideChoicesWhenAsked: flag,
-  input: paths,
-  output: paths,
-  total: paths,
-  cacheRead: paths,
-  cacheWrite: paths,
-  cacheWriteHour: paths,
-  cacheWriteShort: paths,
-  inputAudio: paths,
-  outputAudio: paths,
-  outputImage: paths,
-  reasoning: paths,
-  webSearch: paths,
-  codeInterpreter: paths,
-  fileSearch: paths,
-  freeTools: paths,
+  ...figurePaths,
   outputIncludesReasoning: flag,
   inputIncludesCache: flag,
   cost: listOf(ITEMS_MAX, costPlace),
@@ -283,9 +274,9 @@ const modelTraits: Reader<ModelTraits> = (value) => {
   const thinking = one.read('thinking', oneOf(['never', 'shown', 'unseen'])) ?? 'unseen';
   return {
     models,
-    outputTokensMax: one.read('outputTokensMax', whole(1, OUTPUT_TOKENS_MAX)) ?? null,
+    outputTokensMax: one.read('outputTokensMax', whole(1, TOKENS_MAX)) ?? null,
     thinking,
     thinksUnasked: one.read('thinksUnasked', flag) ?? thinking !== 'never',
-    imageTokensMax: one.read('imageTokensMax', whole(1, OUTPUT_TOKENS_MAX)),
+    imageTokensMax: one.read('imageTokensMax', whole(1, TOKENS_MAX)),
   };
 };

@@ -48,11 +48,35 @@ export interface RequestProfile {
   readonly thinkingOff: readonly string[];
 }
 
+/** The figures that a usage object may state, by their names in profiles. */
+export const USAGE_FIGURES = [
+  'input',
+  'output',
+  /** Input and output together. Where input and output do not add up to it, it shows what they leave out. */
+  'total',
+  'cacheRead',
+  'cacheWrite',
+  /** The parts of `cacheWrite` that are kept for an hour, and for less. */
+  'cacheWriteHour',
+  'cacheWriteShort',
+  'inputAudio',
+  'outputAudio',
+  'outputImage',
+  'reasoning',
+  /** Calls of tools that the provider ran and bills. All paths are added up. */
+  'webSearch',
+  'codeInterpreter',
+  'fileSearch',
+  /** Calls of tools that the provider runs and does not bill. All paths are added up. */
+  'freeTools',
+] as const;
+export type UsageFigure = (typeof USAGE_FIGURES)[number];
+
 /**
- * Where an answer, or an event of a stream, states what was used. Paths are dotted; a `*` takes every item of a list
+ * Where an answer, or an event of a stream, states what was used. The paths of figures begin at the usage object. Paths are dotted; a `*` takes every item of a list
  * (`choices.*.usage`). Of several paths the first that states a figure counts, unless said otherwise; null counts as not stated.
  */
-export interface UsageProfile {
+export interface UsageProfile extends Readonly<Record<UsageFigure, readonly string[]>> {
   /** The usage object. A list of them is added up. */
   readonly at: readonly string[];
   /**
@@ -60,26 +84,6 @@ export interface UsageProfile {
    * who did not ask. False: the provider sends it to everybody, or in a chunk without choices.
    */
   readonly besideChoicesWhenAsked: boolean;
-  // The paths below are within the usage object.
-  readonly input: readonly string[];
-  readonly output: readonly string[];
-  /** Input and output together. Where input and output do not add up to it, it shows what they leave out. */
-  readonly total: readonly string[];
-  readonly cacheRead: readonly string[];
-  readonly cacheWrite: readonly string[];
-  /** The parts of `cacheWrite` that are kept for an hour, and for less. */
-  readonly cacheWriteHour: readonly string[];
-  readonly cacheWriteShort: readonly string[];
-  readonly inputAudio: readonly string[];
-  readonly outputAudio: readonly string[];
-  readonly outputImage: readonly string[];
-  readonly reasoning: readonly string[];
-  /** Calls of tools that the provider ran and bills. All paths are added up. */
-  readonly webSearch: readonly string[];
-  readonly codeInterpreter: readonly string[];
-  readonly fileSearch: readonly string[];
-  /** Calls of tools that the provider runs and does not bill. */
-  readonly freeTools: readonly string[];
   /** Whether the stated output includes the reasoning. Used where the answer states no total. */
   readonly outputIncludesReasoning: boolean;
   /** Whether the stated input includes cache reads and cache writes. Used where the answer states no total. */

@@ -17,9 +17,10 @@ import {
   whole,
 } from '../../kit/file-value.js';
 import { DIALECTS, type DialectName } from '../metering/endpoints.js';
+import { TOKENS_MAX } from '../metering/usage.js';
 import { coversPattern, modelPattern } from '../prices/model-pattern.js';
 import type { ProviderProfile } from '../profiles/profile.js';
-import { OUTPUT_TOKENS_MAX, PROFILE_FIELDS, readProfile } from '../profiles/profile-settings.js';
+import { PROFILE_FIELDS, readProfile } from '../profiles/profile-settings.js';
 import { PROFILES, profileNamed, profileOf } from '../profiles/profiles.js';
 import { requestBehind } from '../profiles/request-place.js';
 
@@ -138,7 +139,7 @@ export function routesTo(providers: readonly ProviderSettings[]): Reader<readonl
     if (section.at('candidates')?.items()?.length === 0)
       section.problem('candidates', 'is empty; a route names at least one provider');
     if (model === undefined) return undefined;
-    const output = section.read('outputTokensUnstated', whole(1, OUTPUT_TOKENS_MAX));
+    const output = section.read('outputTokensUnstated', whole(1, TOKENS_MAX));
     const route = { model, candidates, ...(output === undefined ? {} : { outputTokensUnstated: output }) };
     const earlier = routes.find((each) => hides(each, route, dialectOf));
     if (earlier !== undefined) {

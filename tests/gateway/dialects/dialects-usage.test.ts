@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { merged, messageReading } from '#bursar/gateway/dialects/anthropic-usage.js';
 import { dialects } from '#bursar/gateway/dialects/dialects.js';
-import { type Stated, usagePlaces } from '#bursar/gateway/dialects/usage-places.js';
+import { type StatedUsage, usagePlaces } from '#bursar/gateway/dialects/usage-places.js';
 import type { Endpoint } from '#bursar/gateway/metering/endpoints.js';
 import type { Quantities, UsageReading } from '#bursar/gateway/metering/usage.js';
 import { anthropicCompatible, compatible } from '#bursar/gateway/profiles/compatible.js';
@@ -304,7 +304,7 @@ describe('where usage stands, and what its total tells', () => {
 
 describe('reports of one stream', () => {
   const places = usagePlaces(anthropicCompatible);
-  const report = (stated: object) => places.stated({ usage: stated }) as Stated;
+  const report = (stated: object) => places.stated({ usage: stated }) as StatedUsage;
   const read = (...reports: object[]) =>
     messageReading(
       reports.map(report).reduce((earlier, later) => merged(earlier, later)),
