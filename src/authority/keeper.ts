@@ -1,7 +1,7 @@
 // What a ledger does by itself as time passes: holds expire when their time is up, the lease is renewed, and those who
 // follow events are woken. Timers never keep the process alive.
 
-import { LedgerClosedError } from '../core/errors.js';
+import { FencedError, LedgerClosedError } from '../core/errors.js';
 import type { JournalWriter } from '../journal/port.js';
 import type { Clock } from './api.js';
 import type { Pipeline } from './pipeline.js';
@@ -69,8 +69,10 @@ export class Keeper {
   }
 
   #renew(): void {
-    // A lost lease shows itself at the next append, which is refused.
-    this.journal.renewLease(this.lease.clock.now()).catch(() => undefined);
+    this.journal.renewLease(this.lease.clock.now()).catch((error) => {
+      // Any other fault shows itself at the next append. A lost lease may have no next append, and its writer must end.
+      if (error instanceof FencedError) this.pipeline.stop(error);
+    });
   }
 }
 

@@ -89,6 +89,12 @@ import * as reads from './reads.js';
 import { Replays } from './replay.js';
 import { verifyJournal } from './verify.js';
 
+interface LedgerOptions {
+  readonly lease: LeaseTerms;
+  readonly follower: Follower | null;
+  readonly onStopped: (fault: unknown) => void;
+}
+
 export class OpenLedger implements Ledger, PipelineOwner {
   readonly #state: State;
   readonly #journal: JournalWriter;
@@ -96,6 +102,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
   readonly #feed: FollowerFeed | null;
   readonly #replays: Replays;
   readonly #keeper: Keeper;
+  readonly #onStopped: (fault: unknown) => void;
   #closed = false;
   /** True while `whenDurable` reads: it waits for the disk after the read, so the read itself must not block. */
   #waitsLater = false;
@@ -104,7 +111,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
     state: State,
     journal: JournalWriter,
     clock: Clock,
-    { lease, follower }: { lease: LeaseTerms; follower: Follower | null },
+    { lease, follower, onStopped }: LedgerOptions,
   ) {
     this.#state = state;
     this.#journal = journal;
@@ -112,6 +119,7 @@ export class OpenLedger implements Ledger, PipelineOwner {
     this.#pipeline = new Pipeline(state, journal, clock, this, this.#feed);
     this.#replays = new Replays(this.#pipeline, journal.reader);
     this.#keeper = new Keeper(this.#pipeline, journal, lease);
+    this.#onStopped = onStopped;
   }
 
   get term(): string {
@@ -235,8 +243,9 @@ export class OpenLedger implements Ledger, PipelineOwner {
     return this.#replays.again(command, rider);
   }
 
-  onFault(): void {
+  onFault(fault: unknown): void {
     this.#keeper.stop();
+    if (!(fault instanceof LedgerClosedError)) this.#onStopped(fault);
   }
 
   // Before every read, holds whose time is up are expired. The ledger does this by itself; the reader changes

@@ -37,6 +37,11 @@ export interface OpenOptions {
   readonly progress?: Progress;
   /** Told of facts as they become durable, and brought up to date before this resolves. */
   readonly follower?: Follower;
+  /**
+   * Told once when the ledger stops by a fault: its journal or its follower failed, or another writer took the ledger over.
+   * It answers nothing any more, so the process should end and be started again.
+   */
+  readonly onStopped?: (fault: unknown) => void;
   /** A journal of the caller's own, instead of `path`: for tests with injected faults. */
   readonly journal?: (options: {
     authorityId: string;
@@ -79,8 +84,11 @@ export async function openLedger(options: OpenOptions): Promise<Ledger> {
     const seed = newSeed();
     const { state, replayed } = recovered(journal.reader, seed, options.progress);
     options.follower?.catchUp(journal.reader, options.progress);
-    const lease = { clock: SYSTEM_CLOCK, leaseMs };
-    const ledger = new OpenLedger(state, journal, clock, { lease, follower: options.follower ?? null });
+    const ledger = new OpenLedger(state, journal, clock, {
+      lease: { clock: SYSTEM_CLOCK, leaseMs },
+      follower: options.follower ?? null,
+      onStopped: options.onStopped ?? (() => undefined),
+    });
     await ledger.begin({ authorityId, epoch: journal.epoch, seed, ...settings });
     if (replayed > CHECKPOINT_TAIL_RECORDS) await ledger.checkpoint();
     return ledger;

@@ -186,7 +186,7 @@ export class Pipeline {
   // After a bug nobody knows what was half done, so nothing more is answered from this state. A clock that gives no
   // instant, like any misuse, is found before anything is done.
   #stopped(bug: unknown): Promise<never> {
-    if (!(bug instanceof InvalidInputError)) this.#stop(bug);
+    if (!(bug instanceof InvalidInputError)) this.stop(bug);
     return Promise.reject(bug);
   }
 
@@ -313,7 +313,7 @@ export class Pipeline {
       this.feed?.deliver(head);
       this.head = head;
     } catch (error) {
-      this.#stop(error);
+      this.stop(error);
       throw error;
     }
     return this.head;
@@ -322,11 +322,11 @@ export class Pipeline {
   /** Ends the pipeline: everything decided is made durable first. */
   async close(): Promise<void> {
     await this.whenDurable(this.state.sequence);
-    this.#stop(new LedgerClosedError('the ledger is closed'));
+    this.stop(new LedgerClosedError('the ledger is closed'));
   }
 
   /** Stops at once; replies that are not durable are rejected. */
-  #stop(error: unknown): void {
+  stop(error: unknown): void {
     if (this.#fault !== null) return;
     this.#fault = error;
     this.#replies.refuseAll(error);
@@ -390,7 +390,7 @@ export class Pipeline {
   #onFailure(replies: Replies, error: unknown): void {
     this.#inFlight -= 1;
     replies.refuseAll(error);
-    this.#stop(error);
+    this.stop(error);
   }
 }
 

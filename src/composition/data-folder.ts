@@ -85,6 +85,8 @@ export interface DataFolderOptions {
   readonly opened: Opened;
   /** Goes on although a file is missing, older than another one, or of another folder. Default false. */
   readonly acceptLoss?: boolean | undefined;
+  /** Told when the ledger has stopped by a fault. */
+  readonly onStopped?: (fault: unknown) => void;
 }
 
 /**
@@ -93,7 +95,7 @@ export interface DataFolderOptions {
  */
 export async function openDataFolder(
   folder: string,
-  { clock, logger, opened, acceptLoss = false }: DataFolderOptions,
+  { clock, logger, opened, acceptLoss = false, onStopped = () => undefined }: DataFolderOptions,
 ): Promise<DataFolder> {
   const accept = (problem: string | null) => {
     assertAccepted(problem, acceptLoss);
@@ -107,7 +109,7 @@ export async function openDataFolder(
   const views = opened.add('the views', openViews(file(VIEWS_FILE), VIEWS, { onReplaced }), (held) =>
     held.closeFile(),
   );
-  const ledger = await openLedger({ path: ledgerPath, clock, follower: views });
+  const ledger = await openLedger({ path: ledgerPath, clock, follower: views, onStopped });
   opened.add('the ledger', ledger, (held) => held.close());
   const parts = { ledgerPath, ledger, vault, views };
   accept(await vaultProblem(parts));

@@ -58,7 +58,10 @@ export interface ServerOptions {
   readonly process: ProcessSignals;
 }
 
-/** Runs until SIGTERM or SIGINT. @throws InvalidInputError, LedgerHeldError … what kept it from starting */
+/**
+ * Runs until SIGTERM or SIGINT.
+ * @throws InvalidInputError, LedgerHeldError … what kept it from starting, and what stopped the ledger
+ */
 export async function serve(options: ServerOptions): Promise<void> {
   const configPath = configPathOf(options.config);
   const settings = await readSettings(configPath);
@@ -66,11 +69,20 @@ export async function serve(options: ServerOptions): Promise<void> {
   const log = openLog(options.stdout, options.logLevel, options.process);
   const opened = new Opened();
   const signals = new Signals(options.process, log.logger);
+  let onStopped: (fault: unknown) => void = () => undefined;
+  const ledgerStopped = new Promise<{ readonly fault: unknown }>((resolve) => {
+    onStopped = (fault) => resolve({ fault });
+  });
   try {
-    const server = await start({ options, configPath, settings, log, opened });
+    const server = await start({ options, configPath, settings, log, opened, onStopped });
     signals.onHangUp = () => reloadLogged(server, log.logger);
-    await signals.stop;
-    await server.drain();
+    const stopped = await Promise.race([signals.stop, ledgerStopped]);
+    if (stopped === undefined) await server.drain(options.drainMs ?? DRAIN_DEFAULT_MS);
+    else {
+      log.logger.error({ err: stopped.fault }, 'the ledger has stopped, so the server ends; start it again');
+      await server.drain(0);
+      throw stopped.fault;
+    }
   } finally {
     await opened.close(log.logger);
     log.close();
@@ -83,19 +95,27 @@ interface Starting {
   readonly settings: Settings;
   readonly log: Log;
   readonly opened: Opened;
+  readonly onStopped: (fault: unknown) => void;
 }
 
 interface RunningServer {
   reload(): Promise<string>;
   /** Takes no new calls, and resolves when those that are open have ended or the time is up. */
-  drain(): Promise<void>;
+  drain(withinMs: number): Promise<void>;
 }
 
-async function start({ options, configPath, settings, log, opened }: Starting): Promise<RunningServer> {
+async function start({
+  options,
+  configPath,
+  settings,
+  log,
+  opened,
+  onStopped,
+}: Starting): Promise<RunningServer> {
   const { logger } = log;
   const clock = SYSTEM_CLOCK;
   const folder = await openDataFolder(options.dataPath, {
-    ...{ clock, logger, opened },
+    ...{ clock, logger, opened, onStopped },
     acceptLoss: options.acceptLoss,
   });
   const { ledger, keys } = folder;
@@ -159,9 +179,9 @@ async function start({ options, configPath, settings, log, opened }: Starting): 
   await sayStarted({ url, keys, options, logger, configPath });
   return {
     reload: () => inForce.reload(),
-    async drain() {
+    async drain(withinMs) {
       draining = true;
-      await drained({ app, gateway, withinMs: options.drainMs ?? DRAIN_DEFAULT_MS, logger });
+      await drained({ app, gateway, withinMs, logger });
     },
   };
 }

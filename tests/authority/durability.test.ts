@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Ledger } from '#bursar/authority/api.js';
-import { openLedger } from '#bursar/authority/open.js';
+import { type OpenOptions, openLedger } from '#bursar/authority/open.js';
 import { COMMANDS_WAITING_MAX } from '#bursar/authority/pipeline.js';
 import { recover } from '#bursar/authority/recovery.js';
 import { stateProblem } from '#bursar/core/invariants.js';
@@ -21,7 +21,7 @@ class Disk {
   readonly store = new MemoryStore();
   now = Date.parse('2026-01-10T12:00:00Z');
 
-  open(options: { retentionMs?: number; endedHoldsMax?: number; takeOver?: boolean } = {}): Promise<Ledger> {
+  open(options: Partial<OpenOptions> = {}): Promise<Ledger> {
     const journal = (lease: Parameters<typeof openMemoryJournal>[1]) => openMemoryJournal(this.store, lease);
     return openLedger({ path: ':memory:', clock: { now: () => this.now }, journal, ...options });
   }
@@ -232,6 +232,24 @@ describe('two writers', () => {
     expect(() => stale.snapshot()).toThrow();
     expect(await fresh.settle({ holdId: 'h1', amounts: { usd: 6n } })).toMatchObject({ outcome: 'settled' });
     expect((await fresh.verify()).ok).toBe(true);
+  });
+
+  test('takeover: the stale writer is idle → it stops at its next renewal, and says so once', async () => {
+    const disk = new Disk();
+    const faults: unknown[] = [];
+    const stale = await disk.open({ leaseMs: 30, onStopped: (fault) => faults.push(fault) });
+    await disk.open({ takeOver: true });
+    await expect.poll(() => faults).toMatchObject([{ code: 'fenced' }]);
+    expect(() => stale.head()).toThrow();
+    await stale.close().catch(() => undefined);
+    expect(faults).toHaveLength(1);
+  });
+
+  test('close: a ledger that closes without a fault is not said to have stopped', async () => {
+    const faults: unknown[] = [];
+    const ledger = await new Disk().open({ onStopped: (fault) => faults.push(fault) });
+    await ledger.close();
+    expect(faults).toEqual([]);
   });
 
   test('takeover: the stale writer has commands in flight → all are refused, and the new one never sees them', async () => {

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { BursarClient } from '#bursar/client/index.js';
-import { openReader } from '#bursar/index.js';
+import { openLedger, openReader } from '#bursar/index.js';
 import { BursarFolder, ended } from '../setup/bursar-process.js';
 import { type InProcess, runInProcess, startInProcess } from '../setup/server-in-process.js';
 
@@ -223,6 +223,20 @@ describe('stop', () => {
     expect(running.signals.exited).toBe(130);
     stream.controller.abort();
     await running.ended;
+  });
+
+  test('serve: another process takes the ledger over → the server ends by itself with a fault, and says why', async () => {
+    const replaced = await startInProcess({ dataPath: folder.file('replaced') });
+    const stream = await openai(replaced).chat.completions.create(LONG_CALL);
+    await stream[Symbol.asyncIterator]().next();
+    const newer = await openLedger({ path: `${folder.file('replaced')}/ledger.db`, takeOver: true });
+    await expect(admin(replaced).keys.create({ name: 'late', scopes: ['admin'] })).rejects.toMatchObject({
+      status: 503,
+    });
+    await expect(replaced.ended).rejects.toMatchObject({ code: 'fenced' });
+    expect(replaced.stdout.text).toContain('the ledger has stopped, so the server ends');
+    expect(newer.holds()).toMatchObject([{ status: 'open' }]);
+    await newer.close();
   });
 
   test('serve: SIGTERM to the real program → exit code 0, logs are JSON a line', async () => {
