@@ -14,7 +14,10 @@ import { traitsOf } from '../profiles/profiles.js';
 import type { RoutedCandidate } from '../routing/route.js';
 import type { ProviderSettings } from '../routing/route-settings.js';
 import type { GatewaySettings } from './calls-settings.js';
-import { floorOf, OUTPUT_TOKENS_FLOOR, type Unseen, unseenOf } from './floor.js';
+import { floorOf, OUTPUT_TOKENS_FLOOR, type UnseenOutput, unseenOf } from './floor.js';
+
+/** A model of a provider. */
+export type ProviderModel = Pick<PricedCandidate, 'provider' | 'model'>;
 
 /** A candidate with its price, and with what a call to it holds and changes. */
 export interface PricedCandidate {
@@ -34,7 +37,7 @@ export interface PricedCandidate {
   readonly worst: WorstCase;
   /** What is held: usd and tokens at worst, one call. */
   readonly held: { readonly usd: bigint; readonly tokens: bigint };
-  readonly unseen: Unseen;
+  readonly unseen: UnseenOutput;
   /** Rule Q9: what the call costs where nobody ever says how it ended. */
   readonly floor: { readonly usd: bigint; readonly tokens: bigint };
   readonly changes: RequestChanges;

@@ -66,13 +66,13 @@ export interface DenialTerms extends Pick<GatewaySettings, 'exhaustedStatus'> {
   readonly quotas: QuotaBudgets;
 }
 
-interface Meaning {
+interface DenialStatus {
   readonly code: DenialCode;
   readonly status: 402 | 429;
   readonly sentence: string;
 }
 
-const MEANINGS: Readonly<Record<DenialReason, Meaning>> = {
+const STATUSES: Readonly<Record<DenialReason, DenialStatus>> = {
   held: {
     code: 'budget_held',
     status: 429,
@@ -111,7 +111,7 @@ export function denialAnswer(
 ): DenialAnswer {
   const { reason, lines, candidate } = soonestOf(denied);
   const line = lineOf(lines, reason);
-  const { code, status, sentence } = MEANINGS[reason];
+  const { code, status, sentence } = STATUSES[reason];
   const retryAfterMs =
     reason === denied.reason ? (denied.retryAfterMs ?? null) : waitFor(reason, line, denied.at);
   const isForced = line?.violations.includes('forced_exhausted') === true && reason === 'exhausted';
@@ -162,16 +162,16 @@ function quotaOf({ budgetId }: BudgetLine, quotas: QuotaBudgets): 'provider' | '
 }
 
 /** Why one candidate was not to be had. */
-interface Grounds {
+interface CandidateRefusal {
   readonly reason: DenialReason;
   readonly lines: readonly BudgetLine[];
   readonly candidate: number;
 }
 
-function soonestOf(denied: Denied): Grounds {
+function soonestOf(denied: Denied): CandidateRefusal {
   const { reason, lines } = denied;
   // The ledger concludes on the candidate behind those that it skipped.
-  let soonest: Grounds = { reason, lines, candidate: denied.skipped.length };
+  let soonest: CandidateRefusal = { reason, lines, candidate: denied.skipped.length };
   for (const skipped of denied.skipped as readonly SkippedCandidate[]) {
     if (SOONEST.indexOf(skipped.reason) < SOONEST.indexOf(soonest.reason)) soonest = skipped;
   }

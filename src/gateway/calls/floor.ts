@@ -21,7 +21,7 @@ const OUTPUT_COMPONENTS: readonly Component[] = ['output', 'reasoning', 'output_
 const TOKENS: ReadonlySet<Component> = new Set([...INPUT_COMPONENTS, ...OUTPUT_COMPONENTS]);
 
 /** What of a call can be billed without a byte that shows it. */
-export interface Unseen {
+export interface UnseenOutput {
   /** Stored context, files by id, images by URL: the request's bytes do not bound it. */
   readonly input: boolean;
   /**
@@ -36,7 +36,7 @@ export interface Unseen {
 /** What an answer of sound or images may be billed by, instead of tokens. */
 const UNCOUNTED: ReadonlySet<Component | undefined> = new Set(['character', 'image']);
 
-export function unseenOf(facts: RequestFacts, profile: ProviderProfile, model: string): Unseen {
+export function unseenOf(facts: RequestFacts, profile: ProviderProfile, model: string): UnseenOutput {
   const { inputReads, billedTools } = facts;
   return {
     input: facts.inputIsStored,
@@ -45,7 +45,7 @@ export function unseenOf(facts: RequestFacts, profile: ProviderProfile, model: s
   };
 }
 
-function thinkingOf(facts: RequestFacts, profile: ProviderProfile, model: string): Unseen['thinking'] {
+function thinkingOf(facts: RequestFacts, profile: ProviderProfile, model: string): UnseenOutput['thinking'] {
   if (facts.outputTokensStated === 0) return 'no';
   if (UNCOUNTED.has(facts.billedBy?.component)) return 'yes';
   return unseenThinking(traitsOf(profile, model), facts.thinkingAsked);
@@ -67,11 +67,11 @@ export interface FlooredCandidate {
   readonly price: ModelPrice;
   readonly worst: WorstCase;
   readonly held: { readonly usd: bigint; readonly tokens: bigint };
-  readonly unseen: Unseen;
+  readonly unseen: UnseenOutput;
 }
 
 /** What came of a call before it ended. */
-export interface Seen {
+export interface PartialAnswer {
   /** What the provider stated so far. */
   readonly usage: UsageReading | null;
   /** Output tokens, estimated from what came. */
@@ -83,14 +83,14 @@ export interface Seen {
 }
 
 /** A usage, its parts as they are priced. */
-export interface Billed {
+export interface BilledAmounts {
   readonly quantities: Quantities;
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly cost: Cost;
 }
 
-const NOTHING_SEEN: Seen = { usage: null, outputTokens: 0, outputIsFinal: false, wasLeft: true };
+const NOTHING_SEEN: PartialAnswer = { usage: null, outputTokens: 0, outputIsFinal: false, wasLeft: true };
 
 /** The floor: min(held, likely input + the least output), where what may be billed unseen counts as it was held. */
 export function floorOf(candidate: FlooredCandidate): FlooredCandidate['held'] {
@@ -100,8 +100,8 @@ export function floorOf(candidate: FlooredCandidate): FlooredCandidate['held'] {
 /** The larger of what was seen and the floor, in steps. What was seen is charged also where it passes what was held. */
 export function seenOrFloor(
   candidate: FlooredCandidate,
-  seen: Seen,
-): FlooredCandidate['held'] & { readonly billed: Billed } {
+  seen: PartialAnswer,
+): FlooredCandidate['held'] & { readonly billed: BilledAmounts } {
   const billed = billedAtLeast(candidate, seen);
   const least = withinHold(billed, candidate);
   if (least.usd === billed.cost.total && least.tokens === tokensOf(billed)) return { ...least, billed };
@@ -113,18 +113,18 @@ export function seenOrFloor(
   };
 }
 
-function withinHold(billed: Billed, { held }: FlooredCandidate): FlooredCandidate['held'] {
+function withinHold(billed: BilledAmounts, { held }: FlooredCandidate): FlooredCandidate['held'] {
   return { usd: lesser(billed.cost.total, held.usd), tokens: lesser(tokensOf(billed), held.tokens) };
 }
 
-function tokensOf({ inputTokens, outputTokens }: Billed): bigint {
+function tokensOf({ inputTokens, outputTokens }: BilledAmounts): bigint {
   return BigInt(inputTokens + outputTokens);
 }
 
 type Parts = { -readonly [component in Component]?: number };
 
 // Part by part, the larger of what was seen and what is to be expected.
-function billedAtLeast(candidate: FlooredCandidate, seen: Seen): Billed {
+function billedAtLeast(candidate: FlooredCandidate, seen: PartialAnswer): BilledAmounts {
   const { worst, facts, unseen, price } = candidate;
   const quantities: Parts = { ...seen.usage?.quantities };
   const stated = wholeOrNull(seen.usage?.inputTokens.total);
@@ -153,7 +153,7 @@ function billedAtLeast(candidate: FlooredCandidate, seen: Seen): Billed {
 }
 
 // What the provider stated and what came, with the likely input where it stated none.
-function billedAsSeen(candidate: FlooredCandidate, seen: Seen): Billed {
+function billedAsSeen(candidate: FlooredCandidate, seen: PartialAnswer): BilledAmounts {
   const { facts, price } = candidate;
   const quantities: Parts = { ...seen.usage?.quantities };
   const stated = wholeOrNull(seen.usage?.inputTokens.total);
@@ -164,7 +164,10 @@ function billedAsSeen(candidate: FlooredCandidate, seen: Seen): Billed {
   return { quantities, inputTokens, outputTokens, cost: costOf(price.rates, quantities, inputTokens) };
 }
 
-function shownOutput({ worst }: FlooredCandidate, { usage, outputTokens, outputIsFinal }: Seen): number {
+function shownOutput(
+  { worst }: FlooredCandidate,
+  { usage, outputTokens, outputIsFinal }: PartialAnswer,
+): number {
   // An endpoint without output has none, whatever came.
   if (worst.outputTokens === 0) return 0;
   const stated = wholeOrNull(usage?.outputTokens.total) ?? 0;

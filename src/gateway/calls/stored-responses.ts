@@ -37,7 +37,7 @@ export const responseStored = (response: StoredResponse): Fact =>
 /** The provider has deleted it. */
 const responseDeleted = (id: string): Fact => factOf(FEATURE, 'response_deleted', { id });
 
-interface Row {
+interface ResponseRow {
   readonly provider: string;
   readonly labels: string;
   readonly tokens: number | null;
@@ -84,11 +84,11 @@ export class StoredResponses {
   readonly #parts: StoredResponsesParts;
   readonly #find;
   /** A stream's caller has the id before the settlement is durable. */
-  readonly #recent = new Map<string, Row>();
+  readonly #recent = new Map<string, ResponseRow>();
 
   constructor(parts: StoredResponsesParts) {
     this.#parts = parts;
-    this.#find = parts.views.prepare<[string], Row>(
+    this.#find = parts.views.prepare<[string], ResponseRow>(
       'SELECT provider, labels, tokens FROM stored_responses WHERE id = ?',
     );
   }
@@ -130,7 +130,7 @@ export class StoredResponses {
     await this.#parts.ledger.run({ command: 'record_facts' }, rider);
   }
 
-  #row(id: string): Row | null {
+  #row(id: string): ResponseRow | null {
     return id.length > ID_LENGTH_MAX ? null : (this.#find.get(id) ?? this.#recent.get(id) ?? null);
   }
 }

@@ -1,6 +1,6 @@
-// Which of a caller's betas go out to Anthropic. A beta changes what a request costs by a field of the body, which
-// anthropic.ts reads; the long context alone does so by its header: beyond the usual context window all tokens may cost
-// more. Called by the gateway for each request that goes out.
+// Decides which of a caller's betas go out to Anthropic. Most betas change the cost of a request by a field of the body, which
+// anthropic.ts reads. Only the long context changes it by the header: beyond the usual context window all tokens may cost more.
+// Called by front/ for each request that goes out.
 
 import { COMPONENTS } from '../metering/usage.js';
 import type { ModelPrice } from '../prices/price.js';
@@ -12,18 +12,18 @@ const USUAL_CONTEXT_TOKENS = 200_000;
 
 export interface BetaFacts {
   readonly price: Pick<ModelPrice, 'rates' | 'contextWindow'>;
-  /** Of the request; null where only the context window bounds it. */
+  /** The most input tokens of the request; null where only the context window bounds them. */
   readonly inputTokensMax: number | null;
 }
 
-/** Whether a caller's betas, as its header states them, ask for the long context. */
+/** Whether the caller's header of betas asks for the long context. */
 export function asksLongContext(stated: string | readonly string[] | undefined): boolean {
   return typeof stated === 'string' && stated.includes(LONG_CONTEXT);
 }
 
 /**
- * The header as it goes out: all betas but the long context where its cost is not held; null when none is left. Without it
- * the provider takes the request up to its usual window, and refuses a larger one.
+ * The header as it goes out: all betas, without the long context where its cost is not held; null when none is left. Without
+ * that beta the provider takes requests up to its usual window and refuses larger ones.
  */
 export function sentBetas(stated: string, facts: BetaFacts): string | null {
   if (!stated.includes(LONG_CONTEXT) || coversLongContext(facts)) return stated;
@@ -31,8 +31,7 @@ export function sentBetas(stated: string, facts: BetaFacts): string | null {
   return left.length === 0 ? null : left.join(',').trim();
 }
 
-// A price that knows the whole window has its rates; else it must have a rate beyond the usual one, and the request's own
-// bytes must bound the input.
+// The price must know the whole window, or have a rate beyond the usual window while the request's own bytes bound the input.
 function coversLongContext({ price, inputTokensMax }: BetaFacts): boolean {
   if ((price.contextWindow ?? 0) >= LONG_CONTEXT_TOKENS) return true;
   const hasDearer = COMPONENTS.some((component) =>

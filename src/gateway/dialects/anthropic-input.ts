@@ -1,6 +1,5 @@
-// What the input of an Anthropic request consists of: system prompt, messages, and their blocks. Each block that is not
-// text is counted by what it is, so that the bound of the input holds; breakpoints of the prompt cache are noted. Called by
-// anthropic.ts.
+// Measures the input of an Anthropic request: system prompt, messages and their blocks. A block that is not text is counted by
+// its kind, so that the bound of the input holds. Breakpoints of the prompt cache are noted. Called by anthropic.ts.
 
 import { Buffer } from 'node:buffer';
 import type { RequestFacts } from '../metering/request-facts.js';
@@ -11,7 +10,7 @@ import { isObject, type Json } from './json-scan.js';
 /** The largest image: 4,784 tokens at the high resolution of newer models, about 1,600 before ("Vision"). */
 export const IMAGE_TOKENS: ImageTokens = { full: 5_000, low: 5_000 };
 
-/** Blocks that are text, or hold further blocks in `content`: their bytes bound them. */
+/** Blocks of text, and blocks with further blocks in `content`: their bytes bound their tokens. */
 const TEXT_TYPES: ReadonlySet<unknown> = new Set([
   'text',
   'thinking',
@@ -40,7 +39,7 @@ export class AnthropicInput {
   #toolBytes: ReadonlyMap<unknown, number> | null = null;
   cacheWrite: RequestFacts['cacheWrite'] = 'none';
 
-  /** @param tools those of the request, which blocks refer to */
+  /** @param tools the tools of the request, which blocks refer to */
   constructor(measure: InputMeasure, tools: readonly unknown[]) {
     this.#measure = measure;
     this.#tools = tools;
@@ -74,14 +73,14 @@ export class AnthropicInput {
     } else if (block.type === 'tool_addition') {
       this.#added(block.tool);
     } else {
-      // What a compaction left out may have defined tools.
+      // A compaction lists tools that the removed messages defined.
       if (Array.isArray(block.tool_changes)) this.content(block.tool_changes);
       // Uploads, references to tools that are expanded, and blocks that are new.
       this.#measure.stored();
     }
   }
 
-  // Where a tool search found a deferred tool, its definition is put there ("Tool search tool"); it stands in `tools` too.
+  // Where a tool search finds a deferred tool, its definition is added to the input ("Tool search tool"). It is in `tools` too.
   #referred(name: unknown): void {
     this.#toolBytes ??= bytesByName(this.#tools);
     const bytes = this.#toolBytes.get(name);
@@ -89,7 +88,7 @@ export class AnthropicInput {
     else this.#measure.overhead(bytes);
   }
 
-  // A tool that is referred to stands in `tools`; any other form is taken for a definition.
+  // A reference names a tool of `tools`. Any other form is taken for a definition.
   #added(tool: unknown): void {
     if (!isObject(tool) || !REFERENCES.has(tool.type)) inlineTool(tool, this.#measure);
   }
@@ -100,7 +99,7 @@ export class AnthropicInput {
     this.#measure.image('full', data);
   }
 
-  // A source that states its document in two ways is read in one of them; the larger counts.
+  // The provider reads one of several sources of a document, which is not known: the larger counts.
   #document(source: unknown): void {
     if (!isObject(source) || sourcesOf(source) > 1) this.#measure.stored();
     if (!isObject(source) || source.type === 'text') return;

@@ -1,5 +1,5 @@
-// The tools of an Anthropic request: those that the caller runs pass, searches and fetches are bounded by their `max_uses`
-// (added where it is missing), and all others are refused, since the answer does not state what they cost. Called by
+// Reads the tools of an Anthropic request. Tools that the caller runs pass. Searches and fetches are bounded by `max_uses`,
+// which is added where it is missing. All other tools are refused, since the answer does not state what they cost. Called by
 // anthropic.ts.
 
 import { Buffer } from 'node:buffer';
@@ -9,20 +9,20 @@ import { isObject, type Json } from './json-scan.js';
 import { BodyFields, changeElements } from './request-body.js';
 import { notMeterable, readList, readWhole } from './request-fields.js';
 
-/** The prompt that makes a model use tools: at most 530 tokens ("Tool use", Claude 3 Opus), and room for newer models. */
+/** Tokens of the prompt for tool use: at most 530 ("Tool use", Claude 3 Opus), with room for newer models. */
 const TOOLS_TOKENS_MAX = 1_024;
-/** Tools that Anthropic declares and the caller runs: 735 tokens at most ("Computer use tool"; text editor 700, bash 245). */
+/** Tokens of a tool that Anthropic declares and the caller runs: computer 735, text editor 700, bash 245. */
 const PROVIDER_TOOL_TOKENS_MAX = 2_000;
-/** How often the model is run again after server tools in one request, at most ("Server tools", `pause_turn`). */
+/** The most rounds of server tools in one request ("Server tools", `pause_turn`). */
 const SERVER_ROUNDS_MAX = 10;
-/** Of `max_uses`; no request comes near it, since the rounds end before. */
+/** The largest `max_uses`; the rounds of a request end long before. */
 const USES_MAX = 1_000;
 
 const RUN_BY_CALLER = /^(bash|text_editor|computer|memory)_\d{8}$/;
-/** Sets of tools whose prompts have no stated size: only the context window bounds them. */
+/** Sets of tools whose prompts have no published size: only the context window bounds them. */
 const TOOLSETS = /^(browser|computer)_toolset_\d{8}$/;
 const SEARCHES = /^web_search_\d{8}$/;
-/** Free but for the tokens of what they find. */
+/** A fetch costs only the tokens of what it finds. */
 const FETCHES = /^web_fetch_\d{8}$/;
 const TOOL_SEARCHES = /^tool_search_tool_(bm25|regex)(_\d{8})?$/;
 
@@ -53,7 +53,7 @@ export function anthropicTools(
   }
   return {
     billedTools: searches === undefined ? {} : { web_search: searches },
-    // One more than the uses for the answer, and one for a use that is refused with max_uses_exceeded.
+    // The uses, one reading for the answer, and one for a use that is refused with max_uses_exceeded.
     inputReads: rounds === 0 ? 1 : Math.min(rounds + 2, SERVER_ROUNDS_MAX),
   };
 }
@@ -81,7 +81,7 @@ function serverUses(type: string, tool: Json): number | null {
   if (!SEARCHES.test(type) && !FETCHES.test(type)) {
     throw notMeterable('tools', `the answer does not state what a tool ${JSON.stringify(type)} costs`);
   }
-  // Newer versions are called from code that Anthropic runs, unless told otherwise, as often as that code likes.
+  // Newer versions may by default be called from code that Anthropic runs, any number of times.
   const callers = tool.allowed_callers ?? (/_2025\d{4}$/.test(type) ? ['direct'] : null);
   if (!Array.isArray(callers) || callers.some((caller) => caller !== 'direct')) {
     throw notMeterable('tools', `${type} is metered with "allowed_callers":["direct"] only`);
@@ -89,7 +89,7 @@ function serverUses(type: string, tool: Json): number | null {
   return readWhole(tool, 'max_uses', { min: 1, max: USES_MAX });
 }
 
-/** A tool that a message defines: it passes where the caller runs it; the others are bounded in `tools` alone. */
+/** Checks a tool that a message defines: it passes where the caller runs it, since other tools are bounded only in `tools`. */
 export function inlineTool(added: unknown, measure: InputMeasure): void {
   const type = typeOf(isObject(added) ? added.definition : added);
   if (type !== 'custom' && !RUN_BY_CALLER.test(type))

@@ -1,5 +1,5 @@
-// Usage in Anthropic's answers, where the provider's profile says that it stands. A stream states it in parts, which are
-// cumulative. Called by anthropic.ts and anthropic-stream.ts.
+// Reads usage from Anthropic's answers, at the places that the provider's profile names. A stream states usage several times;
+// each report is cumulative. Called by anthropic.ts and anthropic-stream.ts.
 
 import type { UsageReading } from '../metering/usage.js';
 import { USAGE_FIGURES } from '../profiles/profile.js';
@@ -13,7 +13,7 @@ export function messageUsage(answer: unknown, places: UsagePlaces): UsageReading
   return stated === null ? null : messageReading(stated, places);
 }
 
-/** Server tools that the usage does not mention were not called. */
+/** A server tool that the usage does not mention was not called. */
 const NO_CALLS: ToolCalls = { webSearch: 0, fileSearch: 0, codeInterpreter: 0 };
 
 export function messageReading(stated: StatedUsage, places: UsagePlaces): UsageReading {
@@ -21,9 +21,9 @@ export function messageReading(stated: StatedUsage, places: UsagePlaces): UsageR
 }
 
 /**
- * Two reports of one stream, which are cumulative: the larger of each figure stands. But a later report that states the input
- * together with the cache takes the place of the earlier input side as a whole: the first one may count as input what
- * the cache then had, and their figures are right only together. A report of nothing is none.
+ * Combines two cumulative reports of one stream: the larger of each figure counts. A later report that states the input
+ * together with the cache replaces all input figures of the earlier one, since the earlier report may count cached tokens as
+ * input. A later report whose input figures are all 0 replaces nothing.
  */
 export function merged(earlier: StatedUsage, later: StatedUsage): StatedUsage {
   const whole: StatedUsage = { ...earlier };
@@ -36,7 +36,7 @@ export function merged(earlier: StatedUsage, later: StatedUsage): StatedUsage {
   whole.input = later.input;
   whole.cacheRead = later.cacheRead;
   whole.cacheWrite = later.cacheWrite;
-  // How long the cache is kept is stated at the start alone: it goes on for what is still stated as written.
+  // Only the start states how long the cache is kept. Its figure holds for as much as is still stated as written.
   whole.cacheWriteHour = later.cacheWriteHour ?? lesser(earlier.cacheWriteHour, later.cacheWrite);
   whole.cacheWriteShort = later.cacheWriteShort;
   return whole;

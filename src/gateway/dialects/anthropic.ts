@@ -1,5 +1,5 @@
-// Anthropic's dialect: messages and count_tokens. Says what a request may cost at most, what is changed in it before it goes
-// out, and what its answer used. Field by field after the API reference and the types of `@anthropic-ai/sdk`.
+// Anthropic's dialect: the endpoints messages and count_tokens. It reads what a request may cost at most, changes fields before
+// the request goes out, and reads what the answer used. Written after the API reference and the types of `@anthropic-ai/sdk`.
 
 import type { Endpoint } from '../metering/endpoints.js';
 import { NOTHING_BILLED, type RequestFacts } from '../metering/request-facts.js';
@@ -29,10 +29,10 @@ import { anthropicThinking } from './thinking-asked.js';
 import { type FieldRules, unmeteredFields } from './unmetered-fields.js';
 import { usagePlaces } from './usage-places.js';
 
-/** The prompt that asks for an output format ("Structured outputs"); the schema itself is in the body. */
+/** Tokens of the prompt that asks for an output format ("Structured outputs"). The schema itself is in the body. */
 const FORMAT_TOKENS_MAX = 512;
 
-/** What changes the price of a request; what each value costs, the provider decides. */
+/** The fields that change the price of a request. The provider decides what each value costs. */
 const MODIFIERS = ['service_tier', 'speed', 'inference_geo'] as const;
 
 const COMPACTION = 'compaction is billed beside the usage that the answer states';
@@ -129,7 +129,7 @@ function message(model: string, body: Json, bodyBytes: number): RequestFacts {
   };
 }
 
-// Clearing old tool results makes the input smaller; summing it up is a generation of its own.
+// Clearing old tool results makes the input smaller. Compaction generates a summary, which is billed by itself.
 function compaction(body: Json): RequestFacts['unmetered'] {
   const { context_management: management } = body;
   if (management === undefined || management === null) return [];

@@ -1,4 +1,4 @@
-// The dialects that the gateway speaks, by name. A new one implements dialect.ts and is added here.
+// All dialects by name. A new dialect implements dialect.ts and is added here.
 
 import type { DialectName } from '../metering/endpoints.js';
 import { anthropic } from './anthropic.js';

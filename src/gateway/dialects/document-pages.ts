@@ -1,16 +1,16 @@
-// How many pages a document in base64 has, as far as its bytes tell: what its tokens are expected from. A guess that is
-// meant for holds and estimates; the provider's usage is what is charged. Linear in the document. Called by input-bound.ts.
+// Estimates how many pages a document in base64 has, from its bytes. Holds and estimates of its tokens are made from it; the
+// charge is made from the provider's usage. Linear in the document's size. Called by input-bound.ts.
 
 import { Buffer } from 'node:buffer';
 
 /**
- * Bytes of a document to a page where it does not show its pages: a page of compressed text has 3 to 5 kB, one with its
- * fonts and a drawing more.
+ * Bytes of a page, for documents whose pages cannot be counted. A page of compressed text has 3 to 5 kB, one with fonts and a
+ * drawing more.
  */
 const BYTES_PER_PAGE = 10_000;
-/** Pages beyond any context window; OpenAI and Anthropic take at most 1,000. */
+/** More pages than any context window holds; OpenAI and Anthropic take at most 1,000. */
 const PAGES_MAX = 10_000;
-/** Of names that begin like a page's: a document has a few for each page, and a thousand pages at most; 10 ms. */
+/** How many names that begin like a page's are looked at. A document has a few for each page; this many take 10 ms. */
 const FOUND_MAX = 50_000;
 
 const PAGE = '/Page';
@@ -24,7 +24,7 @@ export function pagesOf(base64: string): number {
   return Math.min(PAGES_MAX, Math.max(1, Math.ceil(bytes.length / BYTES_PER_PAGE)));
 }
 
-// `/Type /Page` of ISO 32000-1, 7.7.3.3. Newer files compress these objects; then the size has to tell.
+// Counts `/Type /Page` (ISO 32000-1, 7.7.3.3). Newer files compress these objects, so that the size has to decide.
 function pageObjects(bytes: Buffer): number {
   let pages = 0;
   let at = bytes.indexOf(PAGE);
@@ -39,7 +39,7 @@ function pageObjects(bytes: Buffer): number {
   return Math.min(PAGES_MAX, pages);
 }
 
-/** What may go on with a name: of `/Pages`, `/PageLabels`. */
+/** Characters that continue a name, as in `/Pages` and `/PageLabels`. */
 const REGULAR: ReadonlySet<number> = new Set(
   Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-'),
 );

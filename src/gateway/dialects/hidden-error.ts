@@ -1,28 +1,28 @@
-// Errors that do not stand in the status: a whole answer of status 200 that is an error, or an error event of a stream.
-// Proxies in front of providers answer so. Says whether there is one, and the status that it should have had. The gateway
-// asks for each whole answer, so that an answer without an error costs a few looks at its fields.
+// Finds errors that the status does not show: a whole answer of status 200 that is an error, or an error event of a stream.
+// Proxies in front of providers send them. Also says which status the error should have had. Called for each whole answer, so
+// that an answer without an error costs a few look-ups.
 
 import { errorMessage } from './error-text.js';
 import { isObject, type Json } from './json-scan.js';
 
 export interface HiddenError {
-  /** What the error says that its status is; 200 where it says nothing. */
+  /** The status that the error itself states; 200 where it states none. */
   readonly status: number;
   readonly text: string;
 }
 
-/** One of these stands in every answer of either dialect. */
+/** Every answer of either dialect has one of these fields. */
 const ANSWER_FIELDS = ['choices', 'output', 'content', 'data', 'input_tokens', 'candidates'] as const;
-/** Where servers that are no OpenAI put the message of an error. */
+/** Where other servers than OpenAI put the message of an error. */
 const MESSAGE_FIELDS = ['message', 'detail', 'error_msg', 'msg'] as const;
 const STATUS_FIELDS = ['code', 'status', 'status_code', 'http_status', 'error_code'] as const;
 
 /**
- * The error that an answer states, or null. Whether anything was generated before it is for the caller to see: a stored
- * response that failed states an error and its usage, and is an answer.
+ * The error that an answer states, or null. It may come after output: a stored response that failed states an error and its
+ * usage, and is an answer. The calling code decides which it is.
  */
 export function hiddenError(answer: unknown): HiddenError | null {
-  // Gemini answers a list of one.
+  // Gemini answers a list with one item.
   const one = Array.isArray(answer) && answer.length === 1 ? (answer[0] as unknown) : answer;
   if (!isObject(one)) return null;
   if (isStated(one.error)) return { status: statusIn(one), text: errorMessage(one) ?? '' };
@@ -34,19 +34,19 @@ export function hiddenError(answer: unknown): HiddenError | null {
   return text === '' ? null : { status: statusIn(one), text };
 }
 
-/** A response that is kept and says of itself that it failed: its caller reads that there, under the status that it came with. */
+/** Whether the answer is a stored response with the status `failed`. Its caller gets it under the status that it came with. */
 export function isFailedResponse(answer: unknown): answer is Json {
   return isObject(answer) && answer.object === 'response' && answer.status === 'failed';
 }
 
-/** The answer without the errors in its choices, whose text nobody generated. */
+/** The answer without the errors in its choices: no model generated their text. */
 export function withoutErrors(answer: unknown): unknown {
   if (!isObject(answer) || !Array.isArray(answer.choices)) return answer;
   const choices = answer.choices.map((choice) => (isObject(choice) ? { ...choice, error: null } : choice));
   return { ...answer, choices };
 }
 
-/** The status that an error event of a stream says that it has. */
+/** The status that an error event of a stream states. */
 export function hiddenStatus(event: Json | null): number {
   return event === null ? 200 : statusIn(isObject(event.response) ? event.response : event);
 }
@@ -59,7 +59,7 @@ function choicesError(choices: unknown): HiddenError | null {
   return { status: statusIn(first as Json), text: errorMessage(first) ?? '' };
 }
 
-// An empty text or object says that there is none.
+// An empty text or object means that there is no error.
 function isStated(error: unknown): boolean {
   if (typeof error === 'string') return error !== '';
   return isObject(error) && Object.keys(error).length > 0;
@@ -87,7 +87,7 @@ function words(answer: Json): string {
   return said.filter((word) => typeof word === 'string' && word !== '' && word !== 'error').join(': ');
 }
 
-// MiniMax says in each answer how it went; 0 is well.
+// MiniMax states a status in each answer; 0 means success.
 function failedStatus({ status_code: code, status_msg: message }: Json): unknown {
   return code === 0 ? undefined : message;
 }

@@ -1,43 +1,43 @@
-// How many tokens the input of a request has: a bound that the true count never passes, and a likely figure (rule Q5).
-// The bound counts a token for each byte of the body: byte-level tokenizers (OpenAI's tiktoken, Anthropic's, the
-// byte-fallback ones of open models) make at least one byte into each token, an escape in JSON is never shorter than what
-// it stands for, and the braces and names round a message are more than what frames it in the prompt (3 or 4 tokens; OpenAI
-// cookbook, "How to count tokens with tiktoken"). Media are taken out of the bytes and counted by what they are.
+// Counts the tokens of a request's input: a bound that the true count never exceeds, and a likely figure (rule Q5). The bound
+// is one token for each byte of the body. Each token of a byte-level tokenizer (OpenAI's tiktoken, Anthropic's, the
+// byte-fallback ones of open models) has at least one byte; an escape in JSON is never shorter than its character; and a
+// message's braces and names are longer than its frame in the prompt (3 or 4 tokens; OpenAI cookbook, "How to count tokens
+// with tiktoken"). Media are taken out of the bytes and counted by their kind.
 
 import type { RequestFacts } from '../metering/request-facts.js';
 import { pagesOf } from './document-pages.js';
 
-/** Bytes of text to a token (rule Q5). */
+/** Bytes of text that are estimated as one token (rule Q5). */
 const ESTIMATE_BYTES_PER_TOKEN = 4;
-/** Put on each request (rule Q5). */
+/** Added to the estimate of each request (rule Q5). */
 const ESTIMATE_FIXED_TOKENS = 100;
-/** Safety on the text, percent (rule Q5). */
+/** Percent that are added to the estimate of the text (rule Q5). */
 const ESTIMATE_SAFETY_PERCENT = 10;
-/** For each image, for a request with tools, with web search, with a code interpreter (rule Q5). */
+/** Estimates of each image, and of a request's tools, web search and code interpreter (rule Q5). */
 const ESTIMATE_IMAGE_TOKENS = 1_000;
 const ESTIMATE_TOOLS_TOKENS = 500;
 const ESTIMATE_WEB_SEARCH_TOKENS = 500;
 const ESTIMATE_CODE_INTERPRETER_TOKENS = 1_000;
-/** A page of a document: Anthropic's "PDF support" states 1,500 to 3,000 tokens of text. */
+/** The estimate of a page: Anthropic's "PDF support" states 1,500 to 3,000 tokens of text. */
 const ESTIMATE_PAGE_TOKENS = 3_000;
-/** What a page is held at: the most of its text, and its picture (1,600 tokens; the same page). */
+/** What is held for a page: the most of its text, and its picture (1,600 tokens; "PDF support"). */
 const EXPECTED_PAGE_TOKENS = 5_000;
-/** MP3 of 64 kbit/s, at ten tokens a second. */
+/** The estimate of audio: MP3 of 64 kbit/s, ten tokens a second. */
 const ESTIMATE_AUDIO_BYTES_PER_TOKEN = 800;
 /**
- * OpenAI hears ten tokens a second, Gemini's compatible endpoint 32; MP3's lowest rate is 8 kbit/s, so that a second is at
- * least 1,000 bytes, and a token at least 31 of them.
+ * The bound of audio. OpenAI counts ten tokens a second, Gemini's compatible endpoint 32. A second of MP3 has at least 1,000
+ * bytes (8 kbit/s), so that a token has at least 31.
  */
 const BOUND_AUDIO_BYTES_PER_TOKEN = 30;
 /**
- * What the templates of compatible servers put before a conversation without being asked (a system message with dates and
- * channels: about 100 tokens with gpt-oss's harmony, 25 with Llama 3's).
+ * Tokens that the templates of compatible servers put before every conversation (a system message with dates and channels:
+ * about 100 with gpt-oss's harmony, 25 with Llama 3's).
  */
 const BOUND_FIXED_TOKENS = 256;
 /** Four characters of base64 are three bytes. */
 const BASE64_BYTES_PER_CHAR = 0.75;
 
-/** The most tokens of one image, by the detail that the request asks for. */
+/** The most tokens of one image, at full detail and at detail `low`. */
 export interface ImageTokens {
   readonly full: number;
   readonly low: number;
@@ -55,7 +55,7 @@ export type InputFacts = Pick<
   | 'inputIsStored'
 >;
 
-/** Sums up an input as its parts are walked. One for each request. */
+/** Sums up the parts of one request's input. */
 export class InputMeasure {
   readonly #bodyBytes: number;
   #mediaChars = 0;
@@ -66,13 +66,13 @@ export class InputMeasure {
   #pages = 0;
   #overheadTokens = BOUND_FIXED_TOKENS;
   #estimateSurcharge = 0;
-  /** Something is named that the body does not have. */
+  /** Whether a part is named by URL or id and is not in the body. */
   #isNamed = false;
-  /** Nothing tells how much that is. */
+  /** Whether the size of a stored part is unknown. */
   #isUnbounded = false;
-  /** A whole conversation is. */
+  /** Whether a whole conversation is stored. */
   #isConversation = false;
-  /** Tools of the provider find further input. */
+  /** Whether tools of the provider find further input. */
   #isSearched = false;
 
   constructor(bodyBytes: number) {
@@ -83,7 +83,7 @@ export class InputMeasure {
     return this.#images > 0;
   }
 
-  /** An image; `data` are the characters of the body that hold it, null where it is named by URL or id. */
+  /** Adds an image. `data` is its text in the body; null where it is named by URL or id. */
   image(detail: keyof ImageTokens, data: string | null): void {
     this.#images++;
     if (detail === 'low') this.#imagesLow++;
@@ -91,7 +91,7 @@ export class InputMeasure {
     else this.#mediaChars += data.length;
   }
 
-  /** Audio in base64. */
+  /** Adds audio in base64. */
   audio(data: string): void {
     const bytes = data.length * BASE64_BYTES_PER_CHAR;
     this.#audioTokensMax += Math.ceil(bytes / BOUND_AUDIO_BYTES_PER_TOKEN);
@@ -99,40 +99,40 @@ export class InputMeasure {
     this.#mediaChars += data.length;
   }
 
-  /** A document in base64. Its bytes tell how much is to be expected, and bound nothing: a PDF is compressed. */
+  /** Adds a document in base64. Its bytes give an estimate and no bound, since a PDF is compressed. */
   document(data: string): void {
     this.#pages += pagesOf(data);
     this.#mediaChars += data.length;
   }
 
-  /** Something that only the provider has, and of any size: an item, a file. */
+  /** Adds an item or file that only the provider has, of unknown size. */
   stored(): void {
     this.#isUnbounded = true;
   }
 
-  /** A conversation that only the provider has: nothing but the context window bounds the input. */
+  /** Adds a conversation that only the provider has: only the context window bounds the input. */
   conversation(): void {
     this.#isUnbounded = true;
     this.#isConversation = true;
   }
 
-  /** A conversation that only the provider has, and of which it has said how long it is. */
+  /** Adds a conversation that only the provider has, of known length. */
   known(tokens: number): void {
     this.#overheadTokens += tokens;
     this.#estimateSurcharge += tokens;
   }
 
-  /** Something is read by its name beside what the body says of it; its bound is counted. */
+  /** Notes that a part is named by URL or id. Its bound is counted elsewhere. */
   named(): void {
     this.#isNamed = true;
   }
 
-  /** What tools of the provider find is input too. */
+  /** Notes that tools of the provider find further input. */
   searched(): void {
     this.#isSearched = true;
   }
 
-  /** Prompts that a provider adds without their text being in the body. */
+  /** Adds tokens of prompts that the provider adds and that are not in the body. */
   overhead(tokens: number): void {
     this.#overheadTokens += tokens;
   }
@@ -149,7 +149,7 @@ export class InputMeasure {
     this.#estimateSurcharge += ESTIMATE_CODE_INTERPRETER_TOKENS;
   }
 
-  /** @param imageTokens what an image costs at most with the model that the provider runs */
+  /** @param imageTokens the most tokens of an image with the model that the provider runs */
   result(imageTokens: ImageTokens): InputFacts {
     const textBytes = this.#bodyBytes - this.#mediaChars;
     const imageTokensMax =
@@ -181,7 +181,7 @@ export interface DataUrl {
   readonly data: string;
 }
 
-/** The characters of a data URL behind its comma, and its media type; null for other URLs. */
+/** The data of a data URL, and its media type; null for other URLs. */
 export function dataUrl(url: string): DataUrl | null {
   if (!url.startsWith('data:')) return null;
   const comma = url.indexOf(',');

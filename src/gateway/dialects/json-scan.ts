@@ -41,7 +41,7 @@ export function trimmed(text: string, start: number, end: number): Span {
   return { start, end };
 }
 
-/** How many characters of a string are read one by one before the next quote is searched for. Pictures in base64 have no quotes. */
+/** How many characters of a string are read one by one before the next quote is searched for. Base64 has no quotes. */
 const WALK_CHARS = 16;
 
 /** The index after the closing quote of the string that opens at `opens`; the text's end where it has none. */

@@ -1,15 +1,15 @@
-// The parts of a multipart form (RFC 7578), read strictly: a form that two parsers could read differently is refused, or the
-// provider might run another request than the one that was authorised. The bytes go out as they came. Called by the
-// gateway for the endpoints that take files.
+// Reads the parts of a multipart form (RFC 7578) strictly. A form that two parsers could read differently is refused: the
+// provider might run another request than the authorised one. The bytes go out as they came. Called by front/ for the
+// endpoints that take files.
 
 import { Buffer, isUtf8 } from 'node:buffer';
 import { RefusedError } from '../../kit/refusals.js';
 import type { FieldEdits, ParsedBody, RequestFields } from './request-body.js';
 import { isOtherSpelling } from './request-spelling.js';
 
-/** OpenAI takes 16 images and a mask, and a dozen fields; more is no request of a client. */
+/** OpenAI takes 16 images, a mask and a dozen fields. */
 const PARTS_MAX = 64;
-/** Of a part's headers: two lines. */
+/** The headers of a part are two lines. */
 const HEADER_BYTES_MAX = 1_024;
 /** RFC 2046, 5.1.1: a boundary has 1 to 70 of these characters. */
 const BOUNDARY = /^--([0-9A-Za-z'()+_,./:=?-]{1,70})$/;
@@ -21,9 +21,9 @@ const CRLF = '\r\n';
 export interface FormPart {
   /** Without a trailing `[]`. */
   readonly name: string;
-  /** Whether its name ends in `[]`: it may be one of several. */
+  /** Whether the name ends in `[]`: there may be several parts of the name. */
   readonly isListed: boolean;
-  /** Null for a field that is no file. */
+  /** Null where the part is not a file. */
   readonly fileName: string | null;
   readonly content: Buffer;
 }
@@ -66,7 +66,7 @@ export function readForm(body: Uint8Array): FormPart[] {
   }
 }
 
-// Files of one field, and values of a list, which clients write as `name[]` again and again.
+// Several files of one field, or several values of a list: clients repeat the name, `name[]` for a list.
 function areOfOneList(before: FormPart, part: FormPart): boolean {
   if (before.fileName !== null || part.fileName !== null)
     return before.fileName !== null && part.fileName !== null;
@@ -101,7 +101,7 @@ function readPart(bytes: Buffer): FormPart {
   };
 }
 
-/** Fields that are texts, whatever they look like. */
+/** Fields that are texts, also where they look like a number or a flag. */
 const TEXTS: ReadonlySet<string> = new Set(['model', 'prompt', 'user', 'language', 'instructions', 'input']);
 const WHOLE = /^(?:0|[1-9]\d{0,8})$/;
 
@@ -136,10 +136,10 @@ function fieldValue({ name, content }: FormPart): unknown {
   return text === 'true' || text === 'false' ? text === 'true' : text;
 }
 
-/** The bytes of a form. Of its fields only the name of the model can be replaced, or added as the first: nothing else is. */
+/** The bytes of a form. Only the name of the model can be replaced, or added as the first part. */
 class FormFields implements RequestFields {
   readonly contentType: string;
-  /** With its dashes. */
+  /** The boundary with its leading dashes. */
   readonly #boundary: string;
 
   constructor(
@@ -151,7 +151,7 @@ class FormFields implements RequestFields {
       bytes.byteOffset,
       Math.min(bytes.length, HEADER_BYTES_MAX),
     ).toString('latin1');
-    // The body begins with its boundary, so that both always agree.
+    // Taken from the body, so that header and body always agree.
     this.#boundary = text.slice(0, text.indexOf(CRLF));
     this.contentType = `multipart/form-data; boundary="${this.#boundary.slice('--'.length)}"`;
   }

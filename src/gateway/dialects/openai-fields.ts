@@ -1,12 +1,9 @@
-// The top-level fields of requests in OpenAI's dialect, and of what compatible providers and clients add to it: those that
-// openai.ts reads, those that cost nothing, and those that can cost and are not metered. Each list names its source.
+// The top-level fields of requests in OpenAI's dialect, with those that compatible providers and clients add. A field is
+// metered (openai-requests.ts reads it), free, or costing (it can cost and is not metered). Each list names its source.
 
-import type { RequestFacts } from '../metering/request-facts.js';
 import { isObject, type Json, namesIn } from './json-scan.js';
 import { readUser } from './request-fields.js';
-import { asksNothing, type FieldRules, unmeteredFields } from './unmetered-fields.js';
-
-type Unmetered = RequestFacts['unmetered'][number];
+import { asksNothing, type FieldRules, type UnmeteredField, unmeteredFields } from './unmetered-fields.js';
 
 const METERED: ReadonlySet<string> = new Set([
   // OpenAI, API reference: "Create chat completion", "Create a model response", "Create embeddings".
@@ -15,7 +12,7 @@ const METERED: ReadonlySet<string> = new Set([
     'max_tokens max_output_tokens max_tool_calls tools functions previous_response_id conversation prompt',
   ),
   ...namesIn('modalities audio web_search_options'),
-  // Whether the model thinks, in each provider's own words: thinking-asked.ts.
+  // Each provider's fields about thinking: see thinking-asked.ts.
   ...namesIn('reasoning reasoning_effort thinking enable_thinking think prompt_mode chat_template_kwargs'),
   ...namesIn('extra_body google'),
 ]);
@@ -28,7 +25,7 @@ const FREE: ReadonlySet<string> = new Set([
   ...namesIn('prompt_cache_options prompt_cache_retention dimensions encoding_format'),
   // Codex (codex-rs, `ResponsesApiRequest`).
   ...namesIn('client_metadata access_programs'),
-  // Claude's prompt cache, through compatible providers; writing it is held for each request of this dialect.
+  // Claude's prompt cache, through compatible providers. Every hold of this dialect covers writing it.
   'cache_control',
   // OpenRouter, "API reference" and "Parameters".
   ...namesIn('usage transforms trace session_id top_a include_reasoning structured_outputs'),
@@ -51,7 +48,7 @@ const FREE: ReadonlySet<string> = new Set([
   ...namesIn('ebnf session_params custom_logit_processor'),
   // llama.cpp server and Ollama.
   ...namesIn('samplers grammar json_schema format keep_alive t_max_predict_ms cache_prompt'),
-  // LiteLLM's proxy: what its clients send beside the call.
+  // Sent by clients of LiteLLM's proxy.
   ...namesIn('litellm_metadata litellm_session_id litellm_trace_id tags caching cache num_retries'),
 ]);
 
@@ -79,7 +76,7 @@ const COSTING: ReadonlyMap<string, string> = new Map([
   ['enable_search', SEARCHES],
   ['search_options', SEARCHES],
   ['safety_model', 'another model reads the request, and is billed for it'],
-  // vLLM: beam search, templates that write text of their own, more frames of a video.
+  // vLLM: beam search, templates that add text, more frames of a video.
   ['best_of', MORE],
   ['use_beam_search', MORE],
   ['chat_template', 'a template may write more input than the request has'],
@@ -96,27 +93,27 @@ const COSTING: ReadonlyMap<string, string> = new Map([
 const FIELDS: FieldRules = { metered: METERED, free: FREE, costing: COSTING };
 
 /** The fields of a request that can cost and are not metered. */
-export function openAiUnmetered(body: Json): readonly Unmetered[] {
+export function openAiUnmetered(body: Json): readonly UnmeteredField[] {
   const found = unmeteredFields(body, isSearchOff(body) ? WITHOUT_SEARCH : FIELDS);
   const google = googleOptions(body);
   if (body.extra_body === undefined && google === null) return found;
   return [...found, ...extraUnmetered(body.extra_body), ...(google === null ? [] : googleUnmetered(google))];
 }
 
-/** Whether the input goes on with what Google keeps under a name ("Context caching", "OpenAI compatibility"). */
+/** Whether the request continues content that Google stores under a name ("Context caching", "OpenAI compatibility"). */
 export function readsCachedContent(body: Json): boolean {
   const cached = googleOptions(body)?.cached_content;
   return cached !== undefined && cached !== null;
 }
 
-// xAI, "Live search": off by default, and where it is said so.
+// xAI, "Live search": mode `off` turns it off explicitly.
 function isSearchOff({ search_parameters: search }: Json): boolean {
   return isObject(search) && search.mode === 'off';
 }
 
 const WITHOUT_SEARCH: FieldRules = { ...FIELDS, free: new Set([...FREE, 'search_parameters']) };
 
-/** Google's OpenAI endpoint takes its own options in `extra_body.google`; clients that unpack `extra_body` send `google`. */
+/** Google's options: its endpoint takes them in `extra_body.google`; clients that unpack `extra_body` send `google`. */
 function googleOptions({ extra_body: extra, google }: Json): Json | null {
   if (isObject(extra) && isObject(extra.google)) return extra.google;
   return isObject(google) ? google : null;
@@ -128,12 +125,12 @@ const GOOGLE: FieldRules = {
   costing: new Map(),
 };
 
-function googleUnmetered(google: Json): Unmetered[] {
+function googleUnmetered(google: Json): UnmeteredField[] {
   return unmeteredFields(google, GOOGLE).map(({ field, why }) => ({ field: `google.${field}`, why }));
 }
 
-// Proxies merge it into the request, so that a limit in it would come before the one that is held.
-function extraUnmetered(extra: unknown): Unmetered[] {
+// Proxies merge `extra_body` into the request, so that a limit in it would replace the limit that is held.
+function extraUnmetered(extra: unknown): UnmeteredField[] {
   if (extra === undefined || extra === null) return [];
   if (!isObject(extra)) return [{ field: 'extra_body', why: 'it is no object' }];
   const stated = Object.keys(extra).filter((field) => field !== 'google');
@@ -145,7 +142,7 @@ function extraUnmetered(extra: unknown): Unmetered[] {
   }));
 }
 
-/** Whom a request is for: `safety_identifier` is the newer name of what `user` was ("Safety best practices"). */
+/** The user that a request names: `safety_identifier` is the newer name of `user` ("Safety best practices"). */
 export function openAiUser(body: Json): string | null {
   return readUser(body.safety_identifier) ?? readUser(body.user);
 }

@@ -1,5 +1,5 @@
-// What the input of an OpenAI request consists of: messages of chat completions, items of responses, and their parts. Each
-// part that is not text is counted by what it is, so that the bound of the input holds. Called by openai.ts.
+// Measures the input of an OpenAI request: messages of chat completions, items of responses, and their parts. A part that is not
+// text is counted by its kind, so that the bound of the input holds. Called by openai-requests.ts and openai.ts.
 
 import { compatible } from '../profiles/compatible.js';
 import type { ProviderProfile } from '../profiles/profile.js';
@@ -10,14 +10,14 @@ import { isObject, type Json } from './json-scan.js';
 import { notMeterable } from './request-fields.js';
 
 /**
- * The dearest image of a model whose traits state no other: 10,000 patches of 32 pixels at detail `original` (OpenAI, "Images
- * and vision"), 16,384 tokens for vision models on compatible servers (their `max_pixels`).
+ * The most tokens of an image, for models whose traits state no other figure: 10,000 patches of 32 pixels at detail `original`
+ * (OpenAI, "Images and vision"), 16,384 tokens for vision models on compatible servers (their `max_pixels`).
  */
 const IMAGE_TOKENS_MAX = 16_384;
-/** Detail `low` has one size, which is this at the dearest model. */
+/** The most tokens at detail `low`, which has one size for each model. */
 const IMAGE_TOKENS_MAX_LOW = 2_833;
 
-/** Parts and items that are text and nothing else: their bytes bound them, encrypted reasoning's included. */
+/** Parts and items of text alone: their bytes bound their tokens, also for encrypted reasoning. */
 const TEXT_TYPES: ReadonlySet<string> = new Set([
   'text',
   'refusal',
@@ -45,7 +45,7 @@ const TEXT_TYPES: ReadonlySet<string> = new Set([
   'compaction',
 ]);
 
-/** What an image costs at most with a model, by the name that the provider sees. */
+/** The most tokens of an image with a model, by the provider's name for it. */
 export function imageTokensOf(
   model: string,
   profile: Pick<ProviderProfile, 'models'> = compatible,
@@ -65,7 +65,7 @@ export class OpenAiInput {
     for (const message of messages) {
       if (!isObject(message)) continue;
       this.#content(message.content);
-      // Audio of an earlier answer is named by id, and the provider has it.
+      // Audio of an earlier answer is named by its id; only the provider has it.
       if (isObject(message.audio)) this.#measure.stored();
     }
   }
@@ -89,11 +89,11 @@ export class OpenAiInput {
         this.#image(isObject(item.output) ? item.output : {});
         return;
       case 'image_generation_call':
-        // Without its picture the provider takes what it stored under the id, which is a picture too.
+        // Without a picture of its own the item means the picture that the provider stored under the id.
         this.#measure.image('full', typeof item.result === 'string' ? item.result : null);
         return;
       case 'reasoning':
-        // Without its encrypted text the provider takes what it stored under the id.
+        // Without its encrypted text the item means the text that the provider stored under the id.
         if (typeof item.encrypted_content !== 'string') this.#measure.stored();
         this.#content(item.content);
         return;
@@ -123,7 +123,7 @@ export class OpenAiInput {
   }
 
   // Chat: `image_url: {url, detail}`; responses: `image_url: "…", detail`, or the id of a file. Where a part names its image
-  // twice, providers differ on which they read: the larger counts.
+  // twice, providers differ in which one they read: the larger counts.
   #image(part: Json): void {
     const named = isObject(part.image_url) ? part.image_url : { url: part.image_url };
     const inline = typeof named.url === 'string' ? dataUrl(named.url) : null;
@@ -131,7 +131,7 @@ export class OpenAiInput {
     const isLow = details.length > 0 && details.every((detail) => detail === 'low');
     const isElsewhere = hasAny(part, FILE_NAMES) || hasAny(named, FILE_NAMES);
     if (inline === null || isElsewhere) this.#measure.named();
-    // Compatible providers take documents and videos by this name.
+    // Compatible providers also take documents and videos in these fields.
     if (inline?.mediaType.startsWith('image/') === false) {
       if (isElsewhere) this.#measure.stored();
       this.#document(inline);
@@ -153,13 +153,13 @@ export class OpenAiInput {
     if (inline !== null) this.#document(dataUrl(inline) ?? { mediaType: '', data: inline });
   }
 
-  // Plain text in a file is no longer than its base64; any other format may hold more than its bytes.
+  // The base64 of plain text bounds it. Any other format may be compressed.
   #document({ mediaType, data }: DataUrl): void {
     if (!mediaType.startsWith('text/')) this.#measure.document(data);
   }
 }
 
-/** Where else than in the part itself a file may be. */
+/** Fields that name a file outside the part. */
 const OTHER_SOURCES = ['file_id', 'file_url', 'url', 'id'] as const;
 const FILE_NAMES = ['file_id', 'file_data', 'file_url', 'data'] as const;
 

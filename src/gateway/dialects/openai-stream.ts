@@ -1,5 +1,5 @@
-// Reads the streams of OpenAI's dialect: chunks of chat completions and events of responses. Most events carry a delta and
-// are only measured; those that may carry usage, a reason to finish, an error or a billed call are parsed. Called by openai.ts.
+// Reads the streams of OpenAI's dialect: chunks of chat completions and events of responses. Most events carry a delta and are
+// only measured. Events that may carry usage, a reason to finish, an error or a billed call are parsed. Called by openai.ts.
 
 import type { RequestFacts } from '../metering/request-facts.js';
 import type { UsageReading } from '../metering/usage.js';
@@ -17,20 +17,20 @@ import { withoutUsage } from './usage-removal.js';
 
 const HIDDEN: StreamStep = { shown: 'nothing', ended: false, error: null };
 
-/** Chunks have no name. */
+/** The beginning of an event with a name. Chunks of chat completions have none. */
 const NAMED = 'event';
 
-/** Usage that is stated, whatever the spaces, or an error; and a reason to finish: two searches take less time than one. */
+/** Usage or an error; and a reason to finish. Two searches take less time than one. */
 const USAGE_OR_ERROR = /"usage"\s*:\s*[{[]|"error"/;
 const FINISHES = /"finish_reason"\s*:\s*"/;
-/** As some providers write that a choice goes on (others write null). */
+/** Values by which some providers write that a choice goes on (others write null). */
 const GOES_ON: ReadonlySet<unknown> = new Set(['', 'null']);
 
 export class ChatMeter extends EventMeter {
-  /** Whether only Bursar asked for usage: nothing of it reaches the caller. */
+  /** Whether Bursar asked for usage and the caller did not: it is then kept from the caller. */
   readonly #usageIsOurs: boolean;
   readonly #usageBesideChoicesIsOurs: boolean;
-  /** Whether each event is parsed for the choices that it is about. Otherwise all are of the one choice 0. */
+  /** Whether the request has several choices. Each event is then parsed for its choices; otherwise all belong to choice 0. */
   readonly #hasChoices: boolean;
   readonly #places: UsagePlaces;
   readonly #byChoice = new Map<unknown, StatedUsage>();
@@ -90,7 +90,7 @@ export class ChatMeter extends EventMeter {
     return this.#usageBesideChoicesIsOurs ? shownWithoutUsage(event, text) : PASSED;
   }
 
-  // Where each choice states its own usage, in the chunk that ends it, they are put together.
+  // Where the last chunk of each choice states the usage of that choice, they are combined.
   #usageIn(chunk: Json, choices: readonly unknown[]): UsageReading | null {
     const [choice] = choices;
     const isOfChoice =
@@ -113,7 +113,7 @@ export class ChatMeter extends EventMeter {
     this.end.finished(index);
   }
 
-  // Where usage is asked for, the chunks that do not state it have a null in its place.
+  // Where usage is asked for, chunks without usage have `usage: null`.
   #withoutNull(event: Uint8Array, text: string): StreamStep {
     return this.#usageIsOurs ? shownWithoutUsage(event, text) : PASSED;
   }
@@ -134,11 +134,11 @@ const LAST_EVENTS: ReadonlySet<unknown> = new Set([
 const WORTH_PARSING =
   /"response\.(?:created|completed|incomplete|failed|cancelled|done)"|"error"|"(?:web_search|file_search|code_interpreter)_call"/;
 const NAMED_ERROR = 'event: error';
-/** A call of any kind, a function's too: the model or a tool is at work. */
+/** A call of any kind, also of a function: the model or a tool has begun to work. */
 const CALL = /_call[".]/;
 
 export class ResponseMeter extends EventMeter {
-  /** Finished calls of tools: billed even if the stream dies before its usage comes. */
+  /** Finished calls of tools. They are billed even where the stream breaks before its usage. */
   readonly #calls: unknown[] = [];
   #usage: UsageReading | null = null;
   answerId: string | undefined;
@@ -166,7 +166,7 @@ export class ResponseMeter extends EventMeter {
     const { response } = data;
     if (isObject(response) && typeof response.id === 'string') this.answerId = response.id;
     if (data.type === 'response.output_item.done') this.#calls.push(data.item);
-    // Compatible providers also send the errors of chat completions, which have no type.
+    // Compatible providers also send errors in the form of chat completions, which have no type.
     const isError = data.type === 'error' || data.type === undefined;
     const error = isError ? (errorMessage(data) ?? namedError(text, data)) : null;
     if (isError && (error !== null || data.type === 'error')) return { ...ENDED, error: error ?? '' };

@@ -1,5 +1,6 @@
-// The tools of an OpenAI request: those that the caller runs pass, those that the provider runs and bills are bounded, and
-// all others are refused, since their cost is neither bounded by the request nor stated in the answer. Called by openai.ts.
+// Reads the tools of an OpenAI request. Tools that the caller runs pass. Tools that the provider runs and bills are bounded. All
+// others are refused, since the request does not bound their cost or the answer does not state it. Called by
+// openai-requests.ts.
 
 import { RefusedError } from '../../kit/refusals.js';
 import type { RequestFacts } from '../metering/request-facts.js';
@@ -7,16 +8,16 @@ import type { InputMeasure } from './input-bound.js';
 import { isObject, type Json } from './json-scan.js';
 import { notMeterable, readList, readWhole } from './request-fields.js';
 
-/** What wraps declared functions in the prompt, the parallel-call wrapper included; the declarations are in the body. */
+/** Tokens of the prompt around declared functions, with the parallel-call wrapper. The declarations are in the body. */
 const TOOLS_TOKENS_MAX = 512;
-/** The prompt of a tool that OpenAI declares (shell, patches, computer): below 1,000 in its published clients' prompts. */
+/** Tokens of the prompt of a tool that OpenAI declares (shell, patches, computer): below 1,000 in its published clients. */
 const PROVIDER_TOOL_TOKENS_MAX = 2_000;
-/** The largest that OpenAI accepts is not stated; a response with more calls than this is not one answer any more. */
+/** OpenAI does not state the largest number that it accepts; this is far above what one answer needs. */
 const TOOL_CALLS_MAX = 1_000;
 
-/** Tools that are a declaration of text: the caller runs them. */
+/** Tools that the caller declares and runs. */
 const DECLARED: ReadonlySet<string> = new Set(['function', 'custom']);
-/** Tools that the caller runs, and OpenAI writes the prompt of. */
+/** Tools that the caller runs and whose prompt OpenAI writes. */
 const RUN_BY_CALLER: ReadonlySet<string> = new Set([
   'apply_patch',
   'local_shell',
@@ -46,7 +47,7 @@ export function chatTools(body: Json, measure: InputMeasure): ToolFacts {
   return { billedTools: { web_search: 1 }, inputReads: 2 };
 }
 
-/** Responses: also the tools that items of the input add. */
+/** Responses: the request's tools, and those that items of the input add. */
 export function responsesTools(body: Json, measure: InputMeasure): ToolFacts {
   const callsMax = readWhole(body, 'max_tool_calls', { min: 1, max: TOOL_CALLS_MAX });
   const reader = new ToolReader(measure, callsMax);
@@ -80,7 +81,7 @@ class ToolReader {
       this.#measure.estimateTools();
     }
     if (!this.#runByProvider) return { billedTools: {}, inputReads: 1 };
-    // What the tools find is input too, and each call has the whole of it read once more.
+    // What the tools find is input too, and after each call the whole input is read once more.
     this.#measure.searched();
     return { billedTools: this.#billed, inputReads: this.#callsMax === null ? null : this.#callsMax + 1 };
   }
@@ -107,7 +108,7 @@ class ToolReader {
       this.#billed.file_search = this.#callsMax;
     } else if (type === 'code_interpreter') {
       requireSmallContainer(tool);
-      // Billed by the container, and a request has one.
+      // The interpreter is billed by the container, and a request has one container.
       this.#billed.code_interpreter = 1;
       this.#measure.estimateCodeInterpreter();
     } else if (type !== 'tool_search') {
@@ -117,7 +118,7 @@ class ToolReader {
   }
 }
 
-// The price data has one price for a container: that of the smallest, which is the default.
+// The price data has only the price of the smallest container, which is the default.
 function requireSmallContainer(tool: Json): void {
   const memory = isObject(tool.container) ? (tool.container.memory_limit ?? '1g') : '1g';
   if (memory === '1g') return;

@@ -1,5 +1,5 @@
-// Usage in OpenAI's answers: of chat completions, responses and embeddings, each where the provider's profile says that it
-// stands. Called by openai.ts and openai-stream.ts.
+// Reads usage from OpenAI's answers: of chat completions, responses and embeddings, at the places that the provider's profile
+// names. Called by openai.ts and openai-stream.ts.
 
 import type { UsageReading } from '../metering/usage.js';
 import { isObject } from './json-scan.js';
@@ -7,7 +7,7 @@ import { larger, quantitiesOf } from './usage-figures.js';
 import type { UsagePlaces } from './usage-places.js';
 import { readingOf, type ToolCalls } from './usage-reading.js';
 
-/** Usage of a chat completion or one of its chunks. Few providers say there how often they searched. */
+/** Usage of a chat completion or one of its chunks. */
 export function chatUsage(answer: unknown, places: UsagePlaces): UsageReading | null {
   const stated = places.stated(answer);
   return stated === null ? null : readingOf(stated, places, null);
@@ -20,7 +20,7 @@ export function responseUsage(response: unknown, places: UsagePlaces): UsageRead
   return readingOf(stated, places, callsIn(Array.isArray(response.output) ? response.output : []));
 }
 
-/** Embeddings have input alone. */
+/** Usage of embeddings, which have only input. */
 export function embeddingsUsage(answer: unknown, places: UsagePlaces): UsageReading | null {
   const stated = places.stated(answer);
   if (stated === null) return null;
@@ -34,13 +34,13 @@ export function embeddingsUsage(answer: unknown, places: UsagePlaces): UsageRead
   return stated.cost === null ? reading : { ...reading, cost: stated.cost };
 }
 
-/** Opening a page and searching in one are no searches ("Web search": search actions incur a tool call cost). */
+/** Actions that are not billed as searches ("Web search": only search actions incur a tool call cost). */
 const FREE_ACTIONS: ReadonlySet<unknown> = new Set(['open_page', 'find_in_page', 'find']);
 
 export function callsIn(items: readonly unknown[]): ToolCalls {
   let webSearch = 0;
   let fileSearch = 0;
-  /** A code interpreter is billed by the container; calls without an id count one each. */
+  /** A code interpreter is billed by the container. A call without a container's id counts as one container. */
   const containers = new Set<unknown>();
   for (const item of items) {
     if (!isObject(item)) continue;

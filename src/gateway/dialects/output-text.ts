@@ -1,5 +1,5 @@
-// How much text a model has generated, from whole answers and from the events of a stream, without parsing the latter: an
-// event of a few bytes comes for each token of each open stream. Used for cutting streams and for charges without usage.
+// Measures how much text a model has generated, in whole answers and in the events of a stream. Events are searched and not
+// parsed, since one comes for each token of each open stream. Used for cutting streams and for charges without usage.
 
 import { Buffer } from 'node:buffer';
 import {
@@ -19,68 +19,68 @@ import {
 const LETTER_U = 0x75;
 
 /**
- * Of UTF-8, as rule Q5 has it for the input: right to a tenth for English. Chinese and Japanese have three bytes a character
- * and, by model, 0.6 to 1.2 tokens, where this counts 0.75; Cyrillic has two bytes and 0.3 to 0.5, where it counts 0.5.
+ * Bytes of UTF-8 to a token, as in rule Q5 for the input. It is right to a tenth for English. A Chinese or Japanese character
+ * has three bytes and counts 0.75 tokens; models use 0.6 to 1.2. A Cyrillic one has two and counts 0.5; models use 0.3 to 0.5.
  */
 const BYTES_PER_TOKEN = 4;
 /** Audio is streamed as PCM of 24 kHz in base64: 64,000 characters a second, which OpenAI bills as 20 tokens. */
 const AUDIO_CHARS_PER_TOKEN = 3_200;
-/** Nested lists and objects of an answer: the deepest that providers send has eight. What is deeper is not told apart. */
+/** Nested lists and objects that are told apart. Providers send up to eight levels. */
 const DEPTH_MAX = 32;
 
-/** What stands under a key: the largest of several spellings of one text counts, and nothing of what frames it. */
-type Kind = 'framing' | 'thinking' | 'call' | 'data';
-const KINDS: ReadonlyMap<string, Kind> = kinds({
-  // The provider writes it, not the model.
+/** What a field holds. Of several spellings of one text the largest counts; framing does not count. */
+type FieldKind = 'framing' | 'thinking' | 'call' | 'data';
+const KINDS: ReadonlyMap<string, FieldKind> = kinds({
+  // Written by the provider, not by the model.
   framing: [
     ...['type', 'id', 'call_id', 'item_id', 'tool_call_id', 'object', 'role', 'model', 'status', 'format'],
     ...['finish_reason', 'stop_reason', 'annotations', 'logprobs'],
     ...['cited_text', 'document_title', 'title', 'url'],
-    // What the reader of an answer cannot read: signatures of thinking, and thinking that is encrypted.
+    // Unreadable for the caller: signatures of thinking, and encrypted thinking.
     ...['signature', 'thought_signature', 'thoughtSignature', 'extra_content', 'reasoning_opaque'],
     ...['encrypted_content', 'encrypted_index', 'redacted_thinking'],
   ],
-  // Providers send several side by side, for clients of every kind.
+  // Providers send the same thinking in several of these fields, for different clients.
   thinking: [
     ...['reasoning', 'reasoning_content', 'reasoning_details', 'reasoning_text'],
     ...['thinking', 'thinking_blocks', 'thinking_content', 'thoughts', 'provider_specific_fields'],
   ],
   call: ['tool_calls', 'function_call'],
-  // Audio where it is that, else encrypted.
+  // Audio within `audio`, elsewhere encrypted.
   data: ['data'],
 });
 
-function kinds(names: Readonly<Record<Kind, readonly string[]>>): ReadonlyMap<string, Kind> {
-  const entries = Object.entries(names) as [Kind, readonly string[]][];
+function kinds(names: Readonly<Record<FieldKind, readonly string[]>>): ReadonlyMap<string, FieldKind> {
+  const entries = Object.entries(names) as [FieldKind, readonly string[]][];
   return new Map(entries.flatMap(([kind, list]) => list.map((name) => [name, kind] as const)));
 }
 
-/** By expression: V8's search for a text goes from one quote to the next, and JSON is full of them. */
+/** Regular expressions: V8's search for a text stops at each quote, and JSON has many. */
 const NEW_OUTPUT = { delta: /"delta" *: */g, text: /"text" *: */g } as const;
 
-/** Text that was generated, summed up. */
+/** Sums up generated text. */
 export class OutputTally {
   readonly #newOutput: RegExp;
   #textBytes = 0;
   #audioChars = 0;
   #deltas = 0;
-  /** Up to where an event was read. */
+  /** The index up to which the event has been read. */
   #at = 0;
 
-  /** @param newOutput the field of an event that has what is new */
+  /** @param newOutput the field of an event that has its new output */
   constructor(newOutput: keyof typeof NEW_OUTPUT = 'delta') {
     this.#newOutput = NEW_OUTPUT[newOutput];
   }
 
-  /** A delta is at least one token: providers send none without one. */
+  /** A delta counts as at least one token: providers send no delta without one. */
   get tokens(): number {
     const counted = Math.ceil(this.#textBytes / BYTES_PER_TOKEN + this.#audioChars / AUDIO_CHARS_PER_TOKEN);
     return Math.max(this.#deltas, counted);
   }
 
   /**
-   * The deltas in an event, in latin-1 so that a character is a byte; what else the event has (ids, padding against traffic
-   * analysis) is not measured. True: there was output among them.
+   * Adds the deltas of an event. The event is given in latin-1, so that a character is a byte. Other fields (ids, padding
+   * against traffic analysis) are not measured. @returns whether the event had output
    */
   addEvent(event: string): boolean {
     const before = this.#deltas;
@@ -97,7 +97,7 @@ export class OutputTally {
     return this.#deltas > before;
   }
 
-  /** All strings in a parsed value, save framing. */
+  /** Adds all strings of a parsed value, except framing. */
   addValue(root: unknown): void {
     this.#textBytes += this.#parsed(root, '', 0);
   }
@@ -129,7 +129,7 @@ export class OutputTally {
     return text + thinking + calls;
   }
 
-  // Bytes of the strings in the value that begins where the event was read up to, and is then read.
+  // Reads the value at `#at`, and gives the bytes of its strings.
   #value(text: string, key: string, depth: number): number {
     const code = text.charCodeAt(this.#at);
     if (code === QUOTE) return this.#string(text);
@@ -190,8 +190,7 @@ export class OutputTally {
     if (isAudio) this.#audioChars += Math.max(0, this.#at - from - 2);
   }
 
-  // As it stands in the JSON, but for characters that are escaped by number: whether a provider writes é or \u00e9 changes
-  // nothing.
+  // The length as written in the JSON, but an escape by number counts as its character: é and \u00e9 count the same.
   #string(text: string): number {
     let at = this.#at + 1;
     let saved = 0;
@@ -210,7 +209,7 @@ export class OutputTally {
   }
 }
 
-/** All strings in a value, however deep. */
+/** The bytes of all strings in a value, at any depth. */
 function stringBytes(root: object): number {
   let bytes = 0;
   const left: unknown[] = [root];
@@ -222,7 +221,7 @@ function stringBytes(root: object): number {
   return bytes;
 }
 
-/** Of an escape by number, as \u00e9. */
+/** Characters of an escape by number, such as \u00e9. */
 const NUMBERED_CHARS = 6;
 const SPACE = 0x20;
 
@@ -230,7 +229,7 @@ function isSpaceOrColon(code: number): boolean {
   return code === COLON || code === SPACE;
 }
 
-/** Of one unit of UTF-16; a character that takes two of them has four bytes. */
+/** Bytes of one unit of UTF-16. A character of two units has four bytes. */
 function utf8Bytes(unit: number): number {
   if (unit < 0x80) return 1;
   if (unit < 0x800) return 2;
@@ -247,7 +246,7 @@ export function eventBuffer(event: Uint8Array): Buffer {
   return event instanceof Buffer ? event : Buffer.from(event.buffer, event.byteOffset, event.length);
 }
 
-/** A stream may begin with one. */
+/** A stream may begin with a byte-order mark. */
 const BYTE_ORDER_MARK = /^\ufeff/;
 
 /** The JSON object in the data of an event; null where there is none. */

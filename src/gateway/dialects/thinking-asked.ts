@@ -17,9 +17,9 @@ const NO_EFFORT: ReadonlySet<unknown> = new Set(['none', 'off', 'disabled']);
 const NO_TYPE: ReadonlySet<unknown> = new Set(['disabled', 'none']);
 
 /** Each field that is understood by some provider, and what it says: true, false, or null where it says nothing. */
-type Reader = (body: Json) => boolean | null;
+type FieldReader = (body: Json) => boolean | null;
 
-const OPENAI: readonly (readonly [string, Reader])[] = [
+const OPENAI: readonly (readonly [string, FieldReader])[] = [
   // OpenAI, Groq, Google, xAI, Together, Fireworks, Ollama, vLLM.
   ['reasoning_effort', (body) => effort(body.reasoning_effort)],
   // OpenAI's responses; OpenRouter and Together have `enabled` and `max_tokens` beside it.

@@ -14,11 +14,14 @@ export interface FieldRules {
   readonly costing: ReadonlyMap<string, string>;
 }
 
-type Unmetered = RequestFacts['unmetered'][number];
+export type UnmeteredField = RequestFacts['unmetered'][number];
 
 /** Those of a body, in its order. Fields that ask for nothing (null, false, empty) are not among them. */
-export function unmeteredFields(body: Json, { metered, free, costing }: FieldRules): readonly Unmetered[] {
-  const found: Unmetered[] = [];
+export function unmeteredFields(
+  body: Json,
+  { metered, free, costing }: FieldRules,
+): readonly UnmeteredField[] {
+  const found: UnmeteredField[] = [];
   for (const field in body) {
     if (metered.has(field) || free.has(field) || asksNothing(body[field])) continue;
     const why = costing.get(field) ?? whyItMayCost(field, body[field]);

@@ -61,7 +61,7 @@ function cacheWriteOf({ cacheWrite, cacheWriteHour: hour, cacheWriteShort: short
   return larger(cacheWrite, hour === null && short === null ? null : (hour ?? 0) + (short ?? 0));
 }
 
-interface LeftOut {
+interface OmittedParts {
   readonly cache: number;
   readonly reasoning: number;
 }
@@ -70,12 +70,12 @@ interface LeftOut {
  * Which parts a total of both has beyond input and output: the cache (what was read, written, or both), the reasoning, or
  * both. Null where no such parts make up the difference. The cache comes first: it is the cheaper, and larger.
  */
-function leftOut(stated: StatedFigures, written: number): LeftOut | null {
+function leftOut(stated: StatedFigures, written: number): OmittedParts | null {
   const { input, output, total } = stated;
   if (input === null || output === null || total === null) return null;
   const rest = total - input - output;
   if (rest < 0) return null;
-  if (rest === 0) return NOTHING_LEFT_OUT;
+  if (rest === 0) return NOTHING_OMITTED;
   const read = stated.cacheRead ?? 0;
   const reasoning = stated.reasoning ?? 0;
   for (const cache of [read + written, read, written, 0]) {
@@ -87,15 +87,15 @@ function leftOut(stated: StatedFigures, written: number): LeftOut | null {
   return isOutside ? { cache: read + written, reasoning: 0 } : null;
 }
 
-const NOTHING_LEFT_OUT: LeftOut = { cache: 0, reasoning: 0 };
+const NOTHING_OMITTED: OmittedParts = { cache: 0, reasoning: 0 };
 
-interface Apart {
-  readonly left: LeftOut | null;
+interface TotalsRules {
+  readonly left: OmittedParts | null;
   readonly includes: TotalsInclude;
 }
 
 // Which of the audio was cached is not stated: all of it is taken as not cached, the dearer way.
-function inputOf(stated: StatedFigures, of: Apart & { readonly cacheWrite: number | null }) {
+function inputOf(stated: StatedFigures, of: TotalsRules & { readonly cacheWrite: number | null }) {
   const { cacheRead, output, total: both } = stated;
   const { cacheWrite, left, includes } = of;
   const audio = stated.inputAudio ?? 0;
@@ -118,7 +118,7 @@ function inputOf(stated: StatedFigures, of: Apart & { readonly cacheWrite: numbe
 }
 
 // What a total has beyond the parts that are known is output that was not shown: thoughts, as some providers count them.
-function outputOf(stated: StatedFigures, of: Apart & { readonly inputTotal: number | null }) {
+function outputOf(stated: StatedFigures, of: TotalsRules & { readonly inputTotal: number | null }) {
   const { reasoning, total: both } = stated;
   const audio = stated.outputAudio ?? 0;
   const image = stated.outputImage ?? 0;

@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { type AnswerShape, EVENT_STREAM, shapeOf } from './answer-shape.js';
 import { type Unpacking, unpackingOf } from './unpacking.js';
-import { Ended } from './upstreams.js';
+import { EndedByBursar } from './upstreams.js';
 
 /** Of a whole answer: 2,048 embeddings of 3,072 figures as JSON text are 90 MB, the largest that providers give. */
 export const ANSWER_BYTES_MAX = 128 * 1024 * 1024;
@@ -32,7 +32,7 @@ export interface StreamSink {
 /** Is told how an attempt goes. */
 export interface AttemptListener {
   /** Why nobody waits for the answer any more; null while somebody does. */
-  readonly stopped: Ended | null;
+  readonly stopped: EndedByBursar | null;
   /** The answer is a stream: what takes it. */
   streams(attempt: Attempt): StreamSink;
   /** A whole answer came. */
@@ -81,7 +81,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   /** Ends it from here; the end is reported as a failure with this reason. */
-  abort(why: Ended): void {
+  abort(why: EndedByBursar): void {
     if (this.#over) return;
     // The connection may have closed already, and what came be still unpacked: nobody else would report.
     if (this.#unpacking !== null) this.#failed(why);
@@ -89,7 +89,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   /** Ends it from here, and reports nothing more. */
-  drop(why: Ended): void {
+  drop(why: EndedByBursar): void {
     if (this.#over) return;
     this.#over = true;
     this.#unpacking?.destroy();
@@ -111,7 +111,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   #close(): void {
     this.#letGoOf();
-    this.#controller?.abort(new Ended('let_go'));
+    this.#controller?.abort(new EndedByBursar('let_go'));
   }
 
   #letGoOf(): void {
@@ -150,11 +150,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#unpacking = unpackingOf(headers['content-encoding'], {
         data: (chunk) => this.#took(chunk),
         end: () => this.#whenUnpacked(),
-        error: () => this.abort(new Ended('unreadable')),
+        error: () => this.abort(new EndedByBursar('unreadable')),
         drained: () => controller.resume(),
       });
     } catch {
-      this.abort(new Ended('unreadable'));
+      this.abort(new EndedByBursar('unreadable'));
     }
   }
 
@@ -171,7 +171,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     try {
       this.#data(chunk);
     } catch (error) {
-      this.drop(new Ended('unreadable'));
+      this.drop(new EndedByBursar('unreadable'));
       this.listener.bug(error);
     }
   }
@@ -181,7 +181,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#stream !== null) return this.#stream.data(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes > (this.status >= 400 ? ERROR_BYTES_MAX : ANSWER_BYTES_MAX))
-      return this.abort(new Ended('too_large'));
+      return this.abort(new EndedByBursar('too_large'));
     this.#chunks.push(chunk);
     if (this.#shape !== null) return;
     const isLong = this.#bytes > SHAPE_BYTES_MAX;
@@ -226,7 +226,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
     this.#letGoOf();
-    if (this.#unpacking === null || error instanceof Ended) return this.#failed(error);
+    if (this.#unpacking === null || error instanceof EndedByBursar) return this.#failed(error);
     // What came before the connection broke is unpacked first.
     this.#whenUnpacked = () => this.#failed(error);
     this.#unpacking.end();

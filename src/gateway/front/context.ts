@@ -10,20 +10,18 @@ import type { Caller } from '../../kit/caller.js';
 import type { OnRoster } from '../../kit/roster.js';
 import type { Call } from '../calls/call.js';
 import type { GatewaySettings } from '../calls/calls-settings.js';
-import type { PricedCandidate } from '../calls/candidates.js';
+import type { PricedCandidate, ProviderModel } from '../calls/candidates.js';
 import type { CallCharge } from '../calls/charge.js';
 import type { ErrorClass } from '../routing/route.js';
 import type { ProviderError } from '../routing/signatures.js';
 import type { CallGoals } from './parts.js';
 import type { CallsReadOn } from './read-on.js';
-import type { Ended, Upstreams } from './upstreams.js';
-
-type Tried = Pick<PricedCandidate, 'provider' | 'model'>;
+import type { EndedByBursar, Upstreams } from './upstreams.js';
 
 /** An exchange as the gateway sees it: one of many that are open. */
 export interface OpenExchange extends OnRoster {
   /** Ends it at once; its call is settled. */
-  stop(why: Ended): void;
+  stop(why: EndedByBursar): void;
   /** Called by each sweep. */
   checkStalled(now: number): void;
   bug(error: unknown): void;
@@ -36,9 +34,9 @@ export interface GatewayContext {
   readonly goals: Pick<CallGoals, 'headers'>;
   settings(): GatewaySettings;
   /** What an error is (rule P9); who throttles is left alone until it resets, an unknown error is logged once. */
-  classify(tried: Tried, error: ProviderError): ErrorClass;
+  classify(tried: ProviderModel, error: ProviderError): ErrorClass;
   /** A call to it succeeded. */
-  worked(tried: Tried): void;
+  worked(tried: ProviderModel): void;
   /** Lines as their caller may see them. */
   linesFor(caller: Caller, lines: readonly BudgetLine[]): readonly VisibleLine[];
   scale(): AtScale;

@@ -1,28 +1,29 @@
-// The built-in demonstration provider: an HTTP server on a loopback port that speaks both dialects and runs no model. Its
-// text says so and repeats the last user message; usage counts its own simple tokens, of texts alone. The gateway calls
-// it like any other provider, so that a first call works without an account anywhere. Started by serve.ts.
+// The built-in demonstration provider: an HTTP server on a loopback port that speaks both dialects and runs no model. Its text
+// says so and repeats the last user message. Its usage counts simple tokens of its own, of texts alone. The gateway calls it
+// like any other provider, so that a first call works without an account anywhere. Started by serve.ts.
 
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../../authority/api.js';
+import { isObject, type Json } from '../dialects/json-scan.js';
 
 /** Above the largest body that the gateway forwards unless configured otherwise (32 MiB). */
 const BODY_BYTES_MAX = 33 * 1_024 * 1_024;
 /** Long enough to see a stream arrive, short enough for a first try: a reply of 30 tokens takes half a second. */
 const TOKEN_PAUSE_MS = 15;
-/** Of the last user message, so that a reply stays a screen long. */
+/** How much of the last user message is repeated: a reply stays a screen long. */
 const ECHO_CHARS_MAX = 2_000;
-/** Of `n`, as the dialect bounds it. */
+/** The largest `n` of the dialect. */
 const CHOICES_MAX = 128;
 const EMBEDDING_DIMENSIONS_DEFAULT = 16;
 const EMBEDDING_DIMENSIONS_MAX = 4_096;
 
 export interface DemoProvider {
-  /** Without a trailing slash; `/v1/…` is put behind it, as for any provider. */
+  /** Without a trailing slash; `/v1/…` is appended, as for any provider. */
   readonly baseUrl: string;
-  /** Ends open answers too. */
+  /** Also ends open answers. */
   close(): Promise<void>;
 }
 
@@ -31,7 +32,10 @@ export async function startDemoProvider(clock: Clock): Promise<DemoProvider> {
   let answers = 0;
   const server = createServer((request, response) => {
     answers++;
-    const answer = new Answer(response, { id: `demo-${answers}`, created: Math.floor(clock.now() / 1_000) });
+    const answer = new DemoAnswer(response, {
+      id: `demo-${answers}`,
+      created: Math.floor(clock.now() / 1_000),
+    });
     serve(request, answer).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
@@ -50,9 +54,7 @@ export async function startDemoProvider(clock: Clock): Promise<DemoProvider> {
   };
 }
 
-type Json = Record<string, unknown>;
-
-const ROUTES: ReadonlyMap<string, (body: Json, answer: Answer) => Promise<void> | void> = new Map([
+const ROUTES: ReadonlyMap<string, (body: Json, answer: DemoAnswer) => Promise<void> | void> = new Map([
   ['/v1/chat/completions', chatCompletions],
   ['/v1/responses', responses],
   ['/v1/embeddings', embeddings],
@@ -60,7 +62,7 @@ const ROUTES: ReadonlyMap<string, (body: Json, answer: Answer) => Promise<void> 
   ['/v1/messages/count_tokens', countTokens],
 ]);
 
-async function serve(request: IncomingMessage, answer: Answer): Promise<void> {
+async function serve(request: IncomingMessage, answer: DemoAnswer): Promise<void> {
   const route = ROUTES.get((request.url ?? '').split('?', 1)[0]);
   if (request.method !== 'POST' || route === undefined) {
     request.resume();
@@ -87,8 +89,16 @@ async function bodyOf(request: IncomingMessage): Promise<Json | null> {
   }
 }
 
-/** One answer: whole, or as server-sent events until whoever asked has gone. */
-class Answer {
+interface DemoStream {
+  readonly begin: readonly Json[];
+  readonly tokens: readonly string[];
+  readonly token: (text: string) => Json;
+  /** Called after the last token: events may be numbered. */
+  readonly end: () => readonly (Json | '[DONE]')[];
+}
+
+/** One answer: a whole body, or server-sent events until the caller leaves. */
+class DemoAnswer {
   constructor(
     readonly response: ServerResponse,
     readonly named: { readonly id: string; readonly created: number },
@@ -98,7 +108,7 @@ class Answer {
     this.response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   }
 
-  /** In a shape that readers of both dialects find their message in. */
+  /** Writes an error that clients of both dialects understand. */
   refuse(status: number, message: string): void {
     this.json(
       { type: 'error', error: { type: 'invalid_request_error', message, param: null, code: null } },
@@ -106,7 +116,7 @@ class Answer {
     );
   }
 
-  /** Events with a name carry it in their data too, as both dialects have it; false once nobody reads any more. */
+  /** Sends one event; an event's `type` is also its name, as both dialects have it. False once the caller has left. */
   async send(data: Json | '[DONE]'): Promise<boolean> {
     const { response } = this;
     if (response.destroyed) return false;
@@ -119,20 +129,15 @@ class Answer {
     return !response.destroyed;
   }
 
-  async sendAll(events: readonly Json[]): Promise<boolean> {
-    for (const event of events) {
-      if (!(await this.send(event))) return false;
-    }
-    return true;
-  }
-
-  /** One event for each token, at the pace of reading. */
-  async sendTokens(tokens: readonly string[], event: (token: string) => Json): Promise<boolean> {
-    for (const token of tokens) {
+  /** Sends a whole stream: the events before the text, one for each token at the pace of reading, and those after it. */
+  async stream({ begin, tokens, token, end }: DemoStream): Promise<void> {
+    for (const event of begin) if (!(await this.send(event))) return;
+    for (const text of tokens) {
       await pause(TOKEN_PAUSE_MS);
-      if (!(await this.send(event(token)))) return false;
+      if (!(await this.send(token(text)))) return;
     }
-    return true;
+    for (const event of end()) if (!(await this.send(event))) return;
+    this.response.end();
   }
 }
 
@@ -150,7 +155,7 @@ function drained(response: ServerResponse): Promise<void> {
 
 // What is said, and how it is counted.
 
-interface Reply {
+interface DemoReply {
   readonly tokens: readonly string[];
   readonly text: string;
   /** Whether the caller's limit ended it. */
@@ -158,13 +163,10 @@ interface Reply {
   readonly inputTokens: number;
 }
 
-function replyTo(input: unknown, instructions: readonly unknown[], limit: unknown): Reply {
+function replyTo(input: unknown, instructions: readonly unknown[], limit: unknown): DemoReply {
   const said = lastUserText(input).slice(0, ECHO_CHARS_MAX).toWellFormed();
-  const whole = tokensOf(
-    said === ''
-      ? 'This is the demonstration provider; no model has run. You said nothing.'
-      : `This is the demonstration provider; no model has run. You said: ${said}`,
-  );
+  const what = said === '' ? ' nothing.' : `: ${said}`;
+  const whole = tokensOf(`This is the demonstration provider; no model has run. You said${what}`);
   const tokensMax = typeof limit === 'number' && limit >= 1 ? Math.floor(limit) : Number.POSITIVE_INFINITY;
   const tokens = whole.slice(0, tokensMax);
   return {
@@ -196,13 +198,9 @@ function lastUserText(input: unknown): string {
   return textOf(input.findLast((item) => isObject(item) && item.role === 'user'));
 }
 
-function isObject(value: unknown): value is Json {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
 // OpenAI: chat completions.
 
-async function chatCompletions(body: Json, answer: Answer): Promise<void> {
+async function chatCompletions(body: Json, answer: DemoAnswer): Promise<void> {
   if (!Array.isArray(body.messages)) return answer.refuse(400, 'messages must be a list');
   const reply = replyTo(body.messages, [], body.max_completion_tokens ?? body.max_tokens);
   const n = typeof body.n === 'number' && body.n >= 1 ? Math.min(Math.floor(body.n), CHOICES_MAX) : 1;
@@ -224,16 +222,15 @@ async function chatCompletions(body: Json, answer: Answer): Promise<void> {
   });
   const all = (delta: Json, finishReason: string | null): Json =>
     chunk(indexes.map((index) => ({ index, delta, logprobs: null, finish_reason: finishReason })));
-  const whole =
-    (await answer.send(all({ role: 'assistant', content: '' }, null))) &&
-    (await answer.sendTokens(reply.tokens, (content) => all({ content }, null))) &&
-    (await answer.send(all({}, finish))) &&
-    (!asked || (await answer.send(chunk([], usage)))) &&
-    (await answer.send('[DONE]'));
-  if (whole) answer.response.end();
+  await answer.stream({
+    begin: [all({ role: 'assistant', content: '' }, null)],
+    tokens: reply.tokens,
+    token: (content) => all({ content }, null),
+    end: () => [all({}, finish), ...(asked ? [chunk([], usage)] : []), '[DONE]'],
+  });
 }
 
-function openAiUsage(reply: Reply, choices: number): Json {
+function openAiUsage(reply: DemoReply, choices: number): Json {
   const written = reply.tokens.length * choices;
   return {
     prompt_tokens: reply.inputTokens,
@@ -246,7 +243,7 @@ function openAiUsage(reply: Reply, choices: number): Json {
 
 // OpenAI: responses.
 
-async function responses(body: Json, answer: Answer): Promise<void> {
+async function responses(body: Json, answer: DemoAnswer): Promise<void> {
   const reply = replyTo(body.input, [body.instructions], body.max_output_tokens);
   const itemId = `msg_${answer.named.id}`;
   const part = (text: string): Json => ({ type: 'output_text', text, annotations: [], logprobs: [] });
@@ -268,26 +265,25 @@ async function responses(body: Json, answer: Answer): Promise<void> {
   let sequence = 0;
   const event = (type: string, fields: Json): Json => ({ type, sequence_number: sequence++, ...fields });
   const at = { item_id: itemId, output_index: 0, content_index: 0 };
-  const whole =
-    (await answer.sendAll([
+  await answer.stream({
+    begin: [
       event('response.created', { response: running }),
       event('response.in_progress', { response: running }),
       event('response.output_item.added', { output_index: 0, item: item('in_progress', []) }),
       event('response.content_part.added', { ...at, part: part('') }),
-    ])) &&
-    (await answer.sendTokens(reply.tokens, (delta) =>
-      event('response.output_text.delta', { ...at, delta, logprobs: [] }),
-    )) &&
-    (await answer.sendAll([
+    ],
+    tokens: reply.tokens,
+    token: (delta) => event('response.output_text.delta', { ...at, delta, logprobs: [] }),
+    end: () => [
       event('response.output_text.done', { ...at, text: reply.text, logprobs: [] }),
       event('response.content_part.done', { ...at, part: part(reply.text) }),
       event('response.output_item.done', { output_index: 0, item: done }),
       event(`response.${ending}`, { response: ended }),
-    ]));
-  if (whole) answer.response.end();
+    ],
+  });
 }
 
-function responseOf(body: Json, answer: Answer, state: Json): Json {
+function responseOf(body: Json, answer: DemoAnswer, state: Json): Json {
   return {
     id: `resp_${answer.named.id}`,
     object: 'response',
@@ -310,7 +306,7 @@ function responseOf(body: Json, answer: Answer, state: Json): Json {
   };
 }
 
-function responsesUsage(reply: Reply): Json {
+function responsesUsage(reply: DemoReply): Json {
   return {
     input_tokens: reply.inputTokens,
     input_tokens_details: { cached_tokens: 0 },
@@ -322,7 +318,7 @@ function responsesUsage(reply: Reply): Json {
 
 // OpenAI: embeddings.
 
-function embeddings(body: Json, answer: Answer): void {
+function embeddings(body: Json, answer: DemoAnswer): void {
   const { input, dimensions } = body;
   const inputs = Array.isArray(input) && typeof input[0] !== 'number' ? input : [input];
   const wanted = typeof dimensions === 'number' ? Math.floor(dimensions) : EMBEDDING_DIMENSIONS_DEFAULT;
@@ -352,7 +348,7 @@ function vectorOf(text: string, size: number): Float32Array {
 
 // Anthropic: messages and count_tokens.
 
-async function messages(body: Json, answer: Answer): Promise<void> {
+async function messages(body: Json, answer: DemoAnswer): Promise<void> {
   if (!Array.isArray(body.messages)) return answer.refuse(400, 'messages must be a list');
   if (typeof body.max_tokens !== 'number') return answer.refuse(400, 'max_tokens: Field required');
   const reply = replyTo(body.messages, [body.system], body.max_tokens);
@@ -369,25 +365,22 @@ async function messages(body: Json, answer: Answer): Promise<void> {
     return answer.json({ ...message, content, ...stop, usage: usage(reply.tokens.length) });
   }
   const begun = { ...message, content: [], stop_reason: null, stop_sequence: null, usage: usage(0) };
-  const whole =
-    (await answer.sendAll([
+  await answer.stream({
+    begin: [
       { type: 'message_start', message: begun },
       { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
-    ])) &&
-    (await answer.sendTokens(reply.tokens, (text) => ({
-      type: 'content_block_delta',
-      index: 0,
-      delta: { type: 'text_delta', text },
-    }))) &&
-    (await answer.sendAll([
+    ],
+    tokens: reply.tokens,
+    token: (text) => ({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } }),
+    end: () => [
       { type: 'content_block_stop', index: 0 },
       { type: 'message_delta', delta: stop, usage: { output_tokens: reply.tokens.length } },
       { type: 'message_stop' },
-    ]));
-  if (whole) answer.response.end();
+    ],
+  });
 }
 
-function countTokens(body: Json, answer: Answer): void {
+function countTokens(body: Json, answer: DemoAnswer): void {
   if (!Array.isArray(body.messages)) return answer.refuse(400, 'messages must be a list');
   answer.json({ input_tokens: replyTo(body.messages, [body.system], undefined).inputTokens });
 }

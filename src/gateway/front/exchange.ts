@@ -19,7 +19,7 @@ import type { GatewayContext, OpenExchange } from './context.js';
 import { refusalAnswer } from './refusal-answers.js';
 import { type CallSpan, startCallSpan } from './spans.js';
 import { StreamAnswer, type StreamListener } from './stream-answer.js';
-import { Ended } from './upstreams.js';
+import { EndedByBursar } from './upstreams.js';
 import { shownStatus, tokensIn, wholeAnswer } from './whole-answer.js';
 
 /** A server that stops is back within a restart. */
@@ -44,7 +44,7 @@ export class Exchange implements OpenExchange, AttemptListener, StreamListener {
   #stream: StreamAnswer | null = null;
   #span: CallSpan | null = null;
   /** Set once: the caller takes no more, or the server stops. What comes from the provider afterwards only settles. */
-  #stopped: Ended | null = null;
+  #stopped: EndedByBursar | null = null;
   /** What the last attempt failed of. */
   #failure: ErrorClass | null = null;
 
@@ -53,20 +53,20 @@ export class Exchange implements OpenExchange, AttemptListener, StreamListener {
     readonly request: ExchangeRequest,
   ) {
     this.call = request.call;
-    this.#caller = new CallerConnection(request.response, () => this.left(new Ended('caller_gone')));
+    this.#caller = new CallerConnection(request.response, () => this.left(new EndedByBursar('caller_gone')));
     gateway.opened(this);
   }
 
   get dialect(): Dialect {
     return this.request.dialect;
   }
-  get stopped(): Ended | null {
+  get stopped(): EndedByBursar | null {
     return this.#stopped;
   }
 
   /** Sends the request to the candidate that is held now. */
   send(): void {
-    if (this.request.response.destroyed) this.#stopped ??= new Ended('caller_gone');
+    if (this.request.response.destroyed) this.#stopped ??= new EndedByBursar('caller_gone');
     if (this.#stopped !== null) return this.#ended('failed_before', this.#stopped);
     const { call, dialect, request } = this;
     const { changes } = call.candidate;
@@ -111,7 +111,7 @@ export class Exchange implements OpenExchange, AttemptListener, StreamListener {
   }
 
   /** The caller takes no more: the provider is read on, or stopped. */
-  left(why: Ended): void {
+  left(why: EndedByBursar): void {
     if (this.#stopped !== null || this.#caller.isAnswered) return;
     if (!this.readsOn(why)) this.stop(why);
   }
@@ -120,7 +120,7 @@ export class Exchange implements OpenExchange, AttemptListener, StreamListener {
    * Reads the provider on without a caller, where more may be billed than was seen (rule Q9). False: all was seen, or there
    * is no room or time for it, and the provider is to be stopped.
    */
-  readsOn(why: Ended): boolean {
+  readsOn(why: EndedByBursar): boolean {
     if (!this.#mayBillMore() || !this.gateway.callsReadOn.admits(this)) return false;
     this.#stopped = why;
     this.#stream?.readOn();
@@ -140,7 +140,7 @@ export class Exchange implements OpenExchange, AttemptListener, StreamListener {
   }
 
   /** Ends it from outside, at once: nobody takes the answer, or the server stops. The provider's work is stopped too. */
-  stop(why: Ended): void {
+  stop(why: EndedByBursar): void {
     const isOver = this.#stopped !== null || this.#caller.isAnswered;
     const wasReadOn = this.gateway.callsReadOn.remove(this);
     if (isOver && !wasReadOn) return;
@@ -152,7 +152,7 @@ export class Exchange implements OpenExchange, AttemptListener, StreamListener {
   checkStalled(now: number): void {
     this.#stream?.waitsNoMore(now);
     if (this.#stream?.isStalled(now) === true) {
-      this.left(new Ended('stalled'));
+      this.left(new EndedByBursar('stalled'));
       this.request.response.destroy();
     }
   }
@@ -190,7 +190,7 @@ export class Exchange implements OpenExchange, AttemptListener, StreamListener {
     if (attempt.status >= 400) return this.#guarded(this.#statusError(attempt, null));
     if (this.#stopped !== null)
       return this.#ended(attempt.reached ? 'cancelled' : 'failed_before', this.#stopped);
-    if (error instanceof Ended) {
+    if (error instanceof EndedByBursar) {
       const what = error.why === 'unreadable' ? 'cannot be read' : 'is too large';
       return this.#fail('malformed', `gave an answer that ${what}`);
     }
@@ -209,8 +209,8 @@ export class Exchange implements OpenExchange, AttemptListener, StreamListener {
     this.#fail('failed_at_provider', 'broke off its answer');
   }
 
-  // Ended from this side before the caller had anything: one who still listens is told to come back.
-  #ended(end: CallEnd, { why }: Ended): void {
+  // EndedByBursar from this side before the caller had anything: one who still listens is told to come back.
+  #ended(end: CallEnd, { why }: EndedByBursar): void {
     this.#settle({ ...this.#came(), end }, (charge, lines) => {
       if (why !== 'drained') return void this.request.response.destroy();
       const message = 'Bursar is stopping and ended this call; try again shortly.';

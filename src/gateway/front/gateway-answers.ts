@@ -12,14 +12,14 @@ import type { GatewayContext } from './context.js';
 import type { GatewayParts } from './parts.js';
 import { deniedAnswer, type GatewayAnswer, noProviderAnswer, refusalAnswer } from './refusal-answers.js';
 
-interface Asked {
+interface CallerRequest {
   readonly dialect: DialectName;
   readonly requestId: string;
 }
 
 /** A call that was refused: by the ledger, for want of a provider, or before the ledger was asked. */
 export function refusedAnswer(
-  { dialect, requestId }: Asked,
+  { dialect, requestId }: CallerRequest,
   refusal: CallRefusal,
   about: {
     readonly caller: Caller;
@@ -49,7 +49,7 @@ export function refusedAnswer(
 
 /** What Fastify or the service throws before a call is authorised; null for a bug, which its operator is told. */
 export function thrownAnswer(
-  { dialect, requestId }: Asked,
+  { dialect, requestId }: CallerRequest,
   error: unknown,
   { bodyBytesMax }: { readonly bodyBytesMax: number },
 ): GatewayAnswer | null {
@@ -66,7 +66,7 @@ export function thrownAnswer(
   return refusalAnswer(dialect, { code: 'invalid_request', message: 'The request is malformed.' }, requestId);
 }
 
-export function bugAnswer({ dialect, requestId }: Asked): GatewayAnswer {
+export function bugAnswer({ dialect, requestId }: CallerRequest): GatewayAnswer {
   const message = 'Bursar failed; nothing was sent to a provider.';
   return refusalAnswer(dialect, { code: 'ledger_unavailable', message, status: 500 }, requestId);
 }

@@ -38,7 +38,7 @@ import { CallsReadOn } from './read-on.js';
 import type { GatewayAnswer } from './refusal-answers.js';
 import { azurePaths, GATEWAY_ROUTES, type GatewayRoute, isAzure } from './routes.js';
 import { StoredResponseCalls } from './stored-response-calls.js';
-import { Ended, Upstreams } from './upstreams.js';
+import { EndedByBursar, Upstreams } from './upstreams.js';
 import { dialectOf, isWebSocket, refuseWebSocket, webSocketRefused, wrongPath } from './wrong-paths.js';
 
 /** How often slow callers and ageing holds are looked for, all of them in one go. */
@@ -141,7 +141,7 @@ class GatewayServer implements Gateway, GatewayContext {
 
   opened(exchange: OpenExchange): void {
     this.#exchanges.add(exchange);
-    if (this.#isEnding) exchange.stop(new Ended('drained'));
+    if (this.#isEnding) exchange.stop(new EndedByBursar('drained'));
   }
 
   closed(exchange: OpenExchange): void {
@@ -159,7 +159,7 @@ class GatewayServer implements Gateway, GatewayContext {
     const idle = new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
     });
-    for (const exchange of this.#exchanges.all()) exchange.stop(new Ended('drained'));
+    for (const exchange of this.#exchanges.all()) exchange.stop(new EndedByBursar('drained'));
     await idle;
   }
 
@@ -214,19 +214,19 @@ class GatewayServer implements Gateway, GatewayContext {
     }
     const { bodyBytesMax: bodyLimit } = this.settings();
     if (route.work === 'stored_response') {
-      const ask = (request: Request, reply: FastifyReply) =>
+      const ask = (request: CallerRequest, reply: FastifyReply) =>
         this.#stored.handle(request.caller as Caller, request, reply);
       app.route({ method, url, bodyLimit, onRequest: this.#admit, handler: ask });
       return;
     }
-    const handler = (request: Request, reply: FastifyReply) =>
+    const handler = (request: CallerRequest, reply: FastifyReply) =>
       this.#metered.handle(route, request.caller as Caller, request, reply);
     app.route({ method, url, bodyLimit, onRequest: this.#admit, handler });
     for (const azure of azurePaths(route))
       app.route({ method, url: azure, bodyLimit, onRequest: [refuseUnlessAzure, this.#admit], handler });
   }
 
-  #own({ work, dialect }: GatewayRoute, request: Request, reply: FastifyReply): unknown {
+  #own({ work, dialect }: GatewayRoute, request: CallerRequest, reply: FastifyReply): unknown {
     reply.header('bursar-cost', '0');
     if (work === 'hello') return { message: 'hello' };
     this.#authenticated(request);
@@ -261,7 +261,7 @@ class GatewayServer implements Gateway, GatewayContext {
     done(refused);
   };
 
-  #authenticated(request: Request): Caller {
+  #authenticated(request: CallerRequest): Caller {
     const text = keyTextIn(request.headers);
     const caller = this.#parts.keyRing.authenticate(text);
     if (caller === null) throw keyRefused(text);
@@ -281,7 +281,7 @@ class GatewayServer implements Gateway, GatewayContext {
 }
 
 /** `caller` is set once the key is known. */
-type Request = FastifyRequest & { caller?: Caller };
+type CallerRequest = FastifyRequest & { caller?: Caller };
 
 const refuseWrongPath: onRequestHookHandler = (request, reply, done) => {
   reply.header('connection', 'close');

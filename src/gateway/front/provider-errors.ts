@@ -2,7 +2,7 @@
 // told. One instance for the gateway, asked for each attempt that failed, and told of each call that succeeded.
 
 import type { Clock } from '../../authority/api.js';
-import type { PricedCandidate } from '../calls/candidates.js';
+import type { ProviderModel } from '../calls/candidates.js';
 import type { ErrorClass } from '../routing/route.js';
 import { classifyError, type ProviderError } from '../routing/signatures.js';
 import { plainStart, UnknownErrors } from '../routing/unknown-errors.js';
@@ -12,8 +12,6 @@ import { NO_PROVIDER_KEY } from './upstreams.js';
 type Parts = Pick<GatewayParts, 'signatures' | 'throttled' | 'logger' | 'onProviderError'> & {
   readonly clock: Clock;
 };
-type Tried = Pick<PricedCandidate, 'provider' | 'model'>;
-
 /** Some providers answer a wrong key with the status of a malformed request (Gemini's API). */
 const KEY_NOT_VALID = /^(?:\S+: ){0,3}api key not valid/i;
 
@@ -30,7 +28,7 @@ export class ProviderErrors {
     this.#parts = parts;
   }
 
-  classify(tried: Tried, error: ProviderError): ErrorClass {
+  classify(tried: ProviderModel, error: ProviderError): ErrorClass {
     const now = this.#parts.clock.now();
     const { provider } = tried;
     const said = { ...error, text: withoutName(error.text, tried.model) };
@@ -61,7 +59,7 @@ export class ProviderErrors {
   }
 
   /** A call to it succeeded: what was held against it is over, or gets less. Asked for each call. */
-  worked({ provider, model }: Tried): void {
+  worked({ provider, model }: ProviderModel): void {
     this.#parts.throttled.worked({ provider: provider.name, model }, this.#parts.clock.now());
     if (this.#keyless.size > 0 && this.#keyless.delete(provider.name))
       this.#parts.logger.warn({ provider: provider.name }, 'a provider takes its key again');
@@ -78,7 +76,7 @@ export class ProviderErrors {
   }
 
   #throttle(
-    { provider: { name: provider }, model }: Tried,
+    { provider: { name: provider }, model }: ProviderModel,
     reset: ErrorClass & { class: 'throttle' },
     now: number,
   ): number {

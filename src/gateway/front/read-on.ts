@@ -3,12 +3,12 @@
 // call beyond either is stopped, and charged the larger of what was seen and the floor. One for the gateway.
 
 import type { GatewaySettings } from '../calls/calls-settings.js';
-import { Ended } from './upstreams.js';
+import { EndedByBursar } from './upstreams.js';
 
 /** The part of an exchange that is read on. */
 export interface WithoutCaller {
   /** Stops the provider; the call is charged what is known by then. */
-  stop(why: Ended): void;
+  stop(why: EndedByBursar): void;
 }
 
 export class CallsReadOn {
@@ -37,7 +37,7 @@ export class CallsReadOn {
   sweep(): void {
     const now = this.now();
     for (const [exchange, until] of this.#until) {
-      if (until <= now) exchange.stop(new Ended('read_on_over'));
+      if (until <= now) exchange.stop(new EndedByBursar('read_on_over'));
     }
   }
 }

@@ -21,13 +21,13 @@ export interface GatewayAnswer {
   readonly body: string;
 }
 
-interface Meaning {
+interface RefusalStatus {
   readonly status: number;
   /** Whether client libraries are told not to try again; they do so by themselves for 429 and from 500 on. */
   readonly final: 'final' | 'by_status';
 }
 
-const REFUSAL_STATUS: Readonly<Record<RefusalCode, Meaning>> = {
+const STATUSES: Readonly<Record<RefusalCode, RefusalStatus>> = {
   invalid_request: { status: 400, final: 'final' },
   invalid_api_key: { status: 401, final: 'by_status' },
   forbidden: { status: 403, final: 'by_status' },
@@ -109,7 +109,7 @@ export function refusalAnswer(
   requestId: string,
 ): GatewayAnswer {
   const { message, field = null, retryAfterMs = null, decision = null } = refusal;
-  const meaning = REFUSAL_STATUS[refusal.code];
+  const meaning = STATUSES[refusal.code];
   const resets = refusal.code === 'no_provider' && retryAfterMs !== null;
   const status = resets ? 429 : (refusal.status ?? meaning.status);
   const code: ErrorFacts['code'] = resets ? 'quota_exceeded' : refusal.code;

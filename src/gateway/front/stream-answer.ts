@@ -15,7 +15,7 @@ import { type AnswerHeaders, costHeaders, passHeaders } from './answer-headers.j
 import type { Attempt, StreamSink } from './attempt.js';
 import { STALL_MAX_MS } from './caller-connection.js';
 import { StreamCut } from './stream-cut.js';
-import { Ended } from './upstreams.js';
+import { EndedByBursar } from './upstreams.js';
 
 /** The meter counts text, not tokens, and English text runs up to a fifth above: a hold is passed at 125 % of it. */
 const METER_PERCENT = 125;
@@ -37,7 +37,7 @@ export type StreamSource = Pick<
 /** Is told how a stream goes, and decides what the stream itself cannot know. */
 export interface StreamListener {
   /** Why nobody takes the answer any more; null while somebody does. */
-  readonly stopped: Ended | null;
+  readonly stopped: EndedByBursar | null;
   /** Whether another candidate could still take the call. */
   readonly hasOthers: boolean;
   /** An error came before any output: true where another candidate goes on. */
@@ -49,7 +49,7 @@ export interface StreamListener {
   /** Whether an error repeats the key that the provider was sent. */
   repeatsKey(error: Buffer): boolean;
   /** Whether the provider is read on for its usage, although the caller takes no more. */
-  readsOn(why: Ended): boolean;
+  readsOn(why: EndedByBursar): boolean;
   /** The headers that the answer begins with. */
   answerHeaders(): AnswerHeaders;
   /** The stream's end, however it came. What it cost is known at once; the answer itself is the stream's to end. */
@@ -122,7 +122,7 @@ export class StreamAnswer implements StreamSink {
       this.#pass(chunk);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.#source.abort(new Ended('too_large'));
+      this.#source.abort(new EndedByBursar('too_large'));
     }
   }
 
@@ -152,7 +152,7 @@ export class StreamAnswer implements StreamSink {
   #note({ ended, error }: StreamStep, event: Buffer): void {
     if (ended) this.#said = true;
     if (error === null || this.#error !== null) return;
-    if (!ended) setTimeout(() => this.#source.abort(new Ended('let_go')), ERROR_TAIL_MS).unref();
+    if (!ended) setTimeout(() => this.#source.abort(new EndedByBursar('let_go')), ERROR_TAIL_MS).unref();
     this.#error = { status: hiddenStatus(eventData(event)), text: error };
     this.#listener.erred(this.#error);
   }
@@ -160,7 +160,7 @@ export class StreamAnswer implements StreamSink {
   // An error that repeats the key of the provider: the stream breaks instead.
   #hide(): void {
     this.#over = true;
-    this.#source.drop(new Ended('hidden'));
+    this.#source.drop(new EndedByBursar('hidden'));
     this.#break(this.#failedEnd());
   }
 
@@ -169,7 +169,7 @@ export class StreamAnswer implements StreamSink {
     const listener = this.#listener;
     if (this.#headSent || this.meter.begun || !listener.hasOthers) return false;
     this.#over = true;
-    this.#source.drop(new Ended('retried'));
+    this.#source.drop(new EndedByBursar('retried'));
     const error = { status: hiddenStatus(eventData(event)), text };
     void listener
       .retryInstead(error)
@@ -197,7 +197,7 @@ export class StreamAnswer implements StreamSink {
       return false;
     }
     this.#write(this.#cut.ending(this.meter.outputTokensSoFar));
-    const why = new Ended('cut');
+    const why = new EndedByBursar('cut');
     this.#flush();
     if (this.#listener.readsOn(why)) return this.#endUnheard();
     this.#over = true;
@@ -248,7 +248,7 @@ export class StreamAnswer implements StreamSink {
     if (this.#said) return this.#finish({ end: 'completed', usageFinal });
     if (this.#listener.stopped !== null) return this.#break('cancelled');
     if (!this.#headSent) return this.#listener.streamFailed(error);
-    this.#break(error instanceof Ended ? 'malformed' : 'failed_at_provider');
+    this.#break(error instanceof EndedByBursar ? 'malformed' : 'failed_at_provider');
   }
 
   // An error of the provider's before any output costs nothing (rule Q9); what came before one is charged.

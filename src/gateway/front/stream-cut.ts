@@ -1,17 +1,18 @@
-// The end of a stream that the gateway cuts (cutStreams): in each dialect the events that its clients take for an answer
-// that reached its limit of output, made of what the stream has said of itself. One for each stream that may be cut.
+// Writes the end of a stream that the gateway cuts (setting cutStreams): the events by which clients of each dialect
+// recognise an answer that reached its limit of output. They repeat the id, model and time that the stream has stated. One for
+// each stream that may be cut.
 
+import type { Json } from '../dialects/json-scan.js';
+import { eventData } from '../dialects/output-text.js';
 import type { Endpoint } from '../metering/endpoints.js';
 
-/** Of an event that is read for its fields; larger ones (images) open and close nothing. */
+/** The largest event that is parsed; larger ones (images) begin and end no block. */
 const READ_BYTES_MAX = 64 * 1024;
 
-type Json = Record<string, unknown>;
-
 export class StreamCut {
-  /** What every chunk or event repeats: its id, model, time. */
+  /** The first chunk or event; every other one repeats its id, model and time. */
   #first: Json | null = null;
-  /** Content blocks (Anthropic) or choices (OpenAI) that were begun and not ended. */
+  /** Content blocks (Anthropic) or choices (OpenAI) that have begun and not ended. */
   readonly #open = new Set<number>();
   #sequence = 0;
 
@@ -20,7 +21,7 @@ export class StreamCut {
   /** Reads an event that was passed on. */
   observe(event: Buffer): void {
     if (event.length > READ_BYTES_MAX) return;
-    const data = dataOf(event);
+    const data = eventData(event);
     if (data === null) return;
     this.#first ??= data;
     if (typeof data.sequence_number === 'number') this.#sequence = data.sequence_number;
@@ -62,15 +63,4 @@ export class StreamCut {
 
 function named(data: { readonly type: string } & Json): string {
   return `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
-}
-
-/** The JSON object of an event with one data line; null for any other. */
-function dataOf(event: Buffer): Json | null {
-  const match = /^data: ?(\{.*\})\r?$/m.exec(event.toString('utf8'));
-  if (match === null) return null;
-  try {
-    return JSON.parse(match[1]) as Json;
-  } catch {
-    return null;
-  }
 }

@@ -31,7 +31,7 @@ export class NoProviderKeyError extends Error {
 }
 
 /** Why the gateway itself ends a request to a provider. */
-export class Ended extends Error {
+export class EndedByBursar extends Error {
   override readonly name = 'Ended';
   constructor(
     readonly why:

@@ -18,16 +18,16 @@ const BASE_URLS: Readonly<Record<DialectName, string>> = { openai: '/openai/v1',
 
 const DEPLOYMENT = /^\/openai\/deployments\/[^/]+\/./;
 
-type Asked = { readonly method: string; readonly url: string; readonly headers: IncomingHttpHeaders };
+type PathRequest = { readonly method: string; readonly url: string; readonly headers: IncomingHttpHeaders };
 
 /** The dialect in which a request that reached no route is answered; null: it is none of the gateway's. */
-export function dialectOf(request: Asked): DialectName | null {
+export function dialectOf(request: PathRequest): DialectName | null {
   const [first] = segmentsOf(request.url);
   return DIALECTS.find((dialect) => dialect === first) ?? meant(request)[0]?.dialect ?? null;
 }
 
 /** The refusal of a request that reached no route. */
-export function wrongPath(request: Asked): RefusedError {
+export function wrongPath(request: PathRequest): RefusedError {
   const routes = meant(request);
   const path = pathOf(request.url);
   if (routes.length === 0 && DEPLOYMENT.test(path))
@@ -46,7 +46,7 @@ export function wrongPath(request: Asked): RefusedError {
 const METERED_ONLY = 'Bursar forwards only the routes that it meters (docs/gateway.md)';
 
 // By the path behind whatever stands before it; the dialect whose prefix it has comes first, then the one of its headers.
-function meant({ method, url, headers }: Asked): GatewayRoute[] {
+function meant({ method, url, headers }: PathRequest): GatewayRoute[] {
   if (url.length > PATH_LENGTH_MAX) return [];
   const segments = segmentsOf(url);
   const own = segments.slice(segments.findIndex((segment) => !PREFIXES.has(segment)));

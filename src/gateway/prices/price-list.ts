@@ -108,14 +108,14 @@ export function listed(price: ModelPrice): ListedPrice {
   return { provider, model, source, rates, contextWindow, outputTokensMax };
 }
 
-interface Name {
+interface PriceName {
   readonly provider: string;
   readonly model: string;
 }
 
 // Own prices by the names that they state, patterns among them, and the data's models by their ids; each name once.
-function namesAfter(own: readonly OwnPrice[], query: PriceQuery, after: Name | null): Name[] {
-  const names = new Map<string, Name>();
+function namesAfter(own: readonly OwnPrice[], query: PriceQuery, after: PriceName | null): PriceName[] {
+  const names = new Map<string, PriceName>();
   const add = (provider: string, model: string): void => {
     const name = { provider, model };
     if (query.provider !== undefined && query.provider !== provider) return;
@@ -128,16 +128,16 @@ function namesAfter(own: readonly OwnPrice[], query: PriceQuery, after: Name | n
   return [...names.values()].sort(compareNames);
 }
 
-function compareNames(left: Name, right: Name): number {
+function compareNames(left: PriceName, right: PriceName): number {
   if (left.provider !== right.provider) return left.provider < right.provider ? -1 : 1;
   return left.model === right.model ? 0 : left.model < right.model ? -1 : 1;
 }
 
-function cursorOf({ provider, model }: Name): string {
+function cursorOf({ provider, model }: PriceName): string {
   return `${encodeURIComponent(provider)}/${encodeURIComponent(model)}`;
 }
 
-function readCursor(cursor: string): Name {
+function readCursor(cursor: string): PriceName {
   const parts = cursor.length <= CURSOR_BYTES_MAX ? cursor.split('/') : [];
   try {
     if (parts.length === 2)

@@ -11,7 +11,7 @@ import type { ProviderSettings, RouteCandidate, RouteSettings } from './route-se
 import type { ThrottledProviders } from './throttled.js';
 
 /** A candidate with what the ledger and its provider say of it now. */
-interface Judged {
+interface PlacedCandidate {
   readonly candidate: RoutedCandidate;
   readonly placed: Placement['placed'];
   /** When it was dropped and comes back by itself. */
@@ -67,7 +67,7 @@ export class RoutingTable {
     return this.#routes.get(dialect) ?? [];
   }
 
-  #judged(provider: ProviderSettings, model: string, now: number): Judged {
+  #judged(provider: ProviderSettings, model: string, now: number): PlacedCandidate {
     const { name } = provider;
     const told =
       this.throttled.until(name, now) ?? this.throttled.until(this.#canonical.get(name) ?? name, now);
@@ -101,7 +101,7 @@ function compile(
   });
 }
 
-function placementOf({ candidate, placed }: Judged): Placement {
+function placementOf({ candidate, placed }: PlacedCandidate): Placement {
   return { provider: candidate.provider.name, model: candidate.model, verdict: candidate.verdict, placed };
 }
 
@@ -119,7 +119,7 @@ function resetOf({ hour, day }: ProviderVerdict): number | null {
   return resetsAt === 0 ? null : resetsAt;
 }
 
-function earliest(judged: readonly Judged[]): number | null {
+function earliest(judged: readonly PlacedCandidate[]): number | null {
   const resets = judged.flatMap(({ resetsAt }) => resetsAt ?? []);
   return resets.length === 0 ? null : Math.min(...resets);
 }

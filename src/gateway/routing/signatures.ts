@@ -21,8 +21,8 @@ export interface ProviderError {
   readonly retryAfterMs?: number | null;
 }
 
-type Kind = 'request' | 'account' | 'throttle' | 'flake';
-type KindPatterns = Readonly<Record<Kind, readonly string[]>>;
+type ErrorKind = 'request' | 'account' | 'throttle' | 'flake';
+type KindPatterns = Readonly<Record<ErrorKind, readonly string[]>>;
 
 /**
  * A limit that this request alone would pass. It says nothing of smaller requests, so nobody else is kept from the
@@ -68,8 +68,8 @@ export function classifyError(
 
 // What a caller can bring about comes first, since it must shut nobody out. What is said of the account is more precise than
 // what is said of limits, and a status alone (429) says least.
-function kindOf(subject: string, lists: readonly KindPatterns[]): Kind | null {
-  const is = (kind: Kind, text = subject) =>
+function kindOf(subject: string, lists: readonly KindPatterns[]): ErrorKind | null {
+  const is = (kind: ErrorKind, text = subject) =>
     lists.some((list) => compiled(list[kind]).some((pattern) => pattern.test(text)));
   if (is('request') || asksTooMuch(subject)) return 'request';
   // What a caller wrote stands in quotes: its words put nobody out.

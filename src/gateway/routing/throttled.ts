@@ -1,7 +1,7 @@
-// Providers and models that are to be left alone for a while (rule P9). When a provider's account is exhausted, no call goes to
-// that provider: one with caps is exhausted in the ledger, durably and under its canonical name (rule P5); one without caps is
-// remembered here until its reset, and a restart forgets it. A throttle concerns one model of a provider
-// (throttled-pairs.ts). Written by the front, read by routing-table.ts; one instance lives across reloads.
+// Providers and models that get no calls for a while (rule P9). An exhausted account stops all calls to its provider. A
+// provider with caps is exhausted in the ledger, durably and under its canonical name (rule P5); one without caps is remembered
+// in memory until its reset. A throttle stops the calls to one model of a provider and is kept in memory: after a restart the
+// provider is asked again. Written by front/, read by routing-table.ts; one instance lives across reloads.
 
 import type { Ledger } from '../../authority/api.js';
 import {
@@ -10,12 +10,77 @@ import {
   providerCapOf,
   providerVerdict,
 } from '../../budgets/providers.js';
-import { type Pair, ThrottledPairs } from './throttled-pairs.js';
+import { THROTTLE_GROWTH_MAX } from './signatures.js';
 
 /** The configuration names at most 1,000 providers, each under its own name and a canonical one. */
 const REMEMBERED_MAX = 2_000;
-/** Calls that are throttled together each state a reset some milliseconds later: one word for them is enough. */
+/** Calls that are throttled at the same time state resets some milliseconds apart: one of them is written. */
 const LATER_MIN_MS = 1_000;
+
+/** Callers choose model names where routes are patterns: beyond this number the oldest pair is forgotten. */
+const PAIRS_MAX = 10_000;
+
+interface Pair {
+  readonly provider: string;
+  /** The provider's name for the model. */
+  readonly model: string;
+}
+
+interface Waiting {
+  readonly until: number;
+  /** The next throttle without a stated reset lasts so many times as long as the first. */
+  readonly growth: number;
+}
+
+/**
+ * A throttled pair waits until the reset that the provider stated. Without a stated reset it waits for a short time, which
+ * doubles with each repetition and halves with each call that succeeds.
+ */
+class ThrottledPairs {
+  readonly #waiting = new Map<string, Waiting>();
+
+  /** @returns until when the pair is left alone now; never shortens what is in force */
+  throttle(pair: Pair, reset: { readonly until: number; readonly stated: boolean }, now: number): number {
+    const key = keyOf(pair);
+    const known = this.#waiting.get(key) ?? { until: 0, growth: 1 };
+    if (reset.stated) {
+      const until = Math.max(known.until, reset.until);
+      this.#remember(key, { until, growth: known.growth });
+      return until;
+    }
+    // Calls that ran at the same time report the same throttle: that is no repetition.
+    if (known.until > now) return known.until;
+    const until = now + (reset.until - now) * known.growth;
+    this.#remember(key, { until, growth: Math.min(THROTTLE_GROWTH_MAX, known.growth * 2) });
+    return until;
+  }
+
+  until(pair: Pair, now: number): number | null {
+    if (this.#waiting.size === 0) return null;
+    const waiting = this.#waiting.get(keyOf(pair));
+    return waiting !== undefined && waiting.until > now ? waiting.until : null;
+  }
+
+  /** A call to the pair succeeded. A call that succeeds while the throttle lasts began before it, and changes nothing. */
+  worked(pair: Pair, now: number): void {
+    if (this.#waiting.size === 0) return;
+    const key = keyOf(pair);
+    const known = this.#waiting.get(key);
+    if (known === undefined || known.until > now) return;
+    if (known.growth <= 2) this.#waiting.delete(key);
+    else this.#waiting.set(key, { ...known, growth: known.growth / 2 });
+  }
+
+  #remember(key: string, waiting: Waiting): void {
+    this.#waiting.delete(key);
+    if (this.#waiting.size >= PAIRS_MAX) this.#waiting.delete(this.#waiting.keys().next().value ?? '');
+    this.#waiting.set(key, waiting);
+  }
+}
+
+function keyOf({ provider, model }: Pair): string {
+  return `${provider}\n${model}`;
+}
 
 export class ThrottledProviders {
   readonly #pairs = new ThrottledPairs();
