@@ -254,7 +254,11 @@ export class Goals {
     try {
       const before = stateOf(row, this.#books.balance(row));
       // Between this look and the record nothing else is decided: both are in one go.
-      if (before !== 'active') return { notCounted: before, goal: await this.#goal(row) };
+      if (before !== 'active') {
+        const goal = await this.#goal(row);
+        // How an end that was on its way came out is known now that it is durable.
+        return { notCounted: goal.state === 'active' ? before : goal.state, goal };
+      }
       const outcome = await this.#books.record(labels, tokens, ledgerId, ridden(caller));
       if (outcome.outcome !== 'rejected') return { notCounted: null, goal: await this.#goal(row) };
       if (outcome.code === 'command_id_reused')
@@ -313,13 +317,18 @@ export class Goals {
     return (await this.#goals([row]))[0];
   }
 
-  /** The rows with their figures, once those are durable, and with their texts. */
+  /**
+   * The rows with their figures, once those are durable, and with their texts. The figures show an end as soon as it is
+   * decided, the rows only when it is durable: so the rows are read after the figures.
+   */
   async #goals(rows: readonly GoalRow[]): Promise<Goal[]> {
     const [balances, texts] = await Promise.all([
       this.#parts.ledger.whenDurable(() => rows.map((row) => this.#books.balance(row))),
       this.#parts.vault.get(rows.map(textIdOf)),
     ]);
-    return rows.map((row, index) => goalOf(row, balances[index], texts.get(textIdOf(row)) ?? ''));
+    return rows.map((row, index) =>
+      goalOf(this.#row(row.id), balances[index], texts.get(textIdOf(row)) ?? ''),
+    );
   }
 }
 

@@ -238,6 +238,23 @@ describe('G2', () => {
     ]);
   });
 
+  test('usage: noted, or the goal looked at, while its end is on its way to disk → all say how it ended', async () => {
+    const stage = await GoalsStage.open();
+    const goal = await stage.create('reach it');
+    const [, note, seen, listed] = await Promise.all([
+      stage.goals.complete(ANN, goal.id),
+      stage.note(goal, 5n),
+      stage.goals.get(ANN, goal.id),
+      stage.states(),
+    ]);
+    expect(note).toMatchObject({ notCounted: 'completed', goal: { state: 'completed' } });
+    expect([seen.state, seen.endedAt, listed]).toEqual([
+      'completed',
+      stage.clock.now(),
+      ['reach it completed'],
+    ]);
+  });
+
   test('usage: a ledger that cannot take it is logged, and never fails the turn', async () => {
     const stage = await GoalsStage.open();
     const goal = await stage.create('reach it');
