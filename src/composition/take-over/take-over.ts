@@ -51,16 +51,13 @@ export async function takeOver(parts: TakeOverParts): Promise<void> {
   logger.info(`all is taken over, and the file is now ${putAwayPath(path)}`);
 }
 
-/** Each feature's facts are durable before the next one's begin. */
 async function takeEverything(taking: Taking): Promise<void> {
   const features = [
     ...[takeKeys, takeLimitSetters, takePolicies, takeChats, takeGoals, takeAgents],
     ...[takeNotices, takeReconciliations, takeResponses],
   ];
-  for (const take of features) {
-    await take(taking);
-    await taking.writer.flush();
-  }
+  for (const take of features) await take(taking);
+  await taking.writer.flush();
 }
 
 /** The notices noted how far they had read the ledger. */
