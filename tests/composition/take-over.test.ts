@@ -24,7 +24,7 @@ import { EMPTY_HEAD, factBatches } from '#bursar/journal/fact-records.js';
 import { openSqliteReader } from '#bursar/journal/sqlite/reader.js';
 import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';
 import { Receiver } from '../notices/notices-setup.js';
-import { killedBeforeEachStep, OnFiles } from '../setup/files-setup.js';
+import { FilesStage, killedBeforeEachStep } from '../setup/files-setup.js';
 import type { Json } from '../setup/json.js';
 import { type InProcess, runInProcess, startInProcess } from '../setup/server-in-process.js';
 
@@ -378,12 +378,12 @@ describe('take-over of a folder whose server was killed', () => {
     await makeKilledFolder();
     // Two of the agents that were being made are as good as seven.
     inOldFile((db) => db.prepare('DELETE FROM agents WHERE number > 8').run());
-    const whole = await Taking.ready();
+    const whole = await TakeOverStage.ready();
     await whole.take();
     await whole.reopenedWith('kept');
     const expected = await whole.everything();
     const steps = await killedBeforeEachStep({
-      ready: () => Taking.ready(),
+      ready: () => TakeOverStage.ready(),
       act: (stage) => stage.take(),
       check: async (stage) => {
         await stage.take();
@@ -394,9 +394,9 @@ describe('take-over of a folder whose server was killed', () => {
   }, 300_000);
 });
 
-class Taking extends OnFiles {
-  static async ready(): Promise<Taking> {
-    const stage = new Taking();
+class TakeOverStage extends FilesStage {
+  static async ready(): Promise<TakeOverStage> {
+    const stage = new TakeOverStage();
     stage.clock.at = NOW;
     cpSync(folder, stage.folder, { recursive: true });
     return stage.opened();
