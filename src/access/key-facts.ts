@@ -5,7 +5,7 @@ import type { Fact } from '../core/facts.js';
 import type { Labels } from '../core/requests.js';
 import type { Scope } from '../kit/caller.js';
 import { factOf, recordOf } from '../kit/facts.js';
-import type { ApplyFact, View, ViewDatabase } from '../views/view.js';
+import { type ApplyFact, applyByKind, type View, type ViewDatabase } from '../views/view.js';
 
 /** The feature of these facts. */
 export const KEYS = 'keys';
@@ -73,7 +73,7 @@ export const KEYS_VIEW: View = {
        ON CONFLICT (id) DO UPDATE SET record = excluded.record`,
     );
     const remove = db.prepare<[string]>('DELETE FROM access_keys WHERE id = ?');
-    return (fact) => {
+    const putWhole: ApplyFact = (fact) => {
       const { key, forgets } = recordOf<KeyFactRecord>(fact);
       if (forgets !== undefined) remove.run(forgets);
       const before = found.get(key.id);
@@ -81,6 +81,11 @@ export const KEYS_VIEW: View = {
       const revokedAt = (before === undefined ? null : recordIn(before).revokedAt) ?? key.revokedAt;
       put.run(key.id, tenantOf(key), JSON.stringify({ ...key, revokedAt }));
     };
+    return applyByKind<KeyChange>(KEYS, {
+      key_created: putWhole,
+      key_rotated: putWhole,
+      key_revoked: putWhole,
+    });
   },
 };
 

@@ -7,7 +7,7 @@ import type { Labels } from '../core/requests.js';
 import { type Caller, SCOPES, type Scope } from '../kit/caller.js';
 import { factOf, recordOf } from '../kit/facts.js';
 import { RefusedError } from '../kit/refusals.js';
-import type { ApplyFact, View, ViewDatabase } from '../views/view.js';
+import { type ApplyFact, applyByKind, type View, type ViewDatabase } from '../views/view.js';
 import { containsLabels } from './labels.js';
 import { hasScope } from './scopes.js';
 
@@ -41,10 +41,12 @@ export const LIMIT_SETTERS_VIEW: View = {
     const put = db.prepare<[string, string, string, string]>(
       'INSERT OR REPLACE INTO limit_setters (kind, id, scope, labels) VALUES (?, ?, ?, ?)',
     );
-    return (fact) => {
-      const { kind, id, scope, labels } = recordOf<LimitSetRecord>(fact);
-      put.run(kind, id, scope, JSON.stringify(labels));
-    };
+    return applyByKind(LIMITS, {
+      limit_set: (fact) => {
+        const { kind, id, scope, labels } = recordOf<LimitSetRecord>(fact);
+        put.run(kind, id, scope, JSON.stringify(labels));
+      },
+    });
   },
 };
 

@@ -190,8 +190,10 @@ export const AGENT_ROUTES = routes({
 /** @throws RefusedError invalid_request */
 export function agentIn(body: AgentRequest, requestId: string | undefined, stated: AmountReading): NewAgent {
   const { limits, expiresAt, ...rest } = body;
+  // Does not compile where a field of the body is no field of NewAgent: it would be ignored.
+  const asStated: Pick<NewAgent, keyof typeof rest> = rest;
   return {
-    ...rest,
+    ...asStated,
     ...(limits === undefined ? {} : { limits: amountsIn(limits, 'limits', stated) }),
     ...(expiresAt === undefined ? {} : { expiresAt: instantIn(expiresAt, 'expiresAt') }),
     ...(requestId === undefined ? {} : { requestId }),

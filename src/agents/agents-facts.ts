@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Fact } from '../core/facts.js';
 import { factOf, recordOf } from '../kit/facts.js';
-import type { View, ViewDatabase } from '../views/view.js';
+import { type ApplyFact, applyByKind, type View, type ViewDatabase } from '../views/view.js';
 import { type Agent, isLiving, parentOf } from './agent.js';
 
 /** Rows read at once where a statement goes through many. */
@@ -69,7 +69,7 @@ export const AGENTS_VIEW: View = {
        ON CONFLICT (id) DO UPDATE SET state = excluded.state, is_living = excluded.is_living,
          watched_until = excluded.watched_until, body = excluded.body`,
     );
-    return (fact) => {
+    const putWhole: ApplyFact = (fact) => {
       const agent = recordOf<AgentRecord>(fact);
       const { id, tenant, state, mode, drawsOn, keyId, request, expiresAt, watchedUntil } = agent;
       put.run({
@@ -82,6 +82,12 @@ export const AGENTS_VIEW: View = {
         body: fact.body,
       });
     };
+    return applyByKind<AgentFactKind>('agents', {
+      agent_created: putWhole,
+      agent_raised: putWhole,
+      agent_ended: putWhole,
+      agent_closed: putWhole,
+    });
   },
 };
 

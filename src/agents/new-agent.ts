@@ -2,7 +2,6 @@
 // Nothing that a child is given is wider than what its parent has: units, limits, labels, scopes, life, depth. Called by
 // agents.ts.
 
-import { createHash } from 'node:crypto';
 import { assertWithin, type NewKey } from '../access/key-spec.js';
 import { labelsOfCall } from '../access/labels.js';
 import { hasScope } from '../access/scopes.js';
@@ -10,6 +9,7 @@ import type { Amounts } from '../core/amount.js';
 import { quoted, textProblem } from '../core/labels.js';
 import type { Labels } from '../core/requests.js';
 import type { Caller, Scope } from '../kit/caller.js';
+import { requestDigest } from '../kit/facts.js';
 import { invalid, RefusedError } from '../kit/refusals.js';
 import {
   AGENT_UNITS_MAX,
@@ -137,13 +137,7 @@ function requestOf({ requestId, ...stated }: NewAgent, parent: Agent | null): Ag
   if (problem !== null) throw invalid('requestId', `${quoted(requestId)} ${problem}`);
   // A stated id has no line break, so no root's id is a child's.
   const id = parent === null ? requestId : `${parent.id}\n${requestId}`;
-  const sorted = (_key: string, value: unknown) =>
-    typeof value === 'bigint'
-      ? value.toString()
-      : value === null || typeof value !== 'object' || Array.isArray(value)
-        ? value
-        : Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
-  return { id, digest: createHash('sha256').update(JSON.stringify(stated, sorted)).digest('base64url') };
+  return { id, digest: requestDigest(stated) };
 }
 
 /** The most that an Idempotency-Key has. */

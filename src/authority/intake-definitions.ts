@@ -172,10 +172,12 @@ function budgetIn(spec: BudgetSpec, field: string, units: ReadonlySet<string>): 
       `is no field of a budget; these are: ${Object.keys(BUDGET_FIELDS).join(', ')}`,
     );
   const read: Record<string, unknown> = {};
-  for (const [name, { kind, required, choices = [] }] of BUDGET_FIELD_LIST) {
+  for (const [name, decided] of BUDGET_FIELD_LIST) {
     const value: unknown = spec[name];
-    if (value === undefined && !required) continue;
-    read[name] = READERS[kind](value, `${field}.${name}`, kind === 'unit' ? [...units] : choices);
+    if (value === undefined && !decided.required) continue;
+    const { kind } = decided;
+    const words = kind === 'choice' ? decided.choices : kind === 'unit' ? [...units] : [];
+    read[name] = READERS[kind](value, `${field}.${name}`, words);
   }
   return read as unknown as BudgetSpec;
 }

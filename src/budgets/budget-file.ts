@@ -127,7 +127,7 @@ export class DefinitionsReader {
     // Without its unit an amount cannot be read; the unit is what has been reported.
     const scale = this.#units.get(section.at('unit')?.text ?? '');
     const inSteps: Reader<bigint> = scale === undefined ? () => undefined : amount(scale);
-    const readers: Record<BudgetFieldKind, Reader<unknown>> = {
+    const readers: Record<Exclude<BudgetFieldKind, 'choice'>, Reader<unknown>> = {
       id: (id) => this.#budgetId(id),
       match: matchLabels,
       unit: unitName,
@@ -136,13 +136,14 @@ export class DefinitionsReader {
       cap: inSteps,
       cap_above_zero: inSteps,
       percent: PERCENT,
-      choice: () => undefined,
     };
     const spec: Record<string, unknown> = {};
-    for (const [name, { kind, required, choices }] of BUDGET_FIELD_LIST) {
-      const read = choices === undefined ? readers[kind] : oneOf(choices);
-      const field = required ? section.required(name, read, REQUIRED_HINTS[name]) : section.read(name, read);
-      if (field !== undefined) spec[name] = field;
+    for (const [name, field] of BUDGET_FIELD_LIST) {
+      const read = field.kind === 'choice' ? oneOf(field.choices) : readers[field.kind];
+      const stated = field.required
+        ? section.required(name, read, REQUIRED_HINTS[name])
+        : section.read(name, read);
+      if (stated !== undefined) spec[name] = stated;
     }
     // Where a field is missing the file has a problem, and its definitions are never used.
     this.#budgets.push(spec as unknown as BudgetSpec);

@@ -145,10 +145,12 @@ export function addLedgerCommand(program: Command, cli: CliContext, table: Ledge
 }
 
 /** A command of a server that calls one route. Arguments are names in its path, or fields of its body. */
-interface RouteCommand<Name extends CallName, Shown> extends Described {
+interface RouteCommand<Name extends CallName, Shown, Arg extends string, Stated extends string>
+  extends Described {
   readonly route: Name;
+  readonly args?: Readonly<Record<Arg, string | Argument>>;
   readonly query?: Readonly<Partial<Record<keyof Query<Name> & string, Field>>>;
-  readonly body?: Readonly<Partial<Record<DottedOf<Body<Name>>, Field>>>;
+  readonly body?: Readonly<Record<Stated & DottedOf<Body<Name>>, Field>>;
   /** What `--command-id` does, where the command has it. */
   readonly commandId?: string;
   /** What `--json` prints, where that is not the answer. */
@@ -163,10 +165,22 @@ interface RouteCommand<Name extends CallName, Shown> extends Described {
 
 type DottedOf<T> = T extends object ? (keyof T & string) | `${keyof T & string}.${string}` : never;
 
-export function addRouteCommand<Name extends CallName>(
+/** The name of a field without the `?` of an argument and without the part behind its dot. */
+type TopOf<Field extends string> = Field extends `${infer Top}?` | `${infer Top}.${string}` ? Top : Field;
+
+/** A command states every field of its route's body, or names those that it leaves out, each with the reason. */
+type AllOf<Request, Stated extends string> = [Exclude<keyof Request & string, TopOf<Stated>>] extends [never]
+  ? unknown
+  : { readonly leftOut: Readonly<Record<Exclude<keyof Request & string, TopOf<Stated>>, string>> };
+
+export function addRouteCommand<
+  Name extends CallName,
+  Arg extends string = never,
+  Stated extends string = never,
+>(
   parent: Command,
   cli: CliContext,
-  table: RouteCommand<Name, AnyAnswer<Name>>,
+  table: RouteCommand<Name, AnyAnswer<Name>, Arg, Stated> & AllOf<Body<Name>, Arg | Stated>,
 ): void {
   const { route, args, query = {}, body = {}, text, note, exit = exitOf, json = (answer) => answer } = table;
   const id = table.commandId === undefined ? {} : { commandId: field('--command-id <id>', table.commandId) };

@@ -31,6 +31,20 @@ const RESULT = {
   amounts: field('--amount <unit=amount>', 'what it cost, such as usd=0.12; repeatable', PAIRS),
   responseId: field('--response-id <id>', 'the id that the provider gave its answer'),
 };
+/** Why some fields have no option: who calls a model and knows its usage is a program, and uses a client. */
+const BY_PROGRAMS = 'stated by a program that calls the model itself; a person states amounts';
+const WISH_LEFT_OUT = {
+  inputTokens: BY_PROGRAMS,
+  outputTokensMax: BY_PROGRAMS,
+  webSearch: BY_PROGRAMS,
+  webSearches: BY_PROGRAMS,
+  codeInterpreterCalls: BY_PROGRAMS,
+  images: BY_PROGRAMS,
+  tools: BY_PROGRAMS,
+  labels: BY_PROGRAMS,
+};
+const WISH_WITH_TEXT_LEFT_OUT = { ...WISH_LEFT_OUT, systemText: BY_PROGRAMS };
+const RESULT_LEFT_OUT = { usage: BY_PROGRAMS };
 const MODEL = field('--model <name>', 'what its turns ask for when they state no model');
 /** An empty text takes away what was stated. */
 const TEXT_OR_NULL: Reader = { finish: (text) => (text === '' ? null : text) };
@@ -94,6 +108,7 @@ function addStartCommands(chats: Command, cli: CliContext): void {
     about: 'start a turn and hold for it; a request that completed earlier gives its stored answer',
     args: CHAT,
     body: { ...WISH, text: required('--text <text>', 'what the user says') },
+    leftOut: WISH_WITH_TEXT_LEFT_OUT,
     text: startedText,
   });
   addRouteCommand(chats, cli, {
@@ -102,6 +117,7 @@ function addStartCommands(chats: Command, cli: CliContext): void {
     about: 'the last turn again, as a new one in its place; what it cost stays spent',
     args: LAST_TURN,
     body: WISH,
+    leftOut: WISH_LEFT_OUT,
     text: startedText,
   });
   addRouteCommand(chats, cli, {
@@ -110,6 +126,7 @@ function addStartCommands(chats: Command, cli: CliContext): void {
     about: 'as retry, with another text',
     args: LAST_TURN,
     body: { ...WISH, text: required('--text <text>', 'what the user says instead') },
+    leftOut: WISH_WITH_TEXT_LEFT_OUT,
     text: startedText,
   });
 }
@@ -129,6 +146,7 @@ function addEndCommands(chats: Command, cli: CliContext): void {
     about: 'end a turn with its answer, and settle it',
     args: TURN,
     body: { ...RESULT, text: required('--text <text>', 'the answer') },
+    leftOut: RESULT_LEFT_OUT,
     text: ofOne,
   });
   addRouteCommand(chats, cli, {
@@ -137,6 +155,7 @@ function addEndCommands(chats: Command, cli: CliContext): void {
     about: 'end a turn that its user stopped; charged as far as it came',
     args: TURN,
     body: { ...RESULT, text: field('--text <text>', 'what came of the answer') },
+    leftOut: RESULT_LEFT_OUT,
     text: ofOne,
   });
   addRouteCommand(chats, cli, {
@@ -148,6 +167,7 @@ function addEndCommands(chats: Command, cli: CliContext): void {
       ...RESULT,
       reachedProvider: field('--before', 'the provider was never reached: nothing is charged', BEFORE),
     },
+    leftOut: { ...RESULT_LEFT_OUT, text: 'a failed turn rarely has an answer; a program states it' },
     text: ofOne,
   });
 }

@@ -72,6 +72,11 @@ export function addQuotaCommands(program: Command, cli: CliContext): void {
       amounts: field('--amount <unit=amount>', 'held beside the credits, such as usd=0; repeatable', PAIRS),
       ...TENANT,
     },
+    leftOut: {
+      inputTokens: '--text-bytes is what a person knows of the input',
+      images: 'the program that has the images knows their number',
+      tools: 'the program that offers the tools knows their number',
+    },
     exit: ({ fits }) => (fits ? EXIT.done : EXIT.denied),
     text: preflightText,
   });

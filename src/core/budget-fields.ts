@@ -24,15 +24,19 @@ export type BudgetFieldKind =
   /** One of the field's `choices`. */
   | 'choice';
 
-export interface BudgetField {
-  readonly kind: BudgetFieldKind;
+export type BudgetField = BudgetFieldDecisions &
+  (
+    | { readonly kind: Exclude<BudgetFieldKind, 'choice'> }
+    | { readonly kind: 'choice'; readonly choices: readonly string[] }
+  );
+
+interface BudgetFieldDecisions {
   readonly required: boolean;
   /**
    * What a definition that states another value does to a budget in force: `fixed` = it is a conflict, since figures are
    * booked in these; `version` = it makes a new version. The id is what the budget is found by.
    */
   readonly change: 'identity' | 'fixed' | 'version';
-  readonly choices?: readonly string[];
   /** The value that is meant where the field is left out; absent where that has a meaning of its own. */
   readonly absent?: bigint | number | string;
 }

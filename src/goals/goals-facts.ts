@@ -4,7 +4,7 @@
 
 import type { Fact } from '../core/facts.js';
 import { factOf, recordOf } from '../kit/facts.js';
-import type { View, ViewDatabase } from '../views/view.js';
+import { type ApplyFact, applyByKind, type View, type ViewDatabase } from '../views/view.js';
 import type { GoalEnding } from './goal.js';
 
 /** A goal as its facts carry it, whole after each change. */
@@ -41,7 +41,9 @@ export function textIdOf({ id }: Pick<GoalRecord, 'id'>): string {
   return GOAL_TEXTS_PREFIX + id;
 }
 
-export function goalFact(kind: 'goal_begun' | 'goal_completed' | 'goal_cleared', goal: GoalRecord): Fact {
+type GoalFactKind = 'goal_begun' | 'goal_completed' | 'goal_cleared';
+
+export function goalFact(kind: GoalFactKind, goal: GoalRecord): Fact {
   return factOf('goals', kind, goal);
 }
 
@@ -71,10 +73,15 @@ export const GOALS_VIEW: View = {
       `INSERT INTO goals (id, tenant, owner, is_open, request_key, body) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET is_open = excluded.is_open, body = excluded.body`,
     );
-    return (fact) => {
+    const putWhole: ApplyFact = (fact) => {
       const { id, tenant, owner, ending, request } = recordOf<GoalRecord>(fact);
       put.run(id, tenant, owner, ending === null ? 1 : 0, request?.key ?? null, fact.body);
     };
+    return applyByKind<GoalFactKind>('goals', {
+      goal_begun: putWhole,
+      goal_completed: putWhole,
+      goal_cleared: putWhole,
+    });
   },
 };
 

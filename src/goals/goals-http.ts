@@ -5,12 +5,14 @@ import { commandIdOf, statedKey } from '../kit/idempotency-key.js';
 import { cursorOf, limitOf, readSequenceCursor } from '../kit/page.js';
 import type { RouteHost, RouteRequest } from '../kit/route.js';
 import type { Goal } from './goal.js';
-import type { Goals } from './goals.js';
+import type { Goals, NewGoal } from './goals.js';
 import { GOAL_ROUTES, goalDetailOut, goalOut, usageOut } from './goals-api.js';
 
 export function goalRoutes(host: RouteHost, { goals }: { readonly goals: Goals }): void {
   host.serve('createGoal', GOAL_ROUTES.createGoal, async (request, reply) => {
-    const { tokenBudget = null, ...stated } = request.body;
+    const { tokenBudget = null, ...rest } = request.body;
+    // Does not compile where a field of the body is no field of NewGoal: it would be ignored.
+    const stated: Pick<NewGoal, keyof typeof rest> = rest;
     const goal = await goals.create(request.caller, {
       ...stated,
       tokenBudget: budgetIn(tokenBudget, host.stated(request)),

@@ -11,7 +11,7 @@ import type { Clock, Ledger } from '../authority/api.js';
 import type { CheckedRider, Fact } from '../core/facts.js';
 import type { Labels } from '../core/requests.js';
 import { actorOf, type Caller } from '../kit/caller.js';
-import { digestOf } from '../kit/facts.js';
+import { digestOf, requestDigest } from '../kit/facts.js';
 import { invalid, notFound, RefusedError } from '../kit/refusals.js';
 import { SerialQueue } from '../kit/serial-queue.js';
 import type { SweepRule, Vault } from '../vault/vault.js';
@@ -104,8 +104,9 @@ export class Goals {
   }
 
   async #createdOnce(caller: Caller, owner: GoalOwner, wanted: NewGoal): Promise<GoalRow> {
-    const { text, tokenBudget, requestKey } = wanted;
-    const digest = digestOf(JSON.stringify([text, tokenBudget?.toString() ?? null]));
+    const { text, tokenBudget, requestKey, tenant: _tenant, owner: _owner, ...rest } = wanted;
+    // `rest` has the fields that NewGoal may gain: without them, the digest stays what it is in older ledgers.
+    const digest = requestDigest([text, tokenBudget, ...(Object.keys(rest).length === 0 ? [] : [rest])]);
     const known = requestKey === undefined ? undefined : this.#table.byRequest(owner, requestKey);
     if (known !== undefined) {
       if (known.request?.digest === digest) return known;

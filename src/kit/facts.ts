@@ -15,6 +15,17 @@ export function recordOf<T>({ body }: Pick<Fact, 'body'>): T {
   return JSON.parse(body) as T;
 }
 
+/** The digest of a whole request, whatever the order of its fields: a repeat under one key must state the same. */
+export function requestDigest(request: object): string {
+  return digestOf(JSON.stringify(request, inOrder));
+}
+
+function inOrder(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
+}
+
 /** SHA-256 in base64url: by it a fact names a text of the vault, and the body of a request that may be repeated. */
 export function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('base64url');

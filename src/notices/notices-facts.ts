@@ -4,8 +4,9 @@
 
 import type { Fact } from '../core/facts.js';
 import { labelText } from '../core/labels.js';
+import type { FactRecord } from '../journal/fact-records.js';
 import { factOf, recordOf } from '../kit/facts.js';
-import type { View, ViewDatabase } from '../views/view.js';
+import { applyByKind, type View, type ViewDatabase } from '../views/view.js';
 import type { Crossing, DeliveryState, Thresholds, Webhook } from './notice.js';
 
 const FEATURE = 'notices';
@@ -45,24 +46,40 @@ interface DeliveryEnd {
   readonly problem: string | null;
 }
 
+type NoticesFactKind =
+  | 'thresholds_stated'
+  | 'thresholds_looked'
+  | 'journal_read'
+  | 'webhook_created'
+  | 'webhook_rotated'
+  | 'webhook_deleted'
+  | 'notice_found'
+  | 'notice_asked_for'
+  | 'notice_delivered'
+  | 'notice_given_up';
+
+function noticesFact(kind: NoticesFactKind, record: object): Fact {
+  return factOf(FEATURE, kind, record);
+}
+
 /** Instead of those before; without percents there are none. Accounts that have passed them already are to be looked for. */
 export const thresholdsStated = (thresholds: Thresholds): Fact =>
-  factOf(FEATURE, 'thresholds_stated', thresholds);
+  noticesFact('thresholds_stated', thresholds);
 /** Every account has been looked at for these. */
 export const thresholdsLooked = (thresholds: Thresholds): Fact =>
-  factOf(FEATURE, 'thresholds_looked', thresholds);
+  noticesFact('thresholds_looked', thresholds);
 /** The journal has been read for thresholds up to this sequence number. */
-export const journalRead = (sequence: number): Fact => factOf(FEATURE, 'journal_read', { sequence });
+export const journalRead = (sequence: number): Fact => noticesFact('journal_read', { sequence });
 export const webhookPut = (kind: 'webhook_created' | 'webhook_rotated', webhook: WebhookRecord): Fact =>
-  factOf(FEATURE, kind, webhook);
+  noticesFact(kind, webhook);
 export const webhookDeleted = (webhook: Pick<Webhook, 'id'>): Fact =>
-  factOf(FEATURE, 'webhook_deleted', { id: webhook.id });
-export const noticeFound = (notice: NoticeRecord): Fact => factOf(FEATURE, 'notice_found', notice);
+  noticesFact('webhook_deleted', { id: webhook.id });
+export const noticeFound = (notice: NoticeRecord): Fact => noticesFact('notice_found', notice);
 /** To be sent again, to every webhook that its tenant has now. */
 export const noticeAskedFor = (notice: Pick<NoticeRecord, 'id'>): Fact =>
-  factOf(FEATURE, 'notice_asked_for', { id: notice.id });
-export const noticeDelivered = (end: DeliveryEnd): Fact => factOf(FEATURE, 'notice_delivered', end);
-export const noticeGivenUp = (end: DeliveryEnd): Fact => factOf(FEATURE, 'notice_given_up', end);
+  noticesFact('notice_asked_for', { id: notice.id });
+export const noticeDelivered = (end: DeliveryEnd): Fact => noticesFact('notice_delivered', end);
+export const noticeGivenUp = (end: DeliveryEnd): Fact => noticesFact('notice_given_up', end);
 
 /** Of a lifetime, which has no start. */
 export const NO_START = -1;
@@ -127,12 +144,11 @@ export const NOTICES_VIEW: View = {
     CREATE INDEX notice_deliveries_of_webhook ON notice_deliveries (webhook);
     CREATE INDEX notice_deliveries_pending ON notice_deliveries (webhook, number) WHERE state = 'pending';`,
   open(db) {
-    const appliers: Readonly<Record<string, (fact: Fact, at: number) => unknown>> = {
+    return applyByKind<NoticesFactKind>(FEATURE, {
       ...thresholdAppliers(db),
       ...webhookAppliers(db),
       ...noticeAppliers(db),
-    };
-    return (fact, { at }) => void appliers[fact.kind]?.(fact, at);
+    });
   },
 };
 
@@ -221,7 +237,7 @@ function noticeAppliers(db: ViewDatabase) {
   const ended = ({ notice, webhook, at, failedAttempts, problem }: DeliveryEnd, state: DeliveryState) =>
     end.run(state, failedAttempts, problem, state === 'delivered' ? at : null, notice, webhook);
   return {
-    notice_found(fact: Fact, at: number) {
+    notice_found(fact: Fact, { at }: FactRecord) {
       const { id, windowEnd, sequence, at: foundAt, body, webhooks, ...about } = recordOf<NoticeRecord>(fact);
       insert.run(id, ...keyOf(about), windowEnd, sequence, foundAt, body);
       ask(id, webhooks);

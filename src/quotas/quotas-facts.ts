@@ -3,7 +3,7 @@
 
 import type { Fact } from '../core/facts.js';
 import { factOf, recordOf } from '../kit/facts.js';
-import type { View, ViewDatabase } from '../views/view.js';
+import { applyByKind, type View, type ViewDatabase } from '../views/view.js';
 import type { PolicyDocument } from './policy.js';
 
 /** A version of the policy. Instants are epoch ms. */
@@ -19,7 +19,9 @@ export interface PolicyRecord {
   readonly activatedAt: number | null;
 }
 
-export function policyFact(kind: 'policy_put' | 'policy_activated', policy: PolicyRecord): Fact {
+type PolicyFactKind = 'policy_put' | 'policy_activated';
+
+export function policyFact(kind: PolicyFactKind, policy: PolicyRecord): Fact {
   return factOf('quotas', kind, policy);
 }
 
@@ -45,11 +47,15 @@ export const QUOTAS_VIEW: View = {
       `UPDATE quota_policies SET activation = 1 + (SELECT coalesce(max(activation), 0) FROM quota_policies)
        WHERE number = ?`,
     );
-    return (fact) => {
+    const putWhole = (fact: Fact): number => {
       const { number } = recordOf<PolicyRecord>(fact);
       put.run(number, fact.body);
-      if (fact.kind === 'policy_activated') activate.run(number);
+      return number;
     };
+    return applyByKind<PolicyFactKind>('quotas', {
+      policy_put: (fact) => void putWhole(fact),
+      policy_activated: (fact) => void activate.run(putWhole(fact)),
+    });
   },
 };
 

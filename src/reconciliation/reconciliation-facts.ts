@@ -4,7 +4,7 @@
 
 import type { Fact } from '../core/facts.js';
 import { factOf, recordOf } from '../kit/facts.js';
-import type { View, ViewDatabase } from '../views/view.js';
+import { applyByKind, type View, type ViewDatabase } from '../views/view.js';
 import type { ReconciliationSummary, ReconciliationView } from './reconciliation-api.js';
 
 const FEATURE = 'reconciliation';
@@ -60,17 +60,16 @@ export const RECONCILIATION_VIEW: View = {
       `DELETE FROM reconciliation_rows WHERE reconciliation IN (SELECT id FROM reconciliations WHERE ${old})`,
     );
     const prune = db.prepare(`DELETE FROM reconciliations WHERE ${old}`);
-    return (fact) => {
-      if (fact.kind === 'reconciliation_rows') {
-        insertRows.run(recordOf<RowsPart>(fact).id, fact.body);
-      } else {
+    return applyByKind(FEATURE, {
+      reconciliation_rows: (fact) => void insertRows.run(recordOf<RowsPart>(fact).id, fact.body),
+      reconciliation_done: (fact) => {
         const { id, provider } = recordOf<Done>(fact);
         insert.run(id, provider, fact.body);
         removeRows.run(id);
         pruneRows.run();
         prune.run();
-      }
-    };
+      },
+    });
   },
 };
 

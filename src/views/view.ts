@@ -16,13 +16,33 @@ export interface View {
   /**
    * Prepares the statements that change the tables, and gives the function that applies one fact. What the function does
    * depends on the fact, its record and the tables alone: no clock, no randomness, nothing kept in memory, and not
-   * `outcome.replayed`, which is true on a rebuild. It runs in the transaction that moves the position. Called once for each database, also for one that is compared with the file.
+   * `outcome.replayed`, which is true in a rebuild. It runs in the transaction that moves the position. It is called once
+   * for each database, also for one that is made to be compared with the file.
    */
   open(db: ViewDatabase): ApplyFact;
 }
 
 /** Applies one fact. A throw stops the ledger, so it throws only where the fact cannot have been written by this program. */
 export type ApplyFact = (fact: Fact, record: FactRecord) => void;
+
+/**
+ * What applies the facts of one feature, by their kinds. The table does not compile where one of the kinds is missing.
+ * @throws Error from the applier for a kind that this version does not know: to pass it over would make a wrong view
+ */
+export function applyByKind<Kind extends string>(
+  feature: string,
+  appliers: Readonly<Record<Kind, ApplyFact>>,
+): ApplyFact {
+  const known = new Map<string, ApplyFact>(Object.entries(appliers));
+  return (fact, record) => {
+    const apply = known.get(fact.kind);
+    if (apply === undefined)
+      throw new Error(
+        `bug: the view of ${feature} does not know the fact ${fact.kind}; a newer version may have written it`,
+      );
+    apply(fact, record);
+  };
+}
 
 export interface ViewDatabase {
   /** The type parameters are the caller's word for what it binds and what the rows are. */

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { openLedger } from '#bursar/authority/open.js';
-import { BUDGET_FIELD_LIST, type BudgetFieldName } from '#bursar/core/budget-fields.js';
+import { BUDGET_FIELD_LIST, type BudgetField, type BudgetFieldName } from '#bursar/core/budget-fields.js';
 import type { BudgetSpec } from '#bursar/core/requests.js';
 
 /** Every field; a new one does not compile until it stands here as well. */
@@ -68,3 +68,9 @@ test.each(BUDGET_FIELD_LIST.filter(([, { required }]) => !required))(
     expect(ledger.budget('b')?.version).toBe(1);
   },
 );
+
+test('a choice without its choices → does not compile, so no reader can drop its value', () => {
+  // @ts-expect-error: `choices` is missing
+  const field: BudgetField = { kind: 'choice', required: false, change: 'version' };
+  expect(field.kind).toBe('choice');
+});

@@ -144,6 +144,13 @@ describe('G1', () => {
     expect(await refused(() => stage.create('twice', { requestKey: 'k1' }))).toContain(
       'idempotency_key_reused',
     );
+    expect(await refused(() => stage.create('once', { requestKey: 'k1', tokenBudget: 5n }))).toContain(
+      'idempotency_key_reused',
+    );
+    // Stands for a field that a later version adds: the digest covers it without a change there.
+    const later = (note: string) => stage.create('later', { requestKey: 'k2', ...{ note } });
+    expect((await later('a')).id).toBe((await later('a')).id);
+    expect(await refused(() => later('b'))).toContain('idempotency_key_reused');
   });
 
   test('goal: an owner has at most 100 open ones', async () => {

@@ -9,7 +9,7 @@ import type { Labels } from '../../core/requests.js';
 import { actorOf, type Caller } from '../../kit/caller.js';
 import { factOf, recordOf } from '../../kit/facts.js';
 import { RefusedError } from '../../kit/refusals.js';
-import type { View, ViewDatabase } from '../../views/view.js';
+import { applyByKind, type View, type ViewDatabase } from '../../views/view.js';
 
 const FEATURE = 'gateway';
 /** OpenAI keeps responses for 30 days ("Conversation state"); a day more for clocks that differ. */
@@ -62,15 +62,14 @@ export const STORED_RESPONSES_VIEW: View = {
     );
     const remove = db.prepare<[string]>('DELETE FROM stored_responses WHERE id = ?');
     const expire = db.prepare<[number]>('DELETE FROM stored_responses WHERE at < ?');
-    return (fact) => {
-      if (fact.kind === 'response_deleted') {
-        remove.run(recordOf<Pick<StoredResponse, 'id'>>(fact).id);
-        return;
-      }
-      const { id, provider, labels, tokens, at } = recordOf<StoredResponse>(fact);
-      insert.run(id, provider, JSON.stringify(labels), tokens, at);
-      expire.run(at - KEPT_MS);
-    };
+    return applyByKind(FEATURE, {
+      response_deleted: (fact) => void remove.run(recordOf<Pick<StoredResponse, 'id'>>(fact).id),
+      response_stored: (fact) => {
+        const { id, provider, labels, tokens, at } = recordOf<StoredResponse>(fact);
+        insert.run(id, provider, JSON.stringify(labels), tokens, at);
+        expire.run(at - KEPT_MS);
+      },
+    });
   },
 };
 
