@@ -10,7 +10,7 @@ import { KeyRing } from '../access/key-ring.js';
 import { LIMIT_SETTERS_VIEW } from '../access/limit-setters.js';
 import { AGENTS_VIEW } from '../agents/agents-facts.js';
 import type { Clock, Ledger } from '../authority/api.js';
-import { openLedger } from '../authority/open.js';
+import { type OpenOptions, openLedger } from '../authority/open.js';
 import { CHATS_VIEW } from '../chats/chats-facts.js';
 import { InvalidInputError } from '../core/errors.js';
 import { STORED_RESPONSES_VIEW } from '../gateway/calls/stored-responses.js';
@@ -79,14 +79,12 @@ export interface DataFolder {
   readonly keys: AccessKeys;
 }
 
-export interface DataFolderOptions {
+export interface DataFolderOptions extends Pick<OpenOptions, 'progress' | 'onStopped'> {
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
   readonly opened: Opened;
   /** Goes on although a file is missing, older than another one, or of another folder. Default false. */
   readonly acceptLoss?: boolean | undefined;
-  /** Told when the ledger has stopped by a fault. */
-  readonly onStopped?: (fault: unknown) => void;
 }
 
 /**
@@ -95,7 +93,7 @@ export interface DataFolderOptions {
  */
 export async function openDataFolder(
   folder: string,
-  { clock, logger, opened, acceptLoss = false, onStopped = () => undefined }: DataFolderOptions,
+  { clock, logger, opened, acceptLoss = false, ...open }: DataFolderOptions,
 ): Promise<DataFolder> {
   const accept = (problem: string | null) => {
     assertAccepted(problem, acceptLoss);
@@ -109,7 +107,7 @@ export async function openDataFolder(
   const views = opened.add('the views', openViews(file(VIEWS_FILE), VIEWS, { onReplaced }), (held) =>
     held.closeFile(),
   );
-  const ledger = await openLedger({ path: ledgerPath, clock, follower: views, onStopped });
+  const ledger = await openLedger({ path: ledgerPath, clock, follower: views, ...open });
   opened.add('the ledger', ledger, (held) => held.close());
   const parts = { ledgerPath, ledger, vault, views };
   accept(await vaultProblem(parts));

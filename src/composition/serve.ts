@@ -10,6 +10,7 @@ import { Tenancy } from '../access/tenancy.js';
 import type { Clock } from '../authority/api.js';
 import { openEvidence } from '../authority/evidence.js';
 import { SYSTEM_CLOCK } from '../authority/open.js';
+import { showProgress } from '../cli/progress.js';
 import { InvalidInputError } from '../core/errors.js';
 import { StoredResponses } from '../gateway/calls/stored-responses.js';
 import { type DemoProvider, startDemoProvider } from '../gateway/front/demo-provider.js';
@@ -114,10 +115,13 @@ async function start({
 }: Starting): Promise<RunningServer> {
   const { logger } = log;
   const clock = SYSTEM_CLOCK;
+  // Not the log: it is written between turns of the event loop, and a long rebuild is one turn.
+  const progress = showProgress('reading the ledger', options.stderr);
   const folder = await openDataFolder(options.dataPath, {
     ...{ clock, logger, opened, onStopped },
     acceptLoss: options.acceptLoss,
-  });
+    progress: progress.report,
+  }).finally(progress.end);
   const { ledger, keys } = folder;
   const evidence = openEvidence(ledgerPathIn(options.dataPath));
   opened.add('the evidence', evidence, (threads) => threads.close());

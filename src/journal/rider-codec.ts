@@ -3,6 +3,7 @@
 
 import type { Actor, CheckedRider, Fact } from '../core/facts.js';
 import { NO_RIDER } from '../core/facts.js';
+import { SEPARATOR } from '../core/labels.js';
 import type { ByteReader, ByteWriter } from './bytes.js';
 import { HAS_ACTOR, HAS_FACTS } from './format.js';
 
@@ -36,7 +37,7 @@ export class RiderWriter {
 
   // An address is never empty, so an empty text says that there is none.
   #actor({ key, address }: Actor): void {
-    const identity = `${address ?? ''} ${key}`;
+    const identity = (address ?? '') + SEPARATOR + key;
     if (!this.#isNew(this.#actors, identity)) return;
     this.out.text(key);
     this.out.text(address ?? '');

@@ -11,8 +11,8 @@ const FEATURE = 'reconciliation';
 
 /** One a day for some providers for years; each has some MiB at most. Older ones are dropped. */
 const KEPT_MAX = 1_000;
-/** Rows of one fact: a row has a few hundred bytes, and a fact at most 1 MiB. */
-const ROWS_IN_FACT = 1_000;
+/** Rows of one fact: a row has at most some 3 KB, its names in letters of three bytes, and a fact at most 1 MiB. */
+const ROWS_IN_FACT = 250;
 
 type Done = ReconciliationSummary & Pick<ReconciliationView, 'rowsLeftOut'>;
 

@@ -128,6 +128,17 @@ test('facts: a command is denied or rejected → none are written, and the actor
   expect((await ledger.verify()).ok).toBe(true);
 });
 
+test('actors: two whose texts could be taken for each other, in one batch → each event has its own', async () => {
+  const { ledger } = await stage();
+  const actors = [
+    { key: 'b c', address: 'a' },
+    { key: 'c', address: 'a b' },
+  ];
+  await Promise.all(actors.map((actor, place) => ledger.authorize(hold(`h${place}`), { actor })));
+  const events = await eventsOf(ledger);
+  expect(events.slice(-2).map(({ actor }) => actor)).toEqual(actors);
+});
+
 test('follower: a command is answered → the follower had its facts before', async () => {
   const { follower, ledger } = await stage();
   const answers = ['one', 'two'].map(async (kind) => {

@@ -53,6 +53,14 @@ describe('http: reconciliations', () => {
     );
   });
 
+  test('a thousand rows with the longest names there are → kept whole', async () => {
+    const names = Array.from({ length: 1_000 }, (_, place) => `${place}`.padEnd(128, '\u7532'));
+    const lines = names.map((name) => `${day},9000000.12345678,${name}`);
+    const done = await run(asked({ csv: ['day,usd,model', ...lines].join('\n') }));
+    expect([done.status, done.body.rows?.length]).toEqual([201, 1_001]);
+    expect((await stage.get(`/v1/reconciliations/${done.body.id}`)).body).toEqual(done.body);
+  });
+
   test('post → booked with the labels that are stated, once', async () => {
     const body = asked({ csv: csv(), post: true, labels: { tenant: 'acme' } });
     const { body: done } = await run(body);
