@@ -30,7 +30,7 @@ import {
 } from './chats-schema.js';
 import type { Chat, Message, Turn, TurnWithMessages } from './turn.js';
 import type { TurnWish } from './turn-budget.js';
-import type { TurnRequest as TurnAsked, TurnResult } from './turns.js';
+import type { TurnRequest as TurnAsked, TurnResult } from './turn-said.js';
 
 const Nothing = Type.Object({}, CLOSED);
 const TURN_PARAMS = Type.Object({ id: Id, turn: Id });

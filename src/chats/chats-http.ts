@@ -20,7 +20,8 @@ import {
 import type { PageAsked } from './chats-reads.js';
 import { CHAT_ROWS_DEFAULT } from './chats-schema.js';
 import type { TurnEnd } from './turn.js';
-import type { Started, TurnRef, TurnResult } from './turns.js';
+import type { TurnResult } from './turn-said.js';
+import type { Started, TurnRef } from './turns.js';
 
 export interface ChatParts {
   readonly chats: Chats;

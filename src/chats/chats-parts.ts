@@ -9,7 +9,7 @@ import type { ViewDatabase } from '../views/view.js';
 import { ChatsReads } from './chats-reads.js';
 import type { ChatsSettings } from './chats-settings.js';
 import { ChatsTexts } from './chats-texts.js';
-import type { Message } from './turn.js';
+import type { Message, Turn, TurnWithMessages } from './turn.js';
 import { type QuotaBudget, TurnBudgets } from './turn-budget.js';
 
 export interface ChatsNeeds {
@@ -48,8 +48,40 @@ export class ChatsParts {
     this.onFault = onFault;
   }
 
+  /** Turns that were started here and run. */
+  readonly justStarted = new JustStarted();
+
   /** What was said in a turn. */
   messagesOf({ number, chatId }: { readonly number: number; readonly chatId: string }): Promise<Message[]> {
     return this.texts.messages(chatId, this.reads.messagesOfTurn(number));
+  }
+}
+
+/** A turn with its messages, and whose it is. */
+export interface StartedTurn extends TurnWithMessages {
+  readonly user: string;
+}
+
+/** Most turns end within a minute of their start: so many are kept. */
+const KEPT_MAX = 2_000;
+/** Longer texts are read from the vault again: 32 MiB are kept at most. */
+const KEPT_TEXT_CHARS_MAX = 8 * 1024;
+
+/** Turns as they were answered when they started, so that an end need not read them. Whatever changes a turn takes it out. */
+class JustStarted {
+  readonly #turns = new Map<string, StartedTurn>();
+
+  keep(started: StartedTurn): void {
+    if (started.messages.some(({ text }) => text.length > KEPT_TEXT_CHARS_MAX)) return;
+    if (this.#turns.size >= KEPT_MAX) this.drop(this.#turns.keys().next().value as string);
+    this.#turns.set(started.turn.id, started);
+  }
+
+  get(turnId: string): StartedTurn | undefined {
+    return this.#turns.get(turnId);
+  }
+
+  drop(turnId: Turn['id']): void {
+    this.#turns.delete(turnId);
   }
 }

@@ -14,6 +14,13 @@ export interface ChatRow extends Omit<Chat, 'title'> {
   readonly titleDigest: string | null;
 }
 
+export interface ChatToStart extends Pick<ChatRow, 'number' | 'tenant' | 'user' | 'model'> {
+  /** The id of the turn that runs. */
+  readonly running: string | null;
+  /** Whether a turn has this request id, also one that was deleted. */
+  readonly wasAsked: boolean;
+}
+
 export interface TurnRow extends Turn {
   readonly number: number;
   /** The number of its chat. */
@@ -47,51 +54,114 @@ export interface OwnerAsked {
   readonly user?: string | undefined;
 }
 
-/** Columns are named as fields are; SQLite has no booleans, and amounts are texts. */
-interface ChatColumns extends Omit<ChatRow, 'isTemporary'> {
-  readonly isTemporary: 0 | 1;
-}
+/**
+ * A row by place: naming its columns takes SQLite four times as long as finding it. The fields that the values are put into
+ * say what they are.
+ */
+type Values = readonly never[];
 
-const CHATS = `SELECT number, id, tenant, user, title_digest AS titleDigest, model, is_temporary AS isTemporary,
-    created_at AS createdAt,
+const CHATS = `SELECT number, id, tenant, user, title_digest, model, is_temporary, created_at,
     max(updated_at, coalesce((SELECT max(started_at, coalesce(ended_at, 0)) FROM turns
-      WHERE turns.chat = chats.number ORDER BY turns.number DESC LIMIT 1), 0)) AS updatedAt
+      WHERE turns.chat = chats.number ORDER BY turns.number DESC LIMIT 1), 0))
   FROM chats WHERE deleted_at IS NULL`;
 
-interface TurnColumns extends Omit<TurnRow, 'terms' | 'charged' | 'isLate' | 'isDeleted'> {
-  readonly held: string;
-  readonly policy: number | null;
-  readonly tier: string | null;
-  readonly model: string | null;
-  readonly reasons: string | null;
-  readonly charged: string | null;
-  readonly isLate: 0 | 1;
-  readonly isDeleted: 0 | 1;
+function chatOf(row: Values): ChatRow {
+  return {
+    number: row[0],
+    id: row[1],
+    tenant: row[2],
+    user: row[3],
+    titleDigest: row[4],
+    model: row[5],
+    isTemporary: isSet(row[6]),
+    createdAt: row[7],
+    updatedAt: row[8],
+  };
 }
 
-const TURNS = `SELECT turns.number, turns.id, chat, chats.id AS chatId, tenant, user, request_id AS requestId, state,
-    ended_as AS "end", metered_by AS meteredBy, hold_id AS holdId, hold_expires_at AS holdExpiresAt,
-    decision_id AS decisionId, held, policy, tier, turns.model, reasons, charged, is_late AS isLate,
-    end_digest AS endDigest, response_id AS responseId, replaces, started_at AS startedAt, progress_at AS progressAt,
-    ended_at AS endedAt, turns.deleted_at IS NOT NULL AS isDeleted
+const TURNS = `SELECT turns.number, turns.id, turns.chat, chats.id, chats.tenant, chats.user, request_id, state, ended_as,
+    metered_by, hold_id, hold_expires_at, decision_id, charged, is_late, end_digest, response_id, replaces, started_at,
+    progress_at, ended_at, turns.deleted_at IS NOT NULL, held, policy, tier, turns.model, reasons
   FROM turns JOIN chats ON chats.number = turns.chat`;
 
-interface MessageColumns extends Omit<MessageRow, 'id' | 'role' | 'isCut' | 'webSearch'> {
-  readonly role: number;
-  readonly isCut: 0 | 1;
-  readonly webSearch: 0 | 1;
+function turnOf(row: Values): TurnRow {
+  return {
+    number: row[0],
+    id: row[1],
+    chat: row[2],
+    chatId: row[3],
+    tenant: row[4],
+    user: row[5],
+    requestId: row[6],
+    state: row[7],
+    end: row[8],
+    meteredBy: row[9],
+    holdId: row[10],
+    holdExpiresAt: row[11],
+    decisionId: row[12],
+    charged: row[13] === null ? null : amountsOf(row[13]),
+    isLate: isSet(row[14]),
+    endDigest: row[15],
+    responseId: row[16],
+    replaces: row[17],
+    startedAt: row[18],
+    progressAt: row[19],
+    endedAt: row[20],
+    isDeleted: isSet(row[21]),
+    terms: {
+      held: amountsOf(row[22]),
+      ...(row[23] === null ? {} : { policy: row[23], reasons: JSON.parse(row[26] ?? '[]') as string[] }),
+      ...(row[24] === null ? {} : { tier: row[24] }),
+      ...(row[25] === null ? {} : { model: row[25] }),
+    },
+  };
+}
+
+function turnOrNone(row: Values | undefined): TurnRow | undefined {
+  return row === undefined ? undefined : turnOf(row);
 }
 
 /** A message's place in its chat: by turn, and by role in a turn. */
 const PLACE = `messages.turn * ${ROLES.length} + messages.role`;
-const MESSAGES = `SELECT ${PLACE} AS place, turns.id AS turnId, request_id AS requestId, model,
-    response_id AS responseId, role, is_cut AS isCut, web_search AS webSearch, input_tokens AS inputTokens,
-    output_tokens AS outputTokens, cache_read_tokens AS cacheReadTokens, cache_write_tokens AS cacheWriteTokens,
-    reasoning_tokens AS reasoningTokens, messages.created_at AS createdAt
+const MESSAGES = `SELECT ${PLACE}, turns.id, request_id, model, response_id, role, is_cut, web_search, input_tokens,
+    output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, messages.created_at
   FROM turns JOIN messages ON messages.turn = turns.number`;
+
+function messageOf(row: Values): MessageRow {
+  const role: Role = ROLES[row[5]];
+  return {
+    place: row[0],
+    id: messageId(row[1], role),
+    turnId: row[1],
+    requestId: row[2],
+    model: row[3],
+    responseId: role === 'assistant' ? row[4] : null,
+    role,
+    isCut: isSet(row[6]),
+    webSearch: isSet(row[7]),
+    inputTokens: row[8],
+    outputTokens: row[9],
+    cacheReadTokens: row[10],
+    cacheWriteTokens: row[11],
+    reasoningTokens: row[12],
+    createdAt: row[13],
+  };
+}
+
+function isSet(value: number): boolean {
+  return value === 1;
+}
+
+function amountsOf(text: string): Amounts {
+  const texts = JSON.parse(text) as StepTexts;
+  const amounts: Record<string, bigint> = {};
+  for (const unit of Object.keys(texts)) amounts[unit] = BigInt(texts[unit]);
+  return amounts;
+}
 
 export class ChatsReads {
   readonly #chat;
+  readonly #chatToStart;
   readonly #chats;
   readonly #chatsOfTenant;
   readonly #chatsOfUser;
@@ -107,10 +177,18 @@ export class ChatsReads {
 
   constructor(views: ViewDatabase) {
     const chats = <Bound extends unknown[]>(where: string) =>
-      views.prepare<Bound, ChatColumns>(`${CHATS} AND ${where}`);
+      views.prepare<Bound, Values>(`${CHATS} AND ${where}`).raw();
     const turns = <Bound extends unknown[]>(where: string) =>
-      views.prepare<Bound, TurnColumns>(`${TURNS} WHERE ${where}`);
+      views.prepare<Bound, Values>(`${TURNS} WHERE ${where}`).raw();
     this.#chat = chats<[string]>('id = ?');
+    this.#chatToStart = views
+      .prepare<[string, string], Values>(
+        `SELECT number, tenant, user, model,
+           (SELECT id FROM turns WHERE chat = chats.number AND state = 'running'),
+           EXISTS (SELECT 1 FROM turns WHERE chat = chats.number AND request_id = ?)
+         FROM chats WHERE id = ? AND deleted_at IS NULL`,
+      )
+      .raw();
     const newest = 'number < ? AND is_temporary BETWEEN ? AND ? ORDER BY number DESC LIMIT ?';
     this.#chats = chats<[...NewestBound]>(newest);
     this.#chatsOfTenant = chats<[string, ...NewestBound]>(`tenant = ? AND ${newest}`);
@@ -130,7 +208,7 @@ export class ChatsReads {
       "turns.state = 'running' AND turns.chat > ? ORDER BY turns.chat LIMIT ?",
     );
     const messages = <Bound extends unknown[]>(where: string) =>
-      views.prepare<Bound, MessageColumns>(`${MESSAGES} WHERE ${where}`);
+      views.prepare<Bound, Values>(`${MESSAGES} WHERE ${where}`).raw();
     this.#messagesOfTurn = messages<[number]>('messages.turn = ? ORDER BY messages.role');
     this.#messages = messages<[number, number, number, number]>(
       `turns.chat = ? AND turns.number >= ? AND turns.deleted_at IS NULL AND ${PLACE} > ?
@@ -147,8 +225,18 @@ export class ChatsReads {
   /** A chat that the caller may see. @throws RefusedError not_found, also for one of somebody else */
   chat(caller: Caller, id: string): ChatRow {
     const row = this.#chat.get(id);
-    if (row === undefined || !isSeenBy(caller, row)) throw notFound('id', 'chat', id);
-    return chatOf(row);
+    const chat = row === undefined ? undefined : chatOf(row);
+    if (chat === undefined || !isSeenBy(caller, chat)) throw notFound('id', 'chat', id);
+    return chat;
+  }
+
+  /** What a start asks of a chat, in one read. @throws RefusedError not_found */
+  chatToStart(caller: Caller, id: string, requestId: string): ChatToStart {
+    const row = this.#chatToStart.get(requestId, id);
+    if (row === undefined || !isSeenBy(caller, { tenant: row[1], user: row[2] }))
+      throw notFound('id', 'chat', id);
+    const [number, tenant, user, model, running, wasAsked] = row;
+    return { number, tenant, user, model, running, wasAsked: isSet(wasAsked) };
   }
 
   /** Newest first. @throws RefusedError label_forbidden for an owner that the key does not let its caller name */
@@ -229,7 +317,7 @@ export class ChatsReads {
 
   /** The digest of a chat's title; null where it has none, or was deleted. */
   titleDigest(chatId: string): string | null {
-    return this.#chat.get(chatId)?.titleDigest ?? null;
+    return this.#chat.get(chatId)?.[4] ?? null;
   }
 }
 
@@ -259,7 +347,8 @@ function ownersSeen(caller: Caller, asked: OwnerAsked): OwnersSeen {
   return { tenant: caller.tenant ?? asked.tenant ?? null, user: fixedUser ?? asked.user ?? null };
 }
 
-function isSeenBy(caller: Caller, { tenant, user }: Pick<Chat, 'tenant' | 'user'>): boolean {
+/** Whether the caller may see what is of this owner. */
+export function isSeenBy(caller: Caller, { tenant, user }: Pick<Chat, 'tenant' | 'user'>): boolean {
   const owners = ownersSeen(caller, {});
   return (owners.tenant ?? tenant) === tenant && (owners.user ?? user) === user;
 }
@@ -268,57 +357,4 @@ function isSeenBy(caller: Caller, { tenant, user }: Pick<Chat, 'tenant' | 'user'
 function pageOf<T>(rows: readonly T[], max: number, placeOf: (row: T) => number): RowPage<T> {
   const taken = rows.slice(0, max);
   return { rows: taken, next: rows.length > max ? placeOf(taken[max - 1]) : null };
-}
-
-function chatOf(row: ChatColumns): ChatRow {
-  return { ...row, isTemporary: row.isTemporary === 1 };
-}
-
-function turnOrNone(row: TurnColumns | undefined): TurnRow | undefined {
-  return row === undefined ? undefined : turnOf(row);
-}
-
-function turnOf({
-  held,
-  policy,
-  tier,
-  model,
-  reasons,
-  charged,
-  isLate,
-  isDeleted,
-  ...row
-}: TurnColumns): TurnRow {
-  return {
-    ...row,
-    terms: {
-      held: amountsOf(held),
-      ...(policy === null ? {} : { policy, reasons: reasonsOf(reasons) }),
-      ...(tier === null ? {} : { tier }),
-      ...(model === null ? {} : { model }),
-    },
-    charged: charged === null ? null : amountsOf(charged),
-    isLate: isLate === 1,
-    isDeleted: isDeleted === 1,
-  };
-}
-
-function reasonsOf(text: string | null): readonly string[] {
-  return text === null ? [] : (JSON.parse(text) as string[]);
-}
-
-function amountsOf(text: string): Amounts {
-  const texts = JSON.parse(text) as StepTexts;
-  const amounts: Record<string, bigint> = {};
-  for (const unit of Object.keys(texts)) amounts[unit] = BigInt(texts[unit]);
-  return amounts;
-}
-
-function messageOf({ role: place, isCut, webSearch, responseId, ...row }: MessageColumns): MessageRow {
-  const role: Role = ROLES[place];
-  return {
-    ...row,
-    ...{ id: messageId(row.turnId, role), role, isCut: isCut === 1, webSearch: webSearch === 1 },
-    responseId: role === 'assistant' ? responseId : null,
-  };
 }

@@ -8,8 +8,7 @@ import type { Rejected } from '../core/outcomes.js';
 import { RefusedError } from '../kit/refusals.js';
 import { chatsFact, type MessageBody, stepTexts } from './chats-facts.js';
 import type { ChatsParts } from './chats-parts.js';
-import type { TurnRow } from './chats-reads.js';
-import { STATE_OF_END, type TurnEnd, type TurnUsage } from './turn.js';
+import { STATE_OF_END, type Turn, type TurnEnd, type TurnUsage } from './turn.js';
 import type { TurnCharge, TurnNote } from './turn-budget.js';
 
 /** An end, with all that is said of it. */
@@ -30,9 +29,10 @@ const LATE_REASON = 'the turn was ended late, with its real usage';
 export class TurnEnds {
   constructor(private readonly parts: ChatsParts) {}
 
-  /** Ends a running turn; the turn as it ended. */
-  async end(turn: TurnRow, said: EndSaid, actor: Actor | null): Promise<TurnRow> {
-    const { ledger, clock, onFault } = this.parts;
+  /** Ends a running turn; the turn as it ended, and what was answered in it. */
+  async end(turn: Turn, said: EndSaid, actor: Actor | null): Promise<EndedTurn> {
+    const { ledger, clock, onFault, justStarted } = this.parts;
+    justStarted.drop(turn.id);
     const budget = this.parts.budgets.of(turn);
     const message = await this.#answer(turn, said);
     const { end, digest, usage, amounts, responseId } = said;
@@ -49,15 +49,8 @@ export class TurnEnds {
     const settled = await settle(amounts);
     if (settled.outcome !== 'rejected') {
       const { charged } = settled;
-      return {
-        ...turn,
-        state: STATE_OF_END[end],
-        end,
-        charged,
-        endDigest: digest,
-        responseId,
-        endedAt: ended.at,
-      };
+      const state = STATE_OF_END[end];
+      return { turn: { ...turn, state, end, charged, responseId, endedAt: ended.at }, message };
     }
     onFault(`turn ${turn.id} has ended, and its hold could not be settled`, faultOf(settled));
     const hold = await ledger.whenDurable(() => ledger.hold(turn.holdId));
@@ -66,12 +59,12 @@ export class TurnEnds {
       hold?.status === 'open' && amounts !== null && (await settle(null)).outcome !== 'rejected';
     // Somebody else ended the hold, or its end is past the retention period: the ledger has what was charged.
     if (!isSettled) await this.endAlone(turn, said, { actor, message, charged: hold?.charged ?? null });
-    return this.parts.reads.turnById(turn.id) ?? turn;
+    return { turn: this.parts.reads.turnById(turn.id) ?? turn, message };
   }
 
   /** Ends a turn whose hold no command of ours ends. */
   async endAlone(
-    { id }: Pick<TurnRow, 'id'>,
+    { id }: Pick<Turn, 'id'>,
     { end, digest, responseId }: Pick<EndSaid, 'end' | 'digest' | 'responseId'>,
     { actor = null, message = null, charged }: EndedElsewhere,
   ): Promise<void> {
@@ -86,7 +79,7 @@ export class TurnEnds {
    * nothing that a charge could be worked out from.
    * @throws RefusedError conflict where the ledger cannot correct it any more
    */
-  async correct(turn: TurnRow, said: EndSaid, actor: Actor): Promise<boolean> {
+  async correct(turn: Turn, said: EndSaid, actor: Actor): Promise<boolean> {
     const { ledger, clock, budgets } = this.parts;
     const { digest, responseId, amounts } = said;
     const charge = this.#chargeOf(turn, said);
@@ -112,7 +105,7 @@ export class TurnEnds {
     );
   }
 
-  #chargeOf(turn: TurnRow, { end, usage, amounts }: EndSaid): TurnCharge {
+  #chargeOf(turn: Turn, { end, usage, amounts }: EndSaid): TurnCharge {
     const { holdId, terms } = turn;
     return this.parts.budgets
       .of(turn)
@@ -120,13 +113,18 @@ export class TurnEnds {
   }
 
   /** Puts the answer into the vault; the message for the fact, or null where nothing was answered. */
-  async #answer(turn: TurnRow, { answer, usage }: EndSaid): Promise<MessageBody | null> {
+  async #answer(turn: Turn, { answer, usage }: EndSaid): Promise<MessageBody | null> {
     if (answer === null) return null;
     const { text, digest } = answer;
     await this.parts.texts.put(turn, [{ role: 'assistant', text }]);
     const { webSearches = 0, codeInterpreterCalls: _calls, ...tokens } = usage ?? {};
     return { role: 'assistant', digest, webSearch: webSearches > 0, ...tokens };
   }
+}
+
+export interface EndedTurn {
+  readonly turn: Turn;
+  readonly message: MessageBody | null;
 }
 
 interface EndedElsewhere {

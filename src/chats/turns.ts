@@ -4,48 +4,27 @@
 
 import { labelsOfCall } from '../access/labels.js';
 import { TURN_PREFIX, tenantPrefix } from '../access/tenant-ids.js';
-import type { Amounts } from '../core/amount.js';
 import { InvalidInputError, OverloadedError } from '../core/errors.js';
-import { ID_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
+import { quoted } from '../core/labels.js';
 import type { Denied, Rejected } from '../core/outcomes.js';
 import type { Labels } from '../core/requests.js';
 import { actorOf, type Caller } from '../kit/caller.js';
 import { newId } from '../kit/new-id.js';
-import { invalid, RefusedError } from '../kit/refusals.js';
+import { RefusedError } from '../kit/refusals.js';
 import { chatsFact, stepTexts, termsBody } from './chats-facts.js';
 import type { ChatsParts } from './chats-parts.js';
-import type { ChatRow, PageAsked, RowPage, TurnRow } from './chats-reads.js';
+import { type ChatToStart, isSeenBy, type PageAsked, type RowPage, type TurnRow } from './chats-reads.js';
 import { digestOf } from './chats-texts.js';
-import {
-  assertText,
-  type Message,
-  messageId,
-  RESPONSE_ID_LENGTH_MAX,
-  type Turn,
-  type TurnEnd,
-  type TurnUsage,
-  type TurnWithMessages,
-} from './turn.js';
-import type { TurnWish } from './turn-budget.js';
+import type { Message, Turn, TurnEnd, TurnWithMessages } from './turn.js';
 import { type EndSaid, noteOf, type TurnEnds } from './turn-ends.js';
-
-export interface TurnRequest {
-  /** Names the request: the same one never runs twice in a chat (rules T1, T4). */
-  readonly requestId: string;
-  readonly text: string;
-  readonly systemText?: string;
-  readonly webSearch?: boolean;
-  readonly labels?: Labels;
-  readonly wish: TurnWish;
-}
-
-export interface TurnResult {
-  /** What the ledger charged for the turn to have, in steps; absent: what is estimated or held. */
-  readonly amounts?: Amounts | null;
-  readonly usage?: TurnUsage;
-  readonly text?: string;
-  readonly responseId?: string;
-}
+import {
+  assertRequest,
+  assertResult,
+  messageOf,
+  saidIn,
+  type TurnRequest,
+  type TurnResult,
+} from './turn-said.js';
 
 export type Started =
   | ({ readonly started: 'now' } & TurnWithMessages)
@@ -110,30 +89,36 @@ export class Turns {
   ): Promise<Started> {
     assertRequest(request);
     const { reads, texts, ledger, clock } = this.parts;
-    const chat = reads.chat(caller, chatId);
+    const { requestId } = request;
+    const chat = reads.chatToStart(caller, chatId, requestId);
     assertOwner(chat, request.labels ?? {});
     const labels = labelsOfCall(caller, { ...request.labels, ...ownLabels(caller, chat) });
-    const before = reads.turnOfRequest(chat.number, request.requestId);
-    if (before !== undefined) return this.#stored(before);
+    if (chat.wasAsked) return this.#stored(chat, requestId);
     this.#assertMayStart(chat, replaced);
     const at = clock.now();
     const id = newId(at);
-    const { tenant } = chat;
-    const { requestId } = request;
+    const { tenant, user } = chat;
     const holdId = `${tenantPrefix(tenant)}${TURN_PREFIX}${id}`;
     const said = saidIn(request);
     const { meteredBy, budget } = this.parts.budgets.ofNewTurns;
     const plan = budget.hold({
-      ...{ holdId, labels, ttlMs: this.#holdTtlMs },
-      note: noteOf({ id, chatId, tenant, requestId }, said[said.length - 1].digest),
+      holdId,
+      labels,
+      ttlMs: this.#holdTtlMs,
+      note: noteOf({ id, chatId, tenant, requestId }, said[said.length - 1].body.digest),
       textBytes: said.reduce((bytes, { text }) => bytes + Buffer.byteLength(text), 0),
-      wish: { ...(chat.model === null ? {} : { model: chat.model }), ...request.wish },
+      wish: chat.model === null ? request.wish : { model: chat.model, ...request.wish },
     });
+    const replaces = replaced?.id ?? null;
     const started = chatsFact('turn_started', {
-      ...{ id, chat: chatId, request: requestId, meteredBy, hold: holdId },
-      replaces: replaced?.id ?? null,
+      id,
+      chat: chatId,
+      request: requestId,
+      meteredBy,
+      hold: holdId,
+      replaces,
       terms: plan.terms.map(termsBody),
-      messages: said.map(({ role, digest, webSearch }) => ({ role, digest, webSearch })),
+      messages: said.map(({ body }) => body),
       at,
     });
     const place = { chatId, id };
@@ -152,27 +137,42 @@ export class Turns {
     if (replaced !== null) texts.forget(replaced);
     const { decisionId, candidate } = decision;
     const turn: Turn = {
-      ...{ id, chatId, tenant, requestId, meteredBy, holdId, decisionId, terms: plan.terms[candidate ?? 0] },
-      ...{ state: 'running', end: null, charged: null, isLate: false, responseId: null },
-      ...{ replaces: replaced?.id ?? null, startedAt: at, progressAt: at, endedAt: null },
+      id,
+      chatId,
+      tenant,
+      requestId,
+      state: 'running',
+      meteredBy,
+      end: null,
+      holdId,
+      decisionId,
+      terms: plan.terms[candidate ?? 0],
+      charged: null,
+      isLate: false,
+      responseId: null,
+      replaces,
+      startedAt: at,
+      progressAt: at,
+      endedAt: null,
     };
-    return { started: 'now', turn, messages: said.map((message) => startedMessage(turn, message)) };
+    const messages = said.map(({ body, text }) => messageOf(turn, body, text));
+    this.parts.justStarted.keep({ turn, messages, user });
+    return { started: 'now', turn, messages };
   }
 
   /** Rule T4. */
-  async #stored(turn: TurnRow): Promise<Started> {
-    if (turn.isDeleted)
+  async #stored({ number }: ChatToStart, requestId: string): Promise<Started> {
+    const turn = this.parts.reads.turnOfRequest(number, requestId);
+    if (turn === undefined || turn.isDeleted)
       throw conflict('a turn that was deleted or replaced had this request id: choose another');
     if (turn.state === 'completed') return { started: 'before', ...(await this.#shown(turn)) };
     throw conflict(`this request has the turn ${turn.id}, which is ${turn.state}`);
   }
 
   /** Rule T3. @throws RefusedError conflict */
-  #assertMayStart({ number }: ChatRow, replaced: TurnRow | null): void {
-    const { reads } = this.parts;
-    const running = reads.runningTurn(number);
-    if (running !== undefined) throw conflict(`the turn ${running} of this chat is running: end it first`);
-    if (replaced !== null && reads.lastTurn(number)?.number !== replaced.number)
+  #assertMayStart({ number, running }: ChatToStart, replaced: TurnRow | null): void {
+    if (running !== null) throw conflict(`the turn ${running} of this chat is running: end it first`);
+    if (replaced !== null && this.parts.reads.lastTurn(number)?.number !== replaced.number)
       throw conflict(
         `the turn ${replaced.id} is not the last of its chat: only that can be retried or edited`,
       );
@@ -196,30 +196,47 @@ export class Turns {
     const stated = [end, answer?.digest ?? null, responseId, usage, amounts && stepTexts(amounts)];
     const digest = digestOf(JSON.stringify(stated));
     const said: EndSaid = { end, digest, usage, amounts, answer, responseId };
-    const { queue, reads, budgets } = this.parts;
-    return queue.run(chatId, async () => {
-      const turn = reads.turn(caller, chatId, turnId);
+    return this.parts.queue.run(chatId, async () => {
+      const kept = this.#justStarted(caller, chatId, turnId);
+      if (kept !== null) return this.#end(kept.turn, said, { caller, messages: kept.messages });
+      const turn = this.parts.reads.turn(caller, chatId, turnId);
       if (turn.meteredBy === 'gateway') throw conflict('the turn is a call of the gateway, and ends with it');
-      const replayed = turn.endDigest === said.digest;
-      if (turn.state === 'running') {
-        if (amounts !== null) budgets.assertCharge(turn, amounts);
-        return { replayed, ...(await this.#shown(await this.ends.end(turn, said, actorOf(caller)))) };
-      }
+      if (turn.state === 'running')
+        return this.#end(turn, said, { caller, messages: await this.parts.messagesOf(turn) });
+      const replayed = turn.endDigest === digest;
       if (!replayed) {
         const isCorrected = isOrphan(turn) && (await this.ends.correct(turn, said, actorOf(caller)));
         if (!isCorrected) throw hasEnded(turn);
       }
-      return { replayed, ...(await this.#shown(reads.turn(caller, chatId, turnId))) };
+      return { replayed, ...(await this.#shown(this.parts.reads.turn(caller, chatId, turnId))) };
     });
+  }
+
+  #justStarted(caller: Caller, chatId: string, turnId: string): TurnWithMessages | null {
+    const kept = this.parts.justStarted.get(turnId);
+    if (kept === undefined || kept.turn.chatId !== chatId) return null;
+    return isSeenBy(caller, { tenant: kept.turn.tenant, user: kept.user }) ? kept : null;
+  }
+
+  async #end(
+    running: Turn,
+    said: EndSaid,
+    { caller, messages }: { readonly caller: Caller; readonly messages: readonly Message[] },
+  ): Promise<Ended> {
+    if (said.amounts !== null) this.parts.budgets.assertCharge(running, said.amounts);
+    const { turn, message } = await this.ends.end(running, said, actorOf(caller));
+    if (message === null || said.answer === null) return { replayed: false, turn, messages };
+    return { replayed: false, turn, messages: [...messages, messageOf(turn, message, said.answer.text)] };
   }
 
   /** Keeps the watchdog away (rule T6), and the hold alive. @throws RefusedError not_found; conflict once it ended */
   async progress(caller: Caller, { chatId, turnId }: TurnRef): Promise<TurnWithMessages> {
-    const { queue, reads, ledger, clock } = this.parts;
+    const { queue, reads, ledger, clock, justStarted } = this.parts;
     const actor = actorOf(caller);
     return queue.run(chatId, async () => {
       const turn = reads.turn(caller, chatId, turnId);
       if (turn.state !== 'running') throw hasEnded(turn);
+      justStarted.drop(turnId);
       const at = clock.now();
       const { holdId, holdExpiresAt } = turn;
       const ttlMs = this.#holdTtlMs;
@@ -293,56 +310,18 @@ function isOrphan({ end, isLate }: Turn): boolean {
 }
 
 // A key that fixes a label need not state it; one that may not state `user` for others is refused by labelsOfCall.
-function ownLabels(caller: Caller, { tenant, user }: ChatRow): Labels {
+function ownLabels(caller: Caller, { tenant, user }: ChatToStart): Labels {
   return caller.tenant === null ? { tenant, user } : { user };
 }
 
-interface SaidInRequest {
-  readonly role: 'system' | 'user';
-  readonly text: string;
-  readonly digest: string;
-  readonly webSearch: boolean;
-}
-
-/** The user's text is the last. */
-function saidIn({ text, systemText, webSearch = false }: TurnRequest): SaidInRequest[] {
-  const user: SaidInRequest = { role: 'user', text, digest: digestOf(text), webSearch };
-  if (systemText === undefined) return [user];
-  return [{ role: 'system', text: systemText, digest: digestOf(systemText), webSearch: false }, user];
-}
-
-/** As the view will give it. */
-function startedMessage(turn: Turn, { role, text, webSearch }: SaidInRequest): Message {
-  return {
-    id: messageId(turn.id, role),
-    ...{ turnId: turn.id, requestId: turn.requestId, role, text, isCut: false, webSearch },
-    ...{ model: turn.terms.model ?? null, responseId: null },
-    ...{ inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
-    createdAt: turn.startedAt,
-  };
-}
-
-function assertRequest({ requestId, text, systemText }: TurnRequest): void {
-  const problem = textProblem(requestId, ID_LENGTH_MAX);
-  if (problem !== null) throw invalid('requestId', `${quoted(requestId)} ${problem}`);
-  assertText(text, 'text');
-  if (systemText !== undefined) assertText(systemText, 'systemText');
-}
-
 /** A turn counts as its chat's user's. @throws RefusedError label_forbidden where the labels say another */
-function assertOwner(chat: ChatRow, labels: Labels): void {
+function assertOwner(chat: ChatToStart, labels: Labels): void {
   for (const name of ['tenant', 'user'] as const) {
     if (Object.hasOwn(labels, name) && labels[name] !== chat[name])
       throw new RefusedError('label_forbidden', `labels.${name}: is the chat’s, ${quoted(chat[name])}`, {
         field: `labels.${name}`,
       });
   }
-}
-
-function assertResult({ text, responseId }: TurnResult): void {
-  if (text !== undefined) assertText(text, 'text');
-  const problem = responseId === undefined ? null : textProblem(responseId, RESPONSE_ID_LENGTH_MAX);
-  if (problem !== null) throw invalid('responseId', `${quoted(responseId)} ${problem}`);
 }
 
 function hasEnded({ id, end, state }: Turn): RefusedError {
