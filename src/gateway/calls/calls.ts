@@ -41,7 +41,7 @@ export interface CallsParts {
   readonly onFault: (what: string, error: unknown) => void;
 }
 
-export interface CallRequest {
+interface CallRequest {
   readonly caller: Caller;
   /** The key's and the caller's labels; provider, model and requested_model are added here. */
   readonly labels: Labels;

@@ -43,7 +43,7 @@ export interface PricedCandidate {
   readonly changes: RequestChanges;
 }
 
-export interface Pricing {
+interface Pricing {
   readonly prices: PriceBook;
   readonly gateway: GatewaySettings;
   /** Epoch ms: the price in force then. */

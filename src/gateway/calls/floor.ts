@@ -62,7 +62,7 @@ export function mayBillUnseen(
 }
 
 /** The parts of a priced candidate that its floor rests on. */
-export interface FlooredCandidate {
+interface FlooredCandidate {
   readonly facts: RequestFacts;
   readonly price: ModelPrice;
   readonly worst: WorstCase;
@@ -71,7 +71,7 @@ export interface FlooredCandidate {
 }
 
 /** What came of a call before it ended. */
-export interface PartialAnswer {
+interface PartialAnswer {
   /** What the provider stated so far. */
   readonly usage: UsageReading | null;
   /** Output tokens, estimated from what came. */
@@ -83,7 +83,7 @@ export interface PartialAnswer {
 }
 
 /** A usage, its parts as they are priced. */
-export interface BilledAmounts {
+interface BilledAmounts {
   readonly quantities: Quantities;
   readonly inputTokens: number;
   readonly outputTokens: number;

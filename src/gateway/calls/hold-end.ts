@@ -12,7 +12,7 @@ import { chargeOf } from './charge.js';
 import { lostAttemptNote } from './note.js';
 
 /** `release`: the call stays counted. `reverse`: as if it had never been; only for a hold that nothing happened to. */
-export type GivingBack = 'release' | 'reverse';
+type GivingBack = 'release' | 'reverse';
 
 /** The command that ends a call's hold. */
 export type EndCommand = Extract<Command, { command: 'settle_hold' | 'release_hold' | 'reverse_hold' }>;
@@ -51,7 +51,7 @@ export interface AttemptEnd {
 
 type RecordCommand = Extract<Command, { command: 'record_spend' }>;
 
-export interface LostAttempt {
+interface LostAttempt {
   readonly candidate: PricedCandidate;
   readonly holdId: string;
   /** Which attempt of the call it was, from 1. */

@@ -8,9 +8,9 @@ import type { RequestFacts } from '../metering/request-facts.js';
 import type { CostComponent } from '../prices/price.js';
 import type { PricedCandidate } from './candidates.js';
 
-export type HoldPartName = 'input' | 'tool_rounds' | 'output';
+type HoldPartName = 'input' | 'tool_rounds' | 'output';
 
-export interface HoldPart {
+interface HoldPart {
   readonly part: HoldPartName;
   readonly tokens: number;
   /** Steps of usd. */

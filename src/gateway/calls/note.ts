@@ -12,7 +12,7 @@ import { holdPartsNote } from './hold-parts.js';
 /** The ledger's own bound of a note, in bytes of UTF-8. */
 const NOTE_BYTES_MAX = 4_096;
 
-export interface AuthorizationFacts {
+interface AuthorizationFacts {
   readonly pricesVersion: string;
   readonly endpoint: Endpoint;
   readonly placements: readonly Placement[];

@@ -10,7 +10,7 @@ import { candidateWith, heldAmounts, type PricedCandidate } from './candidates.j
 import { OUTPUT_TOKENS_FLOOR } from './floor.js';
 
 /** What the ledger would say of a hold now. */
-export interface Fit {
+interface Fit {
   readonly fits: boolean;
   readonly lines: readonly BudgetLine[];
 }

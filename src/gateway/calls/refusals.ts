@@ -30,7 +30,7 @@ export interface DeniedCall {
 }
 
 /** No budget refused the call: it was refused before the ledger decided, or no provider takes it. */
-export interface UndecidedCall {
+interface UndecidedCall {
   readonly refusal: RefusalCode;
   readonly message: string;
   readonly retryAfterMs: number | null;

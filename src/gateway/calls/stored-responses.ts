@@ -19,7 +19,7 @@ const ID_LENGTH_MAX = 256;
 /** Responses whose settlement is not durable yet, or was a moment ago: more than the calls that end at once. */
 const RECENT_MAX = 1_000;
 
-export interface StoredResponse {
+interface StoredResponse {
   /** As the provider states it. */
   readonly id: string;
   /** Its name in the configuration. */
@@ -73,7 +73,7 @@ export const STORED_RESPONSES_VIEW: View = {
   },
 };
 
-export interface StoredResponsesParts {
+interface StoredResponsesParts {
   readonly views: ViewDatabase;
   readonly ledger: Pick<Ledger, 'run'>;
   readonly clock: Pick<Clock, 'now'>;

@@ -10,7 +10,7 @@ const LONG_CONTEXT_TOKENS = 1_000_000;
 /** The context window of models that know the beta; their dearer rates are for inputs above it. */
 const USUAL_CONTEXT_TOKENS = 200_000;
 
-export interface BetaFacts {
+interface BetaFacts {
   readonly price: Pick<ModelPrice, 'rates' | 'contextWindow'>;
   /** The most input tokens of the request; null where only the context window bounds them. */
   readonly inputTokensMax: number | null;

@@ -43,7 +43,7 @@ export interface ImageTokens {
   readonly low: number;
 }
 
-export type InputFacts = Pick<
+type InputFacts = Pick<
   RequestFacts,
   | 'inputTokensMax'
   | 'inputTokensHeld'

@@ -27,7 +27,7 @@ const RUN_BY_CALLER: ReadonlySet<string> = new Set([
 ]);
 const WEB_SEARCH = /^web_search(_preview)?(_\d{4}_\d{2}_\d{2})?$/;
 
-export type ToolFacts = Pick<RequestFacts, 'billedTools' | 'inputReads'>;
+type ToolFacts = Pick<RequestFacts, 'billedTools' | 'inputReads'>;
 
 /** Chat completions: functions and custom tools; a search model answers after one search. */
 export function chatTools(body: Json, measure: InputMeasure): ToolFacts {

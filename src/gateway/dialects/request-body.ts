@@ -1,6 +1,6 @@
-// The bytes of a request body: checked once, read once, and changed by replacing single fields, so that everything else
-// (spellings of numbers, order of keys, tools, images) reaches the provider byte for byte. A body that two JSON parsers
-// could read differently is refused, or the provider might run another request than the one that was authorised.
+// The bytes of a request body: checked once, parsed once, and changed by replacing single fields. Everything else (spellings of
+// numbers, order of keys, tools, images) reaches the provider byte for byte. A body that two JSON parsers could read
+// differently is refused: the provider might run another request than the authorised one.
 
 import { Buffer, isUtf8 } from 'node:buffer';
 import { setImmediate as turnOfOthers } from 'node:timers/promises';
@@ -22,27 +22,27 @@ import {
   trimmed,
 } from './json-scan.js';
 
-/** Characters of a body that are scanned before others get a turn: about 10 ms of work. */
+/** Characters that are scanned before other work of the event loop gets a turn: about 10 ms. */
 const TURN_CHARS = 2_000_000;
 
 /** A field to be written: JSON text, `LEFT_OUT` to take it out, or null to leave it as it is. */
 export type FieldEdits = Readonly<Record<string, string | null>>;
 
-/** No value of JSON is an empty text. */
+/** Takes a field out. No JSON value is an empty text. */
 export const LEFT_OUT = '';
 
-/** A body that was read. `json` is for those who read it now; `fields` is kept as long as the call, and holds no copy of it. */
+/** A parsed body. `json` is used at once and dropped; `fields` is kept as long as the call and does not hold `json`. */
 export interface ParsedBody {
   readonly json: Json;
   readonly fields: RequestFields;
-  /** Whether some key may be taken for another one that bears on the cost: see request-spelling.ts. */
+  /** Whether a parser that ignores case may take some key for a field that bears on the cost: see request-spelling.ts. */
   readonly hasOtherSpellings: boolean;
 }
 
-/** The fields of a body by their bytes: of a JSON object, or of a form. */
+/** The fields of a body, a JSON object or a form, as bytes. */
 export interface RequestFields {
   readonly bytes: Uint8Array;
-  /** What the bytes are, as the provider is told. */
+  /** The content type that goes to the provider. */
   readonly contentType: string;
   /** The JSON text of one field's value; null where the body does not have it, and for every field of a form. */
   get(name: string): Uint8Array | null;
@@ -63,7 +63,7 @@ export function parseBody(bytes: Uint8Array): ParsedBody {
   return bodyOf(bytes, scan, jsonIn(text));
 }
 
-/** As `parseBody`, for bodies that take longer: others get a turn between its steps. */
+/** Like `parseBody`, for large bodies: other work of the event loop gets a turn between the steps. */
 export async function parseInTurns(bytes: Uint8Array): Promise<ParsedBody> {
   refuseUnlessUtf8(bytes);
   await turnOfOthers();
@@ -98,12 +98,12 @@ function bodyOf(bytes: Uint8Array, { places, hasOtherSpellings, text }: Scan, js
   return { json, fields: new BodyFields(bytes, places, text.length), hasOtherSpellings };
 }
 
-/** The fields of one JSON object by their bytes: read and replaced without touching the others. */
+/** The fields of one JSON object as bytes: each can be read and replaced without touching the others. */
 export class BodyFields implements RequestFields {
   readonly contentType = 'application/json';
   readonly bytes: Uint8Array;
   #places: Places;
-  /** Whether the places count bytes, and not yet the characters of the text. */
+  /** Whether the places are in bytes; before, they are in characters of the text. */
   #isInBytes: boolean;
 
   constructor(bytes: Uint8Array, places: Places, chars: number) {
@@ -112,7 +112,7 @@ export class BodyFields implements RequestFields {
     this.#isInBytes = chars === bytes.length;
   }
 
-  /** Of the bytes of a valid JSON object: the value of a field, an element of a list. */
+  /** Reads a valid JSON object, such as the value of a field or an element of a list. */
   static of(bytes: Uint8Array): BodyFields {
     const text = textOf(bytes);
     const scan = new Scan(text);
@@ -140,7 +140,7 @@ export class BodyFields implements RequestFields {
       } else if (span !== undefined) pieces.push({ span, text });
       else added += `${added === '' ? '' : ','}${JSON.stringify(name)}:${text}`;
     }
-    // Before what is left out: both may begin at the same place.
+    // Before the removed fields: both may begin at the same place.
     if (added !== '') {
       const text = spans.size === leftOut.length ? added : `${added},`;
       pieces.push({ span: { start: insertAt, end: insertAt }, text });
@@ -149,7 +149,7 @@ export class BodyFields implements RequestFields {
     return pieces.length === 0 ? this.bytes : spliced(this.bytes, pieces);
   }
 
-  // Most bodies go out as they came, so that their bytes are counted only where one is changed.
+  // Most bodies go out unchanged, so that bytes are counted only where a field is read or changed.
   #inBytes(): Places {
     if (!this.#isInBytes) {
       this.#places = inBytes(textOf(this.bytes), this.#places);
@@ -159,7 +159,7 @@ export class BodyFields implements RequestFields {
   }
 }
 
-/** A list with each of its elements replaced by what `change` makes of its bytes; the rest stays. */
+/** The list with the bytes of each element replaced by the result of `change`; every other byte stays. */
 export function changeElements(
   list: Uint8Array,
   change: (element: Uint8Array, index: number) => Uint8Array,
@@ -181,8 +181,8 @@ export function changeElements(
 }
 
 /**
- * Fields that go out of an object, by their values: each with its key and the comma before it; those at the beginning with
- * the comma behind.
+ * The spans of fields that are removed from an object, given the spans of their values: each with its key and the comma before
+ * it, or the comma after it at the object's beginning.
  */
 function fieldSpans(bytes: Uint8Array, values: readonly Span[]): Span[] {
   let beginning = -1;
@@ -263,7 +263,7 @@ function spansInBytes(text: string, spans: readonly Span[]): Span[] {
   return spans.map(({ start, end }) => ({ start: offset(start), end: offset(end) }));
 }
 
-/** Places in characters as places in bytes, to be asked for in ascending order: each character is counted once. */
+/** Converts places in characters to places in bytes. Called with ascending places, so that each character is counted once. */
 function offsetsIn(text: string): (to: number) => number {
   let at = 0;
   let bytes = 0;

@@ -1,5 +1,5 @@
-// Reads the fields of a request that bear on its cost, and refuses what cannot be one: each message names the field, the
-// value and the limit. Both dialects read through here.
+// Reads the fields of a request that bear on its cost, and refuses values that they cannot have. Each message names the field,
+// the value and the limit. Called by both dialects.
 
 import { Buffer } from 'node:buffer';
 import { RefusedError } from '../../kit/refusals.js';
@@ -7,9 +7,9 @@ import type { RequestChanges } from './dialect.js';
 import type { Json } from './json-scan.js';
 import { BodyFields, type FieldEdits, LEFT_OUT, type RequestFields } from './request-body.js';
 
-/** Longest name of a model; providers' longest are below 100. */
+/** The longest name of a model; the longest in use are below 100 characters. */
 const MODEL_CHARS_MAX = 256;
-/** How much of a wrong value a message repeats. */
+/** How many characters of a wrong value a message repeats. */
 const SHOWN_CHARS_MAX = 80;
 
 export function readModel(body: Json): string {
@@ -43,8 +43,8 @@ export function readWhole(
 }
 
 /**
- * Whom a request says it is for; null where it says nobody. A text that is a JSON object, as Claude Code sends one with its
- * installation and session, names no user.
+ * The user that a request names; null where it names none. Claude Code sends a JSON object with its installation and session
+ * as text: that is no user.
  */
 export function readUser(value: unknown): string | null {
   return typeof value === 'string' && value !== '' && !value.startsWith('{') ? value : null;
@@ -68,7 +68,7 @@ export function requirePriced(field: string, value: unknown, priced: readonly st
   );
 }
 
-/** What a request asks for that changes its price, by field; what each costs, the candidate's provider decides. */
+/** The values of a request that change its price, by field. The candidate's provider decides what each costs. */
 export function readModifiers(body: Json, fields: readonly string[]): Record<string, string> | undefined {
   let asked: Record<string, string> | undefined;
   for (const field of fields) {
@@ -81,7 +81,7 @@ export function readModifiers(body: Json, fields: readonly string[]): Record<str
   return asked;
 }
 
-/** The output limit that goes out, to each of the fields. */
+/** Writes the output limit into each of the fields. */
 export function outputLimitEdits(fields: readonly string[], changes: RequestChanges): FieldEdits {
   const { outputTokensMax } = changes;
   if (outputTokensMax === undefined) return {};
@@ -103,8 +103,8 @@ function shown(value: unknown): string {
 }
 
 /**
- * The field `stream_options` of chat completions and legacy completions, by which a stream is asked for its usage: the caller's
- * options with usage asked for, or nothing for a provider that is not asked. `null` counts as no options.
+ * The new value of `stream_options`, by which a chat or legacy completion asks for the usage of its stream: the caller's options
+ * with `include_usage`, or nothing for a provider that is not asked. `null` counts as no options.
  */
 export function usageOptions(fields: RequestFields, asks: boolean): string {
   if (!asks) return LEFT_OUT;

@@ -1,14 +1,14 @@
-// Keys that a parser which ignores letters' case takes for another key. Go's encoding/json and others do so: `Max_Tokens`
-// would be a second limit, `Type` another kind of tool. Such keys are refused wherever the meter reads, which is everywhere
-// but in what callers write freely: schemas, arguments of tools, metadata. Called by body-scan.ts for each key, and by both dialects.
+// Refuses keys that a parser which ignores case (Go's encoding/json and others) takes for another key: `Max_Tokens` would be a
+// second limit, `Type` another kind of tool. They are refused everywhere except in areas that callers write freely: schemas,
+// arguments of tools, metadata. Called by body-scan.ts for each key, and by both dialects.
 
 import { RefusedError } from '../../kit/refusals.js';
 import { type Json, namesIn } from './json-scan.js';
 
-/** Keys as they are written: no other spelling of anything. */
+/** Keys that are no other spelling of a name. */
 const PLAIN_KEY = /^[a-z0-9_]*$/;
 
-/** Names that bear on the cost, at whatever depth. */
+/** Names that bear on the cost, at any depth. */
 const READ_NAMES: ReadonlySet<string> = new Set([
   // Of the request.
   ...namesIn(
@@ -42,20 +42,20 @@ const READ_NAMES: ReadonlySet<string> = new Set([
   ...namesIn('max_uses allowed_callers execution environment memory_limit'),
 ]);
 
-/** What callers write freely, and no provider looks for settings in. */
+/** Areas that callers write freely and in which no provider looks for settings. */
 const FREE_AREAS: ReadonlySet<string> = new Set([
   // Schemas of tools and of formats.
   ...namesIn('parameters input_schema schema json_schema response_format output_schema guided_json'),
   ...namesIn('structured_outputs metadata client_metadata litellm_metadata trace usage logit_bias variables'),
 ]);
 
-/** Whether a key is another spelling of a name that the meter reads: asked for each key as a body is read. */
+/** Whether a key is another spelling of a name that bears on the cost. Called for each key of a body. */
 export function isOtherSpelling(key: string): boolean {
   return !PLAIN_KEY.test(key) && spelledFor(key) !== null;
 }
 
 /**
- * Refuses other spellings in what the meter reads of a body. To be called where one stands anywhere in it, which is rare.
+ * Refuses other spellings outside the free areas. Called where the body has another spelling anywhere, which is rare.
  * @throws RefusedError `invalid_request`, naming the key
  */
 export function refuseOtherSpellings(body: Json): void {
@@ -79,7 +79,7 @@ function refuseWithin(value: unknown): void {
   }
 }
 
-// `input` is the request's, but of a block `tool_use` it is what the model wrote for a tool.
+// `input` is a field of the request, but in a block `tool_use` it has the arguments that the model wrote.
 function isArguments(key: string, type: unknown): boolean {
   return (key === 'input' || key === 'arguments') && typeof type === 'string';
 }

@@ -1,10 +1,10 @@
-// Splits a byte stream into whole server-sent events, whatever its chunks' borders (WHATWG HTML, "Server-sent events": a line
-// ends in LF, CR LF or CR; an empty line ends an event). An event that lies whole in a chunk is a view of it; every byte is
-// looked at once, however many chunks an event takes. One splitter for each stream, used by the gateway.
+// Splits a byte stream into whole server-sent events, wherever its chunks begin and end (WHATWG HTML, "Server-sent events": a
+// line ends in LF, CR LF or CR; an empty line ends an event). An event within one chunk is a view of the chunk. Every byte is
+// looked at once, however many chunks an event takes. Each stream has its own splitter.
 
 import { Buffer } from 'node:buffer';
 
-/** Of one event. The largest are the last ones of the Responses API, which repeat the whole answer and its images. */
+/** The largest event. The last event of the Responses API repeats the whole answer with its images. */
 export const EVENT_BYTES_MAX = 16 * 1_024 * 1_024;
 
 const LF = 0x0a;
@@ -12,20 +12,20 @@ const CR = 0x0d;
 
 export class EventSplitter {
   #chunk: Buffer = Buffer.alloc(0);
-  /** Where the event under way begins in the chunk, and up to where the chunk was read. */
+  /** Where the current event begins in the chunk, and up to where the chunk has been read. */
   #start = 0;
   #at = 0;
   #hasCr = false;
-  /** What earlier chunks had of the event under way. */
+  /** The bytes of the current event from earlier chunks. */
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
-  /** Nothing has come of the current line. */
+  /** Whether the current line has no byte yet. */
   #lineEmpty = true;
   #afterCr = false;
-  /** The event has ended in a CR; a LF that follows belongs to it. */
+  /** Whether the event has ended in a CR: a LF that follows belongs to it. */
   #ended = false;
 
-  /** Takes a chunk; `next` then gives its events, and must have answered null before the next chunk comes. */
+  /** Takes a chunk. Call `next` until it returns null before the next chunk. */
   push(chunk: Buffer): void {
     this.#chunk = chunk;
     this.#start = 0;
@@ -34,8 +34,8 @@ export class EventSplitter {
   }
 
   /**
-   * The next whole event, its empty line included; null when what is left has not ended. Joined, all events and the rest are
-   * the stream.
+   * The next whole event with its empty line; null when the remaining bytes are no whole event. All events and the rest,
+   * joined, are the stream.
    * @throws RangeError when an event has more bytes than the limit
    */
   next(): Buffer | null {
@@ -53,12 +53,12 @@ export class EventSplitter {
     return whole;
   }
 
-  /** The bytes behind the last whole event, when the stream has ended; null when there are none. */
+  /** The bytes after the last whole event, once the stream has ended; null when there are none. */
   rest(): Buffer | null {
     return this.#pieces.length === 0 ? null : Buffer.concat(this.#pieces);
   }
 
-  // Chunks without a CR, which is nearly all of them: from LF to LF.
+  // Nearly all chunks have no CR: they are read from LF to LF.
   #endByLines(): number {
     for (;;) {
       const lineEnd = this.#chunk.indexOf(LF, this.#at);

@@ -1,5 +1,5 @@
-// When a stream has ended, and whether the usage that it stated is final. One state for every dialect, moved only by what the
-// provider states:
+// Tells when a stream has ended, and whether its stated usage is final. All dialects share this state; only facts that the
+// provider states change it:
 //
 //   fact                                            the answer       the usage stated so far
 //   output (text, thinking, a call) of a choice     is open          is a running total: more was generated since
@@ -7,8 +7,8 @@
 //   a reason to finish, for every choice seen       is finished      -
 //   the dialect's end ([DONE], message_stop, …)     is ended         -
 //
-// A stream is whole when it was ended, or when it was finished and the connection then closed cleanly. A usage is final when
-// it stands and the answer is finished or ended. `EventMeter` is what the meters of all dialects begin with.
+// A stream is whole when it is ended, or when it is finished and the connection then closes cleanly. A usage is final when it
+// stands and the answer is finished or ended. The meters of all dialects extend `EventMeter`.
 
 import type { UsageReading } from '../metering/usage.js';
 import type { StreamMeter, StreamStep } from './dialect.js';
@@ -17,24 +17,24 @@ import { OutputTally } from './output-text.js';
 export const PASSED: StreamStep = { shown: 'all', ended: false, error: null };
 export const ENDED: StreamStep = { shown: 'all', ended: true, error: null };
 
-export class StreamEnd {
+class StreamEnd {
   /** The choices seen, and whether each has its reason to finish. */
   readonly #choices = new Map<number, boolean>();
   #isEnded = false;
   #usageStands = false;
 
-  /** A choice was mentioned without output. One that has finished stays so. */
+  /** A choice is mentioned without output. A finished choice stays finished. */
   began(choice: number): void {
     if (!this.#choices.has(choice)) this.#choices.set(choice, false);
   }
 
-  /** Output of a choice came. After a reason to finish that was not its end. */
+  /** A choice has output. A finished choice is then open again. */
   output(choice: number): void {
     this.#choices.set(choice, false);
     this.#usageStands = false;
   }
 
-  /** A usage came. What the same event has of output is counted in it, so that `output` is told first. */
+  /** A usage came. It includes the output of its own event, so that `output` must be called before. */
   usage(): void {
     this.#usageStands = true;
   }
@@ -61,7 +61,7 @@ export class StreamEnd {
   }
 }
 
-/** The event that ends a stream of chunks, and with some providers those of the other APIs too. Longer ones speak of it. */
+/** The event that ends a stream of chunks, and other streams of some providers. A longer event only mentions it. */
 const DONE = /^data: ?\[DONE\]/m;
 const DONE_CHARS_MAX = 256;
 
@@ -70,13 +70,13 @@ export function isDone(event: string): boolean {
   return event.length < DONE_CHARS_MAX && DONE.test(event);
 }
 
-/** A meter that counts output and keeps where the stream's end stands. */
+/** A meter that counts output and tracks the end of the stream. */
 export abstract class EventMeter implements StreamMeter {
   protected readonly output: OutputTally;
   protected readonly end = new StreamEnd();
   begun = false;
 
-  /** @param newOutput the field of an event that has what is new */
+  /** @param newOutput the field of an event that has its new output */
   constructor(newOutput: 'delta' | 'text' = 'delta') {
     this.output = new OutputTally(newOutput);
   }

@@ -1,22 +1,22 @@
-// Whether a request asks the model to think, or not to, in the words of each provider. Thinking is billed, and often unseen:
-// a request counts as one that switched it off only where the provider is known to heed the field that says so.
+// Reads whether a request turns thinking on or off, by the fields of each provider. Thinking is billed and often unseen: a
+// request turns it off only where the provider is known to obey the field.
 
 import { isObject, type Json } from './json-scan.js';
 
-/** What a request says of thinking. */
+/** What a request says about thinking. */
 export interface ThinkingAsked {
-  /** Some field asks for it. */
+  /** Whether some field turns thinking on. */
   readonly on: boolean;
-  /** The fields that ask the model not to, as dotted paths. */
+  /** The fields that turn it off, as dotted paths. */
   readonly offBy: readonly string[];
 }
 
-/** Efforts that are no thinking at all; `minimal` thinks a little. */
+/** Efforts without any thinking; `minimal` thinks a little. */
 const NO_EFFORT: ReadonlySet<unknown> = new Set(['none', 'off', 'disabled']);
 /** Objects `{type}` of Anthropic, DeepSeek, Moonshot and Zhipu. */
 const NO_TYPE: ReadonlySet<unknown> = new Set(['disabled', 'none']);
 
-/** Each field that is understood by some provider, and what it says: true, false, or null where it says nothing. */
+/** Reads one field: true = on, false = off, null = the field says nothing. */
 type FieldReader = (body: Json) => boolean | null;
 
 const OPENAI: readonly (readonly [string, FieldReader])[] = [
@@ -26,7 +26,7 @@ const OPENAI: readonly (readonly [string, FieldReader])[] = [
   ['reasoning', (body) => reasoning(body.reasoning)],
   // DeepSeek, Moonshot, Zhipu; Claude through compatible providers.
   ['thinking', (body) => byType(body.thinking)],
-  // DashScope, and models of Qwen on servers of one's own.
+  // DashScope, and Qwen models on the user's own servers.
   ['enable_thinking', (body) => flag(body.enable_thinking)],
   ['chat_template_kwargs', (body) => templateKwargs(body.chat_template_kwargs)],
   // Ollama.
@@ -49,13 +49,13 @@ export function openAiThinking(body: Json): ThinkingAsked {
   return { on, offBy };
 }
 
-/** `heeded`: the fields that the provider is known to heed when they ask the model not to think. */
+/** @param heeded the fields by which the provider is known to turn thinking off */
 export function isThinkingAsked({ on, offBy }: ThinkingAsked, heeded: readonly string[]): boolean | null {
   if (on) return true;
   return offBy.some((field) => heeded.includes(field)) ? false : null;
 }
 
-/** Anthropic's: `thinking` alone, and an adaptive one thinks where the effort lets it. */
+/** Anthropic has only the field `thinking`. Adaptive thinking counts as on. */
 export function anthropicThinking(body: Json): boolean | null {
   return byType(body.thinking);
 }

@@ -1,6 +1,6 @@
-// Which top-level fields of a request can cost something that Bursar does not meter. Clients send new fields every month, and
-// most of them cost nothing; so a field that Bursar does not know is refused only if it can cost: if its name, or what it
-// holds, speaks of models, tools, searches, further answers or a longer output. Called by both dialects.
+// Finds the top-level fields of a request that can cost something that Bursar does not meter. Clients send new fields every
+// month, and most of them cost nothing. An unknown field is therefore refused only where its name or its value mentions
+// models, tools, searches, further answers or a longer output. Called by both dialects.
 
 import type { RequestFacts } from '../metering/request-facts.js';
 import { isObject, type Json } from './json-scan.js';
@@ -8,15 +8,15 @@ import { isObject, type Json } from './json-scan.js';
 export interface FieldRules {
   /** Fields that the dialect reads, and holds the cost of. */
   readonly metered: ReadonlySet<string>;
-  /** Fields that cost nothing beside the tokens that are counted, whatever they hold. */
+  /** Fields that cost nothing beside the counted tokens, whatever their value. */
   readonly free: ReadonlySet<string>;
-  /** Fields that can cost, with the reason: what they ask for escapes the bound, or the usage that is charged. */
+  /** Fields that can cost, with the reason: their cost is in neither the bound nor the charged usage. */
   readonly costing: ReadonlyMap<string, string>;
 }
 
 export type UnmeteredField = RequestFacts['unmetered'][number];
 
-/** Those of a body, in its order. Fields that ask for nothing (null, false, empty) are not among them. */
+/** The unmetered fields of a body, in its order. Fields that ask for nothing (null, false, empty) are left out. */
 export function unmeteredFields(
   body: Json,
   { metered, free, costing }: FieldRules,
@@ -30,7 +30,7 @@ export function unmeteredFields(
   return found;
 }
 
-/** How much of an unknown name is repeated; the names of providers' fields are below 40. */
+/** How many characters of an unknown name are repeated; providers' names are below 40. */
 const NAME_CHARS_MAX = 80;
 
 export function asksNothing(value: unknown): boolean {
@@ -38,7 +38,7 @@ export function asksNothing(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-/** The words of fields that were found to cost, in the references of the providers that Bursar knows, by what they ask for. */
+/** Words in the names of fields that cost, from the references of known providers, by what such a field asks for. */
 const ASKED_BY_WORD: ReadonlyMap<string, string> = new Map(
   Object.entries({
     'another model than the priced one':
@@ -56,7 +56,7 @@ const ASKED_BY_WORD: ReadonlyMap<string, string> = new Map(
     'another price': 'tier speed fast turbo flex priority geo billing credit credits',
   }).flatMap(([asked, words]) => words.split(' ').map((word) => [word, asked] as const)),
 );
-/** A field that begins so asks for less. */
+/** A field whose name begins with one of these asks for less. */
 const REFUSING: ReadonlySet<string> = new Set([
   'disable',
   'no',
@@ -66,16 +66,16 @@ const REFUSING: ReadonlySet<string> = new Set([
   'hide',
   'omit',
 ]);
-/** What says, within an object, which of several things it is. */
+/** Keys of an object whose value names what it is. */
 const NAMING: ReadonlySet<string> = new Set(['type', 'kind', 'mode', 'name']);
-/** Notes that are kept with the request, and ask for nothing. */
+/** Notes that the provider keeps with the request; they ask for nothing. */
 const NOTES: ReadonlySet<string> = new Set(['metadata', 'trace', 'tags', 'telemetry']);
-/** What a field tells of the one who asks: words within it are theirs. */
+/** Fields about the caller: words in their values are the caller's own. */
 const ABOUT: ReadonlySet<string> = new Set([
   ...['client', 'caller', 'user', 'device', 'session', 'installation', 'identity', 'attribution', 'origin'],
 ]);
 
-/** Why a field that no table has may cost; null where nothing in it speaks of cost. */
+/** Why an unknown field may cost; null where nothing in it mentions cost. */
 function whyItMayCost(field: string, value: unknown): string | null {
   const words = wordsOf(field);
   if (REFUSING.has(words[0]) || words.some((word) => NOTES.has(word))) return null;

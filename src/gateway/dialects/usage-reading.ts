@@ -1,12 +1,12 @@
-// What the figures of a usage mean together, normalised: totals that include the cache and the reasoning, and quantities by
-// what is priced, which sum to them. Providers leave parts out of their totals in different ways; where an answer states a
-// total of both, that tells, else the profile does. Never below what was stated. Called by both dialects.
+// Normalises the stated figures of a usage: totals include the cache and the reasoning, and the quantities that are priced sum
+// to the totals. Providers omit different parts from their totals. The total of input and output shows which, where an answer
+// states it; else the profile says. No result is below what is stated. Called by both dialects.
 
 import type { Component, UsageReading } from '../metering/usage.js';
 import { larger, sum } from './usage-figures.js';
 import type { StatedFigures, StatedUsage, UsagePlaces } from './usage-places.js';
 
-/** Calls of billed tools that the answer shows beside its usage. */
+/** Calls of billed tools that an answer has beside its usage. */
 export interface ToolCalls {
   readonly webSearch: number;
   readonly fileSearch: number;
@@ -30,7 +30,7 @@ export function readingOf(
   const fileSearch = larger(stated.fileSearch, shown === null ? null : shown.fileSearch);
   const codeInterpreter = larger(stated.codeInterpreter, shown === null ? null : shown.codeInterpreter);
   const quantities: Partial<Record<Component, number>> = {};
-  // Whole inputs and outputs as they are, 0 included; of parts those that are above 0. Written out: on every answer's path.
+  // Input and output also where they are 0, parts only above 0. Written out, since every answer comes here.
   if (input.plain !== null) quantities.input = input.plain;
   if (output.plain !== null) quantities.output = output.plain;
   if (input.audio > 0) quantities.input_audio = input.audio;
@@ -56,7 +56,7 @@ export function readingOf(
   return reading;
 }
 
-/** What is stated of the cache's writing as a whole, or what its parts are together. */
+/** The stated cache writes as a whole, or the sum of their parts. */
 function cacheWriteOf({ cacheWrite, cacheWriteHour: hour, cacheWriteShort: short }: StatedFigures) {
   return larger(cacheWrite, hour === null && short === null ? null : (hour ?? 0) + (short ?? 0));
 }
@@ -67,8 +67,8 @@ interface OmittedParts {
 }
 
 /**
- * Which parts a total of both has beyond input and output: the cache (what was read, written, or both), the reasoning, or
- * both. Null where no such parts make up the difference. The cache comes first: it is the cheaper, and larger.
+ * The parts by which the total of both exceeds input and output: the cache (reads, writes, or both), the reasoning, or both.
+ * Null where no such parts make up the difference. The cache is tried first: it is cheaper, and larger.
  */
 function leftOut(stated: StatedFigures, written: number): OmittedParts | null {
   const { input, output, total } = stated;
@@ -82,7 +82,7 @@ function leftOut(stated: StatedFigures, written: number): OmittedParts | null {
     if (rest === cache) return { cache, reasoning: 0 };
     if (rest === cache + reasoning) return { cache, reasoning };
   }
-  // The cache cannot be a part of an input that is smaller.
+  // An input that is smaller than the cache cannot include it.
   const isOutside = input < read + written && rest > read + written;
   return isOutside ? { cache: read + written, reasoning: 0 } : null;
 }
@@ -94,7 +94,7 @@ interface TotalsRules {
   readonly includes: TotalsInclude;
 }
 
-// Which of the audio was cached is not stated: all of it is taken as not cached, the dearer way.
+// No provider states how much of the audio was cached: all of it counts as not cached, which is dearer.
 function inputOf(stated: StatedFigures, of: TotalsRules & { readonly cacheWrite: number | null }) {
   const { cacheRead, output, total: both } = stated;
   const { cacheWrite, left, includes } = of;
@@ -117,7 +117,7 @@ function inputOf(stated: StatedFigures, of: TotalsRules & { readonly cacheWrite:
   };
 }
 
-// What a total has beyond the parts that are known is output that was not shown: thoughts, as some providers count them.
+// The part of a total beyond the known parts is output that was not shown: some providers count thoughts so.
 function outputOf(stated: StatedFigures, of: TotalsRules & { readonly inputTotal: number | null }) {
   const { reasoning, total: both } = stated;
   const audio = stated.outputAudio ?? 0;

@@ -25,7 +25,7 @@ import { shownStatus, tokensIn, wholeAnswer } from './whole-answer.js';
 /** A server that stops is back within a restart. */
 const DRAINED_RETRY_MS = 1_000;
 
-export interface ExchangeRequest {
+interface ExchangeRequest {
   readonly dialect: Dialect;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;

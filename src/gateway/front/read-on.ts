@@ -6,7 +6,7 @@ import type { GatewaySettings } from '../calls/calls-settings.js';
 import { EndedByBursar } from './upstreams.js';
 
 /** The part of an exchange that is read on. */
-export interface WithoutCaller {
+interface WithoutCaller {
   /** Stops the provider; the call is charged what is known by then. */
   stop(why: EndedByBursar): void;
 }

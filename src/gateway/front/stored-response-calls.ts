@@ -19,7 +19,7 @@ const PASSED_QUERY: ReadonlySet<string> = new Set([
   ...['include', 'include[]', 'stream', 'starting_after', 'include_obfuscation', 'after', 'limit', 'order'],
 ]);
 
-export interface StoredResponseParts {
+interface StoredResponseParts {
   readonly storedResponses: Pick<StoredResponses, 'providerOf' | 'forget'>;
   readonly providers: () => readonly ProviderSettings[];
   readonly upstreams: Pick<Upstreams, 'ask' | 'repeatsKey'>;

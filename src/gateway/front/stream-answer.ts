@@ -29,10 +29,7 @@ const FOREWORD_BYTES_MAX = 64 * 1024;
 const ERROR_TAIL_MS = 2_000;
 
 /** The provider's side of a stream: an attempt, as far as its stream needs it. */
-export type StreamSource = Pick<
-  Attempt,
-  'status' | 'headers' | 'abort' | 'drop' | 'letGo' | 'pause' | 'resume'
->;
+type StreamSource = Pick<Attempt, 'status' | 'headers' | 'abort' | 'drop' | 'letGo' | 'pause' | 'resume'>;
 
 /** Is told how a stream goes, and decides what the stream itself cannot know. */
 export interface StreamListener {
@@ -59,7 +56,7 @@ export interface StreamListener {
   bug(error: unknown): void;
 }
 
-export interface StreamAnswerParts {
+interface StreamAnswerParts {
   readonly source: StreamSource;
   readonly listener: StreamListener;
   readonly call: Pick<Call, 'facts' | 'record' | 'outputHeld' | 'extendFor'>;

@@ -19,7 +19,7 @@ const GZIP_MAGIC = 0x1f;
 const ZSTD_MAGIC = 0x28;
 
 /** Who takes what was unpacked. `end` or `error` is told once, and nothing after it. */
-export interface UnpackedTo {
+interface UnpackedTo {
   data(chunk: Buffer): void;
   end(): void;
   error(error: Error): void;

@@ -50,7 +50,7 @@ export class EndedByBursar extends Error {
   }
 }
 
-export interface UpstreamRequest {
+interface UpstreamRequest {
   readonly provider: ProviderSettings;
   readonly dialect: DialectName;
   /** Of the endpoint, as the dialect names it: `/v1/…`, with its query. */

@@ -9,7 +9,7 @@ import type { ProviderProfile } from '../profiles/profile.js';
 import type { ProviderError } from '../routing/signatures.js';
 
 /** What an answer in one piece is. */
-export type WholeAnswer =
+type WholeAnswer =
   | { readonly is: 'unreadable' }
   /** The provider failed, and answered nothing. */
   | { readonly is: 'error'; readonly error: ProviderError }

@@ -1,5 +1,5 @@
-// What quantities cost by a model's rates: whole steps of usd, each component rounded up by itself, nothing free that is
-// not priced at zero. Worst cases, estimates and charges all come from here, so that they compare exactly.
+// Works out what quantities cost by a model's rates: whole steps of usd, each component rounded up by itself. Nothing is free
+// unless its price is zero. Worst cases, estimates and charges are all worked out here, so that they compare exactly.
 
 import { AMOUNT_MAX, formatAmount } from '../../core/amount.js';
 import { RefusedError } from '../../kit/refusals.js';
@@ -7,15 +7,14 @@ import type { RequestFacts } from '../metering/request-facts.js';
 import { COMPONENTS, type Component, type Quantities } from '../metering/usage.js';
 import type { Cost, CostComponent, ModelPrice, Rates, RateTier } from './price.js';
 
-/** Most units of one component that are priced: a million times the largest context window; more is no usage. */
-export const QUANTITY_MAX = 1_000_000_000_000;
+/** The most units of one component: a million times the largest context window. A larger quantity is an error. */
+const QUANTITY_MAX = 1_000_000_000_000;
 
 const MILLION = 1_000_000n;
 
 /**
- * The component whose rate applies when one has none of its own: what it is a part of. Tools, characters, seconds and
- * images that are billed by themselves are a part of nothing.
- * `request` is not here: a model without a fee for each call has none.
+ * The component whose rate applies where a component has no rate of its own: the one that it is a part of. Tools, characters,
+ * seconds and images are a part of no other component, and a model without a rate for `request` has no fee for a call.
  */
 const COVERED_BY: Readonly<Partial<Record<Component, Component>>> = {
   cache_read: 'input',
@@ -64,7 +63,7 @@ export function costOf(rates: Rates, quantities: Quantities, inputTokensTotal: n
 }
 
 /** Steps of usd for a quantity at a rate, rounded up. */
-export function costOfQuantity(quantity: number, perMillion: bigint): bigint {
+function costOfQuantity(quantity: number, perMillion: bigint): bigint {
   return (BigInt(quantity) * perMillion + MILLION - 1n) / MILLION;
 }
 
@@ -102,7 +101,7 @@ function checked(quantity: number, component: Component): number {
 
 type BilledBy = NonNullable<RequestFacts['billedBy']>;
 
-/** What a call is billed by at this price; null where it is by tokens. */
+/** What a call is billed by at this price; null where that is tokens. */
 export function billedBy(
   { rates }: Pick<ModelPrice, 'rates'>,
   facts: Pick<RequestFacts, 'billedBy'>,
@@ -111,7 +110,7 @@ export function billedBy(
   return by !== undefined && rates[by.component] !== undefined ? by : null;
 }
 
-/** The cost of a call that is billed so: of as many as the answer states, else of the most that the request asks for. */
+/** The cost of a call that is billed by a component: of the stated quantity, else of the most that the request asks for. */
 export function costBilledBy(
   { rates }: Pick<ModelPrice, 'rates'>,
   { component, most }: BilledBy,
@@ -124,7 +123,7 @@ export function costBilledBy(
   return { cost: costOf(rates, quantities, 0), quantities, isStated };
 }
 
-/** What is billed by tokens, and nothing that such a price does not know. */
+/** The quantities that a price by tokens knows. */
 export function tokensOf({ character: _1, audio_second: _2, image: _3, ...tokens }: Quantities): Quantities {
   return tokens;
 }

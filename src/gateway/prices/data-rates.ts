@@ -1,5 +1,5 @@
-// One model of the price data as exact rates through time. Fails closed: a price with a part that is not understood, or
-// without one that its model bills, is no price. The package's own arithmetic, in floats, is not used.
+// Converts one model of the price data into exact rates with their dates. A price is rejected where a part of it is not
+// understood, or where a part that the model bills is missing. The package's own arithmetic, in floats, is not used.
 
 import type { ModelInfo } from '@pydantic/genai-prices';
 import { AMOUNT_MAX } from '../../core/amount.js';
@@ -12,7 +12,7 @@ export type DatedPrice = (at: number) => ModelPrice | null;
 type DatedPrices = Extract<ModelInfo['prices'], readonly unknown[]>[number];
 type Constraint = DatedPrices['constraint'];
 
-/** The data's keys that are understood; its prices are for 10^6 tokens, for 10^3 calls, and for an hour. */
+/** The keys of the data that are understood. Its prices are for 10^6 tokens, for 10^3 calls, and for an hour. */
 const KEYS: ReadonlyMap<string, Component> = new Map([
   ['input_mtok', 'input'],
   ['cache_read_mtok', 'cache_read'],
@@ -33,27 +33,27 @@ const KEYS: ReadonlyMap<string, Component> = new Map([
   ['input_audio_hours', 'audio_second'],
 ]);
 
-/** The data states the price of all audio beside that of the input's; they are the same where there is no other. */
+/** The data also states a price of all audio. It is accepted where it equals the price of input audio. */
 const SAME_AS: Readonly<Record<string, string>> = { audio_hours: 'input_audio_hours' };
 
 const SECONDS_OF_HOUR = 3_600n;
 
 /**
- * What a model bills by its name, and the rates of text do not cover. The data has some such models with rates of text
- * alone: gpt-4o-audio-preview, whose audio costs many times its text; search models without their fee for each call.
+ * Components that a model bills according to its name. The data has some such models with rates of text alone:
+ * gpt-4o-audio-preview, whose audio costs many times its text; search models without their fee for each call.
  */
 const BILLED_BY_NAME: readonly { readonly name: RegExp; readonly needs: readonly Component[] }[] = [
   { name: /audio|realtime/, needs: ['input_audio', 'output_audio'] },
-  // The output of OpenAI's image models is images and nothing else: its rate is theirs.
+  // The output of OpenAI's image models is images alone, so that the rate of output is the rate of images.
   { name: /^(?!gpt-image).*image/, needs: ['output_image'] },
   { name: /(?<!re)search/, needs: ['request'] },
 ];
 
-/** Digits after the point of usd (a step is 10^-8 USD), and the further three that make a price for 10^3 one for 10^6. */
+/** Decimal places of usd (a step is 10^-8 USD), and the three more that turn a price for 10^3 into one for 10^6. */
 const USD_SCALE = 8;
 const THOUSAND_SCALE = 3;
 
-/** `asked` is the name by which the model was asked for: an alias may say what the model's id does not. */
+/** @param asked the requested name: an alias may contain a word that the model's id does not */
 export function datedPrice(provider: string, model: ModelInfo, asked: string): DatedPrice {
   const priceOf = (prices: unknown): ModelPrice | null => {
     const rates = ratesOf(prices as Readonly<Record<string, unknown>>);
@@ -67,14 +67,14 @@ export function datedPrice(provider: string, model: ModelInfo, asked: string): D
   }
   const dated = model.prices.map(({ constraint, prices }) => ({ constraint, price: priceOf(prices) }));
   if (!dated.every(({ constraint }) => isUnderstood(constraint))) return () => null;
-  // The last that holds counts, and the first when none does: the data's own rule.
+  // The last price whose constraint holds counts; the first where none holds. That is the data's own rule.
   return (at) => (dated.findLast(({ constraint }) => holds(constraint, at)) ?? dated[0]).price;
 }
 
-/** What is billed by the second is billed by nothing else. */
+/** The input rate of a model that is billed by the second. */
 const FREE: readonly RateTier[] = [{ fromInputTokens: 0, perMillion: 0n }];
 
-/** Exact rates of a price of the data; null when a part of it is not understood, or when it has none. */
+/** Exact rates of a price of the data; null where a part is not understood, or where there is none. */
 export function ratesOf(prices: Readonly<Record<string, unknown>>): Rates | null {
   const rates: Partial<Record<Component, readonly RateTier[]>> = {};
   for (const [key, value] of Object.entries(prices)) {
@@ -120,12 +120,12 @@ function perMillionSeconds(price: unknown): bigint | null {
   return millionHours === null ? null : (millionHours + SECONDS_OF_HOUR - 1n) / SECONDS_OF_HOUR;
 }
 
-/** Longer texts are no amount of money. */
+/** The longest text that is read as an amount of money. */
 const DECIMAL_CHARS_MAX = 40;
 
 /**
- * A decimal that somebody else wrote, as a text or as the shortest one of a float, as a whole number of 10^-scale, rounded
- * up; null when it is no amount.
+ * A decimal from outside, a text or a float, as a whole number of 10^-scale, rounded up. A float counts as its shortest
+ * decimal. Null where it is no amount.
  */
 export function stepsOf(price: unknown, scale: number): bigint | null {
   const text = typeof price === 'number' ? String(price) : typeof price === 'string' ? price : '';

@@ -1,12 +1,12 @@
-// Which model of the price data a name means. The data's own clauses match loosely (`contains`, `starts_with`), which
-// prices a model that did not exist yet as an older one; here a name counts only when it is one that the data lists, or a
-// dated variant of one that the data's clause takes too. Called by price-data.ts, and by reconciliation for the names on a bill.
+// Finds the model of the price data that a name means. The data's own clauses match loosely (`contains`, `starts_with`), which
+// would price a new model as an older one. Here a name matches only where the data lists it, or where it is a dated variant of
+// a listed name and the data's clause takes it too. Called by price-data.ts, and by reconciliation for the names on a bill.
 
 import type { MatchLogic, ModelInfo, Provider } from '@pydantic/genai-prices';
 import { isModelPattern } from './model-pattern.js';
 import type { OwnPrice } from './price.js';
 
-/** Model names are plain ASCII, the longest known one has 80 characters; anything else is not in the data. */
+/** The data's names are plain ASCII; the longest has 80 characters. */
 const NAME = /^[\x21-\x7e]{1,200}$/;
 
 /**
@@ -15,12 +15,12 @@ const NAME = /^[\x21-\x7e]{1,200}$/;
  */
 const VARIANT = /(?:-latest|[-@]20\d{6}|-20\d{2}-\d{2}-\d{2}|-\d{2}-\d{4}|-\d{2}-\d{2}|-\d{4}|-\d{3})$/;
 
-/** A name without what names a dated variant of the same model. */
+/** The name without the ending of a dated variant. */
 export function withoutVariant(name: string): string {
   return name.replace(VARIANT, '');
 }
 
-/** The models of one provider that a name is looked up in; `listed` has every name that the data spells out. */
+/** The models of one provider, for look-ups. `listed` has every name that the data spells out. */
 export interface ModelIndex {
   readonly listed: ReadonlyMap<string, ModelInfo>;
   readonly loose: readonly ModelInfo[];
@@ -52,7 +52,7 @@ function isVariant(model: ModelInfo, name: string): boolean {
   return [model.id.toLowerCase(), ...literals(model.match)].some(covers) || matchesWhole(model.match, name);
 }
 
-// A regular expression counts when it describes the whole name and leaves nothing open.
+// A regular expression counts only where it is anchored at both ends and has no wildcard and no alternative.
 function matchesWhole(match: MatchLogic, name: string): boolean {
   if ('or' in match) return match.or.some((clause) => matchesWhole(clause, name));
   return (

@@ -1,5 +1,5 @@
-// How the configuration names models: a name, or the beginning of names with a `*` behind it. Called by the sections
-// that do so, and by routing and prices, so that a pattern means one thing.
+// Model patterns of the configuration: a name, or the beginning of names followed by a `*`. Every section, routing and prices use
+// these functions, so that a pattern has one meaning.
 
 import { LABEL_VALUE_LENGTH_MAX, quoted } from '../../core/labels.js';
 import { type Reader, text } from '../../kit/file-value.js';
@@ -18,7 +18,7 @@ export function coversPattern(wide: string, narrow: string): boolean {
   return narrow.startsWith(wide.slice(0, -1));
 }
 
-/** Reports a `*` that is not at the end: it would match nothing, or more than it says. */
+/** Reads a pattern, and reports a `*` that is not at the end: it would match nothing. */
 export const modelPattern: Reader<string> = (value) => {
   const pattern = text(LABEL_VALUE_LENGTH_MAX)(value);
   if (pattern === undefined || !pattern.slice(0, -1).includes('*')) return pattern;

@@ -1,5 +1,5 @@
-// What a tier, a place or a speed makes of a price: by own prices first, then by the provider's profile. A request is held at
-// what it asks for; an answer is charged at what it states, since that is the bill. Called by calls/.
+// Applies tiers, places and speeds to a price: by own prices first, then by the provider's profile. A request is held at the
+// values that it asks for. An answer is charged at the values that it states, since the provider bills those. Called by calls/.
 
 import { AMOUNT_MAX } from '../../core/amount.js';
 import { RefusedError } from '../../kit/refusals.js';
@@ -29,8 +29,8 @@ export interface ModifierPrice {
   readonly times: Readonly<Record<string, string>>;
 }
 
-/** A price, and what is needed to know what changes it. */
-export interface ModifiedPrice {
+/** A price with the own prices and the profile that may change it. */
+interface ModifiedPrice {
   readonly price: ModelPrice;
   /** The provider's name for the model. */
   readonly model: string;
@@ -39,9 +39,9 @@ export interface ModifiedPrice {
 }
 
 /** Values by the modifier's name, as a request or an answer states them. */
-export type ModifierValues = Readonly<Record<string, string>>;
+type ModifierValues = Readonly<Record<string, string>>;
 
-/** How many times the usual price a value costs; null when nobody can tell. */
+/** How many times the usual price a value costs; null where that is unknown. */
 export function timesOf({ price, model, profile }: ModifiedPrice, name: string, value: string): Times | null {
   const stated = value.toLowerCase();
   const own = price.modifiers?.[name];
@@ -55,9 +55,9 @@ export function timesOf({ price, model, profile }: ModifiedPrice, name: string, 
 }
 
 /**
- * The price at which a request is held: that of what it asks for, and at least the usual one, since a cheaper tier may be
- * served by the usual one.
- * @throws RefusedError `price_unknown` for a value that nobody can price
+ * The price at which a request is held: the price of the values that it asks for, and at least the usual price, since a request
+ * for a cheaper tier may be served by the usual one.
+ * @throws RefusedError `price_unknown` for a value without a known price
  */
 export function priceHeld(of: ModifiedPrice, asked: ModifierValues | undefined): ModelPrice {
   let times = ONCE;
@@ -89,15 +89,15 @@ function unknown({ model, price, profile }: ModifiedPrice, name: string, value: 
   );
 }
 
-export interface AnswerPrice {
+interface AnswerPrice {
   readonly price: ModelPrice;
-  /** What the answer states and nobody can price, as `service_tier priority`; the usual price then stands in. */
+  /** Stated values without a known price, such as `service_tier priority`. The usual price is taken for them. */
   readonly unpriced: readonly string[];
 }
 
 const NONE: readonly string[] = [];
 
-/** The price of an answer. What it does not state is as it was asked for. */
+/** The price of an answer. Where it does not state a value, the requested value counts. */
 export function priceOfAnswer(
   of: ModifiedPrice,
   stated: ModifierValues | undefined,
@@ -115,7 +115,7 @@ export function priceOfAnswer(
   return { price: priceTimes(of.price, times), unpriced };
 }
 
-/** A fraction in lowest terms does not matter: only its value does. */
+/** A fraction, not necessarily in lowest terms. */
 interface Times {
   readonly numerator: bigint;
   readonly denominator: bigint;
@@ -123,11 +123,11 @@ interface Times {
 
 const ONCE: Times = { numerator: 1n, denominator: 1n };
 
-/** Nothing that is sold costs more than this many times its usual price. */
+/** The largest factor of a usual price. */
 const TIMES_MAX = 1_000n;
 const FORM = /^(\d{1,4})(?:\.(\d{1,6}))?(?:\/(\d{1,6}))?$/;
 
-/** Reads `"1.1"`, `"0"` or `"5/3"`; null when it is none, or above 1,000. */
+/** Reads `"1.1"`, `"0"` or `"5/3"`; null for any other text, and above 1,000. */
 export function parseTimes(text: string): Times | null {
   const match = FORM.exec(text);
   if (match === null) return null;
@@ -148,7 +148,7 @@ function multiplied(left: Times, right: Times): Times {
 /** Fees for calls are the same in every tier, place and speed. */
 const FEES: ReadonlySet<Component> = new Set(['request', 'web_search', 'code_interpreter', 'file_search']);
 
-/** The price with the rates of its tokens multiplied; its fees are as they were. */
+/** The price with the rates of its tokens multiplied. Its fees stay. */
 function priceTimes(price: ModelPrice, times: Times): ModelPrice {
   if (times.numerator === times.denominator) return price;
   const rates: Partial<Record<Component, readonly RateTier[]>> = {};

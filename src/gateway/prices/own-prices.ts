@@ -1,5 +1,5 @@
-// A user's own prices, as the configuration states them: checked once, found by name and instant, named by a digest.
-// Within a provider an exact name comes before patterns, a longer pattern before a shorter, a newer price before an older.
+// Checks and orders a user's own prices, and names them by a digest. Within a provider an exact name precedes patterns, a longer
+// pattern precedes a shorter one, and a newer price precedes an older one. Called by price-book.ts.
 
 import { createHash } from 'node:crypto';
 import { AMOUNT_MAX } from '../../core/amount.js';
@@ -52,7 +52,7 @@ export function ownPricesDigest(ordered: readonly OwnPrice[]): string {
           ? []
           : [[component, tiers.map(({ fromInputTokens, perMillion }) => [fromInputTokens, `${perMillion}`])]];
       }),
-      // Absent as before there were any, so that the versions of such prices stay.
+      // Left out where absent, so that prices without modifiers keep the digest that they had before modifiers existed.
       ...(modifiers === undefined ? [] : [inOrder(modifiers)]),
     ],
   );

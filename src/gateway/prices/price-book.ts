@@ -1,5 +1,5 @@
-// The price book: own prices, then the price data, under one version. On every request's path, so that what a name means
-// is worked out once; which of its prices is in force is asked each time, since prices change at instants.
+// The price book: own prices, then the price data, under one version. Every request looks prices up, so that the meaning of a
+// name is worked out once. Which of its prices is in force is worked out each time, since prices change at instants.
 
 import { LABEL_VALUE_LENGTH_MAX } from '../../core/labels.js';
 import type { DatedPrice } from './data-rates.js';
@@ -11,7 +11,7 @@ import { dataModels, dataPrice, dataVersion } from './price-data.js';
 import type { PricePage, PriceQuery } from './price-list.js';
 import { listPrices } from './price-list.js';
 
-/** Names remembered for a provider: more than any provider has, dated variants included, and a few MiB at most. */
+/** Remembered names of a provider: more than any provider has with dated variants, and a few MiB at most. */
 const NAMES_MAX = 4_096;
 
 /** The price book with its contents, for people to read. */
@@ -23,7 +23,7 @@ export interface PriceCatalogue extends PriceBook {
 }
 
 /**
- * Own prices come first, whole: no rate is taken from the data beside an own one. An own price of zero is a price.
+ * Opens the book. An own price counts as a whole: no rate of the data is added to it. An own price of zero is a price.
  * @throws RefusedError `invalid_request` for own prices that contradict themselves.
  */
 export function openPriceBook(own: readonly OwnPrice[]): PriceCatalogue {
@@ -34,7 +34,7 @@ export function openPriceBook(own: readonly OwnPrice[]): PriceCatalogue {
     const remembered = known.get(provider)?.get(model);
     if (remembered !== undefined) return remembered;
     const found = model.length > LABEL_VALUE_LENGTH_MAX ? null : modelOf(ordered, provider, model);
-    // Names without a price are not kept, so that callers who invent some do not push out those in use.
+    // Names without a price are not remembered, so that invented names do not displace those in use.
     if (found !== null) remember(known, { provider, model, found });
     return found;
   };
@@ -84,7 +84,7 @@ function modelOf(ordered: readonly OwnPrice[], provider: string, model: string):
   };
 }
 
-// The context window is a fact of the model, not of the price: the data's counts where the own price states none.
+// The context window belongs to the model: where the own price states none, the data's counts.
 function modelPriceOf(own: OwnPrice, data: DatedPrice | null): ModelPrice {
   const { provider, model, rates, outputTokensMax, modifiers } = own;
   const contextWindow = own.contextWindow ?? data?.(own.from)?.contextWindow ?? null;

@@ -1,5 +1,5 @@
-// The price data that @pydantic/genai-prices bundles: what it says of a provider's model, and which version of it is here.
-// Providers are found by their exact id, models as model-match.ts says; the package's own look-up is looser than that.
+// Looks prices up in the data that the package @pydantic/genai-prices bundles. Providers are found by their exact id, models by
+// model-match.ts; the package's own look-up is looser.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,7 +10,7 @@ import type { DatedPrice } from './data-rates.js';
 import { datedPrice } from './data-rates.js';
 import { canonicalOfData, findModel, type ModelIndex, modelIndex } from './model-match.js';
 
-// The bundled data, as long as nobody updates it; and nobody here does, so that the version names what is used.
+// The bundled data. It is never updated at run time, so that the package's version names the data in use.
 const PROVIDERS: ReadonlyMap<string, Provider> = new Map(
   ((await waitForUpdate()) ?? []).map((provider) => [provider.id, provider]),
 );
@@ -18,7 +18,7 @@ const INDEXES = new Map<string, ModelIndex>();
 
 /** For example `genai-prices@0.1.8`. */
 export function dataVersion(): string {
-  // The package exports its code alone; its manifest is beside the folder that the code is in.
+  // The package exports only code. Its manifest is one folder above the code.
   const code = createRequire(import.meta.url).resolve('@pydantic/genai-prices');
   const manifest = JSON.parse(readFileSync(join(dirname(code), '..', 'package.json'), 'utf8')) as {
     version: string;
@@ -36,14 +36,14 @@ export function dataModels(provider: string): string[] {
   return (PROVIDERS.get(provider)?.models ?? []).map(({ id }) => id);
 }
 
-/** What the data says of a model; null when it names none so. Costs a scan: callers keep the answer. */
+/** The price and the canonical name of a model; null for an unknown name. It scans the data, so that callers keep the answer. */
 export function dataPrice(
   provider: string,
   model: string,
 ): { readonly priceAt: DatedPrice; readonly canonical: string } | null {
   const own = PROVIDERS.get(provider);
   if (own === undefined) return null;
-  // Some providers serve models of others at the price of those; the data names them.
+  // The data names providers whose models are also served here, at their own prices.
   for (const id of [provider, ...(own.fallback_model_providers ?? [])]) {
     const index = indexOf(id);
     const found = findModel(index, model);

@@ -14,7 +14,7 @@ const PAGE_DEFAULT = 100;
 
 const CURSOR_BYTES_MAX = 2_048;
 
-/** What a price is for, where the component is not counted in tokens. */
+/** The unit of a listed price, where the component is not counted in tokens. */
 const COUNTED_IN: Readonly<Partial<Record<Component, ListedRate['per']>>> = {
   request: 'thousand_calls',
   web_search: 'thousand_calls',
@@ -46,7 +46,7 @@ export const RATE_UNITS = [
   'thousand_images',
 ] as const;
 
-export interface ListedRate {
+interface ListedRate {
   readonly component: Component;
   /** What `usd` is for. */
   readonly per: (typeof RATE_UNITS)[number];
@@ -56,7 +56,7 @@ export interface ListedRate {
   readonly usd: string;
 }
 
-export interface ListedPrice {
+interface ListedPrice {
   readonly provider: string;
   readonly model: string;
   readonly source: ModelPrice['source'];
@@ -73,7 +73,7 @@ export interface PricePage {
 }
 
 /** A price book, and the own prices in it. */
-export interface ListedBook extends PriceBook {
+interface ListedBook extends PriceBook {
   readonly own: readonly OwnPrice[];
 }
 
@@ -113,7 +113,7 @@ interface PriceName {
   readonly model: string;
 }
 
-// Own prices by the names that they state, patterns among them, and the data's models by their ids; each name once.
+// The names of own prices, patterns included, and the ids of the data's models; each name once.
 function namesAfter(own: readonly OwnPrice[], query: PriceQuery, after: PriceName | null): PriceName[] {
   const names = new Map<string, PriceName>();
   const add = (provider: string, model: string): void => {
@@ -143,7 +143,7 @@ function readCursor(cursor: string): PriceName {
     if (parts.length === 2)
       return { provider: decodeURIComponent(parts[0]), model: decodeURIComponent(parts[1]) };
   } catch {
-    // Not percent-encoded: refused below, as everything that is not a cursor.
+    // Not percent-encoded: refused below, like any other text that is no cursor.
   }
   throw new RefusedError('invalid_request', 'cursor is not the `next` of a page of prices.', {
     field: 'cursor',

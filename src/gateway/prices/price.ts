@@ -1,21 +1,21 @@
-// What a price is: exact rates of one model of one provider, and what a call costs by them. Rates are whole steps of usd
+// The types of prices and costs. A price has the exact rates of one model of one provider. A rate is whole steps of usd
 // (microcents, 1e-8 USD) for a million units, so that a cost is one multiplication and one division, rounded up.
 
 import type { Component } from '../metering/usage.js';
 
-/** A rate that depends on how large the input is: the last tier whose `fromInputTokens` is not above the input's total. */
+/** A rate by the size of the input: the last tier counts whose `fromInputTokens` is not above the input's total. */
 export interface RateTier {
   readonly fromInputTokens: number;
   /** Steps of usd for 1,000,000 units of the component. */
   readonly perMillion: bigint;
 }
 
-/** For each component that has a price of its own: its tiers, the first from 0. */
+/** The tiers of each component that has a rate of its own; the first tier begins at 0. */
 export type Rates = Readonly<Partial<Record<Component, readonly RateTier[]>>>;
 
 export interface ModelPrice {
   readonly provider: string;
-  /** The data's id, or the name or pattern of the own price. */
+  /** The model's id in the data, or the name or pattern of the own price. */
   readonly model: string;
   readonly source: 'own' | 'genai-prices';
   readonly rates: Rates;
@@ -23,7 +23,7 @@ export interface ModelPrice {
   readonly contextWindow: number | null;
   /** The most output tokens that it gives; null when unknown. */
   readonly outputTokensMax: number | null;
-  /** Of own prices: how many times the usual price what a request or an answer states costs, by modifier and value. */
+  /** Own prices only: how many times the usual price a stated value costs, by modifier and value. */
   readonly modifiers?: PriceModifiers;
 }
 
@@ -44,7 +44,7 @@ export interface Cost {
 }
 
 export interface PriceBook {
-  /** Names the content: the same version always gives the same prices. Written on each hold and settlement. */
+  /** Names the content: the same version always has the same prices. It is written on each hold and settlement. */
   readonly version: string;
   /** The price in force at an instant (epoch ms); null = unknown, and the call is refused. */
   price(query: { readonly provider: string; readonly model: string; readonly at: number }): ModelPrice | null;
@@ -62,6 +62,6 @@ export interface OwnPrice {
   readonly rates: Readonly<Partial<Record<Component, readonly RateTier[]>>>;
   readonly contextWindow: number | null;
   readonly outputTokensMax: number | null;
-  /** What tiers, places and speeds make of it; they come before those of the provider's profile. */
+  /** Factors of tiers, places and speeds. They take precedence over those of the provider's profile. */
   readonly modifiers?: PriceModifiers;
 }

@@ -10,7 +10,7 @@ import { PRICE_ROUTES, type PriceList, type PriceQuery } from './prices-api.js';
 /** Prices on a page, as the price list has it. */
 const PRICES_LISTED_MAX = 500;
 
-export interface PriceParts {
+interface PriceParts {
   /** The price book in force; asked at each use, since a reload replaces it. */
   readonly prices: () => PriceCatalogue;
   readonly clock: Clock;

@@ -1,5 +1,5 @@
-// The section `prices` of the configuration: a user's own prices, which come before the price data. Amounts are decimal
-// texts; they become exact steps of usd for a million units.
+// Reads the section `prices` of the configuration: a user's own prices, which take precedence over the price data. Amounts are
+// decimal texts and become exact steps of usd for a million units. Called by settings-file.ts.
 
 import { AMOUNT_MAX } from '../../core/amount.js';
 import { amount, listOf, nameOf, type Reader, type Section, whole } from '../../kit/file-value.js';
@@ -44,7 +44,7 @@ const THOUSAND_FIELDS = {
   image: 'image',
 } as const satisfies Record<string, Component>;
 
-// Every component can be priced here: one that is new to price.ts fails to compile until it has a field.
+// Every component has a field here: a new component fails to compile until it has one.
 type Priced =
   | (typeof TOKEN_FIELDS)[keyof typeof TOKEN_FIELDS]
   | (typeof THOUSAND_FIELDS)[keyof typeof THOUSAND_FIELDS];

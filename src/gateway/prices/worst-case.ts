@@ -1,5 +1,5 @@
-// The most that a call can cost, before it goes out: every way to split its input into plain, cached, written, audio and
-// image tokens and its output into text, reasoning, audio and images costs at most this. The gateway holds it.
+// Works out the most that a call can cost before it goes out. However its input splits into plain, cached, written, audio and
+// image tokens, and its output into text, reasoning, audio and images, it costs at most this. The gateway holds this amount.
 
 import { RefusedError } from '../../kit/refusals.js';
 import type { RequestFacts } from '../metering/request-facts.js';
@@ -7,7 +7,7 @@ import { COMPONENTS, type Component, type Quantities } from '../metering/usage.j
 import { billedBy, costBilledBy, costOf, rateOf } from './cost.js';
 import type { Cost, ModelPrice, Rates } from './price.js';
 
-export interface WorstCaseLimits {
+interface WorstCaseLimits {
   /** Output tokens of one choice: what the request that goes out asks for. */
   readonly outputTokens: number;
   /** Rounds of tools that the provider runs itself: as many as are expected of a request that allows more. */
@@ -44,8 +44,8 @@ interface Share {
 }
 
 /**
- * The worst case of a request at a model's price. Where a request alone does not bound it, what is expected of it: a bound of
- * rounds, times a bound of the input, times the dearest price would be a hundred times what such a call costs.
+ * The worst case of a request at a model's price. Where the request does not bound its cost, the expected cost is taken: the
+ * product of the bounds of rounds and input would be a hundred times what such a call costs.
  * @throws RefusedError `not_meterable` when the cost is above 2^63−1 steps; `price_unknown` when something that the request
  *   may use has no rate.
  */
@@ -90,14 +90,14 @@ export function worstCaseOf(price: ModelPrice, facts: RequestFacts, limits: Wors
   };
 }
 
-/** How a provider reads the input: once, and again with what its tools found, as often as it runs some. */
+/** The readings of the input: once, and once more after each round of the provider's tools. */
 interface Readings {
   readonly once: number;
   readonly again: readonly number[];
   readonly isExpected: boolean;
 }
 
-// Running its own tools, a provider reads the input again with each result, and bills every reading.
+// A provider that runs its own tools reads the input again with each result, and bills every reading.
 function readingOf(
   price: ModelPrice,
   facts: RequestFacts,

@@ -7,9 +7,9 @@ import { type Reader, text } from '../../kit/file-value.js';
 
 /** Nobody reviews a longer list; alternatives can be joined into one pattern. */
 export const PATTERNS_MAX = 16;
-export const PATTERN_LENGTH_MAX = 1_000;
+const PATTERN_LENGTH_MAX = 1_000;
 /** Instructions of a compiled pattern. A full list then takes at most 4,000 × 4,096 steps a message, about 250 ms. */
-export const PATTERN_STEPS_MAX = 250;
+const PATTERN_STEPS_MAX = 250;
 
 /** Why a text cannot be a pattern; null when it can. */
 export function patternProblem(text: string): string | null {

@@ -32,7 +32,7 @@ function withoutOverlap(basePath: string, prefix: string): string {
   return prefix;
 }
 
-export interface RequestPlace {
+interface RequestPlace {
   /** Null for objects that the provider stores, such as a response: they have no path of their own in a profile. */
   readonly endpoint: Endpoint | null;
   /** The path of the dialect, `/v1/…`, with its query. */

@@ -43,7 +43,7 @@ export interface ProviderSettings {
   readonly idleTimeoutMs: number;
 }
 
-export const CHARGES = ['prices', 'provider-cost'] as const;
+const CHARGES = ['prices', 'provider-cost'] as const;
 
 /** Which providers serve a model that callers name, in order. The first route whose pattern matches counts. */
 export interface RouteSettings {
