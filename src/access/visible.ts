@@ -211,7 +211,7 @@ function firstOf(lines: readonly VisibleLine[], level: VerdictLevel): VisibleLin
   return lines.find((line) => hasFigures(line) && line.verdict === level) ?? null;
 }
 
-/** The three below give null for what is not the caller's to see. */
+/** Null where the caller may not see it. */
 export function visibleHold(caller: Caller, hold: HoldView): VisibleHold | null {
   if (!carriesOwn(caller, hold.labels)) return null;
   if (caller.tenant === null) return hold;
@@ -222,6 +222,7 @@ export function visibleHold(caller: Caller, hold: HoldView): VisibleHold | null 
   };
 }
 
+/** Null where the caller may not see it. */
 export function visibleBalance(
   caller: Caller,
   balance: BalanceView,
@@ -239,6 +240,7 @@ export function visibleBalance(
   };
 }
 
+/** Null where the caller may not see it. */
 export function visibleBudget(
   caller: Caller,
   budget: BudgetView,

@@ -62,7 +62,7 @@ export class AgentEnds {
       // The first step closes the accounts, which nothing below can be authorised without.
       for (const part of partsOf(facts)) await this.ledger.stop(agent, { actor, facts: part });
       await this.#settle(agent.id);
-      // The limits of those that were carved below it, but out of what lives on above it, go back there.
+      // Some revoked agents were carved from an ancestor that lives on; their rest goes back to it.
       for (const { id } of this.table.carvedBelow(agent, depthOf(agent))) await this.#settle(id);
     });
   }

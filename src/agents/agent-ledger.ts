@@ -213,8 +213,8 @@ function closing(agent: Agent): Command[] {
 }
 
 /**
- * What is to be given back, by unit. It is negative where more was charged than the limit was, as far as those above have
- * it. What an operator topped up stays.
+ * What is to be given back, by unit. Negative where the agent overspent; then the parents' limits are lowered, at most to
+ * zero. What an operator topped up stays.
  */
 function restsOf(agent: Agent, balances: ChainBalances): Amounts {
   const rests: Record<string, bigint> = {};

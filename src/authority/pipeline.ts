@@ -93,14 +93,14 @@ export class Pipeline {
   }
 
   /**
-   * Makes one batch of all that the work of `prepare` executes, and resolves with what it gives when that batch is durable.
-   * Nothing is decided between `prepare` and its work. When `prepare` throws, nothing is done.
+   * Calls `prepare`, then the function that it returns; all commands that this executes go into one batch. Resolves when
+   * that batch is durable. Nothing is decided between `prepare` and its work. When `prepare` throws, nothing is done.
    */
   runTogether<T>(prepare: () => () => T): Promise<Awaited<T>> {
     return this.#inTurn(async () => this.#together(prepare())) as Promise<Awaited<T>>;
   }
 
-  /** Decides the commands from a place on for one turn, at least one, in one batch; gives the outcomes of those done. */
+  /** Decides commands from index `from` until the time slice is over, at least one. Gives the outcomes of those decided. */
   runPart(
     commands: readonly CoreCommand[],
     rider: CheckedRider,

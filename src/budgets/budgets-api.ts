@@ -200,7 +200,7 @@ export type BalanceQuery = Static<typeof BalanceQuery>;
 export const UnitList = listOf(Type.Object({ name: Type.String(), scale: Type.Integer() }));
 export type UnitList = Static<typeof UnitList>;
 
-/** As a budget file: 100,000 budgets of 160 characters. */
+/** Large enough for a whole budget file: 100,000 budgets of 160 characters. */
 const DEFINITIONS_BYTES_MAX = 16 * 1024 * 1024;
 
 const onBudget = { method: 'POST', tag: 'budgets', scopes: ADMINS, params: ID_PARAMS } as const;

@@ -127,7 +127,10 @@ export class CliContext {
     return this.withLocalLedger(options, (ledger) => use(new LocalLedger(ledger)), mode);
   }
 
-  /** Runs `use` on a ledger file as its one writer. Only `apply` creates one: a mistyped path must not pass calls unchecked. */
+  /**
+   * Runs `use` on a ledger file as its one writer. Only `apply` creates one: with a mistyped path, a new empty ledger would
+   * authorise everything.
+   */
   async withLocalLedger<T>(
     options: GlobalOptions,
     use: (ledger: Ledger) => Promise<T>,

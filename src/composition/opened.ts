@@ -1,4 +1,4 @@
-// What a server has opened, closed again the last first, each although another one fails. Used by serve.ts.
+// What a server has opened. It is closed in reverse order; one failure does not stop the others. Used by serve.ts.
 
 import type { Logger } from 'pino';
 

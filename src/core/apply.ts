@@ -1,4 +1,4 @@
-// The third of the four verbs, and the only code that changes the state. It takes the effect that decide returned, or
+// The second of the four verbs, and the only code that changes the state. It takes the effect that decide returned, or
 // that the journal recorded, and cannot fail: everything that can be refused has been refused before. Keeps
 // invariants 1, 4, 6, 8, 9.
 

@@ -1,4 +1,4 @@
-// The fields of a budget, each with every decision that some part of the code takes about it. A new field of BudgetSpec does
+// The fields of a budget: everything the rest of the code must know of each field, in one table. A new field of BudgetSpec does
 // not compile until it stands here; a new kind does not compile until every reader and writer of budgets knows it.
 
 import type { BudgetSpec } from './requests.js';

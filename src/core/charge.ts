@@ -139,8 +139,8 @@ function fitsEverywhere(state: State, slot: number, place: number, excess: bigin
   return true;
 }
 
-// Rule L6: a charge that takes a figure past 2^63−1 is refused and the hold kept; metered balances stop there
-// instead. Held and spent together stay below that bound, so remaining = granted − held − spent always fits its
+// Rule L6: a charge that takes a figure past 2^63−1 is refused and the hold kept. A balance without a limit stops at the
+// largest amount (saturates) instead of refusing. Held and spent together stay below that bound, so remaining = granted − held − spent always fits its
 // column. No figure falls below zero: a lower charge does not take back again what a credit has taken back already.
 function checkedForBounds(state: State, slot: number, charge: Charge): Charge | CommandRejected {
   const { lines, balances, holds } = state;

@@ -37,7 +37,7 @@ export const HELD_RETRY_MS = 1_000;
 /** How many budgets one hold may count towards. More than these are a mistake in the definitions. */
 export const LINES_MAX = 255;
 
-/** Causes of a denial, the one that lasts longest first. */
+/** Causes of a denial, the one that lasts longest first. The order agrees with `causeOf` and with VIOLATIONS (lines.ts). */
 const REASONS: readonly DenialReason[] = [
   'no_budget',
   'unit_missing',
@@ -133,8 +133,8 @@ function concluded(
 }
 
 /**
- * Judges one candidate; its lines are in `lines` afterwards. Also serves `check`, which gives a window to stand in where
- * the one in force has ended and none is open yet.
+ * Judges one candidate; its lines are in `lines` afterwards. Also serves `check`: it may not open windows, so it passes
+ * `standIn`, a window to judge by when none is open.
  */
 export function judgeCandidate(
   state: State,
@@ -206,7 +206,8 @@ function standingFlags(budget: Budget, values: string, at: number): number {
   return status === 'active' ? forced : forced | (status === 'paused' ? PAUSED : CLOSED);
 }
 
-// Rule H1: caps as this request states them, figures as they accumulated on the grant; a line for its unit, one for calls.
+// Rule H1: the caps come from this request; the figures are what the grant has used so far. Two lines: one in the grant's
+// unit, one in calls.
 function judgeGrant(state: State, lines: LineSet, grant: GrantCaps, amounts: Quantities): boolean {
   const calls = grant.maxCalls === undefined ? undefined : BigInt(grant.maxCalls);
   const line = grantLine(state, lines, grant, grant.unit, amounts);

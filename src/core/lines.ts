@@ -4,7 +4,7 @@
 import type { Budget, Window } from './budgets.js';
 import type { Violation } from './outcomes.js';
 
-/** Bits of a line's flags: its violations in this order, then what else the reply says of it. */
+/** Bits of a line's flags: its violations in this order, then what else the reply says of it. REASONS orders their causes. */
 export const VIOLATIONS: readonly Violation[] = [
   'unit_missing',
   'closed',

@@ -30,7 +30,7 @@ export const REFUSALS = {
   draining: { meaning: 'The server is stopping and takes no new calls.' },
   store_unavailable: {
     meaning:
-      "The service's own file did not take the change; nothing was changed unless the disk itself failed.",
+      'The file of texts and secrets did not take the change; nothing was changed unless the disk itself failed.',
   },
   ledger_unavailable: { meaning: 'The ledger cannot make a decision durable; nothing was authorised.' },
 } as const;

@@ -1,6 +1,5 @@
-// The open ones of something that begins and ends with every request. A Set would do the same at a higher cost: V8 makes a new
-// table for every few dozen members that pass through a Set, and each old table keeps its members, and the next table, until
-// a full garbage collection. Almost every call then stayed in memory for seconds, and was copied meanwhile.
+// The calls that are open now, or anything else that begins and ends with every request. With a Set, V8's old hash tables keep
+// finished calls alive until a full garbage collection; an array does not.
 
 export interface OnRoster {
   /** Its index on its roster, or -1. Set by the roster alone. */

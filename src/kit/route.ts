@@ -94,7 +94,7 @@ export interface RouteHost {
 
 export const READERS = ['read'] as const;
 export const SPENDERS = ['spend'] as const;
-/** Who spends says what something cost once; changing it afterwards is another's to do. */
+/** A key with `spend` settles once; changing a charge later needs `correct`. */
 export const CORRECTORS = ['correct'] as const;
 export const SPENDERS_AND_READERS = ['spend', 'read'] as const;
 export const ADMINS = ['tenant_admin'] as const;

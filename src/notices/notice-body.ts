@@ -1,5 +1,5 @@
 // A notice as it is sent: a CloudEvents 1.0 event in its JSON format, made once, so that every attempt sends the same bytes.
-// Its id is made of what it is about: the same finding has the same id, whatever happened to the service's file.
+// Its id is made of what it is about: the same finding has the same id, also after the views were rebuilt.
 
 import { createHash } from 'node:crypto';
 import { tenantPrefix } from '../access/tenant-ids.js';

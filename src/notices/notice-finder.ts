@@ -25,7 +25,7 @@ import { journalRead, noticeFound, thresholdsLooked } from './notices-facts.js';
 const LOOKED_PER_TURN = 256;
 /** Events after which the position is written though nothing was found: read again after a crash in less than a second. */
 const EVENTS_PER_POSITION = 10_000;
-/** Events of its own that a stop does not note: else each start and stop would write another one. */
+/** A stop does not write the position for fewer than 100 new events, else each restart would add a record. */
 const OWN_EVENTS_MAX = 100;
 /** After a fault: what keeps the ledger from answering takes longer than a moment. */
 const RETRY_MS = 1_000;

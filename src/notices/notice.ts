@@ -6,7 +6,7 @@ import { oneOf, setting, type ValuesOf } from '../kit/file-value.js';
 
 /** Shares of one budget: more than these are a chart, not notices. */
 export const PERCENTS_MAX = 10;
-/** Budgets with thresholds, of one tenant or of the platform: as many as a tenant may have of its own. */
+/** Budgets with thresholds, of one tenant or of the platform: the most budgets that a tenant may own. */
 export const THRESHOLDS_MAX = 1_000;
 /** Webhooks of one tenant, or of the platform: each is sent every notice. */
 export const WEBHOOKS_MAX = 20;

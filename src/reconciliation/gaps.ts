@@ -35,7 +35,7 @@ export interface Cause {
   readonly cause: (typeof CAUSES)[number];
   /** How many calls it is about; null where neither side counts them. */
   readonly calls: number | null;
-  /** The money that it concerns, in steps of usd. Except for missing calls, the gap that it causes is at most this. */
+  /** An upper bound of the gap that this cause explains, in steps of usd; for missing calls, an estimate. */
   readonly usd: bigint;
 }
 

@@ -120,8 +120,8 @@ class GapPosting {
       known.filter(({ hold }) => hold.isSoft),
       -row.gapUsd,
     );
-    // Spend without a hold is in no charge, so it is not taken off the charges of holds. It is below zero where credits took
-    // back more than was recorded.
+    // Spend without a hold is in no charge, so it is not taken off the charges of holds. It is negative when
+    // credits exceed the recorded spend.
     const withoutHoldUsd = row.ledger?.withoutHoldUsd ?? 0n;
     const firmUsd = -row.gapUsd - sumOf(soft) - (withoutHoldUsd < 0n ? 0n : withoutHoldUsd);
     const firm = takenInProportion(

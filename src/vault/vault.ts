@@ -4,7 +4,7 @@
 
 import type { Head } from '../core/outcomes.js';
 
-/** A body is bounded by what one turn of the event loop can carry: the longest message is 512 KiB. */
+/** A body is stored and read in one turn of the event loop, so it is bounded: far above the longest one, a message of 512 KiB. */
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Items of one call, as many as a journal's command has facts at most. */

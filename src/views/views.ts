@@ -18,8 +18,8 @@ import type { ApplyFact, View, ViewDatabase, ViewStatement } from './view.js';
 export const VIEWS_APPLICATION_ID = 0x42_52_53_51;
 
 /**
- * Nobody but a server writes the file while it runs; a command of the command line may for a moment. Waiting happens on
- * the thread that answers everybody, so a process that holds the file for longer loses it. ms
+ * Nobody but a server writes the file while it runs; a command of the command line may for a moment. The wait blocks the
+ * thread that answers all requests, so after 50 ms the server deletes the file and makes a new one. ms
  */
 const BUSY_WAIT_MS = 50;
 
@@ -211,7 +211,7 @@ class OpenViews implements Views {
     return this.#take(records, to);
   }
 
-  /** A process that still has the old file open keeps that one, under no name. */
+  /** A process that has the old file open goes on reading the deleted file. */
   #startAnew(why: string): void {
     this.onReplaced(why);
     this.#file.remove();

@@ -27,8 +27,8 @@ import { type BatchRow, pointOf, SELECT_LAST, toBatch } from './rows.js';
 import { createLedgerFile, journalError, openLedgerFile, PAGE_BYTES } from './schema.js';
 
 /**
- * Once so much was written the log is copied into the file. The append that comes next waits some ms for that: one in
- * about 500 lone ones. Larger makes nothing faster, each wait longer, and a crashed ledger slower to open.
+ * The log is copied into the file when so much was written. The next append waits some ms for that: about one append in
+ * 500. A larger log makes nothing faster. Each wait is then longer, and a crashed ledger opens more slowly.
  */
 const WAL_COPY_BYTES = 16 * 1024 * 1024;
 /** Where readers keep the log from starting over, it may grow to this before the writer waits for them. */
@@ -50,7 +50,7 @@ export class SqliteStore {
   readonly #highWater: HighWater;
   #point: ChainPoint;
   #expiresAtMs: number;
-  /** The caller's clock when it was last told, and the monotonic clock then: appends come without a time. */
+  /** Appends carry no time, so it is derived: the last time that the caller stated, plus the monotonic time since. */
   #nowMs: number;
   #toldAtMs = performance.now();
   #walBytes = 0;
