@@ -8,7 +8,7 @@ import type { Follower, Progress } from '../authority/api.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { Fact } from '../core/facts.js';
 import type { Head } from '../core/outcomes.js';
-import { type FactRecord, factBatches, isOnChain } from '../journal/fact-records.js';
+import { EMPTY_HEAD, type FactRecord, factBatches, isOnChain } from '../journal/fact-records.js';
 import type { JournalReader } from '../journal/port.js';
 import { isBusy } from '../journal/sqlite/files.js';
 import { DamagedFileError, FollowerFile, guarded, HELD } from './follower-file.js';
@@ -46,8 +46,8 @@ export interface ViewsOptions {
 }
 
 /**
- * Opens the file of the views, or makes it. The tables are empty or as old as the file until a ledger that is opened with
- * the views as its follower has brought them up to date.
+ * The file of the views. It is opened, or made, at its first use: by a ledger that is opened with the views as its follower,
+ * which brings the tables up to date. Until then they are empty or as old as the file.
  *
  * @example
  * const views = openViews(join(folder, 'views.db'), [KEYS_VIEW, GOALS_VIEW]);
@@ -90,9 +90,9 @@ export class Appliers {
 }
 
 class OpenViews implements Views {
-  #file: FollowerFile;
-  #position: Head;
-  readonly #appliers: Appliers;
+  #opened: FollowerFile | null = null;
+  #position = EMPTY_HEAD;
+  #appliers: Appliers | null = null;
   readonly #listeners = new Map<string, ((fact: Fact) => void)[]>();
   /** The ledger's journal, once there is one. */
   #reader: JournalReader | null = null;
@@ -102,10 +102,11 @@ class OpenViews implements Views {
     private readonly path: string,
     private readonly views: readonly View[],
     private readonly onReplaced: (why: string) => void,
-  ) {
-    this.#file = this.#open();
-    this.#position = this.#file.position();
-    this.#appliers = new Appliers(views, this);
+  ) {}
+
+  // Opened at its first use. A ledger is followed once its lease is won: before, a server may be using the file.
+  get #file(): FollowerFile {
+    return this.#opened ?? this.#open();
   }
 
   prepare<Bound extends unknown[], Row = unknown>(sql: string): ViewStatement<Bound, Row> {
@@ -122,6 +123,7 @@ class OpenViews implements Views {
   }
 
   position(): Head {
+    if (this.#opened === null) this.#open();
     return this.#position;
   }
 
@@ -153,7 +155,7 @@ class OpenViews implements Views {
   }
 
   closeFile(): void {
-    this.#file.close();
+    this.#opened?.close();
   }
 
   /** Does `work`; where the file is damaged or held by another process, makes it anew instead and does `work` again. */
@@ -173,10 +175,12 @@ class OpenViews implements Views {
   #take(records: readonly FactRecord[], head: Head): boolean {
     const from = this.#position;
     if (head.sequence <= from.sequence) return true;
+    this.#appliers ??= new Appliers(this.views, this);
+    const appliers = this.#appliers;
     const isDone = this.#file.advance({ from, to: head }, () => {
       this.#isApplying = true;
       try {
-        for (const record of records) if (record.sequence > from.sequence) this.#appliers.apply(record);
+        for (const record of records) if (record.sequence > from.sequence) appliers.apply(record);
       } finally {
         this.#isApplying = false;
       }
@@ -215,8 +219,7 @@ class OpenViews implements Views {
   #startAnew(why: string): void {
     this.onReplaced(why);
     this.#file.remove();
-    this.#file = this.#open();
-    this.#position = this.#file.position();
+    this.#open();
   }
 
   #open(): FollowerFile {
@@ -226,7 +229,9 @@ class OpenViews implements Views {
       tables: tablesOf(this.views),
       busyWaitMs: BUSY_WAIT_MS,
     };
-    return FollowerFile.open(this.path, format, 'replace', this.onReplaced);
+    this.#opened = FollowerFile.open(this.path, format, 'replace', this.onReplaced);
+    this.#position = this.#opened.position();
+    return this.#opened;
   }
 }
 

@@ -306,6 +306,20 @@ describe('views: the file is made anew', () => {
     other.close();
   });
 
+  test('views: a server of another version starts beside the one that holds the ledger → the file is left to that one', async () => {
+    await write(notePut('a', 'one'));
+    const other = { ...NOTES_VIEW, tables: `${NOTES_VIEW.tables} -- of another version` };
+    const second = openViews(viewsPath, [other], { onReplaced: (why) => replaced.push(why) });
+    await expect(openLedger({ path: ledgerPath, follower: second })).rejects.toMatchObject({
+      code: 'ledger_held',
+    });
+    second.closeFile();
+    expect(replaced).toEqual([]);
+    const file = new Database(viewsPath, { readonly: true });
+    expect(file.prepare(NOTE_LINES).pluck().all()).toEqual(['a one 1 done']);
+    file.close();
+  });
+
   test('views: another process takes facts in with the same file → both show the same, and go on', async () => {
     await write(notePut('a', 'one'));
     await ledger.putBudget({ id: 'all', match: {}, unit: 'usd', limit: 100n, window: 'day' });
