@@ -39,6 +39,10 @@ declare module 'fastify' {
     /** Numbers of the body that were not written plainly: an amount must not be one of them. */
     unplainNumbers: ReadonlySet<number>;
   }
+  interface FastifyContextConfig {
+    /** Bytes of a body that are parsed in one go, where the route takes more than usual. */
+    wholeBytesMax?: number;
+  }
   interface FastifyReply {
     /** Sends bytes that are no JSON value (kit/route.ts). */
     bytes(contentType: string, body: Readable | Buffer): unknown;

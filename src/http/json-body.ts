@@ -34,7 +34,7 @@ export function takeJsonOnly(app: FastifyInstance): void {
       done(null, value);
     };
     if (bytes.length > AT_ONCE_BYTES_MAX) {
-      readInTurns(bytes).then(take, done);
+      readInTurns(bytes, request.routeOptions.config.wholeBytesMax ?? BODY_BYTES_MAX).then(take, done);
       return;
     }
     try {
@@ -59,18 +59,18 @@ function readAtOnce(bytes: Buffer): Read {
 }
 
 /** @throws RefusedError invalid_request, too_large */
-async function readInTurns(bytes: Buffer): Promise<Read> {
+async function readInTurns(bytes: Buffer, wholeBytesMax: number): Promise<Read> {
   assertUtf8(bytes);
   const scan = new JsonScan(bytes);
   const breather = new Breather();
   while (!scan.step(STEP_BYTES)) await breather.breathe();
-  const value = parsed(withoutLists(bytes, scan.lists)) as Record<string, unknown[]>;
+  const value = parsed(withoutLists(bytes, scan.lists, wholeBytesMax)) as Record<string, unknown[]>;
   for (const { name, elements } of scan.lists) {
     const list = value[name];
     for (let place = 0; place < elements.length; place += 2) {
       await breather.breathe();
       const field = `${name}[${place / 2}]`;
-      assertBounded(elements[place + 1] - elements[place], { field });
+      assertBounded(elements[place + 1] - elements[place], BODY_BYTES_MAX, { field });
       list.push(parsed(bytes.toString('utf8', elements[place], elements[place + 1])));
     }
   }
@@ -78,10 +78,10 @@ async function readInTurns(bytes: Buffer): Promise<Read> {
 }
 
 /** The body with its lists empty. */
-function withoutLists(bytes: Buffer, lists: readonly ListPlace[]): string {
+function withoutLists(bytes: Buffer, lists: readonly ListPlace[], bytesMax: number): string {
   let bytesLeft = bytes.length;
   for (const { start, end } of lists) bytesLeft -= end - start;
-  assertBounded(bytesLeft, { field: 'body', beside: ' beside its lists' });
+  assertBounded(bytesLeft, bytesMax, { field: 'body', beside: ' beside its lists' });
   let text = '';
   let at = 0;
   for (const { start, end } of lists) {
@@ -92,11 +92,15 @@ function withoutLists(bytes: Buffer, lists: readonly ListPlace[]): string {
 }
 
 // What is parsed in one go: as much as a request without a list may have in all.
-function assertBounded(bytes: number, { field, beside = '' }: { field: string; beside?: string }): void {
-  if (bytes > BODY_BYTES_MAX)
+function assertBounded(
+  bytes: number,
+  bytesMax: number,
+  { field, beside = '' }: { field: string; beside?: string },
+): void {
+  if (bytes > bytesMax)
     throw new RefusedError(
       'too_large',
-      `${field}: has ${bytes} bytes${beside}; at most ${BODY_BYTES_MAX} are allowed`,
+      `${field}: has ${bytes} bytes${beside}; at most ${bytesMax} are allowed`,
       { field },
     );
 }

@@ -27,6 +27,7 @@ export function longListSteps(schema: TSchema) {
   const lists = Object.entries(properties).filter(([, { type }]) => type === 'array');
   const whole = new WeakMap<FastifyRequest, Body>();
   return {
+    hasLists: lists.length > 0,
     preValidation: async (request: FastifyRequest) => {
       const body = request.body as Body | null | undefined;
       if (typeof body !== 'object' || body === null) return;

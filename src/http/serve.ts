@@ -42,9 +42,12 @@ function serve<R extends Route>(
     ...(preValidation.length === 0 ? {} : { preValidation }),
     ...(longLists === null ? {} : { bodyLimit: route.bodyBytesMax, preHandler: longLists.preHandler }),
   };
+  // A large body that has no lists by its schema is one large text: it cannot be read in parts.
+  const wholeBytesMax = longLists?.hasLists === false ? route.bodyBytesMax : undefined;
   app.route({
     method: route.method,
     url: route.path,
+    ...(wholeBytesMax === undefined ? {} : { config: { wholeBytesMax } }),
     ...options,
     handler: handler as unknown as (request: FastifyRequest, reply: Reply) => unknown,
   } as Parameters<FastifyInstance['route']>[0]);

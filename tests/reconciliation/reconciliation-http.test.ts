@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openLedger, usd } from '#bursar/index.js';
+import { CSV_LENGTH_MAX } from '#bursar/reconciliation/reconciliation-api.js';
 import { type Answer, HttpStage, said } from '../http/http-setup.js';
 import type { Json } from '../setup/json.js';
 import { runInProcess } from '../setup/server-in-process.js';
@@ -59,6 +60,16 @@ describe('http: reconciliations', () => {
     const done = await run(asked({ csv: ['day,usd,model', ...lines].join('\n') }));
     expect([done.status, done.body.rows?.length]).toEqual([201, 1_001]);
     expect((await stage.get(`/v1/reconciliations/${done.body.id}`)).body).toEqual(done.body);
+  });
+
+  test('a CSV of 4 MiB → taken; one character more is refused', async () => {
+    const row = `${day},0.00001,gpt-5\n`;
+    const head = 'day,usd,model\n';
+    const rows = Math.floor((CSV_LENGTH_MAX - head.length) / row.length);
+    const largest = (head + row.repeat(rows)).padEnd(CSV_LENGTH_MAX, '\n');
+    expect((await run(asked({ csv: largest }))).status).toBe(201);
+    const { status, body } = await run(asked({ csv: `${largest}\n` }));
+    expect([status, body.code]).toEqual([400, 'invalid_request']);
   });
 
   test('post → booked with the labels that are stated, once', async () => {
