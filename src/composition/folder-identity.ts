@@ -57,11 +57,13 @@ export async function ledgerProblem(ledgerPath: string, vault: Vault): Promise<s
 }
 
 function problemBeside(reader: JournalReader, { ledgerId, head }: VaultLedger): string | null {
-  if (ledgerIdOf(reader) !== ledgerId)
+  const foundId = ledgerIdOf(reader);
+  // An empty ledger is no other one: its log was lost.
+  if (foundId !== null && foundId !== ledgerId)
     return 'vault.db belongs to another ledger than ledger.db: put back the two files that belong together';
   const now = reader.head();
   if (now.sequence < head.sequence)
-    return `ledger.db ends at record ${now.sequence}, and it had ${head.sequence} when vault.db was written: an older copy was put back; put back the newest one`;
+    return `ledger.db ends at record ${now.sequence}, and it had ${head.sequence} when vault.db was written: an older copy was put back, or ledger.db-wal was lost; put back the newest one`;
   return isOnChain(reader, head)
     ? null
     : `ledger.db has another record ${head.sequence} than when vault.db was written: put back the two files that belong together`;

@@ -9,6 +9,7 @@ import { openDataFolder, VIEWS } from '#bursar/composition/data-folder.js';
 import { FolderIdentity } from '#bursar/composition/folder-identity.js';
 import { Opened } from '#bursar/composition/opened.js';
 import { openLedger } from '#bursar/index.js';
+import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
 import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';
 import type { Vault } from '#bursar/vault/vault.js';
 import { openViews } from '#bursar/views/views.js';
@@ -69,6 +70,14 @@ describe('data folder', () => {
     await expect(used()).rejects.toThrow(
       new RegExp(`ends at record \\d+, and it had ${newest} when vault.db was written`),
     );
+  });
+
+  test('ledger.db lost all that its log had → it is said to end before, and not to be another one', async () => {
+    const newest = await used();
+    rmSync(file('ledger.db'));
+    const terms = { authorityId: 'a', nowMs: 0, leaseMs: 1, takeOver: false };
+    await (await openSqliteJournal(file('ledger.db'), terms)).close();
+    await expect(used()).rejects.toThrow(`ledger.db ends at record 0, and it had ${newest} when`);
   });
 
   test('the ledger of another folder → refused', async () => {

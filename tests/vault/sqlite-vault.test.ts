@@ -4,6 +4,7 @@
 import {
   chmodSync,
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -296,4 +297,16 @@ test('vault: another database, no database, a newer version, no folder → refus
   newer.close();
   expect(() => openSqliteVault(path, CLOCK)).toThrow('has format version 2; this Bursar reads 1');
   expect(() => openSqliteVault(join(folder, 'gone', 'vault.db'), CLOCK)).toThrow('cannot be made private');
+});
+
+test('vault: a file that lost a part, or is no file at all → refused, and whoever starts the server is told what to do', async () => {
+  const torn = join(folder, 'torn.db');
+  const whole = openSqliteVault(torn, CLOCK);
+  await whole.put([{ id: 'chats/c/t', body: 'x'.repeat(100_000) }]);
+  await whole.close();
+  truncateSync(torn, 5_000);
+  expect(() => openSqliteVault(torn, CLOCK)).toThrow('put it back from a backup, or move it away');
+  const directory = join(folder, 'directory');
+  mkdirSync(directory);
+  expect(() => openSqliteVault(directory, CLOCK)).toThrow('is not a file: move it away');
 });

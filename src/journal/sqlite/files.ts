@@ -36,7 +36,7 @@ export type FileKind =
 /** @throws InvalidInputError when the path is no file */
 export function fileKind(path: string): FileKind {
   if (!existsSync(path)) return { kind: 'absent' };
-  if (!statSync(path).isFile()) throw new InvalidInputError('path', `${path} is not a file`);
+  if (!statSync(path).isFile()) throw new InvalidInputError('path', `${path} is not a file: move it away`);
   const header = Buffer.alloc(HEADER_BYTES);
   const file = openSync(path, 'r');
   try {

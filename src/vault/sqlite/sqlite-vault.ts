@@ -14,7 +14,7 @@ import Database from 'better-sqlite3';
 import type { Clock } from '../../authority/api.js';
 import { InvalidInputError } from '../../core/errors.js';
 import type { Head } from '../../core/outcomes.js';
-import { fileKind, isBusy, makePrivate } from '../../journal/sqlite/files.js';
+import { fileKind, isBusy, isDamage, makePrivate } from '../../journal/sqlite/files.js';
 import { RefusedError } from '../../kit/refusals.js';
 import {
   BODY_BYTES_MAX,
@@ -100,7 +100,10 @@ export function openSqliteVault(
   } catch (error) {
     db?.close();
     if (error instanceof Database.SqliteError)
-      throw new InvalidInputError('path', `${path} cannot be opened: ${error.message} (${error.code})`);
+      throw new InvalidInputError(
+        'path',
+        `${path} cannot be opened: ${error.message} (${error.code})${adviceOn(error)}`,
+      );
     throw error;
   }
 }
@@ -307,6 +310,12 @@ export class SqliteVault implements Vault {
 
 function unavailable(why: string): RefusedError {
   return new RefusedError('store_unavailable', why, { retryAfterMs: BUSY_MS_MAX });
+}
+
+/** What whoever starts the server can do. */
+function adviceOn(error: unknown): string {
+  if (isBusy(error)) return '; another process holds it: end that one, or try again';
+  return isDamage(error) ? '; put it back from a backup, or move it away to go on without its texts' : '';
 }
 
 /** Looks at the header, so that a file of something else is refused before SQLite touches it. */
