@@ -9,7 +9,7 @@ import type { Command } from '../core/requests.js';
 import type { State } from '../core/state.js';
 import { GroupIntake } from './intake.js';
 import type { Pipeline } from './pipeline.js';
-import { Turn } from './turn.js';
+import { TimeSlice } from './time-slice.js';
 
 /** All are checked before the first is done. Each part is one durable group; other commands may come between two. */
 export async function runInTurns(
@@ -29,11 +29,11 @@ export async function runInTurns(
 
 async function checkedInTurns(state: State, commands: readonly Command[]): Promise<readonly CoreCommand[]> {
   const intake = new GroupIntake(state, commands);
-  let turn = new Turn();
+  let turn = new TimeSlice();
   while (!intake.isDone) {
     if (turn.isOver) {
       await nextTurn();
-      turn = new Turn();
+      turn = new TimeSlice();
     }
     intake.takeNext();
   }

@@ -23,7 +23,7 @@ import { INSTANT_MAX_MS } from './checks.js';
 import type { FollowerFeed } from './follower-feed.js';
 import { type Deferred, deferred, Replies } from './replies.js';
 import { zoneOffset } from './time-zones.js';
-import { Turn } from './turn.js';
+import { TimeSlice } from './time-slice.js';
 
 /**
  * A batch of this size is written at once. One commit takes about as long as deciding the next batch of this size.
@@ -107,7 +107,7 @@ export class Pipeline {
     from: number,
   ): Promise<readonly CommandOutcome[]> {
     const part = this.#inTurn(() => {
-      const turn = new Turn();
+      const turn = new TimeSlice();
       return this.#groupNow(
         commands,
         rider,

@@ -224,7 +224,7 @@ const AMBIENT: readonly Ambient[] = [
   {
     what: /\bperformance\./,
     allowed: [
-      'authority/turn.ts',
+      'authority/time-slice.ts',
       'journal/sqlite/store.ts',
       'kit/breather.ts',
       'http/',

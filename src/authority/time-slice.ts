@@ -2,10 +2,10 @@
 // time. Used by group-turns.ts, pipeline.ts and the lists.
 
 /** Less than half of the 50 ms that nothing may exceed, as one more step may take longer than those before it. */
-const TURN_MS = 20;
+const SLICE_MS = 20;
 
-export class Turn {
-  readonly #until = performance.now() + TURN_MS;
+export class TimeSlice {
+  readonly #until = performance.now() + SLICE_MS;
 
   get isOver(): boolean {
     return performance.now() >= this.#until;
