@@ -297,9 +297,9 @@ function causeOf(state: State, lines: LineSet, line: number): DenialReason {
   const amount = lines.requested[line];
   const spent = slot < 0 ? 0n : state.balances.spent[slot];
   const granted = grantedOf(state, lines, line);
-  const aboveExposure = (flags & HELD_MAX) !== 0 && amount > (lines.budgets[line].heldMax as bigint);
+  const aboveHeldMax = (flags & HELD_MAX) !== 0 && amount > (lines.budgets[line].heldMax as bigint);
   const aboveLimit = (flags & LIMIT) !== 0 && granted > 0n && amount > granted;
-  if (flags & PER_HOLD_MAX || aboveExposure || aboveLimit) return 'too_large';
+  if (flags & PER_HOLD_MAX || aboveHeldMax || aboveLimit) return 'too_large';
   if (flags & PAUSED) return 'paused';
   if (flags & FORCED_EXHAUSTED) return 'exhausted';
   return flags & LIMIT && (granted === 0n || amount > granted - spent) ? 'exhausted' : 'held';
