@@ -50,7 +50,7 @@ export class AgentEnds {
           );
         await this.ledger.stop(now, { actor, facts: [this.#endFact(now, 'closing')] });
       }
-      await this.#settle(agent.id);
+      await this.#giveBackRest(agent.id);
     });
   }
 
@@ -61,9 +61,9 @@ export class AgentEnds {
       const facts = ended.filter(isLiving).map((one) => this.#revokeFacts(one));
       // The first step closes the accounts, which nothing below can be authorised without.
       for (const part of partsOf(facts)) await this.ledger.stop(agent, { actor, facts: part });
-      await this.#settle(agent.id);
+      await this.#giveBackRest(agent.id);
       // Some revoked agents were carved from an ancestor that lives on; their rest goes back to it.
-      for (const { id } of this.table.carvedBelow(agent, depthOf(agent))) await this.#settle(id);
+      for (const { id } of this.table.carvedBelow(agent, depthOf(agent))) await this.#giveBackRest(id);
     });
   }
 
@@ -85,7 +85,7 @@ export class AgentEnds {
   }
 
   /** Gives back what an ended agent has left. What is closing is closed once nothing is held. Within the tree's queue. */
-  async #settle(id: string): Promise<void> {
+  async #giveBackRest(id: string): Promise<void> {
     const agent = this.table.byId(id);
     if (agent === undefined || agent.state === 'active') return;
     const { chain, drawsOn } = agent;
@@ -122,7 +122,7 @@ export class AgentEnds {
     const agent = this.table.byId(id);
     if (agent !== undefined && isLiving(agent))
       await this.ledger.stop(agent, { actor: null, facts: [this.#endFact(agent, 'expired')] });
-    await this.#settle(id);
+    await this.#giveBackRest(id);
   }
 
   /**
@@ -143,7 +143,7 @@ export class AgentEnds {
   }
 
   #settleTried(agent: Agent): Promise<boolean> {
-    return this.#tried(agent, () => this.#settle(agent.id));
+    return this.#tried(agent, () => this.#giveBackRest(agent.id));
   }
 
   /** One that fails is tried again by the next sweep, and keeps none of the others. */
