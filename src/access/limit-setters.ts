@@ -12,7 +12,7 @@ import { containsLabels } from './labels.js';
 import { hasScope } from './scopes.js';
 
 /** A goal, agent or user that has a limit. */
-export interface LimitOwner {
+export interface LimitHolder {
   readonly kind: 'goal' | 'agent' | 'user';
   readonly id: string;
 }
@@ -23,7 +23,7 @@ interface SetterPower {
   readonly labels: Labels;
 }
 
-type LimitSetRecord = LimitOwner & SetterPower;
+type LimitSetRecord = LimitHolder & SetterPower;
 
 const LIMITS = 'limits';
 
@@ -60,13 +60,13 @@ export class LimitSetters {
   }
 
   /** The fact that notes the caller as the setter. It rides with the command that sets the limit. */
-  fact({ scopes, labels }: Caller, { kind, id }: LimitOwner): Fact {
+  fact({ scopes, labels }: Caller, { kind, id }: LimitHolder): Fact {
     const scope = SCOPES.find((one) => scopes.has(one)) as Scope;
     return limitSetFact({ kind, id }, { scope, labels });
   }
 
   /** Passes where no setter is known. @throws RefusedError forbidden */
-  assertMayRaise(caller: Caller, { kind, id }: LimitOwner): void {
+  assertMayRaise(caller: Caller, { kind, id }: LimitHolder): void {
     const row = this.#get.get(kind, id);
     if (row === undefined || mayRaise(caller, { ...row, labels: JSON.parse(row.labels) })) return;
     throw new RefusedError(
@@ -76,7 +76,7 @@ export class LimitSetters {
   }
 }
 
-export function limitSetFact({ kind, id }: LimitOwner, { scope, labels }: SetterPower): Fact {
+export function limitSetFact({ kind, id }: LimitHolder, { scope, labels }: SetterPower): Fact {
   const record: LimitSetRecord = { kind, id, scope, labels };
   return factOf(LIMITS, 'limit_set', record);
 }

@@ -4,7 +4,7 @@
 // whole or not at all. Used by the HTTP API; the gateway asks `assertUsable`.
 
 import { randomUUID } from 'node:crypto';
-import { type LimitOwner, LimitSetters } from '../access/limit-setters.js';
+import { type LimitHolder, LimitSetters } from '../access/limit-setters.js';
 import { hasScope } from '../access/scopes.js';
 import { toLedgerId } from '../access/tenant-ids.js';
 import type { Clock, Ledger } from '../authority/api.js';
@@ -337,7 +337,7 @@ function ridden(caller: Caller, facts: readonly Fact[] = []): CheckedRider {
   return { actor: actorOf(caller), facts };
 }
 
-function limitOf(id: string): LimitOwner {
+function limitOf(id: string): LimitHolder {
   return { kind: 'goal', id };
 }
 

@@ -1,7 +1,7 @@
 // The quotas of a chat product (rules Q1–Q10): policies over budgets of the ledger. The HTTP routes ask it for policies,
 // preflights, statuses and limits; chats ask it for the holds and settlements of turns. The ledger has every figure.
 
-import { type LimitOwner, LimitSetters } from '../access/limit-setters.js';
+import { type LimitHolder, LimitSetters } from '../access/limit-setters.js';
 import type { Clock, Ledger } from '../authority/api.js';
 import { actorOf, type Caller } from '../kit/caller.js';
 import { RefusedError } from '../kit/refusals.js';
@@ -54,7 +54,7 @@ export class Quotas {
    */
   async putLimits(caller: Caller, account: QuotaAccountRequest, limits: UserLimits): Promise<QuotaStatus> {
     const whose = accountOf(caller, account);
-    const owner: LimitOwner = { kind: 'user', id: JSON.stringify([whose.tenant, whose.user]) };
+    const owner: LimitHolder = { kind: 'user', id: JSON.stringify([whose.tenant, whose.user]) };
     await this.#users.run(owner.id, async () => {
       this.#setters.assertMayRaise(caller, owner);
       const facts = [this.#setters.fact(caller, owner)];

@@ -2,7 +2,7 @@
 
 import { keyFact } from '../../access/key-facts.js';
 import { lastUseItem } from '../../access/keys-in-vault.js';
-import { type LimitOwner, limitSetFact } from '../../access/limit-setters.js';
+import { type LimitHolder, limitSetFact } from '../../access/limit-setters.js';
 import { labelsOf } from '../../core/labels.js';
 import { responseStored } from '../../gateway/calls/stored-responses.js';
 import type { Scope } from '../../kit/caller.js';
@@ -61,7 +61,7 @@ export async function takeKeys({ file, writer }: Taking): Promise<void> {
   }
 }
 
-interface SetterRow extends LimitOwner {
+interface SetterRow extends LimitHolder {
   readonly scope: Scope;
   readonly labels: string;
 }
