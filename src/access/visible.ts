@@ -25,10 +25,10 @@ import { carriesOwn } from './labels.js';
 import { tenantPrefix, visibleId } from './tenant-ids.js';
 
 /** tenant: the figures are of one tenant's spend alone. platform: of all tenants' together. */
-export type BudgetScope = 'tenant' | 'platform';
+export type FiguresOf = 'tenant' | 'platform';
 
 /** A line of a decision with its figures. */
-export type FullLine = BudgetLine & { readonly scope: BudgetScope };
+export type FullLine = BudgetLine & { readonly scope: FiguresOf };
 
 /** A line of a platform's budget as a tenant sees it: that the budget counts the call and whether it refused it. */
 export type BareLine = Pick<
@@ -70,12 +70,12 @@ export type VisibleVerdict = Omit<Verdict, 'lines' | 'worst'> & {
 };
 
 export type VisibleHold = HoldView;
-export type VisibleBalance = BalanceView & { readonly scope: BudgetScope };
+export type VisibleBalance = BalanceView & { readonly scope: FiguresOf };
 
 /** `balances` is left out where each tenant has one, because it would tell how many tenants there are. */
 export type VisibleBudget = Omit<BudgetView, 'balances'> & {
   readonly balances?: number;
-  readonly scope: BudgetScope;
+  readonly scope: FiguresOf;
 };
 
 export function visibleLines(
@@ -97,7 +97,7 @@ export function visibleLine(caller: Caller, line: BudgetLine, budgets: BudgetTen
 }
 
 // Field by field: a copy by spreading costs several times as much, and every answer has some lines.
-function fullLine(line: BudgetLine, budgetId: string, values: Labels, scope: BudgetScope): FullLine {
+function fullLine(line: BudgetLine, budgetId: string, values: Labels, scope: FiguresOf): FullLine {
   return {
     budgetId,
     budgetVersion: line.budgetVersion,
