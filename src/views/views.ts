@@ -129,12 +129,12 @@ class OpenViews implements Views {
 
   catchUp(reader: JournalReader, progress?: Progress): void {
     this.#reader = reader;
-    this.mending(() => this.#readOn(progress), progress);
+    this.mending(() => this.#catchUpToEnd(progress), progress);
   }
 
   follow(records: readonly FactRecord[], head: Head): void {
     this.mending(() => {
-      if (!this.#take(records, head)) this.#readOn();
+      if (!this.#take(records, head)) this.#catchUpToEnd();
     });
     if (this.#listeners.size === 0) return;
     for (const fact of records.flatMap(({ facts }) => facts))
@@ -166,7 +166,7 @@ class OpenViews implements Views {
       if (isBusy(error)) this.#startAnew(HELD);
       else if (error instanceof DamagedFileError) this.#startAnew(error.message);
       else throw error;
-      this.#readOn(progress);
+      this.#catchUpToEnd(progress);
       return work();
     }
   }
@@ -190,7 +190,7 @@ class OpenViews implements Views {
   }
 
   /** Reads the journal from the file's own position to its end. */
-  #readOn(progress?: Progress): void {
+  #catchUpToEnd(progress?: Progress): void {
     const reader = this.#reader;
     if (reader === null) return;
     do {
