@@ -122,7 +122,7 @@ export class NoticeFinder {
 
   /** What accounts had passed when thresholds were stated. Written down as looked at once all is found. */
   async #lookAtStated(signal: AbortSignal): Promise<void> {
-    for (const stated of this.#parts.thresholds.unlooked()) {
+    for (const stated of this.#parts.thresholds.unchecked()) {
       await this.#lookAtAccounts(await figuresOf(this.#parts, stated.budgetId), signal);
       if (signal.aborted) return;
       await this.#note(thresholdsLooked(stated));

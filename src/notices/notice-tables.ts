@@ -40,14 +40,14 @@ interface ThresholdBody {
 export class ThresholdTable {
   readonly #all;
   readonly #ofTenant;
-  readonly #unlooked;
+  readonly #unchecked;
   readonly #position;
 
   constructor(db: ViewDatabase) {
     const rows = 'SELECT tenant, budget_id, percents FROM notice_thresholds';
     this.#all = db.prepare<[], ThresholdBody>(rows);
     this.#ofTenant = db.prepare<[string], ThresholdBody>(`${rows} WHERE tenant = ? ORDER BY budget_id`);
-    this.#unlooked = db.prepare<[], ThresholdBody>(`${rows} WHERE looked = 0`);
+    this.#unchecked = db.prepare<[], ThresholdBody>(`${rows} WHERE looked = 0`);
     this.#position = db.prepare<[], { readonly sequence: number }>('SELECT sequence FROM notice_position');
   }
 
@@ -61,8 +61,8 @@ export class ThresholdTable {
   }
 
   /** Those for which nobody has looked yet which accounts have passed them already. */
-  unlooked(): Thresholds[] {
-    return this.#unlooked.all().map(thresholdsOf);
+  unchecked(): Thresholds[] {
+    return this.#unchecked.all().map(thresholdsOf);
   }
 
   /** The last sequence number whose event is known to have been looked at; 0 at the beginning. */
