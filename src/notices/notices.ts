@@ -27,7 +27,7 @@ import {
   type Webhook,
 } from './notice.js';
 import { testBody } from './notice-body.js';
-import { NoticeFinder } from './notice-finder.js';
+import { ThresholdFinder } from './threshold-finder.js';
 import {
   type DeliveryRow,
   type NoticeRow,
@@ -69,7 +69,7 @@ export interface NewWebhook extends Webhook {
 }
 
 export class Notices {
-  readonly finder: NoticeFinder;
+  readonly finder: ThresholdFinder;
   readonly sender: Sender;
   readonly #parts: NoticeParts;
   readonly #budgets: BudgetTenants;
@@ -90,7 +90,7 @@ export class Notices {
     const tables = { thresholds: this.#thresholds, webhooks: this.#webhooks, notices: this.#notices };
     this.#secrets = new WebhookSecrets(parts.vault);
     this.sender = new Sender({ ...parts, ...tables, secrets: this.#secrets });
-    this.finder = new NoticeFinder({
+    this.finder = new ThresholdFinder({
       ...parts,
       ...tables,
       scales: new LedgerScales(ledger),

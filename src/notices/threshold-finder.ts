@@ -45,12 +45,12 @@ export interface FinderParts extends AccountParts {
   readonly onFault: (what: string, error: unknown) => void;
 }
 
-export class NoticeFinder {
+export class ThresholdFinder {
   readonly #parts: FinderParts;
   readonly #known = new Set<string>();
   #thresholds: ThresholdsByBudget = new Map();
   /** The last sequence number whose event was looked at; what is noted of it is behind by little. */
-  #position = 0;
+  #readUpTo = 0;
   #run: { readonly ended: Promise<void>; readonly stop: AbortController } | null = null;
 
   constructor(parts: FinderParts) {
@@ -58,8 +58,8 @@ export class NoticeFinder {
   }
 
   /** The last sequence number whose event was looked at. */
-  get position(): number {
-    return this.#position;
+  get readUpTo(): number {
+    return this.#readUpTo;
   }
 
   /** Follows the thresholds that are stated now; to be called again when they change. */
@@ -98,14 +98,14 @@ export class NoticeFinder {
 
   async #read(signal: AbortSignal): Promise<void> {
     const { ledger, thresholds } = this.#parts;
-    this.#position = Math.max(this.#position, thresholds.position());
-    let [looked, noted] = [0, this.#position];
+    this.#readUpTo = Math.max(this.#readUpTo, thresholds.position());
+    let [looked, noted] = [0, this.#readUpTo];
     try {
-      for await (const event of ledger.events({ after: this.#position, follow: true, signal })) {
+      for await (const event of ledger.events({ after: this.#readUpTo, follow: true, signal })) {
         await this.#lookAt(event.lines, event, event.sequence);
         await this.#lookAtChanged(event, signal);
         if (signal.aborted) return;
-        this.#position = event.sequence;
+        this.#readUpTo = event.sequence;
         looked += 1;
         if (event.sequence - noted >= EVENTS_PER_POSITION) {
           noted = event.sequence;
@@ -115,8 +115,8 @@ export class NoticeFinder {
       }
     } finally {
       // Nothing but facts of its own may have come since: then there is nothing to note.
-      const unnoted = this.#position - thresholds.position();
-      if (unnoted > OWN_EVENTS_MAX) await this.#note(journalRead(this.#position)).catch(() => undefined);
+      const unnoted = this.#readUpTo - thresholds.position();
+      if (unnoted > OWN_EVENTS_MAX) await this.#note(journalRead(this.#readUpTo)).catch(() => undefined);
     }
   }
 
@@ -143,13 +143,13 @@ export class NoticeFinder {
     }
   }
 
-  /** `position`: how far the journal has then been read; null: as far as before. */
-  async #lookAt(figures: readonly Figures[], moment: Moment, position: number | null): Promise<void> {
+  /** `readUpTo`: how far the journal has then been read; null: as far as before. */
+  async #lookAt(figures: readonly Figures[], moment: Moment, readUpTo: number | null): Promise<void> {
     const reached = crossingsIn(figures, moment, this.#thresholds, this.#parts.tenantOf);
     if (reached.length === 0) return;
     const found = reached.filter((crossing) => this.#isNew(crossing));
     if (found.length === 0) return;
-    await this.#write(found, position);
+    await this.#write(found, readUpTo);
     for (const crossing of found) this.#remember(nameOf(crossing));
     this.#parts.onNotices();
   }
@@ -167,14 +167,14 @@ export class NoticeFinder {
     this.#known.add(name);
   }
 
-  #write(found: readonly Crossing[], position: number | null): Promise<void> {
+  #write(found: readonly Crossing[], readUpTo: number | null): Promise<void> {
     const facts = found.map((crossing) => {
       const { tenant, budgetId, values, percent, windowStart, windowEnd, sequence, at } = crossing;
       const about = { tenant, budgetId, values, percent, windowStart, windowEnd, sequence, at };
       const id = noticeId(crossing);
       return noticeFound({ id, ...about, body: noticeBody(id, crossing, this.#parts.scales) });
     });
-    return this.#note(...facts, ...(position === null ? [] : [journalRead(position)]));
+    return this.#note(...facts, ...(readUpTo === null ? [] : [journalRead(readUpTo)]));
   }
 
   async #note(...facts: readonly Fact[]): Promise<void> {
