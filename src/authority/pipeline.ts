@@ -11,7 +11,7 @@ import { isCarriedOut } from '../core/effects.js';
 import { InvalidInputError, LedgerClosedError, OverloadedError } from '../core/errors.js';
 import type { CheckedRider } from '../core/facts.js';
 import { NO_RIDER } from '../core/facts.js';
-import { linesOf } from '../core/line-facts.js';
+import { linesOf } from '../core/line-figures.js';
 import { outcomeOf } from '../core/outcome-of.js';
 import type { CommandOutcome, Head, SkippedCandidate } from '../core/outcomes.js';
 import type { State } from '../core/state.js';

@@ -7,7 +7,7 @@ import { grantValues } from './charge.js';
 import type { AuthorizeHold, CandidateCommand } from './commands.js';
 import type { CommandRejected, HoldAuthorized, HoldDenied, Skip, WindowsDue } from './effects.js';
 import { rejected } from './effects.js';
-import { figuresOf } from './line-facts.js';
+import { figuresOf } from './line-figures.js';
 import {
   ALL_VIOLATIONS,
   CLOSED,

@@ -3,7 +3,7 @@
 
 import type { CoreCommand } from './commands.js';
 import type { Effect, HoldCharged, SpendCredited, SpendRecorded } from './effects.js';
-import { worstVerdict } from './line-facts.js';
+import { worstVerdict } from './line-figures.js';
 import type {
   Authorized,
   BudgetLine,

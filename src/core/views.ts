@@ -5,7 +5,7 @@ import { balanceId, boundOf, Window } from './budgets.js';
 import { judgeCandidate } from './decide-authorize.js';
 import { HOLD_ENDINGS, HOLD_STATUSES, NO_EXTRAS, OPEN } from './holds.js';
 import { labelsOf } from './labels.js';
-import { budgetLine, identityOf, linesOf, worstVerdict } from './line-facts.js';
+import { budgetLine, identityOf, linesOf, worstVerdict } from './line-figures.js';
 import { IS_FORCED, IS_METERED, LineSet } from './lines.js';
 import type { BalanceView, BudgetLine, BudgetView, DenialReason, HoldView, Verdict } from './outcomes.js';
 import type { State } from './state.js';

@@ -10,7 +10,7 @@ import type { Effect, HoldAuthorized, HoldCharged, HoldDenied, Skip } from '../c
 import { isCarriedOut } from '../core/effects.js';
 import { NO_RIDER } from '../core/facts.js';
 import { type HoldExtras, NO_EXTRAS } from '../core/holds.js';
-import { figuresOf } from '../core/line-facts.js';
+import { figuresOf } from '../core/line-figures.js';
 import type { LineSet } from '../core/lines.js';
 import { LIMIT_STATED } from '../core/lines.js';
 import { EVENT_TYPES } from '../core/outcomes.js';

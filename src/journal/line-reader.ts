@@ -3,7 +3,7 @@
 
 import type { Window } from '../core/budgets.js';
 import { SEPARATOR } from '../core/labels.js';
-import type { LineIdentity } from '../core/line-facts.js';
+import type { LineIdentity } from '../core/line-figures.js';
 import type { Figures } from '../core/lines.js';
 import type { UnitTable } from '../core/units.js';
 import { BEGINNING_MS, NEVER_MS } from '../core/window.js';

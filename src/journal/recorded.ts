@@ -1,6 +1,6 @@
 // What a journal record says, in the words of the public interface: the outcome that was given then, and the event.
 
-import { budgetLine } from '../core/line-facts.js';
+import { budgetLine } from '../core/line-figures.js';
 import { eventId, holdIdOf, leaseOf, outcomeOf } from '../core/outcome-of.js';
 import type {
   BudgetLine,
