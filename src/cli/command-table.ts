@@ -3,7 +3,7 @@
 
 import { type Command, Option } from 'commander';
 import type { CommandRequest } from '../budgets/commands-in.js';
-import { type Body, CALLS, type CallName, type Query } from '../client/calls.js';
+import { type Body, ROUTE_CALLS, type CallName, type Query } from '../client/calls.js';
 import type { AnyAnswer } from '../client/client.js';
 import type { ItemOf, ListName } from '../client/pages.js';
 import type { Unit } from '../core/amount.js';
@@ -187,7 +187,7 @@ export function addRouteCommand<
   const command = addCommand(parent, table, { ...(query as Fields), ...(body as Fields), ...id });
   command.action(async () => {
     const given = givenTo(command, args);
-    const [method, path] = CALLS[route];
+    const [method, path] = ROUTE_CALLS[route];
     const isParam = ([name]: readonly [string, unknown]) => path.includes(`:${name}`);
     const inPath = Object.entries(given.args).filter(isParam);
     const inBody = Object.entries(given.args).filter((one) => !isParam(one));

@@ -13,7 +13,7 @@ export type Repeat = 'read' | 'keyed' | 'outcome' | 'once';
 type Routes = typeof ROUTES;
 export type CallName = keyof Routes;
 
-export const CALLS = {
+export const ROUTE_CALLS = {
   authorize: ['POST', '/v1/holds', 'outcome'],
   listHolds: ['GET', '/v1/holds', 'read'],
   getHold: ['GET', '/v1/holds/:id', 'read'],
@@ -130,5 +130,5 @@ export type CallParts<Name extends CallName> = (unknown extends ParamsOf<Routes[
 
 /** The path with its names filled in, each encoded, slashes included. */
 export function pathOf(name: CallName, params: Readonly<Record<string, string>> = {}): string {
-  return CALLS[name][1].replace(/:(\w+)/g, (_, param: string) => encodeURIComponent(params[param]));
+  return ROUTE_CALLS[name][1].replace(/:(\w+)/g, (_, param: string) => encodeURIComponent(params[param]));
 }

@@ -3,7 +3,7 @@
 
 import type { Problem } from '../budgets/outcomes-schema.js';
 import { Agents } from './agent-nouns.js';
-import { type Answer, type Body, CALLS, type CallName, type CallParts, type Query } from './calls.js';
+import { type Answer, type Body, ROUTE_CALLS, type CallName, type CallParts, type Query } from './calls.js';
 import { Chats } from './chat-nouns.js';
 import { Goals } from './goal-nouns.js';
 import { Budgets, Decisions, Events, Holds } from './ledger-nouns.js';
@@ -91,7 +91,7 @@ export class BursarClient {
     parts: CallParts<Name>,
     options?: CallOptions,
   ): Promise<AnyAnswer<Name>> {
-    const [, , repeat] = CALLS[name];
+    const [, , repeat] = ROUTE_CALLS[name];
     const answered =
       repeat === 'outcome'
         ? this.#transport.outcome(name as OutcomeName, parts as CallParts<OutcomeName>, options)

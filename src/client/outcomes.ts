@@ -3,7 +3,7 @@
 
 import type { Authorized, Done, Line, Problem, Settled, Skipped } from '../budgets/outcomes-schema.js';
 import type { RejectionCode } from '../core/rejections.js';
-import type { Answer, CALLS, CallName } from './calls.js';
+import type { Answer, ROUTE_CALLS, CallName } from './calls.js';
 
 type Evidence = Pick<
   Authorized,
@@ -41,7 +41,7 @@ export type CommandOutcome = Decision | Outcome | Settlement;
 
 /** Calls whose denials and rejections are results. */
 export type OutcomeName = {
-  [Name in CallName]: (typeof CALLS)[Name][2] extends 'outcome' ? Name : never;
+  [Name in CallName]: (typeof ROUTE_CALLS)[Name][2] extends 'outcome' ? Name : never;
 }[CallName];
 /** Only what asks for money is denied. */
 type Denying = 'authorize' | 'startTurn' | 'retryTurn' | 'editTurn';

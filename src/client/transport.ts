@@ -3,7 +3,7 @@
 
 import type { Problem } from '../budgets/outcomes-schema.js';
 import { BursarError } from './bursar-error.js';
-import { type Answer, CALLS, type CallName, type CallParts, pathOf, type Repeat } from './calls.js';
+import { type Answer, ROUTE_CALLS, type CallName, type CallParts, pathOf, type Repeat } from './calls.js';
 import { type OutcomeName, type OutcomeOf, outcomeOf } from './outcomes.js';
 
 /** Two are enough for a restart of the server behind a balancer, and few enough not to make an overload worse. */
@@ -75,7 +75,7 @@ export class Transport {
     parts: CallParts<Name>,
     options?: CallOptions,
   ): Promise<Answer<Name>> {
-    const [method, , repeat] = CALLS[name];
+    const [method, , repeat] = ROUTE_CALLS[name];
     const { params, query, body } = parts as AnyParts;
     const { response, text } = await this.#attempts({
       method,
