@@ -29,7 +29,7 @@ import {
   ledgerProblem,
   vaultProblem,
 } from './folder-identity.js';
-import type { Opened } from './opened.js';
+import type { CloseStack } from './close-stack.js';
 import { takeOver } from './take-over/take-over.js';
 
 /** Its owner's alone: the ledger names tenants and users. */
@@ -82,7 +82,7 @@ export interface DataFolder {
 export interface DataFolderOptions extends Pick<OpenOptions, 'progress' | 'onStopped'> {
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
-  readonly opened: Opened;
+  readonly opened: CloseStack;
   /** Goes on although a file is missing, older than another one, or of another folder. Default false. */
   readonly acceptLoss?: boolean | undefined;
 }

@@ -15,7 +15,7 @@ import { Quotas } from '../quotas/quotas.js';
 import { Reconciliations } from '../reconciliation/reconciliations.js';
 import { type SweepRule, sweepVault } from '../vault/vault.js';
 import type { DataFolder } from './data-folder.js';
-import type { Opened } from './opened.js';
+import type { CloseStack } from './close-stack.js';
 import type { Settings } from './settings/settings-file.js';
 
 export interface Product {
@@ -33,7 +33,7 @@ export interface ProductNeeds extends DataFolder {
   readonly secrets: (name: string) => string | undefined;
   readonly logger: Pick<Logger, 'info' | 'error'>;
   readonly clock: Clock;
-  readonly opened: Opened;
+  readonly opened: CloseStack;
   /** How a notice goes out to a webhook. */
   readonly send: SendWebhook;
 }

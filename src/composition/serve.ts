@@ -24,7 +24,7 @@ import type { LogLevel } from './config.js';
 import { ledgerPathIn, makeDataFolder, openDataFolder } from './data-folder.js';
 import { firstStartText } from './first-start.js';
 import { type Log, openLog, type ProcessEnd } from './log.js';
-import { Opened } from './opened.js';
+import { CloseStack } from './close-stack.js';
 import { openProduct } from './product.js';
 import { isHost } from './settings/listen.js';
 import type { Settings } from './settings/settings-file.js';
@@ -68,7 +68,7 @@ export async function serve(options: ServerOptions): Promise<void> {
   const settings = await readSettings(configPath);
   makeDataFolder(options.dataPath);
   const log = openLog(options.stdout, options.logLevel, options.process);
-  const opened = new Opened();
+  const opened = new CloseStack();
   const signals = new Signals(options.process, log.logger);
   let onStopped: (fault: unknown) => void = () => undefined;
   const ledgerStopped = new Promise<{ readonly fault: unknown }>((resolve) => {
@@ -95,7 +95,7 @@ interface Starting {
   readonly configPath: string | null;
   readonly settings: Settings;
   readonly log: Log;
-  readonly opened: Opened;
+  readonly opened: CloseStack;
   readonly onStopped: (fault: unknown) => void;
 }
 
@@ -239,7 +239,7 @@ class DemoOnDemand {
 
   constructor(
     private readonly clock: Clock,
-    private readonly opened: Opened,
+    private readonly opened: CloseStack,
   ) {}
 
   async prepare(settings: Settings): Promise<void> {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openDataFolder, VIEWS } from '#bursar/composition/data-folder.js';
 import { FolderIdentity } from '#bursar/composition/folder-identity.js';
-import { Opened } from '#bursar/composition/opened.js';
+import { CloseStack } from '#bursar/composition/close-stack.js';
 import { openLedger } from '#bursar/index.js';
 import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
 import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';
@@ -27,7 +27,7 @@ const file = (name: string) => join(folder, name);
 
 /** Opens the folder, spends, and closes it again. */
 async function used(path = folder, acceptLoss = false): Promise<number> {
-  const opened = new Opened();
+  const opened = new CloseStack();
   try {
     const { ledger } = await openDataFolder(path, {
       ...{ clock: new TestClock(), logger: QUIET, opened },

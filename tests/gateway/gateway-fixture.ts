@@ -11,7 +11,7 @@ import type { KeyRing } from '#bursar/access/key-ring.js';
 import { Tenancy } from '#bursar/access/tenancy.js';
 import { Chats } from '#bursar/chats/chats.js';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
-import { Opened } from '#bursar/composition/opened.js';
+import { CloseStack } from '#bursar/composition/close-stack.js';
 import type { Settings } from '#bursar/composition/settings/settings-file.js';
 import { parseSettings } from '#bursar/composition/settings/settings-file.js';
 import type { LedgerEvent } from '#bursar/core/outcomes.js';
@@ -162,7 +162,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     parseSettings(text.replaceAll('PROVIDER', provider.url), 'test'),
     options.models ?? THINKS_NEVER,
   );
-  const opened = new Opened();
+  const opened = new CloseStack();
   const data = await openDataFolder(folder, { clock, logger: QUIET, opened });
   const { ledger, views, vault, keyRing, keys } = data;
   const defined = await ledger.putDefinitions({ ...settings.definitions });

@@ -11,7 +11,7 @@ import type { KeyRing } from '#bursar/access/key-ring.js';
 import type { NewKey } from '#bursar/access/key-spec.js';
 import { openEvidence } from '#bursar/authority/evidence.js';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
-import { Opened } from '#bursar/composition/opened.js';
+import { CloseStack } from '#bursar/composition/close-stack.js';
 import { openProduct } from '#bursar/composition/product.js';
 import type { Settings } from '#bursar/composition/settings/settings-file.js';
 import { defaultSettings } from '#bursar/composition/settings/settings-file.js';
@@ -65,7 +65,7 @@ export class HttpStage {
   readonly keys: Record<string, string> = {};
   #keys!: AccessKeys;
   #ring!: KeyRing;
-  #opened!: Opened;
+  #opened!: CloseStack;
   #count = 0;
 
   /** Budgets: `all` of everything, `each` of each tenant, both 100 usd a day. */
@@ -96,7 +96,7 @@ export class HttpStage {
   }
 
   async #start(): Promise<void> {
-    this.#opened = new Opened();
+    this.#opened = new CloseStack();
     const parts = { clock: this.clock, logger: QUIET, opened: this.#opened };
     const folder = await openDataFolder(this.folder, parts);
     this.ledger = folder.ledger;

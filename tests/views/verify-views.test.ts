@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
-import { Opened } from '#bursar/composition/opened.js';
+import { CloseStack } from '#bursar/composition/close-stack.js';
 import { BursarFolder } from '../setup/bursar-process.js';
 
 const LOGGER = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -14,7 +14,7 @@ let folder: BursarFolder;
 
 beforeEach(async () => {
   folder = await BursarFolder.make();
-  const opened = new Opened();
+  const opened = new CloseStack();
   const { ledger } = await openDataFolder(folder.path, { clock: CLOCK, logger: LOGGER, opened });
   await ledger.putBudget({ id: 'all', match: {}, unit: 'usd', limit: 100n, window: 'day' });
   await opened.close(LOGGER);

@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino';
 
-export class Opened {
+export class CloseStack {
   readonly #closers: { readonly what: string; readonly close: () => Promise<void> | void }[] = [];
 
   /** Remembers how something is closed, and gives it back. */
