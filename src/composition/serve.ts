@@ -25,7 +25,7 @@ import { ledgerPathIn, makeDataFolder, openDataFolder } from './data-folder.js';
 import { firstStartText } from './first-start.js';
 import { type Log, openLog, type ProcessEnd } from './log.js';
 import { CloseStack } from './close-stack.js';
-import { openProduct } from './product.js';
+import { openFeatures } from './features.js';
 import { isHost } from './settings/listen.js';
 import type { Settings } from './settings/settings-file.js';
 import { configPathOf, readSettings, SettingsInForce } from './settings-in-force.js';
@@ -131,7 +131,7 @@ async function start({
   const inForce = await SettingsInForce.open({ configPath, ledger, throttled, logger, prepare }, settings);
   const webhooks = openWebhooks(() => inForce.settings.notices);
   opened.add('the connections to webhooks', webhooks, (held) => held.close());
-  const product = await openProduct({
+  const features = await openFeatures({
     ...folder,
     settings: () => inForce.settings,
     secrets: options.secretOf,
@@ -143,7 +143,7 @@ async function start({
   let draining = false;
   const app = await buildHttp({
     ...folder,
-    ...product,
+    ...features,
     evidence,
     prices: () => inForce.prices,
     clock,
@@ -157,9 +157,9 @@ async function start({
     keyRing: folder.keyRing,
     tenancy: new Tenancy(ledger),
     clock,
-    recorder: product.chats.recorder,
+    recorder: features.chats.recorder,
     storedResponses: new StoredResponses({ views: folder.views, ledger, clock }),
-    goals: { assertUsable: (...asked) => product.goals.assertUsable(...asked), headers: goalHeaders },
+    goals: { assertUsable: (...asked) => features.goals.assertUsable(...asked), headers: goalHeaders },
     quotas: QUOTA_BUDGETS,
     onDecision: (outcome, ms) => app.decided(outcome, ms),
     onProviderError: (provider, what) => app.providerFailed(provider, what),

@@ -12,7 +12,7 @@ import type { NewKey } from '#bursar/access/key-spec.js';
 import { openEvidence } from '#bursar/authority/evidence.js';
 import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { CloseStack } from '#bursar/composition/close-stack.js';
-import { openProduct } from '#bursar/composition/product.js';
+import { openFeatures } from '#bursar/composition/features.js';
 import type { Settings } from '#bursar/composition/settings/settings-file.js';
 import { defaultSettings } from '#bursar/composition/settings/settings-file.js';
 import { openPriceBook } from '#bursar/gateway/prices/price-book.js';
@@ -105,7 +105,7 @@ export class HttpStage {
     const prices = openPriceBook([]);
     const webhooks = openWebhooks(() => SETTINGS.notices);
     this.#opened.add('webhooks', webhooks, (held) => held.close());
-    const product = await openProduct({
+    const product = await openFeatures({
       ...folder,
       settings: () => ({ ...SETTINGS, reconciliation: this.reports }),
       secrets: (name) => this.secrets[name],

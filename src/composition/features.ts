@@ -18,7 +18,7 @@ import type { DataFolder } from './data-folder.js';
 import type { CloseStack } from './close-stack.js';
 import type { Settings } from './settings/settings-file.js';
 
-export interface Product {
+export interface Features {
   readonly quotas: Quotas;
   readonly chats: Chats;
   readonly goals: Goals;
@@ -27,7 +27,7 @@ export interface Product {
   readonly reconciliations: Reconciliations;
 }
 
-export interface ProductNeeds extends DataFolder {
+export interface FeatureNeeds extends DataFolder {
   readonly settings: () => Settings;
   /** Environment variables, which the configuration names. */
   readonly secrets: (name: string) => string | undefined;
@@ -38,7 +38,7 @@ export interface ProductNeeds extends DataFolder {
   readonly send: SendWebhook;
 }
 
-export async function openProduct(needs: ProductNeeds): Promise<Product> {
+export async function openFeatures(needs: FeatureNeeds): Promise<Features> {
   const { views, ledger, logger, clock } = needs;
   const onAlert = (what: string) => logger.error({ alert: true }, what);
   const quotas = new Quotas({ ledger, views, clock, onAlert });
@@ -52,7 +52,7 @@ export async function openProduct(needs: ProductNeeds): Promise<Product> {
 }
 
 /** Deletes what a crash left in the vault, beside everything else. */
-function sweep({ vault, clock, logger }: ProductNeeds, rules: readonly SweepRule[]): void {
+function sweep({ vault, clock, logger }: FeatureNeeds, rules: readonly SweepRule[]): void {
   sweepVault(vault, rules, clock.now()).then(
     (texts) => texts > 0 && logger.info({ texts }, 'texts that nothing names were deleted from the vault'),
     (error) => logger.error({ err: error }, 'the vault could not be swept'),
@@ -66,7 +66,7 @@ function openReconciliations({
   settings,
   secrets,
   opened,
-}: ProductNeeds): Reconciliations {
+}: FeatureNeeds): Reconciliations {
   const reconciliations = new Reconciliations({
     ledger,
     views,
@@ -77,7 +77,7 @@ function openReconciliations({
   return opened.add('the reconciliations', reconciliations, (held) => held.close());
 }
 
-async function openChats(needs: ProductNeeds, quotas: Quotas): Promise<Chats> {
+async function openChats(needs: FeatureNeeds, quotas: Quotas): Promise<Chats> {
   const { vault, views, ledger, settings, logger, clock, opened } = needs;
   const chats = new Chats({
     ...{ ledger, views, vault, clock },
@@ -91,7 +91,7 @@ async function openChats(needs: ProductNeeds, quotas: Quotas): Promise<Chats> {
   return chats;
 }
 
-async function openAgents(needs: ProductNeeds): Promise<Agents> {
+async function openAgents(needs: FeatureNeeds): Promise<Agents> {
   const { views, keys, ledger, logger, clock, opened } = needs;
   const agents = new Agents({
     views,
@@ -107,7 +107,7 @@ async function openAgents(needs: ProductNeeds): Promise<Agents> {
   return opened.add('the agents', agents, (held) => held.stop());
 }
 
-function openGoals({ views, vault, ledger, settings, logger, clock }: ProductNeeds): Goals {
+function openGoals({ views, vault, ledger, settings, logger, clock }: FeatureNeeds): Goals {
   return new Goals({
     ...{ views, vault, ledger, clock },
     settings: () => settings().goals,
@@ -124,7 +124,7 @@ async function openNotices({
   clock,
   opened,
   send,
-}: ProductNeeds): Promise<Notices> {
+}: FeatureNeeds): Promise<Notices> {
   const notices = new Notices({
     views,
     vault,
