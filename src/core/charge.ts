@@ -36,14 +36,14 @@ export function chargeActual(
       type: 'charge',
       charged: actual,
       returned: zeros,
-      before: figuresOf(state, slot),
+      before: holdFigures(state, slot),
       cappedPlaces: 0,
     };
     return checkedForBounds(state, slot, charge);
   }
   let { charged, cappedPlaces }: Judged = { charged: actual, cappedPlaces: 0 };
   if (holds.overrun(slot) !== OVERRUN_RECORD) {
-    const figures = figuresOf(state, slot);
+    const figures = holdFigures(state, slot);
     const judged = byPolicy(state, slot, actual, figures, figures);
     if ('type' in judged) return judged;
     ({ charged, cappedPlaces } = judged);
@@ -60,7 +60,7 @@ export function chargeActual(
   return exceeds ? checkedForBounds(state, slot, charge) : charge;
 }
 
-function figuresOf(state: State, slot: number): bigint[] {
+function holdFigures(state: State, slot: number): bigint[] {
   return state.holds.units[slot].units.map((_unit, place) => state.holds.figure(slot, place));
 }
 

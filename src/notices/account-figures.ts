@@ -20,7 +20,7 @@ export interface AccountFigures {
 }
 
 /** Of every account of a budget, in the window in force. Takes as long as listing them. */
-export function figuresOf(parts: AccountParts, budgetId: string): Promise<AccountFigures> {
+export function accountFigures(parts: AccountParts, budgetId: string): Promise<AccountFigures> {
   return read(parts, ({ ledger }) => ledger.balances({ budgetId, max: Number.POSITIVE_INFINITY }));
 }
 
@@ -34,7 +34,7 @@ export async function figuresAfter(
   if (type === 'definitions_put') {
     const budgets = (details.budgets ?? []) as readonly BudgetSpec[];
     const wanted = budgets.filter(({ id }) => isWanted(id));
-    return Promise.all(wanted.map(({ id }) => figuresOf(parts, id)));
+    return Promise.all(wanted.map(({ id }) => accountFigures(parts, id)));
   }
   const { budgetId, values } = details as { readonly budgetId: string; readonly values?: Labels };
   if (type !== 'balance_limit_set' || !isWanted(budgetId)) return [];

@@ -8,7 +8,7 @@ import { FencedError, JournalUnavailableError, LedgerClosedError } from '../core
 import type { Fact } from '../core/facts.js';
 import type { LedgerEvent } from '../core/outcomes.js';
 import type { Scales } from '../kit/amounts.js';
-import { type AccountFigures, type AccountParts, figuresAfter, figuresOf } from './account-figures.js';
+import { type AccountFigures, type AccountParts, figuresAfter, accountFigures } from './account-figures.js';
 import {
   crossingsIn,
   type Figures,
@@ -123,7 +123,7 @@ export class ThresholdFinder {
   /** What accounts had passed when thresholds were stated. Written down as looked at once all is found. */
   async #lookAtStated(signal: AbortSignal): Promise<void> {
     for (const stated of this.#parts.thresholds.unchecked()) {
-      await this.#lookAtAccounts(await figuresOf(this.#parts, stated.budgetId), signal);
+      await this.#lookAtAccounts(await accountFigures(this.#parts, stated.budgetId), signal);
       if (signal.aborted) return;
       await this.#note(thresholdsLooked(stated));
     }
