@@ -1,4 +1,4 @@
-// The product rules on top of the ledger, put together: quotas, chats, agents, goals, notices and reconciliations. Whatever a
+// The features on top of the ledger, put together: quotas, chats, agents, goals, notices and reconciliations. Whatever a
 // crash cut is finished before anybody calls. Called by serve.ts, which hands the parts to the surfaces.
 
 import type { Logger } from 'pino';

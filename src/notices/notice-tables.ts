@@ -66,7 +66,7 @@ export class ThresholdTable {
   }
 
   /** The last sequence number whose event is known to have been looked at; 0 at the beginning. */
-  position(): number {
+  readUpTo(): number {
     return this.#position.get()?.sequence ?? 0;
   }
 }

@@ -23,9 +23,9 @@ import { journalRead, noticeFound, thresholdsLooked } from './notices-facts.js';
 
 /** Events, or accounts, looked at before others get a turn: a millisecond or so. */
 const LOOKED_PER_TURN = 256;
-/** Events after which the position is written though nothing was found: read again after a crash in less than a second. */
+/** Events after which it is written how far the journal was read, though nothing was found: read again after a crash in less than a second. */
 const EVENTS_PER_POSITION = 10_000;
-/** A stop does not write the position for fewer than 100 new events, else each restart would add a record. */
+/** A stop does not write how far it read for fewer than 100 new events, else each restart would add a record. */
 const OWN_EVENTS_MAX = 100;
 /** After a fault: what keeps the ledger from answering takes longer than a moment. */
 const RETRY_MS = 1_000;
@@ -98,7 +98,7 @@ export class ThresholdFinder {
 
   async #read(signal: AbortSignal): Promise<void> {
     const { ledger, thresholds } = this.#parts;
-    this.#readUpTo = Math.max(this.#readUpTo, thresholds.position());
+    this.#readUpTo = Math.max(this.#readUpTo, thresholds.readUpTo());
     let [looked, noted] = [0, this.#readUpTo];
     try {
       for await (const event of ledger.events({ after: this.#readUpTo, follow: true, signal })) {
@@ -115,7 +115,7 @@ export class ThresholdFinder {
       }
     } finally {
       // Nothing but facts of its own may have come since: then there is nothing to note.
-      const unnoted = this.#readUpTo - thresholds.position();
+      const unnoted = this.#readUpTo - thresholds.readUpTo();
       if (unnoted > OWN_EVENTS_MAX) await this.#note(journalRead(this.#readUpTo)).catch(() => undefined);
     }
   }

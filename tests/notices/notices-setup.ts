@@ -190,7 +190,7 @@ export class NoticesStage {
     const { finder } = this.notices;
     const thresholds = new ThresholdTable(this.views);
     await finder.start();
-    while (thresholds.all().length > 0 && (finder.position < sequence || thresholds.unchecked().length > 0))
+    while (thresholds.all().length > 0 && (finder.readUpTo < sequence || thresholds.unchecked().length > 0))
       await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
