@@ -22,8 +22,8 @@ import type { Clock } from './api.js';
 import { INSTANT_MAX_MS } from './checks.js';
 import type { FollowerFeed } from './follower-feed.js';
 import { type Deferred, deferred, Replies } from './replies.js';
-import { zoneOffset } from './time-zones.js';
 import { TimeSlice } from './time-slice.js';
+import { zoneOffset } from './time-zones.js';
 
 /**
  * A batch of this size is written at once. One commit takes about as long as deciding the next batch of this size.

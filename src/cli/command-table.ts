@@ -3,7 +3,7 @@
 
 import { type Command, Option } from 'commander';
 import type { CommandRequest } from '../budgets/commands-in.js';
-import { type Body, ROUTE_CALLS, type CallName, type Query } from '../client/calls.js';
+import { type Body, type CallName, type Query, ROUTE_CALLS } from '../client/calls.js';
 import type { AnyAnswer } from '../client/client.js';
 import type { ItemOf, ListName } from '../client/pages.js';
 import type { Unit } from '../core/amount.js';

@@ -3,7 +3,7 @@
 
 import type { Problem } from '../budgets/outcomes-schema.js';
 import { Agents } from './agent-nouns.js';
-import { type Answer, type Body, ROUTE_CALLS, type CallName, type CallParts, type Query } from './calls.js';
+import { type Answer, type Body, type CallName, type CallParts, type Query, ROUTE_CALLS } from './calls.js';
 import { Chats } from './chat-nouns.js';
 import { Goals } from './goal-nouns.js';
 import { Budgets, Decisions, Events, Holds } from './ledger-nouns.js';

@@ -3,7 +3,7 @@
 
 import type { Authorized, Done, Line, Problem, Settled, Skipped } from '../budgets/outcomes-schema.js';
 import type { RejectionCode } from '../core/rejections.js';
-import type { Answer, ROUTE_CALLS, CallName } from './calls.js';
+import type { Answer, CallName, ROUTE_CALLS } from './calls.js';
 
 type Evidence = Pick<
   Authorized,

@@ -3,7 +3,7 @@
 
 import type { Problem } from '../budgets/outcomes-schema.js';
 import { BursarError } from './bursar-error.js';
-import { type Answer, ROUTE_CALLS, type CallName, type CallParts, pathOf, type Repeat } from './calls.js';
+import { type Answer, type CallName, type CallParts, pathOf, type Repeat, ROUTE_CALLS } from './calls.js';
 import { type OutcomeName, type OutcomeOf, outcomeOf } from './outcomes.js';
 
 /** Two are enough for a restart of the server behind a balancer, and few enough not to make an overload worse. */

@@ -22,6 +22,7 @@ import { openSqliteVault } from '../vault/sqlite/sqlite-vault.js';
 import type { Vault } from '../vault/vault.js';
 import type { View } from '../views/view.js';
 import { openViews, type Views } from '../views/views.js';
+import type { CloseStack } from './close-stack.js';
 import {
   assertAccepted,
   FOLDER_VIEW,
@@ -29,7 +30,6 @@ import {
   ledgerProblem,
   vaultProblem,
 } from './folder-identity.js';
-import type { CloseStack } from './close-stack.js';
 import { takeOver } from './take-over/take-over.js';
 
 /** Its owner's alone: the ledger names tenants and users. */

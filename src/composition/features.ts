@@ -14,8 +14,8 @@ import type { SendWebhook } from '../notices/sender.js';
 import { Quotas } from '../quotas/quotas.js';
 import { Reconciliations } from '../reconciliation/reconciliations.js';
 import { type SweepRule, sweepVault } from '../vault/vault.js';
-import type { DataFolder } from './data-folder.js';
 import type { CloseStack } from './close-stack.js';
+import type { DataFolder } from './data-folder.js';
 import type { Settings } from './settings/settings-file.js';
 
 export interface Features {

@@ -27,7 +27,6 @@ import {
   type Webhook,
 } from './notice.js';
 import { testBody } from './notice-body.js';
-import { ThresholdFinder } from './threshold-finder.js';
 import {
   type DeliveryRow,
   type NoticeRow,
@@ -46,6 +45,7 @@ import {
 } from './notices-facts.js';
 import { Sender, type SendWebhook } from './sender.js';
 import { newSecret } from './signing.js';
+import { ThresholdFinder } from './threshold-finder.js';
 import { webhookUrlProblem } from './webhook-address.js';
 import { SECRETS_PREFIX, WebhookSecrets } from './webhook-secrets.js';
 

@@ -8,7 +8,7 @@ import { FencedError, JournalUnavailableError, LedgerClosedError } from '../core
 import type { Fact } from '../core/facts.js';
 import type { LedgerEvent } from '../core/outcomes.js';
 import type { Scales } from '../kit/amounts.js';
-import { type AccountFigures, type AccountParts, figuresAfter, accountFigures } from './account-figures.js';
+import { type AccountFigures, type AccountParts, accountFigures, figuresAfter } from './account-figures.js';
 import {
   crossingsIn,
   type Figures,

@@ -5,9 +5,9 @@ import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CloseStack } from '#bursar/composition/close-stack.js';
 import { openDataFolder, VIEWS } from '#bursar/composition/data-folder.js';
 import { FolderIdentity } from '#bursar/composition/folder-identity.js';
-import { CloseStack } from '#bursar/composition/close-stack.js';
 import { openLedger } from '#bursar/index.js';
 import { openSqliteJournal } from '#bursar/journal/sqlite/journal.js';
 import { openSqliteVault } from '#bursar/vault/sqlite/sqlite-vault.js';

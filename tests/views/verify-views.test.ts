@@ -3,8 +3,8 @@
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { CloseStack } from '#bursar/composition/close-stack.js';
+import { openDataFolder } from '#bursar/composition/data-folder.js';
 import { BursarFolder } from '../setup/bursar-process.js';
 
 const LOGGER = { info: () => undefined, warn: () => undefined, error: () => undefined };
