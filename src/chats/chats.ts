@@ -15,7 +15,7 @@ import type { ChatRow, OwnerAsked, PageAsked, RowPage } from './chats-reads.js';
 import { itemOf, VAULT_PREFIX } from './chats-texts.js';
 import { Recorder } from './recorder.js';
 import { type Chat, MODEL_LENGTH_MAX, TITLE_LENGTH_MAX } from './turn.js';
-import { TurnEnds } from './turn-ends.js';
+import { TurnSettler } from './turn-settler.js';
 import { Turns } from './turns.js';
 import { Watchdog } from './watchdog.js';
 
@@ -37,7 +37,7 @@ export class Chats {
 
   constructor(needs: ChatsNeeds) {
     const parts = new ChatsParts(needs);
-    const ends = new TurnEnds(parts);
+    const ends = new TurnSettler(parts);
     this.#parts = parts;
     this.turns = new Turns(parts, ends);
     this.recorder = new Recorder(parts, ends);

@@ -22,7 +22,7 @@ import type { ChatsParts } from './chats-parts.js';
 import { digestOf } from './chats-texts.js';
 import { isSpoken, Transcript } from './transcript.js';
 import { type Role, TEXT_BYTES_MAX, type TurnEnd } from './turn.js';
-import { noteOf, type TurnEnds } from './turn-ends.js';
+import { noteOf, type TurnSettler } from './turn-settler.js';
 
 const CHAT_HEADER = 'bursar-chat';
 const NEW_CHAT = 'new';
@@ -34,7 +34,7 @@ const CHAT_ID = /^[A-Za-z0-9-]{1,64}$/;
 export class Recorder implements CallRecorder {
   constructor(
     private readonly parts: ChatsParts,
-    private readonly ends: TurnEnds,
+    private readonly ends: TurnSettler,
   ) {}
 
   recordOf({ caller, labels, headers, endpoint, json }: RecordableCall): CallRecord | null {
@@ -71,7 +71,7 @@ class RecordedCall implements CallRecord {
 
   constructor(
     private readonly parts: ChatsParts,
-    private readonly ends: TurnEnds,
+    private readonly ends: TurnSettler,
     private readonly request: RecordingRequest,
   ) {
     const now = parts.clock.now();

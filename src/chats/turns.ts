@@ -1,5 +1,5 @@
 // Turns (rules T1–T5). A turn starts in one durable step: its texts go into the vault, then the ledger holds, and the fact
-// that the turn has started rides with the authorisation. It ends in one (turn-ends.ts). Every step of a chat runs in the
+// that the turn has started rides with the authorisation. It ends in one (turn-settler.ts). Every step of a chat runs in the
 // chat's queue, where the view says what is allowed. Called by the HTTP API.
 
 import { labelsOfCall } from '../access/labels.js';
@@ -16,7 +16,6 @@ import type { ChatsParts } from './chats-parts.js';
 import { type ChatToStart, isSeenBy, type PageAsked, type RowPage, type TurnRow } from './chats-reads.js';
 import { digestOf } from './chats-texts.js';
 import type { Message, Turn, TurnEnd, TurnWithMessages } from './turn.js';
-import { type EndSaid, noteOf, type TurnEnds } from './turn-ends.js';
 import {
   assertRequest,
   assertResult,
@@ -25,6 +24,7 @@ import {
   type TurnRequest,
   type TurnResult,
 } from './turn-said.js';
+import { type EndSaid, noteOf, type TurnSettler } from './turn-settler.js';
 
 export type Started =
   | ({ readonly started: 'now' } & TurnWithMessages)
@@ -45,7 +45,7 @@ export interface TurnRef {
 export class Turns {
   constructor(
     private readonly parts: ChatsParts,
-    private readonly ends: TurnEnds,
+    private readonly settler: TurnSettler,
   ) {}
 
   /** @throws RefusedError not_found, invalid_request, label_forbidden; conflict as rule T4 says */
@@ -205,7 +205,7 @@ export class Turns {
         return this.#end(turn, said, { caller, messages: await this.parts.messagesOf(turn) });
       const replayed = turn.endDigest === digest;
       if (!replayed) {
-        const isCorrected = isOrphan(turn) && (await this.ends.correct(turn, said, actorOf(caller)));
+        const isCorrected = isOrphan(turn) && (await this.settler.correct(turn, said, actorOf(caller)));
         if (!isCorrected) throw hasEnded(turn);
       }
       return { replayed, ...(await this.#shown(this.parts.reads.turn(caller, chatId, turnId))) };
@@ -224,7 +224,7 @@ export class Turns {
     { caller, messages }: { readonly caller: Caller; readonly messages: readonly Message[] },
   ): Promise<Ended> {
     if (said.amounts !== null) this.parts.budgets.assertCharge(running, said.amounts);
-    const { turn, message } = await this.ends.end(running, said, actorOf(caller));
+    const { turn, message } = await this.settler.end(running, said, actorOf(caller));
     if (message === null || said.answer === null) return { replayed: false, turn, messages };
     return { replayed: false, turn, messages: [...messages, messageOf(turn, message, said.answer.text)] };
   }

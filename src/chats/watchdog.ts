@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ChatsParts } from './chats-parts.js';
 import type { TurnRow } from './chats-reads.js';
-import type { EndSaid, TurnEnds } from './turn-ends.js';
+import type { EndSaid, TurnSettler } from './turn-settler.js';
 
 /** Turns looked at, and ended, in one group: a part of what the ledger takes, so that callers get in between. */
 const TURNS_AT_ONCE = 100;
@@ -20,7 +20,7 @@ export class Watchdog {
 
   constructor(
     private readonly parts: ChatsParts,
-    private readonly ends: TurnEnds,
+    private readonly ends: TurnSettler,
   ) {}
 
   /** Looks now and then, at the interval that is in force then, until `stop`. */

@@ -26,7 +26,7 @@ export interface EndSaid {
 /** Why a charge is corrected that the watchdog had estimated. */
 const LATE_REASON = 'the turn was ended late, with its real usage';
 
-export class TurnEnds {
+export class TurnSettler {
   constructor(private readonly parts: ChatsParts) {}
 
   /** Ends a running turn; the turn as it ended, and what was answered in it. */
