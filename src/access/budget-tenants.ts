@@ -67,7 +67,7 @@ function tenantIn(text: string): string | null {
   if (prefix === null) return null;
   try {
     const tenant = decodeURIComponent(prefix.slice(TENANT_PREFIX.length, -1));
-    // tenantPrefix writes each name in one way. Another spelling belongs to nobody.
+    // tenantPrefix encodes each name in one way only. A prefix in another spelling belongs to no tenant.
     return tenantPrefix(tenant) === prefix ? tenant : null;
   } catch {
     return null;

@@ -61,7 +61,7 @@ export async function lastUses(vault: Vault): Promise<ReadonlyMap<string, number
   }
 }
 
-/** Writes down the uses since the last time. A use is worth no failed request: where the vault takes none, they are lost. */
+/** Writes down the uses since the last time. No request fails for it: where the vault refuses the write, the uses are lost. */
 export async function writeUses(vault: Vault, ring: KeyRing): Promise<void> {
   const items = [...ring.takeFreshUses()].map(([id, at]) => lastUseItem(id, at));
   try {

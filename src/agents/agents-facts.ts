@@ -13,7 +13,7 @@ import { type Agent, isLiving, parentOf } from './agent.js';
 const ROWS_AT_ONCE = 100;
 
 const PATH_SEPARATOR = '/';
-/** The character after the separator: behind every path below one. */
+/** The character after the separator: it sorts behind every path below an agent. */
 const AFTER_SEPARATOR = '0';
 const END_OF_PATHS = '\u{10ffff}';
 
@@ -161,7 +161,7 @@ export class AgentTable {
   *after(path: string, { tenant, path: above }: AgentsBelow): Generator<Agent> {
     const end = above === null ? END_OF_PATHS : above + AFTER_SEPARATOR;
     const begin = above === null ? '' : above + PATH_SEPARATOR;
-    // A cursor leads no further up than the list does.
+    // A cursor cannot reach rows above the agent whose list this is.
     let last = path < begin ? begin : path;
     for (;;) {
       const rows =

@@ -274,7 +274,7 @@ export class Agents {
     return agent;
   }
 
-  /** Sweeps now and then until `stop`. */
+  /** Sweeps every second until `stop`. */
   start(): void {
     this.#timer = setTimeout(() => {
       this.#sweeping = this.sweep()

@@ -41,7 +41,7 @@ export interface BalanceFilter {
   readonly budgetId?: string;
   /** Balances whose values contain these. */
   readonly values?: Labels;
-  /** Balances that these labels are matched by: among the values, or fixed by the budget. */
+  /** Only balances that a hold with these labels would count towards: each label is among the values, or fixed by the budget. */
   readonly labels?: Labels;
   /** Only balances of windows in force. Default true. */
   readonly current?: boolean;

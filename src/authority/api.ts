@@ -41,7 +41,7 @@ import type { LedgerReads, Progress } from './api-reads.js';
 
 export type * from './api-reads.js';
 
-/** What can be proven of a ledger from its journal, worked out beside whoever holds it. */
+/** What can be proven of a ledger from its journal. It runs beside the process that holds the ledger. */
 export interface Evidence {
   /** The event of a sequence number; undefined when there is none. */
   event(sequence: number): Promise<LedgerEvent | undefined>;

@@ -7,7 +7,7 @@ import type { FactRecord } from '../journal/fact-records.js';
 import type { Follower } from './api.js';
 
 export class FollowerFeed {
-  /** Of commands that are decided and not yet known to be durable, by rising sequence. */
+  /** The facts of commands that are decided but not yet durable, by rising sequence. */
   readonly #waiting: FactRecord[] = [];
   #fault: JournalUnavailableError | null = null;
 

@@ -17,7 +17,7 @@ import { Replica } from './replica.js';
 export const RETENTION_DEFAULT_MS = 3 * 86_400_000;
 /** Ended holds kept in memory, about 200 bytes each, so that a command on one is told how it ended; the oldest leave first. */
 export const ENDED_HOLDS_DEFAULT = 100_000;
-/** A holder that renews every third of this is never taken for gone; one that died keeps others out this long at most. */
+/** The holder renews its lease after each third of this. A holder that died keeps others out for this long at most. */
 export const LEASE_DEFAULT_MS = 10_000;
 /** Records replayed at an opening beyond which it saves a checkpoint: the next one need not replay them. */
 export const CHECKPOINT_TAIL_RECORDS = 1_000_000;

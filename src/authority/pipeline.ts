@@ -275,7 +275,7 @@ export class Pipeline {
     }
   }
 
-  /** Expires every hold whose time is up, in order of expiry. */
+  /** Expires every hold whose time is up, in the order of their expiry. */
   expireDue(at = this.now()): void {
     const { holds } = this.state;
     for (

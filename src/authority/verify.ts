@@ -112,7 +112,7 @@ function decideAgain(state: State, writer: BatchWriter, records: BatchReader): v
   }
 }
 
-// Before metered balances stopped at the largest figure, a command that would have passed it was refused.
+// In earlier versions a metered balance did not stop at the largest figure: a command that would have passed it was refused.
 function decidedAgain(state: State, { command, at, wasRejected }: BatchReader): ReturnType<typeof decide> {
   const effect = decide(state, command, at);
   if (!wasRejected || effect.type === 'command_rejected' || effect.type === 'windows_due') return effect;

@@ -6,7 +6,7 @@ import type { BudgetSpec, PutDefinitions } from '../core/requests.js';
 import { type AmountReading, amountIn, amountOutOrNull, type Scales } from '../kit/amounts.js';
 import type { BudgetDefined, BudgetRequest, DefinitionsRequest } from './budgets-api.js';
 
-/** A budget as the ledger takes it. Every field of a budget is in BUDGET_FIELDS, with its kind. */
+/** A budget as the ledger takes it. */
 export function budgetIn(id: string, body: BudgetRequest, stated: AmountReading, at = ''): BudgetSpec {
   const spec: Record<string, unknown> = {};
   for (const [name, { kind }] of BUDGET_FIELD_LIST) {

@@ -34,14 +34,14 @@ const CHAT_ID = /^[A-Za-z0-9-]{1,64}$/;
 export class Recorder implements CallRecorder {
   constructor(
     private readonly parts: ChatsParts,
-    private readonly ends: TurnSettler,
+    private readonly settler: TurnSettler,
   ) {}
 
   recordOf({ caller, labels, headers, endpoint, json }: RecordableCall): CallRecord | null {
     if (!isSpoken(endpoint)) return null;
     const chat = chatIn(headers, caller.labels);
     if (chat === null) return null;
-    return new RecordedCall(this.parts, this.ends, {
+    return new RecordedCall(this.parts, this.settler, {
       ...{ caller, labels, chat, transcript: new Transcript(endpoint, json) },
     });
   }
@@ -71,7 +71,7 @@ class RecordedCall implements CallRecord {
 
   constructor(
     private readonly parts: ChatsParts,
-    private readonly ends: TurnSettler,
+    private readonly settler: TurnSettler,
     private readonly request: RecordingRequest,
   ) {
     const now = parts.clock.now();
@@ -227,7 +227,7 @@ class RecordedCall implements CallRecord {
       const hold = await ledger.whenDurable(() => ledger.hold(holdId));
       const { responseId } = this.request.transcript;
       const said = { end, digest: null, responseId };
-      await this.ends.endAlone({ id: this.#id }, said, { message, charged: hold?.charged ?? null });
+      await this.settler.endAlone({ id: this.#id }, said, { message, charged: hold?.charged ?? null });
     } catch (error) {
       onFault(`the end of the turn ${this.#id} could not be recorded`, error);
     }

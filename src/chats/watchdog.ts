@@ -20,7 +20,7 @@ export class Watchdog {
 
   constructor(
     private readonly parts: ChatsParts,
-    private readonly ends: TurnSettler,
+    private readonly settler: TurnSettler,
   ) {}
 
   /** Looks now and then, at the interval that is in force then, until `stop`. */
@@ -72,7 +72,7 @@ export class Watchdog {
         const turn = reads.turnById(id);
         if (turn === undefined || !this.#isDue(turn, silentSince)) return false;
         if (turn.meteredBy === 'gateway') await this.#endCall(turn);
-        else await this.ends.end(turn, ORPHANED, null);
+        else await this.settler.end(turn, ORPHANED, null);
         return true;
       });
     } catch (error) {
@@ -85,7 +85,7 @@ export class Watchdog {
   async #endCall(turn: TurnRow): Promise<void> {
     const { ledger } = this.parts;
     const hold = await ledger.whenDurable(() => ledger.hold(turn.holdId));
-    await this.ends.endAlone(turn, ORPHANED, { charged: hold?.charged ?? null });
+    await this.settler.endAlone(turn, ORPHANED, { charged: hold?.charged ?? null });
   }
 
   #isDue({ id, state, meteredBy, progressAt }: TurnRow, silentSince: number): boolean {

@@ -83,7 +83,7 @@ export class RemoteLedger implements CliReads, CliLedger {
     try {
       yield* follow ? events.follow(query, { signal }) : events.all(query, { signal });
     } catch (error) {
-      // As a ledger in a file ends a follow: quietly.
+      // Ends the follow without an error, as a ledger in a file does.
       if (!signal.aborted) throw error;
     }
   }

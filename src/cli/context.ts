@@ -87,7 +87,7 @@ export class CliContext {
   #interrupt: AbortController | undefined;
 
   constructor(readonly parts: CliParts) {
-    // `bursar events | head`: whoever read has gone. What runs ends quietly, and ledgers are still closed.
+    // `bursar events | head`: the reader of the pipe has gone. The command ends without an error, and ledgers are still closed.
     const gone = (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;
       this.#outputGone = true;

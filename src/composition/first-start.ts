@@ -1,4 +1,4 @@
-// What the first start says to people: the keys, once, where the server is, a call that works, a call that is refused, and
+// What the first start prints for people: the keys, once, where the server is, a call that works, a call that is refused, and
 // the command that explains the refusal. Every line works as it stands.
 
 import type { FirstKeys } from '../access/access-keys.js';

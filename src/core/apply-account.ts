@@ -12,7 +12,7 @@ import type { StateOptions } from './state.js';
 import { grantBudgetId, State } from './state.js';
 import { BEGINNING_MS, NEVER_MS, parseWindow } from './window.js';
 
-/** The standing of a line's account, made when it has none of its own. */
+/** What commands have set on a line's account. Makes an empty entry when nothing was set so far. */
 export function standingOfLine(state: State, line: number): Standing {
   return state.lines.budgets[line].own(state.lines.values[line]);
 }

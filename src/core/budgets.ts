@@ -62,8 +62,7 @@ export class Budget {
   readonly forGrants: boolean;
   readonly id: string;
   /**
-   * Whether a command ever set anything on the budget or on an account of it. Until then no standing needs to be
-   * looked up.
+   * Whether a command ever set anything on the budget or on one of its accounts. Until then there is nothing to look up.
    */
   #hasSettings = false;
   // The specification, and its parts as every decision needs them: set together by `define`.
@@ -95,15 +94,15 @@ export class Budget {
     this.pausesWhenUsedUp = spec.onExhausted === 'pause';
   }
 
-  /** The standing of an account, when it has one of its own. */
+  /** What commands have set on an account; undefined when nothing was set. */
   account(values: string): Standing | undefined {
     if (this.wildcards.length === 0) return this.standing;
     return this.accounts.size === 0 ? undefined : this.accounts.get(values);
   }
 
   /**
-   * The standing of an account, or of the budget as a whole for null. It is made when there is none, so call this
-   * only to set something.
+   * What commands have set on an account, or for null on the budget as a whole. An empty entry is made when there is none,
+   * so call this only to set something.
    */
   own(values: string | null): Standing {
     this.#hasSettings = true;

@@ -47,7 +47,7 @@ export class ExpiryQueue {
     if (place !== this.#size) this.#settle(place, this.#slots[this.#size], this.#keys[this.#size]);
   }
 
-  /** Finds the place of a slot anew after its expiry changed. */
+  /** Moves a slot to its place after its expiry changed. */
   move(slot: number): void {
     this.#settle(this.#places[slot], slot, this.columns.expiresAt[slot]);
   }

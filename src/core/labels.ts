@@ -9,7 +9,7 @@ export const ID_LENGTH_MAX = 128;
 export const LABEL_KEY_LENGTH_MAX = 64;
 /** Room for a URL-like model name or an e-mail address. */
 export const LABEL_VALUE_LENGTH_MAX = 256;
-/** A set with more keys is not labels but some other data. */
+/** A set with more keys than this is some other data, not labels. */
 export const LABELS_MAX = 32;
 
 /** Joins the parts of canonical texts; a control character, so no valid part contains it. */

@@ -292,7 +292,7 @@ export interface SnapshotBalance {
   readonly mayBeNegative: boolean;
 }
 
-/** A budget (`values` null) or one of its accounts with a standing of its own. */
+/** What commands have set on a budget (`values` null) or on one of its accounts. */
 export interface SnapshotAccount {
   readonly budgetId: string;
   readonly values: Labels | null;

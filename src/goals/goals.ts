@@ -152,7 +152,7 @@ export class Goals {
     };
   }
 
-  /** @throws RefusedError not_found, also when it is another's */
+  /** @throws RefusedError not_found, also for a goal of another owner */
   get(caller: Caller, id: string): Promise<Goal> {
     return this.#goal(this.#usable(caller, id));
   }
@@ -254,7 +254,7 @@ export class Goals {
     const ledgerId = commandId === undefined ? undefined : toLedgerId(caller, commandId, 'commandId');
     try {
       const before = stateOf(row, this.#books.balance(row));
-      // Between this look and the record nothing else is decided: both are in one go.
+      // Nothing else is decided between reading the balance and recording: both run in one turn of the event loop.
       if (before !== 'active') {
         const goal = await this.#goal(row);
         // How an end that was on its way came out is known now that it is durable.

@@ -1,4 +1,4 @@
-// What becomes of what was thrown: a problem for the caller, and for bugs a line in the log. Errors of Fastify itself
+// Turns thrown errors into answers: a problem for the caller, and for a bug also a line in the log. Errors of Fastify itself
 // (schemas, bodies, media types, paths) get the words of the catalogue here.
 
 import type { FastifyError } from 'fastify';

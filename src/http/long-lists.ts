@@ -58,7 +58,7 @@ export function longListSteps(schema: TSchema) {
   };
 }
 
-/** One that is longer than it may be is refused for that. */
+/** A list that is too long is refused for its length. */
 function isLong(list: unknown, maxItems = Number.POSITIVE_INFINITY): boolean {
   return Array.isArray(list) && list.length > PART_LENGTH && list.length <= maxItems;
 }

@@ -108,8 +108,7 @@ export function* checkChain(
 }
 
 /**
- * Checks one batch that is read without walking the chain up to it: its bytes must be those that its stored hash was
- * made of.
+ * Checks one batch that is read without walking the chain up to it: hashing its bytes must give its stored hash.
  */
 export function assertOwnHash(batch: StoredBatch): void {
   if (!sameBytes(batchHash(batch.previousHash, batch.bytes), batch.hash))

@@ -8,7 +8,7 @@ import type { BatchToAppend } from './port.js';
 /** A batch is hashed, written and read whole: 64 MiB is far above any group commit and far below what hurts memory. */
 export const BATCH_BYTES_MAX = 64 * 1024 * 1024;
 
-/** The authority keeps a few appends in flight. When so many wait, the caller has ignored the back-pressure. */
+/** The authority keeps a few appends in flight. More waiting appends mean that the caller ignores the back-pressure. */
 export const APPENDS_QUEUED_MAX = 1_024;
 
 /** How many checkpoints are kept: the newest, and the one before in case the newest is damaged. */

@@ -7,7 +7,7 @@ import { ID_LENGTH_MAX, quoted, textProblem } from '../core/labels.js';
 import { type Findings, type Located, nearest, pathOf, readLocated } from './located-values.js';
 import { durationText, parseDuration } from './time-texts.js';
 
-/** Gives undefined where the value is wrong, which is then reported. */
+/** Reads a value. Reports a wrong value and then gives undefined. */
 export type Reader<Value> = (value: FileValue) => Value | undefined;
 
 export class FileValue {

@@ -11,7 +11,7 @@ export function parseInstant(text: string): number | null {
   if (match === null) return null;
   const [, date, time = '00:00', zone = 'Z'] = match;
   const instantMs = Date.parse(`${date}T${time}${zone}`);
-  // JavaScript takes the 30th of February for the 2nd of March; a date that was moved is refused.
+  // JavaScript reads 30 February as 2 March. A date that it changed so is refused.
   const midnightMs = Date.parse(`${date}T00:00Z`);
   if (Number.isNaN(instantMs) || Number.isNaN(midnightMs)) return null;
   return new Date(midnightMs).toISOString().startsWith(date) ? instantMs : null;

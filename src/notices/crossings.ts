@@ -20,7 +20,7 @@ export type Figures = Pick<
 /** What the figures are of: the event that they come after, or the journal's last. */
 export type Moment = Pick<LedgerEvent, 'sequence' | 'eventId' | 'at'>;
 
-/** Of each line and threshold that is reached, by ascending share. What was granted nothing reaches no share of it. */
+/** Of each line and threshold that is reached, by ascending share. A line that was granted nothing reaches no threshold. */
 export function crossingsIn(
   lines: readonly Figures[],
   moment: Moment,

@@ -62,7 +62,7 @@ function noticesFact(kind: NoticesFactKind, record: object): Fact {
   return factOf(FEATURE, kind, record);
 }
 
-/** Instead of those before; without percents there are none. Accounts that have passed them already are to be looked for. */
+/** Replaces the thresholds of the budget; no percents remove them. Accounts that have passed them already are then searched. */
 export const thresholdsStated = (thresholds: Thresholds): Fact =>
   noticesFact('thresholds_stated', thresholds);
 /** Every account has been looked at for these. */

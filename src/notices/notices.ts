@@ -59,11 +59,11 @@ export interface NoticeParts {
   readonly clock: Clock;
   readonly settings: () => NoticeSettings;
   readonly send: SendWebhook;
-  /** Told of what nobody asked for and that went wrong: for the log. */
+  /** Called for errors of background work, which no caller waits for: they go to the log. */
   readonly onFault: (what: string, error: unknown) => void;
 }
 
-/** The secret is here and nowhere else. */
+/** The secret is shown in this one answer. */
 export interface NewWebhook extends Webhook {
   readonly secret: string;
 }
@@ -77,7 +77,7 @@ export class Notices {
   readonly #webhooks: WebhookTable;
   readonly #notices: NoticeTable;
   readonly #secrets: WebhookSecrets;
-  /** What one tenant, or the platform, states is done one after the other: bounds are checked on what is there. */
+  /** Changes of one tenant, or of the platform, are made one after the other, so that bounds are checked on what is there. */
   readonly #queue = new SerialQueue();
 
   constructor(parts: NoticeParts) {

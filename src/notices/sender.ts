@@ -14,7 +14,7 @@ import { noticeDelivered, noticeGivenUp } from './notices-facts.js';
 import { type Message, signedHeaders } from './signing.js';
 import type { WebhookSecrets } from './webhook-secrets.js';
 
-/** How often it is looked for attempts whose time has come. */
+/** How often the sender looks for attempts that are due. */
 const LOOK_MS = 1_000;
 /** Webhooks that are sent to at once: slow ones keep this many others waiting at most for one attempt. */
 const AT_ONCE_MAX = 16;
@@ -24,7 +24,7 @@ const FACTOR = 4;
 const LONGEST_MS = 12 * 3_600_000;
 /** A receiver that was down over a weekend's night and morning still gets all; then it takes somebody to ask again. */
 export const ATTEMPTS_MAX = 12;
-/** So that what failed together does not come back together: up to a fifth more or less. */
+/** Attempts that failed together are spread, up to a fifth sooner or later, so that they do not come back together. */
 const JITTER_PERCENT = 20;
 
 /** Characters of what went wrong that are kept. */

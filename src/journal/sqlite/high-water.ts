@@ -7,7 +7,7 @@ import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { JournalCorruptError } from '../../core/errors.js';
 
-/** Digest of the ledger's id (16) ‖ sequence (8, big-endian) ‖ CRC-32 of those (4): a torn write is no statement. */
+/** Digest of the ledger's id (16) ‖ sequence (8, big-endian) ‖ CRC-32 of those (4): a half-written file is ignored. */
 const SEQUENCE_AT = 16;
 const CHECK_AT = SEQUENCE_AT + 8;
 const FILE_BYTES = CHECK_AT + 4;
@@ -39,7 +39,7 @@ export class HighWater {
     try {
       writeSync(this.#file, this.#bytes, 0, FILE_BYTES, 0);
     } catch {
-      // The batch is durable already; an old statement is still a true one.
+      // The batch is durable already. A failed write leaves an older number in the file, which is still true.
     }
   }
 
