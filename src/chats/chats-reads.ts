@@ -34,6 +34,8 @@ export interface TurnRow extends Turn {
 /** A message with its place in the list, without its text. */
 export interface MessageRow extends Omit<Message, 'text'> {
   readonly place: number;
+  /** Of the text in the vault, which must be the one that the fact names. */
+  readonly digest: string;
 }
 
 /** Rows of a list, and the place after which the next ones come; null at the end. */
@@ -124,7 +126,7 @@ function turnOrNone(row: Values | undefined): TurnRow | undefined {
 /** A message's place in its chat: by turn, and by role in a turn. */
 const PLACE = `messages.turn * ${ROLES.length} + messages.role`;
 const MESSAGES = `SELECT ${PLACE}, turns.id, request_id, model, response_id, role, is_cut, web_search, input_tokens,
-    output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, messages.created_at
+    output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, messages.created_at, messages.digest
   FROM turns JOIN messages ON messages.turn = turns.number`;
 
 function messageOf(row: Values): MessageRow {
@@ -145,6 +147,7 @@ function messageOf(row: Values): MessageRow {
     cacheWriteTokens: row[11],
     reasoningTokens: row[12],
     createdAt: row[13],
+    digest: row[14],
   };
 }
 

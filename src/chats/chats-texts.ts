@@ -2,7 +2,7 @@
 // is written, and a fact has its SHA-256 alone. A text that no fact names any more is deleted, here or by the sweep.
 
 import { hash } from 'node:crypto';
-import type { Vault } from '../vault/vault.js';
+import { provenText, type Vault } from '../vault/vault.js';
 import type { MessageRow } from './chats-reads.js';
 import { type Message, ROLES, type Role } from './turn.js';
 
@@ -13,6 +13,10 @@ const TITLE_DIGITS = 16;
 /** Hex SHA-256 of a text: what the journal has of it. */
 export function digestOf(text: string): string {
   return hash('sha256', text, 'hex');
+}
+
+function proven(text: string | undefined, digest: string): string | undefined {
+  return provenText(text, (found) => digestOf(found) === digest);
 }
 
 /** The place of a turn's texts. */
@@ -51,7 +55,7 @@ export class ChatsTexts {
     return new Map(
       chats.map(({ id, titleDigest }) => [
         id,
-        titleDigest === null ? null : (texts.get(titleTextId(id, titleDigest)) ?? null),
+        titleDigest === null ? null : (proven(texts.get(titleTextId(id, titleDigest)), titleDigest) ?? null),
       ]),
     );
   }
@@ -60,14 +64,22 @@ export class ChatsTexts {
   async messages(chatId: string, rows: readonly MessageRow[]): Promise<Message[]> {
     const ids = rows.map(({ turnId, role }) => messageTextId({ chatId, id: turnId }, role));
     const texts = ids.length === 0 ? NONE : await this.vault.get(ids);
-    return rows.map((row, index) => ({ ...row, text: texts.get(ids[index]) ?? '' }));
+    return rows.map(({ digest, ...row }, index) => ({
+      ...row,
+      text: proven(texts.get(ids[index]), digest) ?? '',
+    }));
   }
 
-  /** What was said in a turn, by role. */
-  async said(turn: TurnPlace): Promise<{ readonly [R in Role]?: string | undefined }> {
-    const ids = ROLES.map((role) => messageTextId(turn, role));
+  /** What was said in a turn, by role; a role whose text the vault no longer has is undefined. */
+  async said(
+    turn: TurnPlace,
+    rows: readonly MessageRow[],
+  ): Promise<{ readonly [R in Role]?: string | undefined }> {
+    const ids = rows.map(({ role }) => messageTextId(turn, role));
     const texts = await this.vault.get(ids);
-    return Object.fromEntries(ROLES.map((role, index) => [role, texts.get(ids[index])]));
+    return Object.fromEntries(
+      rows.map(({ role, digest }, index) => [role, proven(texts.get(ids[index]), digest)]),
+    );
   }
 
   /** Of a turn that was not held, or that nobody can read any more. Nobody waits for it: the sweep is behind it. */

@@ -71,7 +71,7 @@ export class Turns {
     const { queue, reads, texts } = this.parts;
     return queue.run(chatId, async () => {
       const turn = reads.turn(caller, chatId, turnId);
-      const said = await texts.said(turn);
+      const said = await texts.said(turn, reads.messagesOfTurn(turn.number));
       const text = request.text ?? said.user;
       if (text === undefined)
         throw conflict(`the text of the turn ${turnId} is no longer kept: edit the turn`);

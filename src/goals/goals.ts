@@ -14,7 +14,7 @@ import { actorOf, type Caller } from '../kit/caller.js';
 import { digestOf, requestDigest } from '../kit/facts.js';
 import { invalid, notFound, RefusedError } from '../kit/refusals.js';
 import { SerialQueue } from '../kit/serial-queue.js';
-import type { SweepRule, Vault } from '../vault/vault.js';
+import { provenText, type SweepRule, type Vault } from '../vault/vault.js';
 import type { ViewDatabase } from '../views/view.js';
 import {
   GOAL_PREFIX,
@@ -328,7 +328,11 @@ export class Goals {
       this.#parts.vault.get(rows.map(textIdOf)),
     ]);
     return rows.map((row, index) =>
-      goalOf(this.#row(row.id), balances[index], texts.get(textIdOf(row)) ?? ''),
+      goalOf(
+        this.#row(row.id),
+        balances[index],
+        provenText(texts.get(textIdOf(row)), (text) => digestOf(text) === row.textDigest) ?? '',
+      ),
     );
   }
 }

@@ -3,6 +3,7 @@
 // that fact is written. What no fact names is swept at the start. Adapters: sqlite/. Features call this port.
 
 import type { Head } from '../core/outcomes.js';
+import { RefusedError } from '../kit/refusals.js';
 
 /** A body is stored and read in one turn of the event loop, so it is bounded: far above the longest one, a message of 512 KiB. */
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
@@ -91,4 +92,16 @@ export async function sweepVault(vault: Vault, rules: readonly SweepRule[], nowM
     }
   }
   return deleted;
+}
+
+/**
+ * A text as a feature gives it out. `isNamed` says whether it has the digest that its fact names. Undefined where the vault no
+ * longer has it. @throws RefusedError store_unavailable where the vault has another text
+ */
+export function provenText(text: string | undefined, isNamed: (text: string) => boolean): string | undefined {
+  if (text === undefined || isNamed(text)) return text;
+  throw new RefusedError(
+    'store_unavailable',
+    'a text in vault.db is not the one that the ledger names: put vault.db back from a backup',
+  );
 }

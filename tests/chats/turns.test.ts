@@ -411,6 +411,22 @@ describe('chats', () => {
   });
 });
 
+describe('T3: texts and their digests', () => {
+  test('message: a text that was changed in the vault is refused wherever it would be given out, and never sent again', async () => {
+    const stage = await ChatsStage.open();
+    const chat = await stage.chat();
+    const { turn } = await stage.complete(await stage.running(chat, 'r1'));
+    const [id] = (await stage.vault.ids('chats/')).filter((one) => one.endsWith('/user'));
+    await stage.vault.put([{ id, body: 'Not what was said.' }]);
+    const ref = { chatId: chat, turnId: turn.id };
+    const wish = { amounts: { usd: 1n } };
+    const altered = /^store_unavailable: a text in vault.db is not the one that the ledger names/;
+    expect(await refused(() => stage.texts(chat))).toMatch(altered);
+    expect(await refused(() => stage.turns.get(ANN, ref))).toMatch(altered);
+    expect(await refused(() => stage.turns.retry(ANN, ref, { requestId: 'r2', wish }))).toMatch(altered);
+  });
+});
+
 describe('T7: usage events', () => {
   test('usage: each hold of a turn yields exactly one usage event, with tenant, turn and request, and no text', async () => {
     const stage = await ChatsStage.open();

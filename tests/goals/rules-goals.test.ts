@@ -200,6 +200,18 @@ describe('G1', () => {
     },
   );
 
+  test('goal: a text that was changed in the vault is refused, and one that is lost is shown empty', async () => {
+    const stage = await GoalsStage.open();
+    const { id } = await stage.create('reach it');
+    const [textId] = await stage.vault.ids('goals/');
+    await stage.vault.put([{ id: textId, body: 'do something else' }]);
+    expect(await refused(() => stage.goals.get(ANN, id))).toContain(
+      'store_unavailable: a text in vault.db is not the one that the ledger names',
+    );
+    await stage.vault.delete([textId]);
+    expect((await stage.goals.get(ANN, id)).text).toBe('');
+  });
+
   test('goal: after a story of goals, views.db is deleted → the same goals, pages and repeats', async () => {
     const stage = await GoalsStage.open();
     const first = await stage.create('first', { tokenBudget: 500n, requestKey: 'k1' });
