@@ -82,12 +82,6 @@ const PACKAGES: Readonly<Record<string, { readonly may: RegExp; readonly advice:
 /** Rooms whose code runs without the rest: they import types of others, and values of themselves alone. */
 const TYPES_ONLY: readonly Room[] = ['client'];
 
-/**
- * Imports that are still against the line or close a circle, `from -> to`. The list only shrinks: an entry that is not
- * needed any more fails the test.
- */
-const PENDING: ReadonlySet<string> = new Set<string>([]);
-
 function roomOf(path: string): Room {
   const [first, second, third] = path.split('/');
   if (second === undefined) return 'root';
@@ -140,7 +134,7 @@ function importProblems(files: readonly SourceFile[]): string[] {
   return files.flatMap(({ path, room, imports }) => {
     if (!STEP.has(room)) return [`src/${path}: ${room} has no place in the line of the rooms`];
     return imports.flatMap((of) => {
-      const problem = of.path === null ? packageProblem(room, of) : roomProblem(path, room, of);
+      const problem = of.path === null ? packageProblem(room, of) : roomProblem(room, of);
       return problem === null ? [] : [`src/${path} imports ${of.specifier}: ${problem}`];
     });
   });
@@ -151,10 +145,10 @@ function packageProblem(room: Room, { specifier }: Import): string | null {
   return rule === undefined || rule.may.test(specifier) ? null : rule.advice;
 }
 
-function roomProblem(from: string, room: Room, of: Import): string | null {
+function roomProblem(room: Room, of: Import): string | null {
   const to = of.path as string;
   const other = roomOf(to);
-  if (room === other || PENDING.has(`${from} -> ${to}`)) return null;
+  if (room === other) return null;
   if (TYPES_ONLY.includes(room) && !of.typeOnly)
     return `${room} is loaded without the rest, and imports types alone; what it needs belongs in an answer.`;
   const isEarlier = (STEP.get(other) ?? Number.POSITIVE_INFINITY) < (STEP.get(room) as number);
@@ -166,10 +160,7 @@ function roomProblem(from: string, room: Room, of: Import): string | null {
 /** Circles of files, type imports included. */
 function circleProblems(files: readonly SourceFile[]): string[] {
   const importsOfFile = new Map(
-    files.map(({ path, imports }) => [
-      path,
-      imports.flatMap(({ path: to }) => (to === null || PENDING.has(`${path} -> ${to}`) ? [] : [to])),
-    ]),
+    files.map(({ path, imports }) => [path, imports.flatMap(({ path: to }) => (to === null ? [] : [to]))]),
   );
   const done = new Set<string>();
   const problems: string[] = [];
@@ -182,11 +173,6 @@ function circleProblems(files: readonly SourceFile[]): string[] {
   };
   for (const path of importsOfFile.keys()) visit(path, []);
   return problems;
-}
-
-function pendingProblems(files: readonly SourceFile[]): string[] {
-  const edges = new Set(files.flatMap(({ path, imports }) => imports.map((of) => `${path} -> ${of.path}`)));
-  return [...PENDING].filter((edge) => !edges.has(edge)).map((edge) => `${edge} is mended: delete it here`);
 }
 
 interface Ambient {
@@ -293,7 +279,6 @@ function shapeProblems(files: readonly SourceFile[]): string[] {
 const CHECKS = [
   ['imports follow the line of the rooms', importProblems],
   ['no files import each other in a circle', circleProblems],
-  ['every import that is pending is still there', pendingProblems],
   ['the environment, the process, the clock and randomness are touched where they belong', ambientProblems],
   ['the core is pure', coreProblems],
   ['every file begins with a comment and stays within its length', shapeProblems],
@@ -367,7 +352,6 @@ describe('layers', () => {
   test('layers: what only a comment or a text says → is no use of it', () => {
     const text = "// Never Date.now() nor process.env.\nconst say = 'Math.random() and process.exit(1)';\n";
     const files = [readSource('core/a.ts', text)];
-    const checks = CHECKS.filter(([, problemsOf]) => problemsOf !== pendingProblems);
-    expect(checks.flatMap(([, problemsOf]) => problemsOf(files))).toEqual([]);
+    expect(CHECKS.flatMap(([, problemsOf]) => problemsOf(files))).toEqual([]);
   });
 });
