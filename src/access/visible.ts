@@ -11,7 +11,6 @@ import type {
   Denied,
   Done,
   HoldView,
-  Rejected,
   Settled,
   SkippedCandidate,
   Verdict,
@@ -50,8 +49,6 @@ export type VisibleAuthorized = WithVisibleLines<Authorized> & { readonly skippe
 export type VisibleDenied = WithVisibleLines<Denied> & { readonly skipped: readonly VisibleSkip[] };
 export type VisibleDone = WithVisibleLines<Done>;
 export type VisibleSettled = WithVisibleLines<Settled>;
-export type VisibleDecision = VisibleAuthorized | VisibleDenied | Rejected;
-export type VisibleOutcome = VisibleDecision | VisibleDone | VisibleSettled;
 
 /** What the caller sees of an outcome of type `O`. */
 export type Visible<O> = O extends Authorized

@@ -167,7 +167,6 @@ const ifStated =
 
 export const TEXT: Reader = {};
 export const TEXTS: Reader = { read: () => textsOption };
-export const FLAG: Reader = {};
 export const DURATION: Reader = { read: durationOption };
 export const INSTANT: Reader = { read: instantOption };
 /** `KEY=VALUE`, repeatable: labels, and amounts that the server judges. */

@@ -1,5 +1,6 @@
 // The floor: the least that a call is charged when its provider states no usage (rule Q9). Every end without a usage is charged
-// by it: a caller who left, a cut, a drain, a time-out, a broken connection, an expiry, an unknown end. Pure arithmetic. Called by candidates.ts, for the charge that a hold makes when it expires, and by charge.ts.
+// by it: a caller who left, a cut, a drain, a time-out, a broken connection, an expiry, an unknown end. Pure arithmetic. Called
+// by candidates.ts, for the charge that a hold makes when it expires, and by charge.ts.
 
 import { FREE_ENDPOINTS } from '../metering/endpoints.js';
 import type { RequestFacts } from '../metering/request-facts.js';
